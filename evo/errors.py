@@ -1,0 +1,71 @@
+"""The errors a user can meet; each says what to do and maps to one exit code."""
+
+from __future__ import annotations
+
+
+class AtollError(Exception):
+    """Any failure that Atoll explains in one line instead of a traceback."""
+
+    exit_code = 1
+
+
+class ConfigError(AtollError):
+    """A setting is unknown, malformed, out of range, or contradicts another."""
+
+    exit_code = 2
+
+
+class PoolMismatchError(AtollError):
+    """The pool was written for another task, seed, genome or format."""
+
+    exit_code = 3
+
+
+class OwnerConflictError(AtollError):
+    """Another living process owns this island."""
+
+    exit_code = 4
+
+
+class FencedError(AtollError):
+    """A newer process took this island over while this one was running."""
+
+    exit_code = 5
+
+
+class ResumeError(AtollError):
+    """A checkpoint cannot be continued: other settings, another version, or damaged."""
+
+    exit_code = 6
+
+
+class StorageError(AtollError):
+    """The file system refused: missing, unwritable or full."""
+
+    exit_code = 7
+
+
+class TaskError(AtollError):
+    """A task broke its contract: wrong shape, wrong type, not a finite number."""
+
+    exit_code = 8
+
+
+EXIT_CODES = {
+    0: "finished, or nothing left to do",
+    1: "unexpected failure (a bug: please report it)",
+    **{
+        error.exit_code: (error.__doc__ or "").strip().rstrip(".").lower()
+        for error in (
+            ConfigError,
+            PoolMismatchError,
+            OwnerConflictError,
+            FencedError,
+            ResumeError,
+            StorageError,
+            TaskError,
+        )
+    },
+    130: "stopped by Ctrl-C: the generation was finished and checkpointed; the same command goes on",
+    143: "stopped by SIGTERM: the generation was finished and checkpointed; the same command goes on",
+}

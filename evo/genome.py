@@ -1,0 +1,189 @@
+"""Genomes are flat float32 vectors; a GenomeSpec says what each stretch of one means.
+
+Shapes: P individuals, K migrants, D genes.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from dataclasses import dataclass
+from enum import StrEnum
+from functools import cached_property
+
+import numpy as np
+from numpy.typing import NDArray
+
+from evo.errors import ConfigError
+
+Floats = NDArray[np.float32]
+Indices = NDArray[np.int64]
+Owners = NDArray[np.uint16]
+Mask = NDArray[np.bool_]
+
+
+class Kind(StrEnum):
+    """How the genes of a segment vary."""
+
+    REAL = "real"
+    """Any number within the bounds; may be blended."""
+    GATE = "gate"
+    """On (1) or off (0); mutation flips it, crossover picks one parent's."""
+    INTEGER = "integer"
+    """A whole number within the bounds; mutation steps by at least one, crossover picks one parent's."""
+
+
+@dataclass(frozen=True)
+class Segment:
+    """A named stretch of genes of one kind.
+
+    Attributes:
+        name: What a task calls it.
+        size: Number of genes, at least 1.
+        low: Smallest value a gene may take.
+        high: Largest value a gene may take.
+        kind: How its genes vary.
+        scale: Mutation step of this segment relative to the run's mutation scale.
+    """
+
+    name: str
+    size: int
+    low: float = 0.0
+    high: float = 1.0
+    kind: Kind = Kind.REAL
+    scale: float = 1.0
+
+    def __post_init__(self) -> None:
+        if self.size < 1:
+            raise ConfigError(f"segment {self.name!r}: size must be at least 1, got {self.size}")
+        if not (np.isfinite(self.low) and np.isfinite(self.high) and self.low < self.high):
+            raise ConfigError(f"segment {self.name!r}: bounds must be finite and low < high, got {self.low}, {self.high}")
+        if self.kind is Kind.GATE and (self.low, self.high) != (0.0, 1.0):
+            raise ConfigError(f"segment {self.name!r}: a gate's bounds are 0 and 1, got {self.low}, {self.high}")
+        if self.kind is Kind.INTEGER and (self.low != round(self.low) or self.high != round(self.high)):
+            raise ConfigError(f"segment {self.name!r}: integer bounds must be whole, got {self.low}, {self.high}")
+        if not self.scale >= 0.0:
+            raise ConfigError(f"segment {self.name!r}: scale must be at least 0, got {self.scale}")
+
+
+@dataclass(frozen=True)
+class GenomeSpec:
+    """The segments of a genome, in order."""
+
+    segments: tuple[Segment, ...]
+
+    def __post_init__(self) -> None:
+        names = [segment.name for segment in self.segments]
+        if not names or len(set(names)) != len(names):
+            raise ConfigError(f"a genome needs one or more segments with distinct names, got {names}")
+
+    @cached_property
+    def size(self) -> int:
+        """Number of genes, D."""
+        return sum(segment.size for segment in self.segments)
+
+    @cached_property
+    def low(self) -> Floats:
+        """Lower bound of each gene, [D]."""
+        return self._per_gene([segment.low for segment in self.segments])
+
+    @cached_property
+    def high(self) -> Floats:
+        """Upper bound of each gene, [D]."""
+        return self._per_gene([segment.high for segment in self.segments])
+
+    @cached_property
+    def mutation_step(self) -> Floats:
+        """Standard deviation of a mutation at mutation scale 1, in gene units, [D]."""
+        return self._per_gene([segment.scale * (segment.high - segment.low) for segment in self.segments])
+
+    @cached_property
+    def is_real(self) -> Mask:
+        """Genes that may be blended, [D]."""
+        return self._per_gene([segment.kind is Kind.REAL for segment in self.segments]) > 0
+
+    @cached_property
+    def is_gate(self) -> Mask:
+        """Genes that mutation flips, [D]."""
+        return self._per_gene([segment.kind is Kind.GATE for segment in self.segments]) > 0
+
+    @cached_property
+    def is_integer(self) -> Mask:
+        """Genes that take whole numbers, [D]."""
+        return self._per_gene([segment.kind is Kind.INTEGER for segment in self.segments]) > 0
+
+    @cached_property
+    def sha256(self) -> str:
+        """Identity of the layout; genomes of equal hash can be exchanged."""
+        rows = [[s.name, s.size, s.low, s.high, s.kind.value, s.scale] for s in self.segments]
+        return hashlib.sha256(json.dumps(rows, separators=(",", ":")).encode()).hexdigest()
+
+    def slice_of(self, name: str) -> slice:
+        """Return where the segment called `name` lies in a genome.
+
+        Raises:
+            KeyError: There is no such segment.
+        """
+        start = 0
+        for segment in self.segments:
+            if segment.name == name:
+                return slice(start, start + segment.size)
+            start += segment.size
+        raise KeyError(name)
+
+    def sample(self, rng: np.random.Generator, n: int) -> Floats:
+        """Draw `n` genomes uniformly within the bounds, [n, D]."""
+        low, high = self.low.astype(np.float64), self.high.astype(np.float64)
+        uniform = rng.random((n, self.size))
+        whole = np.floor(low + uniform * (high - low + 1.0))
+        genes = np.where(self.is_real, low + uniform * (high - low), np.minimum(whole, high))
+        return np.clip(genes.astype(np.float32), self.low, self.high)
+
+    def contains(self, genes: Floats) -> bool:
+        """Say whether every gene of `genes` [..., D] is finite, within bounds and, where it must be, whole."""
+        inside = np.isfinite(genes) & (genes >= self.low) & (genes <= self.high)
+        return bool(np.all(inside & (self.is_real | (genes == np.round(genes)))))
+
+    def _per_gene(self, values: list[float] | list[bool]) -> Floats:
+        sizes = [segment.size for segment in self.segments]
+        return np.repeat(np.asarray(values, dtype=np.float32), sizes)
+
+
+@dataclass(frozen=True)
+class Population:
+    """Individuals as parallel arrays.
+
+    Attributes:
+        genes: Genomes, float32 [P, D].
+        owners: For each gene, which island's founders it descends from: an index into `islands`, uint16 [P, D].
+        islands: The names that `owners` points into.
+    """
+
+    genes: Floats
+    owners: Owners
+    islands: tuple[str, ...]
+
+    def __len__(self) -> int:
+        return len(self.genes)
+
+    def take(self, indices: Indices) -> Population:
+        """Return the individuals at `indices`, in that order."""
+        return Population(self.genes[indices], self.owners[indices], self.islands)
+
+
+@dataclass(frozen=True)
+class Migrants:
+    """Genomes between two islands, with what is said of them.
+
+    Attributes:
+        population: The genomes, [K, D].
+        fitness: What the island they come from measured, float32 [K]; information, never trusted.
+        ids: One name per genome, unique in the archipelago.
+    """
+
+    population: Population
+    fitness: Floats
+    ids: tuple[str, ...]
+
+    def __len__(self) -> int:
+        return len(self.population)

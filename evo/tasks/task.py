@@ -1,0 +1,48 @@
+"""What a problem must offer."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Protocol
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from evo.genome import Floats, GenomeSpec
+
+OptionValue = int | float | str | bool
+
+
+class Task(Protocol):
+    """A problem: a genome layout and a fitness to maximise.
+
+    Attributes:
+        name: How `--task` names it.
+        options: Every option and its value; together with `name` and `spec` this identifies the problem.
+        backend: What computes the fitness; backends of one task agree bit for bit.
+        spec: The genome layout.
+    """
+
+    @property
+    def name(self) -> str: ...  # noqa: D102
+
+    @property
+    def options(self) -> Mapping[str, OptionValue]: ...  # noqa: D102
+
+    @property
+    def backend(self) -> str: ...  # noqa: D102
+
+    @property
+    def spec(self) -> GenomeSpec: ...  # noqa: D102
+
+    def evaluate(self, genes: Floats, episode: int) -> Floats:
+        """Score genomes; larger is better.
+
+        Args:
+            genes: Genomes, float32 [P, D]; must not be changed.
+            episode: The generation. A deterministic task ignores it; a stochastic one derives its noise from it,
+                the same for every individual and every island.
+
+        Returns:
+            Fitness, finite float32 [P]; the score of a genome depends on neither its place nor its neighbours.
+        """
+        ...

@@ -1,0 +1,1 @@
+"""The archipelago: everything that crosses between islands."""

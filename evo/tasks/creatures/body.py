@@ -1,0 +1,148 @@
+"""Genes to bodies: spherical nodes joined by muscles.
+
+Decoding is done once for a population, in NumPy float32, and its arrays are what every backend is given; a backend
+never sees the body's genes. Genes are in physical units.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, fields, replace
+
+import numpy as np
+
+from evo.genome import Floats, GenomeSpec, Indices, Mask, Segment
+from evo.tasks.creatures.arithmetic import add_in_order
+from evo.tasks.creatures.skeleton import living, muscles_per_node
+from evo.tasks.creatures.world import BODY_STEP_S, FIRST, MUSCLES, NODES, SECOND
+
+SEGMENTS = (
+    Segment("position_m", 3 * NODES, -1.0, 1.0),  # x of all nodes, y of all, z of all
+    Segment("radius_m", NODES, 0.1, 0.4),
+    Segment("friction", NODES, 0.2, 1.5),
+    Segment("presence", NODES),
+    Segment("muscle", MUSCLES),
+    Segment("rest", MUSCLES, 0.8, 1.2),
+    Segment("stiffness_n_m", MUSCLES, 50.0, 500.0),
+    Segment("damping", MUSCLES, 0.1, 1.0),
+    Segment("amplitude", MUSCLES, 0.0, 0.4),
+)
+ABSENT_BELOW = 0.25
+"""Presence of a node or muscle up to which it is not there: at 1/4, three quarters of random bodies hold together."""
+DENSITY_KG_M3 = 20.0
+SPHERE = np.float32(4.0 / 3.0 * np.pi)
+ABSENT_M = np.float32(-1e6)
+"""Reach of a node that is not there: so far inside itself that it is never the nearest."""
+
+
+@dataclass(frozen=True)
+class Body:
+    """Bodies as parallel arrays, float32 unless said; what is not there weighs and pulls nothing.
+
+    Attributes:
+        position_m: Where nodes are born: centre of mass above the origin, lowest edge on the ground, [3, 8, P].
+        radius_m: [8, P].
+        reach_m: Distance from a node's centre to its edge; -1e6 for a node that is not there, [8, P].
+        inverse_mass: In 1/kg, 0 for a node that is not there, [8, P].
+        mass_share: Mass as a part of the creature's, [8, P].
+        count_share: One over the number of nodes, 0 for a node that is not there, [8, P].
+        friction: Coefficient of static friction, [8, P].
+        rest_m: Length of a muscle at rest, [28, P].
+        swing_m: How far its rest length moves at full action, [28, P].
+        stiffness_n_m: Softened stiffness, 0 for a muscle that is not there, [28, P].
+        damping_n_s_m: Softened damping, 0 for a muscle that is not there, [28, P].
+        viable: Whether anything holds together, bool [P].
+    """
+
+    position_m: Floats
+    radius_m: Floats
+    reach_m: Floats
+    inverse_mass: Floats
+    mass_share: Floats
+    count_share: Floats
+    friction: Floats
+    rest_m: Floats
+    swing_m: Floats
+    stiffness_n_m: Floats
+    damping_n_s_m: Floats
+    viable: Mask
+
+    def take(self, indices: Indices) -> Body:
+        """Return the bodies at `indices`, in that order."""
+        return replace(self, **{field.name: getattr(self, field.name)[..., indices] for field in fields(self)})
+
+
+def decode(genes: Floats, spec: GenomeSpec) -> Body:
+    """Build the bodies of `genes` [P, D]."""
+
+    def gene(name: str) -> Floats:
+        return np.ascontiguousarray(genes[:, spec.slice_of(name)].T)
+
+    nodes, muscles = living(gene("presence") > ABSENT_BELOW, gene("muscle") > ABSENT_BELOW)
+    radius_m = gene("radius_m")
+    mass_kg = np.where(nodes, radius_m * radius_m * radius_m * SPHERE * np.float32(DENSITY_KG_M3), 0)
+    inverse_mass = _inverse(mass_kg)
+    mass_share = mass_kg * _inverse(add_in_order(mass_kg))
+    reach_m = np.where(nodes, radius_m, ABSENT_M)
+    position_m = _stand(gene("position_m").reshape(3, NODES, -1), mass_share, reach_m)
+    rest_m = _distance(position_m) * gene("rest")
+    stiffness, damping = _soften(gene("stiffness_n_m"), gene("damping"), mass_kg, muscles)
+    return Body(
+        position_m=position_m,
+        radius_m=radius_m,
+        reach_m=reach_m,
+        inverse_mass=inverse_mass,
+        mass_share=mass_share,
+        count_share=nodes * _inverse(nodes.sum(axis=0).astype(np.float32)),
+        friction=gene("friction"),
+        rest_m=rest_m,
+        swing_m=rest_m * gene("amplitude"),
+        stiffness_n_m=stiffness,
+        damping_n_s_m=damping,
+        viable=np.asarray(nodes.any(axis=0)),
+    )
+
+
+def _inverse(x: Floats) -> Floats:
+    """Return 1/x, and 0 where x is 0."""
+    return np.where(x > 0, np.float32(1) / np.where(x > 0, x, 1), 0).astype(np.float32)
+
+
+def _stand(position_m: Floats, mass_share: Floats, reach_m: Floats) -> Floats:
+    """Move bodies so that the centre of mass is above the origin and the lowest edge touches the ground."""
+    centre = add_in_order(np.moveaxis(position_m * mass_share, 1, 0))
+    lowest = np.where(reach_m > 0, position_m[1] - reach_m, np.inf).min(axis=0)
+    origin = np.stack([centre[0], np.where(np.isfinite(lowest), lowest, 0), centre[2]])
+    return position_m - origin[:, None].astype(np.float32)
+
+
+def _distance(position_m: Floats) -> Floats:
+    d = position_m[:, SECOND] - position_m[:, FIRST]
+    return np.sqrt(add_in_order(d * d))
+
+
+def _soften(stiffness: Floats, ratio: Floats, mass_kg: Floats, muscles: Mask) -> tuple[Floats, Floats]:
+    """Turn a muscle's wished stiffness and damping ratio into constants that are stable at every step of use.
+
+    A spring's implicit Euler step is an explicit one with both constants divided by 1 + (c + k·h)·h/m, where m is the
+    reduced mass of its two nodes; splitting a node's mass between its n muscles keeps that stable when they act
+    together. h is the fixed body step, not the running one: the softened muscle is what the creature is made of, and
+    a smaller running step then shows the same body more exactly.
+
+    Args:
+        stiffness: k in N/m, [28, P].
+        ratio: Damping as a part of critical damping of the two nodes alone, [28, P].
+        mass_kg: [8, P].
+        muscles: Those that are there, [28, P].
+
+    Returns:
+        Stiffness in N/m and damping in N·s/m, 0 where there is no muscle, each [28, P].
+
+    Source: Baraff and Witkin 1998 (implicit springs); Tonge et al. 2012 (mass splitting).
+    """
+    h = np.float32(BODY_STEP_S)
+    inverse_mass = _inverse(mass_kg)
+    loads = inverse_mass * muscles_per_node(muscles).astype(np.float32)
+    reduced_kg = _inverse(inverse_mass[FIRST] + inverse_mass[SECOND])
+    push = ratio * 2 * np.sqrt(stiffness * reduced_kg) + stiffness * h
+    softening = 1 + push * h * (loads[FIRST] + loads[SECOND])
+    return np.where(muscles, stiffness / softening, 0), np.where(muscles, push / softening, 0)

@@ -1,0 +1,72 @@
+"""What a life is worth: the one place that turns a backend's summary into fitness."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from evo.tasks.creatures.arithmetic import add_in_order
+
+if TYPE_CHECKING:
+    from evo.genome import Floats, Mask
+
+APPROACH = 80.0
+"""Points for closing the whole gap to a pellet."""
+COLLECT = 20.0
+"""Points for taking it."""
+RETREAT = 2.0
+"""Points lost per metre that the gap has grown again, or ever grew."""
+MAX_RETREAT_M = 20.0
+TRAVEL = 0.5
+"""Points per metre between birth and death."""
+MAX_TRAVEL_M = 10.0
+DEAD = -100.0
+"""Score of a body that does not hold together, or of a simulation that failed: below every living creature's."""
+
+
+@dataclass(frozen=True)
+class Summary:
+    """What a backend reports of each life, float32 [P, C] unless said.
+
+    A gap is the distance from a creature's nearest edge to the edge of its active pellet, in metres.
+
+    Attributes:
+        collected: Number of pellets taken.
+        first_gap_m: Gap when the active pellet became active.
+        best_gap_m: Smallest gap to it since.
+        last_gap_m: Gap at the end of life.
+        travel_m: Distance over ground between the centre of mass at birth and at the end.
+        failed: Whether the simulation left the numbers it is meant for, bool [P, C]; the rest is then meaningless.
+    """
+
+    collected: Floats
+    first_gap_m: Floats
+    best_gap_m: Floats
+    last_gap_m: Floats
+    travel_m: Floats
+    failed: Mask
+
+
+def score(summary: Summary, viable: Mask) -> Floats:
+    """Return the fitness of each creature: the mean over its courses, finite float32 [P].
+
+    Args:
+        summary: Of every life, [P, C].
+        viable: Bodies that hold together, bool [P].
+    """
+    with np.errstate(invalid="ignore", over="ignore", divide="ignore"):
+        lives = _score_lives(summary)
+    lives = np.where(summary.failed | ~viable[:, None], np.float32(DEAD), lives)
+    return (add_in_order(lives.T) * np.float32(1 / lives.shape[1])).astype(np.float32)
+
+
+def _score_lives(summary: Summary) -> Floats:
+    approach = (summary.first_gap_m - summary.best_gap_m) / summary.first_gap_m
+    retreat = np.minimum(summary.last_gap_m - summary.best_gap_m, np.float32(MAX_RETREAT_M))
+    travel = np.minimum(summary.travel_m, np.float32(MAX_TRAVEL_M))
+    points: Floats = summary.collected * np.float32(APPROACH + COLLECT) + approach * np.float32(APPROACH)
+    points -= retreat * np.float32(RETREAT)
+    points += travel * np.float32(TRAVEL)
+    return points

@@ -1,0 +1,333 @@
+"""The readable evaluator: batched PyTorch, and the law that every faster backend must match bit for bit.
+
+A lane is one creature on one course, and lanes never meet. All numbers are float32, constants included, and every
+operation rounds on its own, in the order written: `x * y + z` is two operations. Subnormal numbers are kept.
+
+One life, for tick = 0 … ticks - 1: look around, act (at time float32(tick) · float32(0.1)), then take
+`steps_per_tick` steps; at the end look around once more.
+
+The operators of PyTorch used here round correctly whatever the length of a batch and the place of a lane in it, with
+one exception: the square root of float32, which is therefore taken in float64. Nothing is divided by a Python number,
+as a library may turn that into a multiplication.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, fields
+from typing import TYPE_CHECKING
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from evo.tasks.creatures.arithmetic import add_in_order
+from evo.tasks.creatures.fitness import Summary
+from evo.tasks.creatures.options import TICKS_PER_S
+from evo.tasks.creatures.world import (
+    FARTHEST_M,
+    FIRST,
+    NODES,
+    PAIRS,
+    PELLET_M,
+    SECOND,
+    SHORTEST_SQUARED,
+    TOUCH_M,
+    World,
+)
+
+if TYPE_CHECKING:
+    from evo.genome import Floats, Indices
+    from evo.tasks.creatures.body import Body
+    from evo.tasks.creatures.controller import Controller
+
+CHUNK_LANES = 2048
+"""Lanes lived together: enough to pay for a call of the library, few enough for the second-level cache."""
+
+
+@dataclass(frozen=True)
+class Lanes:
+    """What stays the same during a life: the fields of `Body` as tensors, the brain, and the course.
+
+    Attributes:
+        weights: The controller's genes, [W, L].
+        pellet_x_m: Of every course, one after another, [C·K].
+        pellet_z_m: [C·K].
+        first_pellet: Where a lane's course begins in them, int64 [L].
+    """
+
+    radius_m: Tensor
+    reach_m: Tensor
+    inverse_mass: Tensor
+    mass_share: Tensor
+    count_share: Tensor
+    friction: Tensor
+    rest_m: Tensor
+    swing_m: Tensor
+    stiffness_n_m: Tensor
+    damping_n_s_m: Tensor
+    weights: Tensor
+    pellet_x_m: Tensor
+    pellet_z_m: Tensor
+    first_pellet: Tensor
+
+
+@dataclass(frozen=True)
+class Motion:
+    """Where nodes are and how fast they go, each [3, 8, L], in m and m/s."""
+
+    position_m: Tensor
+    velocity_m_s: Tensor
+
+
+@dataclass(frozen=True)
+class Hunt:
+    """How far a lane has come on its course, each [L]; gaps as in `Summary`."""
+
+    collected: Tensor  # int64
+    first_gap_m: Tensor
+    best_gap_m: Tensor
+    last_gap_m: Tensor
+
+
+Observer = Callable[[Lanes, Motion], None]
+
+
+def live(
+    body: Body,
+    weights: Floats,
+    pellets: Floats,
+    *,
+    controller: Controller,
+    ticks: int,
+    threads: int = 1,
+    world: World | None = None,
+    observe: Observer | None = None,
+) -> Summary:
+    """Live every creature's life on every course.
+
+    Args:
+        body: P bodies.
+        weights: Their controllers' genes, [W, P].
+        pellets: Courses, [C, K, 2]: x and z in metres. The last one can be approached, not taken.
+        controller: What moves the muscles.
+        ticks: Length of a life, in tenths of a second.
+        threads: Threads of PyTorch to use; they do not change the result.
+        world: Physics; the default world if None.
+        observe: Called after every physics step with a chunk of lanes, creature by creature, course by course.
+
+    Returns:
+        What became of each life, [P, C].
+    """
+    courses = len(pellets)
+    lanes = np.arange(weights.shape[1] * courses)
+    with torch.inference_mode(), _threads(threads):
+        parts = []
+        for start in range(0, len(lanes), CHUNK_LANES):
+            creature, course = np.divmod(lanes[start : start + CHUNK_LANES], courses)
+            chunk = _lanes(body.take(creature), weights[:, creature], pellets, course)
+            birth_m = torch.from_numpy(body.position_m[..., creature])
+            parts.append(
+                _live(
+                    chunk,
+                    birth_m,
+                    pellets=pellets.shape[1],
+                    controller=controller,
+                    ticks=ticks,
+                    world=world or World(),
+                    observe=observe,
+                )
+            )
+    return _join(parts, courses)
+
+
+def step(motion: Motion, lanes: Lanes, target_m: Tensor, world: World) -> Motion:
+    """Advance one physics step: muscles, gravity, drag, ground, then motion (semi-implicit Euler).
+
+    Args:
+        motion: Before the step.
+        lanes: Bodies.
+        target_m: Length each muscle wants, [28, L].
+        world: Physics.
+    """
+    dt_s = world.dt_s
+    velocity = motion.velocity_m_s + pull(motion, lanes, target_m) * (lanes.inverse_mass * dt_s)
+    velocity[1] -= world.gravity_m_s2 * dt_s
+    velocity = velocity + (_centre(velocity, lanes)[:, None] - velocity) * (world.drag_per_s * dt_s)
+    velocity = collide(motion.position_m, velocity, lanes, world)
+    return Motion(motion.position_m + velocity * dt_s, velocity)
+
+
+def pull(motion: Motion, lanes: Lanes, target_m: Tensor) -> Tensor:
+    """Return the force of the muscles on each node, in N, [3, 8, L].
+
+    A muscle pulls its first node towards its second with k · (length - target) + c · (rate of lengthening), and its
+    second node with the opposite. A node adds up its seven muscles in ascending order of the node at the other end.
+    """
+    d = _between(motion.position_m)
+    rate = _between(motion.velocity_m_s)
+    length = _sqrt(_dot(d, d) + SHORTEST_SQUARED)
+    inverse = 1.0 / length
+    spring = lanes.stiffness_n_m * (length - target_m)
+    damper = lanes.damping_n_s_m * (_dot(d, rate) * inverse)
+    force = d * ((spring + damper) * inverse)
+    both = torch.cat([force, -force], dim=1).index_select(1, _MUSCLES_OF_NODE)
+    return add_in_order(both.view(3, NODES - 1, NODES, -1).transpose(0, 1))
+
+
+def collide(position_m: Tensor, velocity: Tensor, lanes: Lanes, world: World) -> Tensor:
+    """Return the velocity after the ground has had its say, [3, 8, L].
+
+    A node that would end the step below the ground is given the velocity that ends it on the ground, or bounces if it
+    fell fast. The change is the normal impulse per mass; static friction takes away all sliding up to its coefficient
+    times that, and beyond it kinetic friction takes away a fixed share of as much.
+    """
+    x, y, z = velocity
+    landing = (lanes.radius_m - position_m[1]) * (1.0 / world.dt_s)
+    rebound = torch.where(y < -world.bounce_m_s, y * -world.restitution, landing)
+    risen = torch.where(y < landing, torch.maximum(rebound, landing), y)
+    grip = lanes.friction * (risen - y)
+    speed = _sqrt(x * x + z * z)
+    slid = speed - grip * world.sliding_share
+    kept = torch.where(speed > grip, slid / speed, 0.0)
+    return torch.stack([x * kept, risen, z * kept])
+
+
+def _live(
+    lanes: Lanes,
+    birth_m: Tensor,
+    *,
+    pellets: int,
+    controller: Controller,
+    ticks: int,
+    world: World,
+    observe: Observer | None,
+) -> Summary:
+    motion = Motion(birth_m, torch.zeros_like(birth_m))
+    hunt = _begin(motion, lanes)
+    for tick in range(ticks):
+        hunt = look(hunt, motion, lanes, pellets)
+        time_s = float(np.float32(tick) * np.float32(1 / TICKS_PER_S))
+        action = controller.act(lanes.weights, sense(hunt, motion, lanes), time_s)
+        target_m = lanes.rest_m + lanes.swing_m * action
+        for _ in range(world.steps_per_tick):
+            motion = step(motion, lanes, target_m, world)
+            if observe:
+                observe(lanes, motion)
+    return _summarise(look(hunt, motion, lanes, pellets), motion, lanes)
+
+
+def look(hunt: Hunt, motion: Motion, lanes: Lanes, pellets: int) -> Hunt:
+    """Measure the gap to the active pellet; if it is closed, take the pellet and measure the gap to the next one."""
+    gap = _gap(motion, lanes, hunt.collected)
+    taken = (gap <= 0.0) & (hunt.collected < pellets - 1)
+    collected = hunt.collected + taken
+    fresh = _gap(motion, lanes, collected)
+    return Hunt(
+        collected=collected,
+        first_gap_m=torch.where(taken, fresh, hunt.first_gap_m),
+        best_gap_m=torch.where(taken, fresh, torch.minimum(hunt.best_gap_m, gap)),
+        last_gap_m=fresh,
+    )
+
+
+def sense(hunt: Hunt, motion: Motion, lanes: Lanes) -> Tensor:
+    """Return the seven senses that `controller` describes, [7, L]."""
+    centre = _centre(motion.position_m, lanes)
+    x, z = _pellet(lanes, hunt.collected)
+    x, z = x - centre[0], z - centre[2]
+    distance = _sqrt(x * x + z * z + SHORTEST_SQUARED)
+    touching = (motion.position_m[1] - lanes.radius_m < TOUCH_M) * lanes.count_share
+    velocity = _centre(motion.velocity_m_s, lanes)
+    return torch.stack([x / distance, z / distance, distance * 0.1, *velocity, add_in_order(touching)])
+
+
+def _begin(motion: Motion, lanes: Lanes) -> Hunt:
+    collected = torch.zeros_like(lanes.first_pellet)
+    gap = _gap(motion, lanes, collected)
+    return Hunt(collected, gap, gap, gap)
+
+
+def _gap(motion: Motion, lanes: Lanes, collected: Tensor) -> Tensor:
+    """Distance from the nearest edge of a node to the edge of the active pellet, in m, [L]."""
+    px, pz = _pellet(lanes, collected)
+    x, y, z = motion.position_m
+    x, y, z = x - px, y - PELLET_M, z - pz
+    edge = _sqrt(x * x + y * y + z * z) - lanes.reach_m
+    return edge.amin(dim=0) - PELLET_M
+
+
+def _pellet(lanes: Lanes, collected: Tensor) -> tuple[Tensor, Tensor]:
+    index = lanes.first_pellet + collected
+    return lanes.pellet_x_m.index_select(0, index), lanes.pellet_z_m.index_select(0, index)
+
+
+def _centre(of_nodes: Tensor, lanes: Lanes) -> Tensor:
+    """Mean over nodes by mass, [3, 8, L] to [3, L], added in order of the nodes."""
+    return add_in_order((of_nodes * lanes.mass_share).transpose(0, 1))
+
+
+def _between(of_nodes: Tensor) -> Tensor:
+    """Second node less first node of every muscle, [3, 8, L] to [3, 28, L]."""
+    return of_nodes.index_select(1, _SECOND) - of_nodes.index_select(1, _FIRST)
+
+
+def _dot(a: Tensor, b: Tensor) -> Tensor:
+    return add_in_order(a * b)
+
+
+def _sqrt(x: Tensor) -> Tensor:
+    return x.double().sqrt().float()
+
+
+def _summarise(hunt: Hunt, motion: Motion, lanes: Lanes) -> Summary:
+    centre = _centre(motion.position_m, lanes)
+    inside = (motion.position_m.abs() <= FARTHEST_M).flatten(0, 1).all(dim=0)
+    return Summary(
+        collected=hunt.collected.float().numpy(),
+        first_gap_m=hunt.first_gap_m.numpy(),
+        best_gap_m=hunt.best_gap_m.numpy(),
+        last_gap_m=hunt.last_gap_m.numpy(),
+        travel_m=_sqrt(centre[0] * centre[0] + centre[2] * centre[2]).numpy(),
+        failed=(~inside).numpy(),
+    )
+
+
+def _join(parts: list[Summary], courses: int) -> Summary:
+    names = [field.name for field in fields(Summary)]
+    return Summary(**{n: np.concatenate([getattr(part, n) for part in parts]).reshape(-1, courses) for n in names})
+
+
+def _lanes(body: Body, weights: Floats, pellets: Floats, course: Indices) -> Lanes:
+    shared = [field.name for field in fields(Lanes) if hasattr(body, field.name)]
+    return Lanes(
+        **{name: torch.from_numpy(np.ascontiguousarray(getattr(body, name))) for name in shared},
+        weights=torch.from_numpy(np.ascontiguousarray(weights)),
+        pellet_x_m=torch.from_numpy(pellets[..., 0].flatten()),
+        pellet_z_m=torch.from_numpy(pellets[..., 1].flatten()),
+        first_pellet=torch.from_numpy(course * pellets.shape[1]),
+    )
+
+
+def _muscles_of_node() -> Tensor:
+    """For the k-th partner of each node, in ascending order: its force among 28 pulls and 28 opposites, [7·8]."""
+    rows = []
+    for node in range(NODES):
+        partners = [other for other in range(NODES) if other != node]
+        rows.append([PAIRS.index((node, p)) if node < p else PAIRS.index((p, node)) + len(PAIRS) for p in partners])
+    return torch.tensor(rows).T.flatten()
+
+
+@contextmanager
+def _threads(n: int) -> Iterator[None]:
+    before = torch.get_num_threads()
+    torch.set_num_threads(n)
+    try:
+        yield
+    finally:
+        torch.set_num_threads(before)
+
+
+_FIRST, _SECOND = torch.from_numpy(FIRST.copy()), torch.from_numpy(SECOND.copy())
+_MUSCLES_OF_NODE = _muscles_of_node()

@@ -1,0 +1,53 @@
+"""The constants of nature."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from evo.tasks.creatures.options import TICKS_PER_S
+
+NODES = 8
+PAIRS = tuple((i, j) for i in range(NODES) for j in range(i + 1, NODES))
+"""The two nodes of each muscle, in lexicographic order."""
+MUSCLES = len(PAIRS)
+FIRST, SECOND = np.array(PAIRS).T
+"""The lower and the higher node of each muscle, [28]."""
+PELLET_M = 0.25
+"""Radius of a pellet, in metres; it lies on the ground."""
+TOUCH_M = 0.01
+"""Height of an edge, in metres, below which a node feels the ground."""
+FARTHEST_M = 1e4
+"""A node that goes farther from the origin than this, in metres, has left the world: the simulation failed."""
+SHORTEST_SQUARED = 1e-12
+"""Added to a squared length before its root, in m² or (m/s)², so that nothing is divided by zero."""
+BODY_STEP_S = 1 / 60
+"""The step that muscle constants are softened for, in seconds: part of the body, whatever step it is run at."""
+
+
+@dataclass(frozen=True)
+class World:
+    """Physics that every creature shares; a value, so that a law can be tested in another world.
+
+    Attributes:
+        gravity_m_s2: Acceleration downwards, in m/s².
+        drag_per_s: Rate at which a node's velocity decays towards that of its own creature's centre of mass, per
+            second. Its forces add up to nothing, so it slows a whip and pushes nobody.
+        restitution: Part of its falling speed with which a node leaves the ground.
+        bounce_m_s: Falling speed from which a node bounces at all, in m/s.
+        sliding_share: Kinetic friction as a part of static friction.
+        steps_per_tick: Physics steps in one tick of 0.1 s.
+    """
+
+    gravity_m_s2: float = 9.81
+    drag_per_s: float = 2.0
+    restitution: float = 0.3
+    bounce_m_s: float = 0.5
+    sliding_share: float = 0.8
+    steps_per_tick: int = 6
+
+    @property
+    def dt_s(self) -> float:
+        """One physics step, in seconds."""
+        return 1.0 / (TICKS_PER_S * self.steps_per_tick)

@@ -1,0 +1,90 @@
+"""The creatures' task keeps the contract of every task, bit for bit."""
+
+import subprocess
+import sys
+
+import numpy as np
+import pytest
+
+from evo.errors import ConfigError
+from evo.tasks.creatures.options import CreatureOptions
+from evo.tasks.creatures.task import Creatures
+
+
+def task(controller="neural", courses=3, life_s=2.0):
+    return Creatures(CreatureOptions(courses=courses, life_s=life_s, controller=controller))
+
+
+def genes_of(creatures, n, seed=0):
+    return creatures.spec.sample(np.random.default_rng(seed), n)
+
+
+@pytest.mark.parametrize("controller", ["neural", "oscillator"])
+def test_a_batch_equals_its_members_wherever_they_sit(controller):
+    creatures = task(controller)
+    genes = genes_of(creatures, 37)
+    whole = creatures.evaluate(genes, 0)
+    alone = np.concatenate([creatures.evaluate(genes[i : i + 1], 0) for i in range(len(genes))])
+    chunks = np.concatenate([creatures.evaluate(part, 0) for part in (genes[:5], genes[5:22], genes[22:])])
+    backwards = creatures.evaluate(genes[::-1], 0)[::-1]
+    assert whole.tobytes() == alone.tobytes() == chunks.tobytes() == backwards.tobytes()
+
+
+def test_the_score_is_the_mean_over_courses_lived_alone():
+    creatures = task(courses=3)
+    genes = genes_of(creatures, 5)
+    together = creatures.live(genes)
+    for course in range(3):
+        alone = creatures.live(genes, pellets=creatures.pellets[course : course + 1])
+        np.testing.assert_array_equal(alone.best_gap_m[:, 0], together.best_gap_m[:, course])
+
+
+def test_evaluate_ignores_the_episode_and_leaves_genes_alone():
+    creatures = task()
+    genes = genes_of(creatures, 9)
+    before = genes.copy()
+    genes.setflags(write=False)
+    assert creatures.evaluate(genes, 0).tobytes() == creatures.evaluate(genes, 7).tobytes()
+    assert genes.tobytes() == before.tobytes()
+
+
+@pytest.mark.parametrize("controller", ["neural", "oscillator"])
+def test_fitness_is_finite_float32(controller):
+    creatures = task(controller)
+    fitness = creatures.evaluate(genes_of(creatures, 20), 0)
+    assert fitness.dtype == np.float32
+    assert fitness.shape == (20,)
+    assert np.all(np.isfinite(fitness))
+
+
+def test_threads_do_not_change_the_score():
+    options = CreatureOptions(courses=2, life_s=1.0)
+    one, two = Creatures(options), Creatures(options, threads=2)
+    genes = genes_of(one, 300)
+    assert one.evaluate(genes, 0).tobytes() == two.evaluate(genes, 0).tobytes()
+
+
+def test_steps_per_genome_counts_courses_ticks_and_steps():
+    assert task(courses=3, life_s=2.0).steps_per_genome == 3 * 20 * 6
+
+
+def test_the_layout_exists_without_importing_pytorch():
+    code = (
+        "import sys\n"
+        "from evo.tasks.creatures.task import Creatures\n"
+        "from evo.tasks.creatures.options import CreatureOptions\n"
+        "Creatures(CreatureOptions()).spec.size\n"
+        "sys.exit('torch' in sys.modules)"
+    )
+    assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
+
+
+def test_an_unknown_backend_is_refused_with_the_known_ones():
+    with pytest.raises(ConfigError, match=r"auto, reference, got 'gpu'"):
+        Creatures(CreatureOptions(), backend="gpu")
+
+
+def test_auto_names_the_backend_it_chose():
+    assert Creatures(CreatureOptions()).backend == "reference"
+    with pytest.raises(ConfigError, match="threads"):
+        Creatures(CreatureOptions(), threads=0)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from enum import IntEnum
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -10,7 +11,9 @@ import numpy as np
 from evo.tasks.creatures.arithmetic import add_in_order
 
 if TYPE_CHECKING:
-    from evo.genome import Floats, Mask
+    from numpy.typing import NDArray
+
+    from evo.genome import Floats
 
 APPROACH = 80.0
 """Points for closing the whole gap to a pellet."""
@@ -19,11 +22,23 @@ COLLECT = 20.0
 RETREAT = 2.0
 """Points lost per metre that the gap has grown again, or ever grew."""
 MAX_RETREAT_M = 20.0
+NO_GAP_M = 0.01
+"""A first gap below this, in metres, counts as this: a pellet may appear under a creature."""
 TRAVEL = 0.5
 """Points per metre between birth and death."""
 MAX_TRAVEL_M = 10.0
 DEAD = -100.0
 """Score of a body that does not hold together, or of a simulation that failed: below every living creature's."""
+
+
+class Status(IntEnum):
+    """What kind of life a backend reports."""
+
+    LIVED = 0
+    UNVIABLE = 1
+    """The body does not hold together."""
+    FAILED = 2
+    """The simulation left the numbers it is meant for."""
 
 
 @dataclass(frozen=True)
@@ -38,7 +53,7 @@ class Summary:
         best_gap_m: Smallest gap to it since.
         last_gap_m: Gap at the end of life.
         travel_m: Distance over ground between the centre of mass at birth and at the end.
-        failed: Whether the simulation left the numbers it is meant for, bool [P, C]; the rest is then meaningless.
+        status: What kind of life it was, a `Status`, uint8 [P, C]; unless it was lived, the rest is meaningless.
     """
 
     collected: Floats
@@ -46,27 +61,23 @@ class Summary:
     best_gap_m: Floats
     last_gap_m: Floats
     travel_m: Floats
-    failed: Mask
+    status: NDArray[np.uint8]
 
 
-def score(summary: Summary, viable: Mask) -> Floats:
-    """Return the fitness of each creature: the mean over its courses, finite float32 [P].
-
-    Args:
-        summary: Of every life, [P, C].
-        viable: Bodies that hold together, bool [P].
-    """
-    with np.errstate(invalid="ignore", over="ignore", divide="ignore"):
+def score(summary: Summary) -> Floats:
+    """Return the fitness of each creature: the mean over its courses, finite float32 [P]."""
+    with np.errstate(invalid="ignore", over="ignore"):  # a failed life may hold any number
         lives = _score_lives(summary)
-    lives = np.where(summary.failed | ~viable[:, None], np.float32(DEAD), lives)
+    lives = np.where(summary.status == Status.LIVED, lives, np.float32(DEAD))
     return (add_in_order(lives.T) * np.float32(1 / lives.shape[1])).astype(np.float32)
 
 
 def _score_lives(summary: Summary) -> Floats:
-    approach = (summary.first_gap_m - summary.best_gap_m) / summary.first_gap_m
+    first_gap_m = np.maximum(summary.first_gap_m, np.float32(NO_GAP_M))
+    approach: Floats = np.clip((first_gap_m - summary.best_gap_m) / first_gap_m, 0, 1)
     retreat = np.minimum(summary.last_gap_m - summary.best_gap_m, np.float32(MAX_RETREAT_M))
     travel = np.minimum(summary.travel_m, np.float32(MAX_TRAVEL_M))
-    points: Floats = summary.collected * np.float32(APPROACH + COLLECT) + approach * np.float32(APPROACH)
+    points = summary.collected * np.float32(APPROACH + COLLECT) + approach * np.float32(APPROACH)
     points -= retreat * np.float32(RETREAT)
     points += travel * np.float32(TRAVEL)
     return points

@@ -23,7 +23,7 @@ import torch
 from torch import Tensor
 
 from evo.tasks.creatures.arithmetic import add_in_order
-from evo.tasks.creatures.fitness import Summary
+from evo.tasks.creatures.fitness import Status, Summary
 from evo.tasks.creatures.options import TICKS_PER_S
 from evo.tasks.creatures.world import (
     FARTHEST_M,
@@ -67,6 +67,7 @@ class Lanes:
     swing_m: Tensor
     stiffness_n_m: Tensor
     damping_n_s_m: Tensor
+    viable: Tensor
     weights: Tensor
     pellet_x_m: Tensor
     pellet_z_m: Tensor
@@ -126,7 +127,7 @@ def live(
         parts = []
         for start in range(0, len(lanes), CHUNK_LANES):
             creature, course = np.divmod(lanes[start : start + CHUNK_LANES], courses)
-            chunk = _lanes(body.take(creature), weights[:, creature], pellets, course)
+            chunk = lanes_of(body.take(creature), weights[:, creature], pellets, course)
             birth_m = torch.from_numpy(body.position_m[..., creature])
             parts.append(
                 _live(
@@ -284,13 +285,14 @@ def _sqrt(x: Tensor) -> Tensor:
 def _summarise(hunt: Hunt, motion: Motion, lanes: Lanes) -> Summary:
     centre = _centre(motion.position_m, lanes)
     inside = (motion.position_m.abs() <= FARTHEST_M).flatten(0, 1).all(dim=0)
+    status = torch.where(inside, Status.LIVED, Status.FAILED).where(lanes.viable, Status.UNVIABLE)
     return Summary(
         collected=hunt.collected.float().numpy(),
         first_gap_m=hunt.first_gap_m.numpy(),
         best_gap_m=hunt.best_gap_m.numpy(),
         last_gap_m=hunt.last_gap_m.numpy(),
         travel_m=_sqrt(centre[0] * centre[0] + centre[2] * centre[2]).numpy(),
-        failed=(~inside).numpy(),
+        status=status.to(torch.uint8).numpy(),
     )
 
 
@@ -299,7 +301,8 @@ def _join(parts: list[Summary], courses: int) -> Summary:
     return Summary(**{n: np.concatenate([getattr(part, n) for part in parts]).reshape(-1, courses) for n in names})
 
 
-def _lanes(body: Body, weights: Floats, pellets: Floats, course: Indices) -> Lanes:
+def lanes_of(body: Body, weights: Floats, pellets: Floats, course: Indices) -> Lanes:
+    """Put each of L bodies and brains on one course, [L], of `pellets` [C, K, 2]."""
     shared = [field.name for field in fields(Lanes) if hasattr(body, field.name)]
     return Lanes(
         **{name: torch.from_numpy(np.ascontiguousarray(getattr(body, name))) for name in shared},

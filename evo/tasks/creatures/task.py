@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from evo.tasks.creatures.options import CreatureOptions
+    from evo.tasks.creatures.reference import Observer
     from evo.tasks.task import OptionValue
 
 BACKENDS = ("reference",)
@@ -52,6 +53,11 @@ class Creatures:
         self._threads = threads
 
     @property
+    def n_weights(self) -> int:
+        """Number of genes of the controller, the last ones of a genome, W."""
+        return sum(segment.size for segment in self.controller.segments)
+
+    @property
     def steps_per_genome(self) -> int:
         """Creature-steps that the evaluation of one genome takes."""
         return self._options.courses * self._options.ticks * World().steps_per_tick
@@ -61,21 +67,26 @@ class Creatures:
         """The trained courses, [C, K, 2]."""
         return course.lay(range(self._options.courses), course.pellets_needed(self._options.life_s))
 
-    def evaluate(self, genes: Floats, episode: int) -> Floats:  # noqa: ARG002  nothing here is left to chance
+    def evaluate(self, genes: Floats, episode: int) -> Floats:  # noqa: ARG002 - nothing here is left to chance
         """See `Task.evaluate`."""
-        bodies = body.decode(genes, self.spec)
-        return score(self.live(genes, bodies), bodies.viable)
+        return score(self.live(genes))
 
-    def live(self, genes: Floats, bodies: body.Body | None = None, pellets: Floats | None = None) -> Summary:
-        """Live the lives of `genes` [P, D], on the trained courses unless others are given, [C, K, 2]."""
-        from evo.tasks.creatures import reference  # noqa: PLC0415  PyTorch takes a second to import
+    def live(self, genes: Floats, *, pellets: Floats | None = None, observe: Observer | None = None) -> Summary:
+        """Live the lives of `genes` [P, D].
 
-        weights = np.ascontiguousarray(genes[:, -sum(s.size for s in self.controller.segments) :].T)
+        Args:
+            genes: Genomes, float32 [P, D].
+            pellets: Courses, [C, K, 2]; the trained ones if None.
+            observe: See `reference.live`.
+        """
+        from evo.tasks.creatures import reference  # noqa: PLC0415 - PyTorch takes a second to import
+
         return reference.live(
-            body.decode(genes, self.spec) if bodies is None else bodies,
-            weights,
+            body.decode(genes, self.spec),
+            np.ascontiguousarray(genes[:, -self.n_weights :].T),
             self.pellets if pellets is None else pellets,
             controller=self.controller,
             ticks=self._options.ticks,
             threads=self._threads,
+            observe=observe,
         )

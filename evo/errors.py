@@ -51,6 +51,12 @@ class TaskError(AtollError):
     exit_code = 8
 
 
+class DamagedFileError(AtollError):
+    """A file is cut short, changed, malformed or not ours."""
+
+    exit_code = 9
+
+
 EXIT_CODES = {
     0: "finished, or nothing left to do",
     1: "unexpected failure (a bug: please report it)",
@@ -64,6 +70,7 @@ EXIT_CODES = {
             ResumeError,
             StorageError,
             TaskError,
+            DamagedFileError,
         )
     },
     130: "stopped by Ctrl-C: the generation was finished and checkpointed; the same command goes on",

@@ -57,7 +57,9 @@ class Segment:
         if self.size < 1:
             raise ConfigError(f"segment {self.name!r}: size must be at least 1, got {self.size}")
         if not (np.isfinite(self.low) and np.isfinite(self.high) and self.low < self.high):
-            raise ConfigError(f"segment {self.name!r}: bounds must be finite and low < high, got {self.low}, {self.high}")
+            raise ConfigError(
+                f"segment {self.name!r}: bounds must be finite and low < high, got {self.low}, {self.high}"
+            )
         if self.kind is Kind.GATE and (self.low, self.high) != (0.0, 1.0):
             raise ConfigError(f"segment {self.name!r}: a gate's bounds are 0 and 1, got {self.low}, {self.high}")
         if self.kind is Kind.INTEGER and (self.low != round(self.low) or self.high != round(self.high)):

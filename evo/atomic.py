@@ -1,0 +1,195 @@
+"""The only code that creates, replaces, appends to or removes a file.
+
+Everything is written under a unique temporary name in the directory where it will live, and becomes visible by one
+rename or hard link: a reader sees the old bytes, the new bytes or nothing. `durable=True` also survives a power cut:
+the file is synced before it becomes visible, the directory after.
+
+Every function raises OSError; `storage_errors` turns that into one clear line where a failure must stop the island.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import errno
+import os
+import secrets
+import shutil
+from typing import TYPE_CHECKING
+
+from evo.errors import StorageError
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping
+    from pathlib import Path
+
+ADVICE = {
+    errno.ENOSPC: "free some space, then run the same command again",
+    errno.EDQUOT: "free some of your quota, then run the same command again",
+    errno.EFBIG: "raise the file size limit (ulimit -f), then run the same command again",
+    errno.EACCES: "choose a directory that you may write to with --migration-dir",
+    errno.EPERM: "choose a directory that you may write to with --migration-dir",
+    errno.EROFS: "choose a directory that you may write to with --migration-dir",
+    errno.ENOTDIR: "choose another directory with --migration-dir",
+    errno.EEXIST: "choose another directory with --migration-dir",
+}
+
+
+@contextlib.contextmanager
+def storage_errors(doing: str) -> Iterator[None]:
+    """Report a failure of the file system as a StorageError that says what was being done and what to do.
+
+    Raises:
+        StorageError: Anything inside raised OSError.
+    """
+    try:
+        yield
+    except OSError as error:
+        advice = ADVICE.get(error.errno or 0, "check the file system, then run the same command again")
+        where = f" {error.filename}" if error.filename else ""
+        raise StorageError(f"cannot {doing}:{where}: {error.strerror or error}; {advice}") from error
+
+
+def make_directory(path: Path) -> None:
+    """Create a directory and its parents unless they exist."""
+    path.mkdir(parents=True, exist_ok=True)
+
+
+def replace_file(path: Path, data: bytes, *, durable: bool) -> None:
+    """Put `data` at `path`, replacing what is there in one step."""
+    temporary = _write_temporary(path, data, durable=durable)
+    try:
+        os.replace(temporary, path)  # noqa: PTH105 - one spelling for every system call of this module
+    except OSError:
+        temporary.unlink(missing_ok=True)
+        raise
+    if durable:
+        sync_directory(path.parent)
+
+
+def create_file(path: Path, data: bytes, *, durable: bool) -> bool:
+    """Put `data` at `path` unless something is there; say whether this call did it.
+
+    A hard link refuses an existing name on every file system that has links, network ones included. Its answer may
+    get lost there, so the link count of our own file decides, not the error.
+    """
+    temporary = _write_temporary(path, data, durable=durable)
+    try:
+        try:
+            os.link(temporary, path)
+        except OSError as error:
+            if temporary.stat().st_nlink < 2:
+                if error.errno == errno.EEXIST:
+                    return False
+                raise
+    finally:
+        temporary.unlink(missing_ok=True)
+    if durable:
+        sync_directory(path.parent)
+    return True
+
+
+def create_directory(path: Path, files: Mapping[str, bytes], *, tag: str, durable: bool) -> None:
+    """Make a directory holding `files`, written in their order, visible at `path` in one step.
+
+    Args:
+        path: Where; an existing non-empty directory is never replaced.
+        files: Names and contents; the last one completes the directory.
+        tag: Distinguishes this attempt in the name of the temporary directory.
+        durable: Survive a power cut.
+
+    Raises:
+        OSError: ENOTEMPTY or EEXIST if there is such a directory already.
+    """
+    temporary = path.parent / f".tmp-{tag}-{secrets.token_hex(4)}"
+    temporary.mkdir()
+    try:
+        for name, data in files.items():
+            _write_new(temporary / name, data, durable=durable)
+        if durable:
+            sync_directory(temporary)
+        os.rename(temporary, path)  # noqa: PTH104
+    except OSError:
+        remove_directory(temporary)
+        raise
+    if durable:
+        sync_directory(path.parent)
+
+
+def append_line(path: Path, line: bytes) -> None:
+    """Append one line, with its newline, in one write."""
+    descriptor = os.open(path, os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_CLOEXEC, 0o666)
+    try:
+        _write_all(descriptor, line + b"\n")
+    finally:
+        os.close(descriptor)
+
+
+def mend_tail(path: Path) -> None:
+    """Cut off a last line that a crash left without its newline, so that the next one stands alone."""
+    try:
+        descriptor = os.open(path, os.O_RDWR | os.O_CLOEXEC)
+    except FileNotFoundError:
+        return
+    try:
+        end = size = os.fstat(descriptor).st_size
+        while end > 0 and os.pread(descriptor, 1, end - 1) != b"\n":
+            end -= 1
+        if end != size:
+            os.ftruncate(descriptor, end)
+    finally:
+        os.close(descriptor)
+
+
+def move(source: Path, target: Path) -> None:
+    """Rename within the file system."""
+    os.rename(source, target)  # noqa: PTH104
+
+
+def remove_file(path: Path) -> None:
+    """Remove a file unless it has gone already."""
+    path.unlink(missing_ok=True)
+
+
+def remove_directory(path: Path) -> None:
+    """Remove a directory as far as the file system lets us; what is left is ours to retry at the next start."""
+    shutil.rmtree(path, ignore_errors=True)
+
+
+def sync_directory(path: Path) -> None:
+    """Make the names in a directory survive a power cut."""
+    descriptor = os.open(path, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
+
+
+def _write_temporary(path: Path, data: bytes, *, durable: bool) -> Path:
+    temporary = path.parent / f".tmp-{path.name}-{os.getpid()}-{secrets.token_hex(4)}"
+    try:
+        _write_new(temporary, data, durable=durable)
+    except OSError:
+        temporary.unlink(missing_ok=True)
+        raise
+    return temporary
+
+
+def _write_new(path: Path, data: bytes, *, durable: bool) -> None:
+    flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
+    descriptor = os.open(path, flags, 0o666)
+    try:
+        _write_all(descriptor, data, name=str(path))
+        if durable:
+            os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
+
+
+def _write_all(descriptor: int, data: bytes, *, name: str | None = None) -> None:
+    view = memoryview(data)
+    while view:
+        try:
+            written = os.write(descriptor, view)
+        except OSError as error:
+            raise OSError(error.errno, error.strerror, name) from error
+        view = view[written:]

@@ -1,0 +1,171 @@
+"""An island's whole state in one file: written whole, verified when read, the newest two kept."""
+
+from __future__ import annotations
+
+from dataclasses import asdict, dataclass
+from typing import TYPE_CHECKING, Any
+
+from evo import arrayfile, atomic
+from evo.errors import DamagedFileError, ResumeError
+from evo.generation import Champion, Counts, State
+from evo.genome import Population
+from evo.paths import CHECKPOINT_NAME, IslandPaths, parse_generation
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+    from pathlib import Path
+
+FORMAT = 1
+KEPT = 2
+
+
+@dataclass(frozen=True)
+class Checkpoint:
+    """A state, and what it may be continued with.
+
+    Attributes:
+        state: The evaluated generation, before anything was imported at it.
+        settings: The settings it was computed with, the task's options included.
+        backend: The evaluator that computed it.
+    """
+
+    state: State
+    settings: Mapping[str, Any]
+    backend: str
+
+
+def save(paths: IslandPaths, checkpoint: Checkpoint) -> None:
+    """Write a checkpoint, then drop all but the newest two.
+
+    Raises:
+        OSError: The file system refused; older checkpoints are untouched.
+    """
+    atomic.make_directory(paths.checkpoints)
+    atomic.replace_file(paths.checkpoint(checkpoint.state.generation), encode(checkpoint), durable=True)
+    for generation in _generations(paths)[:-KEPT]:
+        atomic.remove_file(paths.checkpoint(generation))
+
+
+def load_newest(paths: IslandPaths) -> Checkpoint | None:
+    """Return the highest checkpoint that verifies, or None if there is none at all.
+
+    Raises:
+        ResumeError: There are checkpoints, but of another version, or none is intact.
+    """
+    damage: list[str] = []
+    for generation in reversed(_generations(paths)):
+        path = paths.checkpoint(generation)
+        try:
+            return decode(path.read_bytes())
+        except DamagedFileError as error:
+            damage.append(f"{path}: {error}")
+    if damage:
+        raise ResumeError(f"no checkpoint is intact ({'; '.join(damage)}); start again with --fresh")
+    return None
+
+
+def encode(checkpoint: Checkpoint) -> bytes:
+    """Write a checkpoint as bytes; equal checkpoints give equal bytes."""
+    state = checkpoint.state
+    metadata = {
+        "format": FORMAT,
+        "kind": "checkpoint",
+        "generation": state.generation,
+        "islands": list(state.population.islands),
+        "champion": {"fitness": state.champion.fitness, "generation": state.champion.generation},
+        "counts": asdict(state.counts),
+        "settings": dict(checkpoint.settings),
+        "backend": checkpoint.backend,
+    }
+    arrays: arrayfile.Arrays = {
+        "genes": state.population.genes,
+        "ancestry": state.population.owners,
+        "fitness": state.fitness,
+        "champion_genes": state.champion.individual.genes,
+        "champion_ancestry": state.champion.individual.owners,
+    }
+    return arrayfile.encode(arrays, metadata)
+
+
+def decode(data: bytes) -> Checkpoint:
+    """Read what `encode` wrote.
+
+    Raises:
+        DamagedFileError: The bytes are not an intact checkpoint.
+        ResumeError: An intact checkpoint of another version.
+    """
+    arrays, metadata = arrayfile.decode(data)
+    if metadata.get("kind") != "checkpoint":
+        raise DamagedFileError(f"expected a checkpoint, got {metadata.get('kind')!r}")
+    if metadata.get("format") != FORMAT:
+        raise ResumeError(
+            f"the checkpoint has format {metadata.get('format')}, this version of Atoll reads format {FORMAT}; "
+            f"use the version that wrote it, or start again with --fresh"
+        )
+    islands = tuple(metadata["islands"])
+    champion = Champion(
+        Population(arrays["champion_genes"], arrays["champion_ancestry"], islands), **metadata["champion"]
+    )
+    state = State(
+        metadata["generation"],
+        Population(arrays["genes"], arrays["ancestry"], islands),
+        arrays["fitness"],
+        champion,
+        Counts(**metadata["counts"]),
+    )
+    return Checkpoint(state, metadata["settings"], metadata["backend"])
+
+
+def save_champion(path: Path, champion: Champion, *, island: str, task: Mapping[str, Any]) -> None:
+    """Write a champion with all that is needed to simulate it again; equal champions give equal bytes.
+
+    Args:
+        path: Where.
+        champion: The individual.
+        island: Who found it.
+        task: Name, options and genome layout of the problem.
+    """
+    individual = champion.individual
+    metadata = {
+        "format": FORMAT,
+        "kind": "champion",
+        "island": island,
+        "generation": champion.generation,
+        "fitness": champion.fitness,
+        "islands": list(individual.islands),
+        "task": dict(task),
+    }
+    arrays: arrayfile.Arrays = {"genes": individual.genes, "ancestry": individual.owners}
+    atomic.replace_file(path, arrayfile.encode(arrays, metadata), durable=True)
+
+
+def check_settings(checkpoint: Checkpoint, settings: Mapping[str, Any]) -> None:
+    """Compare the settings of this start with the checkpoint's; the generation to reach may differ.
+
+    Raises:
+        ResumeError: Others differ; every one is named.
+    """
+    ignored = {"generations", "backend"}
+    names = [name for name in sorted({*settings, *checkpoint.settings}) if name not in ignored]
+    changes = [
+        f"{name} was {checkpoint.settings.get(name)!r}, now {settings.get(name)!r}"
+        for name in names
+        if checkpoint.settings.get(name) != settings.get(name)
+    ]
+    requested = settings.get("backend", "auto")
+    if requested not in {"auto", checkpoint.backend}:
+        changes.append(f"--backend was {checkpoint.backend!r}, now {requested!r}")
+    if changes:
+        raise ResumeError(
+            f"this island was started with other settings: {'; '.join(changes)}; "
+            f"repeat the old settings to go on, or use --fresh to archive it and start again"
+        )
+
+
+def _generations(paths: IslandPaths) -> list[int]:
+    try:
+        names = [entry.name for entry in paths.checkpoints.iterdir()]
+    except FileNotFoundError:
+        return []
+    numbers = (parse_generation(name, CHECKPOINT_NAME) for name in names)
+    return sorted(n for n in numbers if n is not None)

@@ -1,0 +1,259 @@
+"""Settings: frozen, documented, validated once when they are made.
+
+One flat list of names serves the flags, the TOML file and the log; the field's `help` is what `--help` prints.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import difflib
+import re
+import tomllib
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, TypeVar
+
+from evo.errors import ConfigError
+from evo.paths import check_island_name
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping
+    from pathlib import Path
+
+Value = int | float | str
+T = TypeVar("T")
+
+TOPOLOGIES = "full, ring, random-K (K islands drawn anew each time), none (migration off)"
+TOPOLOGY = re.compile(r"full|ring|none|random-[1-9][0-9]{0,3}")
+
+
+def setting(
+    default: Value,
+    help: str,  # noqa: A002 - Click's word for it
+    *,
+    low: float | None = None,
+    high: float | None = None,
+    choices: tuple[str, ...] = (),
+) -> Any:  # noqa: ANN401 - dataclasses.field has no type of its own
+    """Declare a setting: its default, what it means (with its unit) and what it may be."""
+    return dataclasses.field(default=default, metadata={"help": help, "low": low, "high": high, "choices": choices})
+
+
+def check(settings: Any) -> None:  # noqa: ANN401 - any dataclass of settings
+    """Check every field against its declaration.
+
+    Raises:
+        ConfigError: A field has another type, is out of range or not among the choices.
+    """
+    for field in dataclasses.fields(settings):
+        if "help" in field.metadata:
+            _check_field(field, getattr(settings, field.name))
+
+
+def _check_field(field: dataclasses.Field[Any], value: object) -> None:
+    expected = type(field.default)
+    allowed = (int, float) if expected is float else (expected,)
+    flag = flag_name(field.name)
+    if not isinstance(value, allowed) or isinstance(value, bool):
+        raise ConfigError(f"{flag} must be {_article(expected)}, got {value!r}")
+    low, high, choices = field.metadata["low"], field.metadata["high"], field.metadata["choices"]
+    if isinstance(value, int | float):
+        if low is not None and not value >= low:
+            raise ConfigError(f"{flag} must be at least {low}, got {value}")
+        if high is not None and not value <= high:
+            raise ConfigError(f"{flag} must be at most {high}, got {value}")
+    if choices and value not in choices:
+        raise ConfigError(f"{flag} must be one of {', '.join(choices)}; got {value!r}{suggest(str(value), choices)}")
+
+
+def _article(kind: type) -> str:
+    return {int: "a whole number", float: "a number"}.get(kind, "a word")
+
+
+def flag_name(field: str) -> str:
+    """Spell a setting as a flag."""
+    return "--" + field.replace("_", "-")
+
+
+def suggest(word: str, known: Iterable[str]) -> str:
+    """Return ', did you mean ...?' if a known word is close, else nothing."""
+    close = difflib.get_close_matches(word, list(known), n=1)
+    return f", did you mean {close[0]!r}?" if close else ""
+
+
+@dataclass(frozen=True)
+class Breeding:
+    """How parents become children."""
+
+    selection: str = setting("tournament", "how parents are chosen", choices=("tournament", "truncation", "rank"))
+    tournament_size: int = setting(5, "individuals per tournament", low=1)
+    truncation_share: float = setting(0.2, "share of the population that truncation lets breed", low=0.0, high=1.0)
+    rank_pressure: float = setting(1.8, "expected children of the best under linear ranking", low=1.0, high=2.0)
+    elite_share: float = setting(
+        0.02, "share of the population copied unchanged (at least one, unless 0)", low=0, high=1
+    )
+    crossover: str = setting("uniform", "how two parents mix", choices=("uniform", "blend", "sbx", "none"))
+    crossover_rate: float = setting(1.0, "share of children with two parents", low=0.0, high=1.0)
+    blend_alpha: float = setting(0.5, "how far blend reaches beyond the parents, in their distance", low=0.0)
+    sbx_eta: float = setting(15.0, "distribution index of sbx; larger keeps children closer to a parent", low=0.0)
+    mutation_rate: float = setting(0.01, "probability that a gene mutates", low=0.0, high=1.0)
+    mutation_scale: float = setting(0.15, "standard deviation of a mutation, as a share of the gene's range", low=0.0)
+
+    def __post_init__(self) -> None:
+        check(self)
+
+    def n_elites(self, population: int) -> int:
+        """Return how many of `population` are copied unchanged; at least one is left to vary."""
+        n = max(round(self.elite_share * population), 1 if self.elite_share > 0 else 0)
+        return min(n, population - 1)
+
+
+@dataclass(frozen=True)
+class Migration:
+    """What crosses between islands, and when."""
+
+    migrate_every: int = setting(10, "generations between migrations", low=1)
+    migrants: int = setting(5, "genomes published, and genomes imported, at each migration", low=1, high=64)
+    topology: str = setting("full", f"which islands to import from: {TOPOLOGIES}")
+    keep_generations: int = setting(0, "published generations to keep, 3 or more; 0 keeps all", low=0)
+    durability: str = setting(
+        "process",
+        "what a publication survives: the death of the process, or a power cut too",
+        choices=("process", "power"),
+    )
+
+    def __post_init__(self) -> None:
+        check(self)
+        if not TOPOLOGY.fullmatch(self.topology):
+            raise ConfigError(f"--topology must be one of {TOPOLOGIES}; got {self.topology!r}")
+        if self.keep_generations in {1, 2}:
+            raise ConfigError(
+                f"--keep-generations must be 0 (keep all) or at least 3, so that slow islands find a batch; "
+                f"got {self.keep_generations}"
+            )
+
+    @property
+    def is_off(self) -> bool:
+        """Nothing crosses, in either direction."""
+        return self.topology == "none"
+
+    def is_due(self, generation: int) -> bool:
+        """Say whether genomes cross at `generation`."""
+        return not self.is_off and generation > 0 and generation % self.migrate_every == 0
+
+
+@dataclass(frozen=True)
+class IslandConfig:
+    """Everything that decides what one island computes."""
+
+    island: str
+    population: int = setting(250, "individuals", low=2, high=1_000_000)
+    generations: int = setting(150, "generation to reach, counted from the founders (0)", low=1, high=1_000_000_000)
+    seed: int = setting(1, "seed of the whole archipelago", low=0, high=2**53)
+    task: str = setting("creatures", "the problem; see 'cli.py tasks'")
+    backend: str = setting("auto", "what computes the fitness; all backends of a task agree bit for bit")
+    threads: int = setting(1, "threads of the numeric libraries, per island", low=1, high=4096)
+    checkpoint_every: int = setting(10, "generations between checkpoints, at most", low=1)
+    options: tuple[tuple[str, str], ...] = ()
+    breeding: Breeding = Breeding()
+    migration: Migration = Migration()
+
+    def __post_init__(self) -> None:
+        check_island_name(self.island)
+        check(self)
+        if self.migration.migrants >= self.population:
+            raise ConfigError(
+                f"--migrants must be smaller than the population of {self.population}, got {self.migration.migrants}"
+            )
+        if self.breeding.selection == "tournament" and self.breeding.tournament_size > self.population:
+            raise ConfigError(
+                f"--tournament-size must be at most the population of {self.population}, "
+                f"got {self.breeding.tournament_size}"
+            )
+
+    def settings(self) -> dict[str, Value]:
+        """Return every named setting, flat, as the log records it."""
+        return {
+            field.name: getattr(part, field.name)
+            for part in (self, self.breeding, self.migration)
+            for field in setting_fields(type(part))
+        }
+
+
+def setting_fields(kind: type) -> tuple[dataclasses.Field[Any], ...]:
+    """Return the named settings of one dataclass."""
+    return tuple(field for field in dataclasses.fields(kind) if "help" in field.metadata)
+
+
+def all_settings() -> dict[str, dataclasses.Field[Any]]:
+    """Return every named setting of an island, in the order of the help."""
+    return {field.name: field for kind in (IslandConfig, Migration, Breeding) for field in setting_fields(kind)}
+
+
+def island_config(island: str, values: Mapping[str, Value], options: Mapping[str, str]) -> IslandConfig:
+    """Make an island's config from flat settings; what is missing has its default.
+
+    Raises:
+        ConfigError: A name is unknown or a value not allowed.
+    """
+    known = all_settings()
+    for name in values:
+        if name not in known:
+            raise ConfigError(f"unknown setting {name!r}{suggest(name, known)}; known are {', '.join(known)}")
+    return _make(
+        IslandConfig,
+        values,
+        island=island,
+        options=tuple(sorted(options.items())),
+        breeding=_make(Breeding, values),
+        migration=_make(Migration, values),
+    )
+
+
+def _make(kind: type[T], values: Mapping[str, Value], **others: object) -> T:
+    named = {field.name: values[field.name] for field in setting_fields(kind) if field.name in values}
+    return kind(**named, **others)
+
+
+def read_config_file(path: Path, island: str) -> tuple[dict[str, Value], dict[str, str]]:
+    """Read one island's settings and task options from a TOML file: `[defaults]`, overridden by `[<island>]`.
+
+    Raises:
+        ConfigError: The file cannot be read or parsed, or holds something that is not a table of settings.
+    """
+    try:
+        document = tomllib.loads(path.read_text(encoding="utf-8"))
+    except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
+        raise ConfigError(f"cannot read the config file {path}: {error}") from error
+    values: dict[str, Value] = {}
+    options: dict[str, str] = {}
+    for section, table in document.items():
+        if not isinstance(table, dict):
+            raise ConfigError(f"{path}: {section!r} stands outside a section; put it under [defaults] or [<island>]")
+        if section != "defaults":
+            check_island_name(section)
+    for section in ("defaults", island):
+        table = dict(document.get(section, {}))
+        options |= _options(path, section, table.pop("options", {}))
+        values |= _checked_names(path, section, table)
+    return values, options
+
+
+def _options(path: Path, section: str, table: object) -> dict[str, str]:
+    if not isinstance(table, dict) or any(isinstance(value, dict | list) for value in table.values()):
+        raise ConfigError(f"{path}: [{section}.options] must be a table of plain values")
+    return {name: _text(value) for name, value in table.items()}
+
+
+def _text(value: object) -> str:
+    return str(value).lower() if isinstance(value, bool) else str(value)
+
+
+def _checked_names(path: Path, section: str, table: dict[str, Any]) -> dict[str, Value]:
+    known = all_settings()
+    for name in table:
+        if name not in known:
+            raise ConfigError(
+                f"{path}: [{section}] has an unknown setting {name!r}{suggest(name, known)}; "
+                f"known are {', '.join(known)}, and a table 'options'"
+            )
+    return table

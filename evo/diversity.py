@@ -1,0 +1,19 @@
+"""How different the individuals of an island are."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+if TYPE_CHECKING:
+    from evo.genome import GenomeSpec, Population
+
+
+def gene_deviation(population: Population, spec: GenomeSpec) -> float:
+    """Return the mean over genes of their standard deviation, as a share of the gene's range.
+
+    Uniformly random real genomes have about 0.289, a converged population 0.
+    """
+    deviation = population.genes.std(axis=0) / (spec.high - spec.low)
+    return float(np.mean(deviation, dtype=np.float64))

@@ -1,0 +1,154 @@
+"""One generation of one island, as values.
+
+    founders --assess--> state --+--> fix the emigrants -> (checkpoint, publish, import) -> absorb --+--> state
+                 ^               +------------------- no migration due ------------------------------+      |
+                 +------------------------------------- breed <---------------------------------------------+
+
+`evo/island.py` walks this page and does the parts in brackets, which touch files. Nothing here knows of a file, a
+clock or another island: equal arguments give equal bytes.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from evo import ancestry, selection, variation
+from evo.errors import TaskError
+from evo.genome import Floats, GenomeSpec, Indices, Migrants, Population
+
+if TYPE_CHECKING:
+    from evo.config import Breeding
+    from evo.rng import Streams
+    from evo.tasks.task import Task
+
+
+@dataclass(frozen=True)
+class Champion:
+    """The best individual an island has seen.
+
+    Attributes:
+        individual: The one genome, [1, D].
+        fitness: What it scored.
+        generation: When it was first seen.
+    """
+
+    individual: Population
+    fitness: float
+    generation: int
+
+
+@dataclass(frozen=True)
+class Counts:
+    """What an island has done since its founders.
+
+    Attributes:
+        evaluations: Genomes scored, immigrants included.
+        exports: Genomes published.
+        imports: Genomes taken in.
+        refused: Batches or genomes turned away.
+    """
+
+    evaluations: int = 0
+    exports: int = 0
+    imports: int = 0
+    refused: int = 0
+
+
+@dataclass(frozen=True)
+class State:
+    """An evaluated generation: all that an island is.
+
+    Attributes:
+        generation: Its number; the founders are 0.
+        population: Its individuals, [P, D].
+        fitness: Their scores, [P].
+        champion: The best so far.
+        counts: What was done so far.
+    """
+
+    generation: int
+    population: Population
+    fitness: Floats
+    champion: Champion
+    counts: Counts
+
+
+def found(spec: GenomeSpec, n: int, *, island: str, streams: Streams) -> Population:
+    """Draw the founders of an island, [n, D]; every gene is their own."""
+    genes = spec.sample(streams("founders"), n)
+    return Population(genes, ancestry.found(genes.shape), (island,))
+
+
+def assess(task: Task, population: Population, *, generation: int, before: State | None) -> State:
+    """Score a new generation and remember its best.
+
+    Raises:
+        TaskError: The task returned anything but one finite number per individual.
+    """
+    fitness = score(task, population, generation=generation)
+    champion = best_of(population, fitness, generation=generation, reigning=before.champion if before else None)
+    counts = before.counts if before else Counts()
+    counts = replace(counts, evaluations=counts.evaluations + len(population))
+    return State(generation, population, fitness, champion, counts)
+
+
+def emigrants(state: State, chosen: Indices, *, island: str) -> Migrants:
+    """Return copies of the individuals that leave, [K, D], with what they scored here."""
+    ids = tuple(f"{island}:{state.generation}:{index}" for index in chosen)
+    return Migrants(state.population.take(chosen), state.fitness[chosen], ids)
+
+
+def absorb(state: State, immigrants: Population, fitness: Floats, *, displaced: Indices) -> State:
+    """Put `immigrants` [N, D], scored here, in the places of the `displaced` [N]."""
+    scores = state.fitness.copy()
+    scores[displaced] = fitness
+    population = ancestry.replace(state.population, displaced, immigrants)
+    champion = best_of(population, scores, generation=state.generation, reigning=state.champion)
+    n = len(immigrants)
+    counts = replace(state.counts, evaluations=state.counts.evaluations + n, imports=state.counts.imports + n)
+    return replace(state, population=population, fitness=scores, champion=champion, counts=counts)
+
+
+def breed(state: State, spec: GenomeSpec, *, breeding: Breeding, streams: Streams) -> Population:
+    """Return the next generation: the elites unchanged, then the children of selected parents, [P, D]."""
+    survivors = selection.best(state.fitness, breeding.n_elites(len(state.population)))
+    n = len(state.population) - len(survivors)
+    chosen = selection.parents(state.fitness, 2 * n, breeding=breeding, rng=streams("selection"))
+    first, second = state.population.take(chosen[:n]), state.population.take(chosen[n:])
+    children = variation.crossover(first, second, spec=spec, breeding=breeding, rng=streams("crossover"))
+    children = variation.mutate(children, spec=spec, breeding=breeding, rng=streams("mutation"))
+    elites = state.population.take(survivors)
+    genes = np.concatenate([elites.genes, children.genes])
+    owners = np.concatenate([elites.owners, children.owners])
+    return Population(genes, owners, state.population.islands)
+
+
+def score(task: Task, population: Population, *, generation: int) -> Floats:
+    """Evaluate and check what came back, float32 [P].
+
+    Raises:
+        TaskError: Wrong shape, wrong type, or not finite.
+    """
+    fitness = task.evaluate(population.genes, generation)
+    expected = (len(population),)
+    if not isinstance(fitness, np.ndarray) or fitness.shape != expected or fitness.dtype != np.float32:
+        got = f"{fitness.dtype} {fitness.shape}" if isinstance(fitness, np.ndarray) else type(fitness).__name__
+        raise TaskError(f"task {task.name}: evaluate must return float32 {expected}, got {got}")
+    bad = np.flatnonzero(~np.isfinite(fitness))
+    if len(bad):
+        raise TaskError(
+            f"task {task.name}: fitness must be finite, got {fitness[bad[0]]} for individual {bad[0]} of generation "
+            f"{generation} ({len(bad)} of {len(fitness)} are not); score a failure with a low number instead"
+        )
+    return fitness
+
+
+def best_of(population: Population, fitness: Floats, *, generation: int, reigning: Champion | None) -> Champion:
+    """Return the better of the reigning champion and the best of `fitness` [P]; ties keep the reigning one."""
+    top = selection.best(fitness, 1)
+    if reigning is not None and not fitness[top[0]] > reigning.fitness:
+        return reigning
+    return Champion(population.take(top), float(fitness[top[0]]), generation)

@@ -1,0 +1,172 @@
+"""The only place that spells a file or directory name."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from evo.errors import ConfigError
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+ISLAND_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]{0,63}")
+GENERATION_NAME = re.compile(r"gen-(0|[1-9][0-9]{0,9})")
+CHECKPOINT_NAME = re.compile(r"gen-(0|[1-9][0-9]{0,9})\.safetensors")
+EPOCH_NAME = re.compile(r"([1-9][0-9]{0,9})\.json")
+RESERVED_NAMES = frozenset({"locks"})
+
+MANIFEST = "manifest.json"
+GENOMES = "genomes.safetensors"
+
+
+def is_island_name(name: str) -> bool:
+    """Say whether `name` may be an island's name, and so a folder's."""
+    return ISLAND_NAME.fullmatch(name) is not None and name.lower() not in RESERVED_NAMES
+
+
+def check_island_name(name: str) -> str:
+    """Return `name` if an island may be called so.
+
+    Raises:
+        ConfigError: It may not.
+    """
+    if is_island_name(name):
+        return name
+    shown = name if len(name) <= 40 else name[:40] + "..."
+    raise ConfigError(
+        f"island name {shown!r} cannot be used: 1 to 64 letters, digits, '-' or '_', starting with a letter or digit, "
+        f"and not {' or '.join(sorted(RESERVED_NAMES))}; for example island-01"
+    )
+
+
+def generation_name(generation: int) -> str:
+    """Spell a generation's folder."""
+    return f"gen-{generation}"
+
+
+def parse_generation(name: str, pattern: re.Pattern[str] = GENERATION_NAME) -> int | None:
+    """Return the number in a name that `pattern` describes, or None."""
+    match = pattern.fullmatch(name)
+    return int(match[1]) if match else None
+
+
+@dataclass(frozen=True)
+class IslandPaths:
+    """Where one island keeps its files: `home` is private, `outbox` is read by the others.
+
+    Attributes:
+        root: The shared directory.
+        name: The island's name, verbatim.
+    """
+
+    root: Path
+    name: str
+
+    @property
+    def home(self) -> Path:  # noqa: D102
+        return self.root / "islands" / self.name
+
+    @property
+    def checkpoints(self) -> Path:  # noqa: D102
+        return self.home / "checkpoint"
+
+    def checkpoint(self, generation: int) -> Path:
+        """The checkpoint of one generation."""
+        return self.checkpoints / f"{generation_name(generation)}.safetensors"
+
+    @property
+    def inboxes(self) -> Path:  # noqa: D102
+        return self.home / "inbox"
+
+    def inbox(self, generation: int) -> Path:
+        """What one generation imported."""
+        return self.inboxes / f"{generation_name(generation)}.safetensors"
+
+    @property
+    def log(self) -> Path:  # noqa: D102
+        return self.home / "log.jsonl"
+
+    @property
+    def ledger(self) -> Path:  # noqa: D102
+        return self.home / "ledger.jsonl"
+
+    @property
+    def migration_log(self) -> Path:  # noqa: D102
+        return self.home / "migration.log"
+
+    @property
+    def champion(self) -> Path:  # noqa: D102
+        return self.home / "champion.safetensors"
+
+    @property
+    def outbox(self) -> Path:  # noqa: D102
+        return self.root / "migration_pool" / self.name
+
+    def publication(self, generation: int) -> Path:
+        """One published batch."""
+        return self.outbox / generation_name(generation)
+
+    @property
+    def epochs(self) -> Path:  # noqa: D102
+        return self.outbox / "epochs"
+
+    def epoch(self, number: int) -> Path:
+        """The record of one start of the island."""
+        return self.epochs / f"{number}.json"
+
+    @property
+    def beat(self) -> Path:  # noqa: D102
+        return self.outbox / "beat.json"
+
+    @property
+    def owner_lock(self) -> Path:  # noqa: D102
+        return self.root / "migration_pool" / "locks" / f"{self.name}.owner.lock"
+
+    @property
+    def prune_lock(self) -> Path:  # noqa: D102
+        return self.root / "migration_pool" / "locks" / f"{self.name}.prune.lock"
+
+
+@dataclass(frozen=True)
+class SharedPaths:
+    """Where an archipelago keeps its files.
+
+    Attributes:
+        root: The directory that `--migration-dir` names.
+    """
+
+    root: Path
+
+    @property
+    def pool(self) -> Path:  # noqa: D102
+        return self.root / "migration_pool"
+
+    @property
+    def identity(self) -> Path:  # noqa: D102
+        return self.pool / "POOL.json"
+
+    @property
+    def locks(self) -> Path:  # noqa: D102
+        return self.pool / "locks"
+
+    @property
+    def homes(self) -> Path:  # noqa: D102
+        return self.root / "islands"
+
+    @property
+    def archive(self) -> Path:  # noqa: D102
+        return self.root / "old"
+
+    @property
+    def pids(self) -> Path:  # noqa: D102
+        return self.root / "pids"
+
+    def island(self, name: str) -> IslandPaths:
+        """The paths of one island.
+
+        Raises:
+            ConfigError: The name cannot be an island's.
+        """
+        return IslandPaths(self.root, check_island_name(name))

@@ -1,0 +1,85 @@
+"""Append-only JSON lines: one writer, any number of readers, one torn last line forgiven.
+
+Every start of an island appends a `start` line with its epoch and the generation it goes on from. Lines that an
+earlier epoch wrote at or after that generation are superseded: the same generations are lived again.
+"""
+
+from __future__ import annotations
+
+import json
+from typing import TYPE_CHECKING, Any
+
+from evo import atomic, strict_json
+from evo.errors import DamagedFileError
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+    from pathlib import Path
+
+Record = dict[str, Any]
+
+TAIL_BYTES = 1 << 16
+
+
+def append(path: Path, record: Record) -> None:
+    """Add one record."""
+    atomic.append_line(path, strict_json.encode(record))
+
+
+def read(path: Path) -> list[Record]:
+    """Return all records; a missing file has none, a torn last line is left out.
+
+    Raises:
+        DamagedFileError: A line that is not the last one is not a JSON object.
+    """
+    try:
+        data = path.read_bytes()
+    except FileNotFoundError:
+        return []
+    return [_record(line, path, number) for number, line in enumerate(data.split(b"\n")[:-1], start=1)]
+
+
+def current(records: Iterable[Record]) -> list[Record]:
+    """Leave out what later starts supersede; of the start lines only the last remains."""
+    kept: list[Record] = []
+    for record in records:
+        if record.get("kind") == "start":
+            kept = [old for old in kept if old["kind"] != "start" and old["generation"] < record["generation"]]
+        kept.append(record)
+    return kept
+
+
+def read_last(path: Path) -> dict[str, Record]:
+    """Return the last whole record of each kind since the last start, from the end of the file alone."""
+    try:
+        with path.open("rb") as file:
+            size = file.seek(0, 2)
+            file.seek(max(0, size - TAIL_BYTES))
+            lines = file.read().split(b"\n")[:-1]
+    except FileNotFoundError:
+        return {}
+    last: dict[str, Record] = {}
+    for line in lines if size <= TAIL_BYTES else lines[1:]:
+        record = _lenient(line)
+        if record is not None and isinstance(record.get("kind"), str):
+            last = {} if record["kind"] == "start" else last
+            last[record["kind"]] = record
+    return last
+
+
+def _record(line: bytes, path: Path, number: int) -> Record:
+    try:
+        record = strict_json.parse(line)
+    except DamagedFileError as error:
+        raise DamagedFileError(f"{path}, line {number}: {error}") from error
+    if not isinstance(record, dict):
+        raise DamagedFileError(f"{path}, line {number}: not an object")
+    return record
+
+
+def _lenient(line: bytes) -> Record | None:
+    try:
+        record = json.loads(line)
+    except ValueError:
+        return None
+    return record if isinstance(record, dict) else None

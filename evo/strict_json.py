@@ -1,0 +1,57 @@
+"""JSON as files of the archipelago use it: canonical when written, strict and bounded when read."""
+
+from __future__ import annotations
+
+import json
+from typing import Any, NoReturn
+
+from evo.errors import DamagedFileError
+
+MAX_DEPTH = 8
+MAX_INTEGER = 2**53
+
+
+def encode(value: object) -> bytes:
+    """Write canonical JSON: sorted keys, no spaces, no NaN or Infinity."""
+    return json.dumps(value, sort_keys=True, separators=(",", ":"), allow_nan=False).encode()
+
+
+def parse(data: bytes) -> Any:  # noqa: ANN401 - JSON is whatever it is; callers check its shape
+    """Read JSON that a stranger may have written.
+
+    Raises:
+        DamagedFileError: Not JSON, a duplicate key, NaN or Infinity, an integer beyond 2^53, or nested too deeply.
+    """
+    try:
+        value = json.loads(
+            data, object_pairs_hook=_unique_keys, parse_constant=_refuse_constant, parse_int=_bounded_integer
+        )
+    except (ValueError, RecursionError) as error:
+        raise DamagedFileError(f"not valid JSON: {error}") from error
+    if _depth(value, limit=MAX_DEPTH) > MAX_DEPTH:
+        raise DamagedFileError(f"JSON nested more than {MAX_DEPTH} deep")
+    return value
+
+
+def _unique_keys(pairs: list[tuple[str, object]]) -> dict[str, object]:
+    result = dict(pairs)
+    if len(result) != len(pairs):
+        raise ValueError("a key stands twice")
+    return result
+
+
+def _refuse_constant(name: str) -> NoReturn:
+    raise ValueError(f"{name} is not a number")
+
+
+def _bounded_integer(digits: str) -> int:
+    if len(digits) > 17 or abs(int(digits)) > MAX_INTEGER:
+        raise ValueError("an integer beyond 2^53")
+    return int(digits)
+
+
+def _depth(value: object, *, limit: int) -> int:
+    if limit < 0 or not isinstance(value, dict | list):
+        return 0
+    children = value.values() if isinstance(value, dict) else value
+    return 1 + max((_depth(child, limit=limit - 1) for child in children), default=0)

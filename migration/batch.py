@@ -1,0 +1,135 @@
+"""A published batch: from migrants to the bytes of its two files, and back with every check."""
+
+from __future__ import annotations
+
+import hashlib
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from evo import ancestry, arrayfile
+from evo.errors import DamagedFileError
+from evo.genome import Floats, GenomeSpec, Migrants, Population
+from evo.paths import GENOMES, MANIFEST
+from migration import manifest as manifests
+from migration.manifest import GenomeEntry, Manifest
+from migration.untrusted import (
+    MAX_GENOME_FILE_BYTES,
+    MAX_HEADER_BYTES,
+    MAX_MANIFEST_BYTES,
+    Reason,
+    RefusedError,
+    directory,
+    read_file,
+)
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+
+@dataclass(frozen=True)
+class Publisher:
+    """Who publishes.
+
+    Attributes:
+        run_id: The archipelago.
+        island: The island.
+        epoch: Which start of it.
+        nonce: That start's secret name.
+        spec: The genome layout.
+    """
+
+    run_id: str
+    island: str
+    epoch: int
+    nonce: str
+    spec: GenomeSpec
+
+
+@dataclass(frozen=True)
+class Batch:
+    """A batch that passed every check."""
+
+    manifest: Manifest
+    migrants: Migrants
+
+
+def pack(publisher: Publisher, generation: int, emigrants: Migrants) -> tuple[Manifest, dict[str, bytes]]:
+    """Return the manifest and the files of a batch, the manifest last: it completes the batch."""
+    population = ancestry.compact(emigrants.population)
+    arrays: arrayfile.Arrays = {"genes": population.genes, "ancestry": population.owners}
+    genomes = arrayfile.encode(arrays, {"format": manifests.FORMAT, "kind": "genomes"})
+    entries = tuple(
+        GenomeEntry(genome_id, genome_sha256(row), float(fitness))
+        for genome_id, row, fitness in zip(emigrants.ids, population.genes, emigrants.fitness, strict=True)
+    )
+    manifest = Manifest(
+        run_id=publisher.run_id,
+        genome_sha256=publisher.spec.sha256,
+        island=publisher.island,
+        generation=generation,
+        epoch=publisher.epoch,
+        nonce=publisher.nonce,
+        islands=population.islands,
+        genomes=entries,
+        file_bytes=len(genomes),
+        file_sha256=hashlib.sha256(genomes).hexdigest(),
+    )
+    return manifest, {GENOMES: genomes, MANIFEST: manifest.encode()}
+
+
+def read(path: Path, *, run_id: str, spec: GenomeSpec, island: str, generation: int) -> Batch:
+    """Read the batch in the directory `path`, as `island` is said to have published it at `generation`.
+
+    Raises:
+        RefusedError: Anything about it is not as it must be.
+        VanishedError: It has been pruned meanwhile.
+    """
+    with directory(path) as descriptor:
+        manifest = manifests.parse(read_file(descriptor, MANIFEST, limit=MAX_MANIFEST_BYTES))
+        _check_identity(manifest, run_id=run_id, spec=spec, island=island, generation=generation)
+        data = read_file(descriptor, GENOMES, limit=min(MAX_GENOME_FILE_BYTES, manifest.file_bytes))
+    if len(data) != manifest.file_bytes or hashlib.sha256(data).hexdigest() != manifest.file_sha256:
+        raise RefusedError(Reason.DAMAGED, f"{GENOMES} does not match its checksum in the manifest")
+    population = _population(data, manifest, spec)
+    fitness = np.asarray([entry.fitness for entry in manifest.genomes], dtype=np.float32)
+    return Batch(manifest, Migrants(population, fitness, tuple(entry.id for entry in manifest.genomes)))
+
+
+def genome_sha256(genes: Floats) -> str:
+    """Return the hash of one genome, [D]."""
+    return hashlib.sha256(np.ascontiguousarray(genes, dtype="<f4").tobytes()).hexdigest()
+
+
+def _check_identity(manifest: Manifest, *, run_id: str, spec: GenomeSpec, island: str, generation: int) -> None:
+    if manifest.run_id != run_id:
+        raise RefusedError(Reason.OTHER_RUN, f"run {manifest.run_id}, this is {run_id}")
+    if manifest.genome_sha256 != spec.sha256:
+        raise RefusedError(Reason.OTHER_GENOME, f"layout {manifest.genome_sha256[:12]}, this is {spec.sha256[:12]}")
+    if (manifest.island, manifest.generation) != (island, generation):
+        raise RefusedError(
+            Reason.MISPLACED,
+            f"it says {manifest.island} gen {manifest.generation}, it lies at {island} gen {generation}",
+        )
+
+
+def _population(data: bytes, manifest: Manifest, spec: GenomeSpec) -> Population:
+    try:
+        arrays, _ = arrayfile.decode(data, max_header_bytes=MAX_HEADER_BYTES)
+    except DamagedFileError as error:
+        raise RefusedError(Reason.DAMAGED, f"{GENOMES}: {error}") from error
+    shape = (len(manifest.genomes), spec.size)
+    for name, dtype in (("genes", np.float32), ("ancestry", np.uint16)):
+        if name not in arrays or arrays[name].shape != shape or arrays[name].dtype != dtype:
+            raise RefusedError(Reason.DAMAGED, f"{GENOMES}: expected {name} {shape} of {np.dtype(dtype)}")
+    genes, owners = arrays["genes"], arrays["ancestry"]
+    if owners.max(initial=0) >= len(manifest.islands):
+        raise RefusedError(Reason.DAMAGED, f"{GENOMES}: ancestry points outside the table of islands")
+    if not spec.contains(genes):
+        raise RefusedError(
+            Reason.OUT_OF_BOUNDS, "a gene is not finite, outside its bounds, or not whole where it must be"
+        )
+    if [genome_sha256(row) for row in genes] != [entry.sha256 for entry in manifest.genomes]:
+        raise RefusedError(Reason.DAMAGED, "a genome does not match its checksum in the manifest")
+    return Population(genes, owners, manifest.islands)

@@ -1,0 +1,107 @@
+"""Who is imported: sources drawn by the topology, genomes drawn from each one's newest batch."""
+
+from __future__ import annotations
+
+from collections import Counter
+from typing import TYPE_CHECKING, Protocol
+
+import numpy as np
+
+from evo import ancestry
+from evo.genome import Migrants, Population
+from migration import inbox, topology
+from migration.batch import Batch, genome_sha256
+from migration.inbox import Arrivals, Refusal, Seen, Source
+from migration.untrusted import MAX_ISLANDS, Reason
+
+if TYPE_CHECKING:
+    from evo.config import Migration
+    from evo.genome import Floats, GenomeSpec
+    from evo.rng import Streams
+
+Pick = tuple[Batch, int]
+"""A batch and the place of one genome in it."""
+
+
+class Shelves(Protocol):
+    """Where others' batches can be looked at."""
+
+    def peers(self) -> tuple[str, ...]: ...  # noqa: D102
+    def newest(self, peer: str, *, seen: Seen) -> tuple[Batch | None, list[Refusal]]: ...  # noqa: D102
+
+
+def draw(
+    island: str,
+    *,
+    mailbox: Shelves,
+    migration: Migration,
+    spec: GenomeSpec,
+    known: tuple[str, ...],
+    seen: Seen,
+    streams: Streams,
+) -> Arrivals:
+    """Draw K sources uniformly with replacement, and from each one's newest valid batch distinct random genomes.
+
+    Args:
+        island: Who imports.
+        mailbox: Where the batches are.
+        migration: K and the topology.
+        spec: The genome layout.
+        known: The islands that genes here descend from already; the table may not outgrow `MAX_ISLANDS`.
+        seen: The highest (epoch, generation) met of each peer.
+        streams: The island's randomness at this generation.
+    """
+    peers = mailbox.peers()
+    sources = topology.sources(migration.topology, island, peers, streams("topology"))
+    rng = streams("import")
+    places = rng.integers(len(sources), size=migration.migrants) if sources else ()
+    draws = Counter(sources[i] for i in places)
+    picks: list[Pick] = []
+    refusals: list[Refusal] = []
+    seen = dict(seen)
+    for peer in sorted(draws):
+        batch, refused = mailbox.newest(peer, seen=seen)
+        refusals += refused
+        if batch is not None:
+            seen[peer] = (batch.manifest.epoch, batch.manifest.generation)
+            n = min(draws[peer], len(batch.migrants))
+            picks += [(batch, int(i)) for i in sorted(rng.choice(len(batch.migrants), n, replace=False))]
+    accepted, too_many = _within_table(picks, known)
+    migrants = inbox.nobody(spec)
+    for batch, i in accepted:
+        migrants = _append(migrants, batch.migrants, i)
+    return Arrivals(migrants, tuple(map(_source, accepted)), (*refusals, *too_many), len(peers), seen)
+
+
+def _within_table(picks: list[Pick], table: tuple[str, ...]) -> tuple[list[Pick], list[Refusal]]:
+    accepted, refusals = [], []
+    for batch, i in picks:
+        merged = ancestry.merge_tables(table, _alone(batch.migrants, i).islands)
+        if len(merged) <= MAX_ISLANDS:
+            table = merged
+            accepted.append((batch, i))
+        else:
+            detail = f"{batch.migrants.ids[i]} would make {len(merged)}, at most {MAX_ISLANDS} allowed"
+            place = (batch.manifest.island, batch.manifest.generation)
+            refusals.append(Refusal(*place, str(Reason.TOO_MANY_ISLANDS), detail))
+    return accepted, refusals
+
+
+def _append(group: Migrants, batch: Migrants, i: int) -> Migrants:
+    one = _alone(batch, i)
+    islands = ancestry.merge_tables(group.population.islands, one.islands)
+    genes = np.concatenate([group.population.genes, one.genes])
+    owners = np.concatenate([group.population.owners, ancestry.translate(one, islands).owners])
+    fitness: Floats = np.concatenate([group.fitness, batch.fitness[i : i + 1]])
+    return Migrants(Population(genes, owners, islands), fitness, (*group.ids, batch.ids[i]))
+
+
+def _alone(migrants: Migrants, i: int) -> Population:
+    return ancestry.compact(migrants.population.take(np.asarray([i])))
+
+
+def _source(pick: Pick) -> Source:
+    batch, i = pick
+    manifest = batch.manifest
+    sha256 = genome_sha256(batch.migrants.population.genes[i])
+    return Source(manifest.island, manifest.epoch, manifest.generation, sha256, manifest.content_sha256)

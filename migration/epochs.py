@@ -1,0 +1,154 @@
+"""Epochs: every start of an island takes the next number, and the highest number is the owner.
+
+The owner lock keeps honest processes apart. Where it lies (a mount whose locks do nothing), the number decides: it is
+taken by a hard link that refuses an existing name, so exactly one process gets it, and whoever sees a higher one than
+its own is fenced and publishes nothing more.
+"""
+
+from __future__ import annotations
+
+import os
+import secrets
+import socket
+import time
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import psutil
+
+from evo import atomic, strict_json
+from evo.errors import DamagedFileError, FencedError
+from evo.paths import EPOCH_NAME, parse_generation
+from migration.untrusted import RefusedError, VanishedError, directory, list_names, read_file
+
+if TYPE_CHECKING:
+    from evo.paths import IslandPaths
+
+MAX_RECORD_BYTES = 64 * 1024
+START_TOLERANCE_S = 1.5
+
+
+@dataclass(frozen=True)
+class Epoch:
+    """One start of an island.
+
+    Attributes:
+        number: Counted from 1.
+        nonce: A secret name of this start, 128 bits.
+        host: Where it runs.
+        boot_id: Which boot of that host.
+        pid: Its process.
+        process_started_s: When that process began, by its host's clock, so that a reused pid is not mistaken for it.
+        generation: The generation it went on from.
+        target: The generation it is to reach.
+        population: Its number of individuals.
+        task: The name of its task.
+        started_s: When the island started, seconds since 1970; for people, no code decides by it.
+    """
+
+    number: int
+    nonce: str
+    host: str
+    boot_id: str
+    pid: int
+    process_started_s: float
+    generation: int
+    target: int
+    population: int
+    task: str
+    started_s: float
+
+
+def claim(paths: IslandPaths, *, after: int, generation: int, target: int, population: int, task: str) -> Epoch:
+    """Take the next epoch of an island, above `after` and above all in the pool.
+
+    Raises:
+        OSError: The file system refused.
+    """
+    atomic.make_directory(paths.epochs)
+    while True:
+        epoch = Epoch(
+            number=max(after, latest_number(paths)) + 1,
+            nonce=secrets.token_hex(16),
+            host=socket.gethostname(),
+            boot_id=_boot_id(),
+            pid=os.getpid(),
+            process_started_s=psutil.Process().create_time(),
+            generation=generation,
+            target=target,
+            population=population,
+            task=task,
+            started_s=time.time(),
+        )
+        if atomic.create_file(paths.epoch(epoch.number), strict_json.encode(asdict(epoch)), durable=True):
+            return epoch
+
+
+def latest_number(paths: IslandPaths) -> int:
+    """Return the highest epoch in the pool, 0 if there is none."""
+    numbers = (parse_generation(name, EPOCH_NAME) for name in list_names(paths.epochs))
+    return max((number for number in numbers if number is not None), default=0)
+
+
+def latest(paths: IslandPaths) -> Epoch | None:
+    """Return the record of the highest epoch, or None if there is none that can be read."""
+    number = latest_number(paths)
+    if not number:
+        return None
+    try:
+        with directory(paths.epochs) as descriptor:
+            document = strict_json.parse(read_file(descriptor, f"{number}.json", limit=MAX_RECORD_BYTES))
+        return _record(document)
+    except (RefusedError, VanishedError, DamagedFileError, TypeError, KeyError):
+        return None
+
+
+def check_owner(paths: IslandPaths, epoch: Epoch) -> None:
+    """Make sure that no newer process has taken the island over.
+
+    Raises:
+        FencedError: One has.
+    """
+    number = latest_number(paths)
+    if number > epoch.number:
+        newer = latest(paths)
+        who = f"process {newer.pid} on {newer.host}" if newer else f"a process with epoch {number}"
+        raise FencedError(f"island {paths.name} was taken over by {who}; this process stops and publishes nothing more")
+
+
+def is_alive(epoch: Epoch) -> bool | None:
+    """Say whether the process of an epoch lives; None if it runs on another host, where nobody here can know."""
+    if epoch.host != socket.gethostname():
+        return None
+    if epoch.boot_id != _boot_id():
+        return False
+    try:
+        process = psutil.Process(epoch.pid)
+        started_s = process.create_time()
+        is_same = abs(started_s - epoch.process_started_s) < START_TOLERANCE_S
+        return bool(is_same and process.status() != psutil.STATUS_ZOMBIE)
+    except psutil.NoSuchProcess:
+        return False
+
+
+def describe(epoch: Epoch) -> str:
+    """Say who holds an island."""
+    since = time.strftime("%Y-%m-%d %H:%M:%S", time.localtime(epoch.started_s))
+    return f"process {epoch.pid} on {epoch.host}, since {since}"
+
+
+def _record(document: dict[str, Any]) -> Epoch:
+    epoch = Epoch(**document)
+    for name, kind in Epoch.__annotations__.items():
+        expected: tuple[type, ...] = {"int": (int,), "float": (int, float), "str": (str,)}[kind]
+        if not isinstance(getattr(epoch, name), expected):
+            raise TypeError(f"{name} has another type")
+    return epoch
+
+
+def _boot_id() -> str:
+    try:
+        return Path("/proc/sys/kernel/random/boot_id").read_text(encoding="ascii").strip()
+    except OSError:
+        return str(int(psutil.boot_time()))

@@ -1,0 +1,199 @@
+"""Topology, policy and mailbox together: what an island asks of the archipelago.
+
+`Exchange` is the algorithm; a mailbox moves the genomes. `DirectoryExchange` moves them through the pool on disk,
+`MemoryExchange` (in `memory.py`) through a dictionary. Both keep one contract.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Protocol
+
+from evo import atomic
+from migration import inbox, policy
+from migration.draw import Shelves, draw
+from migration.mailbox import DirectoryMailbox
+from migration.untrusted import RefusedError
+
+if TYPE_CHECKING:
+    from evo.config import Migration
+    from evo.genome import Floats, GenomeSpec, Indices, Migrants
+    from evo.paths import IslandPaths, SharedPaths
+    from evo.rng import Streams
+    from migration.batch import Publisher
+    from migration.epochs import Epoch
+    from migration.inbox import Arrivals, Seen
+    from migration.ledger import Ledger
+
+
+class Mailbox(Shelves, Protocol):
+    """How batches travel."""
+
+    def publish(self, generation: int, emigrants: Migrants) -> None: ...  # noqa: D102
+    def prune(self, keep: int) -> list[int]: ...  # noqa: D102
+    def beat(self, generation: int) -> None: ...  # noqa: D102
+    def load_arrivals(self, generation: int) -> Arrivals | None: ...  # noqa: D102
+    def save_arrivals(self, generation: int, arrivals: Arrivals) -> None: ...  # noqa: D102
+
+
+class Exchange:
+    """The algorithm of migration; see `evo.island.Exchange` for what each method owes the island."""
+
+    def __init__(
+        self, island: str, *, spec: GenomeSpec, migration: Migration, mailbox: Mailbox, ledger: Ledger, seen: Seen
+    ) -> None:
+        self._island = island
+        self._spec = spec
+        self._migration = migration
+        self._mailbox = mailbox
+        self._ledger = ledger
+        self._seen = seen
+
+    def emigrants(self, fitness: Floats) -> Indices:
+        """Choose who leaves."""
+        return policy.emigrants(fitness, self._migration.migrants)
+
+    def displaced(self, fitness: Floats, n: int) -> Indices:
+        """Choose who makes room."""
+        return policy.displaced(fitness, n)
+
+    def publish(self, generation: int, emigrants: Migrants) -> int:
+        """Offer genomes to the others. A file system that refuses costs this offer and nothing else.
+
+        Raises:
+            FencedError: A newer process owns this island.
+        """
+        try:
+            self._mailbox.publish(generation, emigrants)
+        except (OSError, RefusedError) as error:
+            self._ledger.note(
+                "unpublished", f"could not publish: {error}; evolving on", generation=generation, error=str(error)
+            )
+            return 0
+        best = float(emigrants.fitness.max())
+        self._ledger.note(
+            "published",
+            f"published {_count(len(emigrants), 'genome')}, best {best:.6g}",
+            generation=generation,
+            ids=list(emigrants.ids),
+            best=best,
+        )
+        self._prune(generation)
+        return len(emigrants)
+
+    def collect(self, generation: int, *, known: tuple[str, ...], streams: Streams) -> Arrivals:
+        """Take others' genomes, through the durable inbox.
+
+        Raises:
+            StorageError: The inbox cannot be written.
+        """
+        arrivals = self._mailbox.load_arrivals(generation)
+        if arrivals is None:
+            arrivals = draw(
+                self._island,
+                mailbox=self._mailbox,
+                migration=self._migration,
+                spec=self._spec,
+                known=known,
+                seen=self._seen,
+                streams=streams,
+            )
+            self._mailbox.save_arrivals(generation, arrivals)
+        self._seen = dict(arrivals.seen)
+        for refusal in arrivals.refusals:
+            self._ledger.note(
+                "refused",
+                f"refused {refusal.island} gen {refusal.generation}, {refusal.reason}: {refusal.detail}",
+                generation=generation,
+                source=refusal.island,
+                source_generation=refusal.generation,
+                reason=refusal.reason,
+                detail=refusal.detail,
+            )
+        if not len(arrivals.migrants):
+            why = "nothing to import from them yet" if arrivals.peers else "no other island in the pool yet"
+            self._ledger.note("alone", f"{why}; evolving alone", generation=generation, peers=arrivals.peers)
+        return arrivals
+
+    def settle(self, generation: int, arrivals: Arrivals, fitness: Floats, displaced: Indices) -> None:
+        """Note what the immigrants scored here, and whose places they took."""
+        migrants = arrivals.migrants
+        for i, source in enumerate(arrivals.sources):
+            there, here = float(migrants.fitness[i]), float(fitness[i])
+            self._ledger.note(
+                "imported",
+                f"imported {migrants.ids[i]} from {source.island} gen {source.generation}: "
+                f"{there:.6g} there, {here:.6g} here",
+                generation=generation,
+                id=migrants.ids[i],
+                source=source.island,
+                source_generation=source.generation,
+                source_epoch=source.epoch,
+                genome_sha256=source.genome_sha256,
+                fitness_there=there,
+                fitness_here=here,
+                displaced=int(displaced[i]),
+            )
+
+    def beat(self, generation: int) -> None:
+        """Show that the island lives; a beat that cannot be written is a beat missed, which is what it says."""
+        try:
+            self._mailbox.beat(generation)
+        except OSError as error:
+            self._ledger.note("silent", f"could not write the beat: {error}", generation=generation, error=str(error))
+
+    def _prune(self, generation: int) -> None:
+        if not self._migration.keep_generations:
+            return
+        try:
+            pruned = self._mailbox.prune(self._migration.keep_generations)
+        except OSError as error:
+            self._ledger.note("unpruned", f"could not prune: {error}", generation=generation, error=str(error))
+            return
+        if pruned:
+            self._ledger.note(
+                "pruned",
+                f"pruned {_count(len(pruned), 'old publication')}",
+                generation=generation,
+                generations=pruned,
+            )
+
+
+class DirectoryExchange(Exchange):
+    """Genomes travel through the pool on disk."""
+
+    def __init__(
+        self,
+        shared: SharedPaths,
+        paths: IslandPaths,
+        *,
+        publisher: Publisher,
+        epoch: Epoch,
+        lock_class: str,
+        migration: Migration,
+        ledger: Ledger,
+    ) -> None:
+        mailbox = DirectoryMailbox(
+            shared,
+            paths,
+            publisher=publisher,
+            epoch=epoch,
+            lock_class=lock_class,
+            durable=migration.durability == "power",
+        )
+        with atomic.storage_errors("clear what an earlier start left in the pool"):
+            broken = mailbox.mend()
+        for generation in broken:
+            ledger.note("mended", f"moved the damaged gen-{generation} away", generation=generation)
+        before = inbox.newest_before(paths, epoch.generation)
+        super().__init__(
+            paths.name,
+            spec=publisher.spec,
+            migration=migration,
+            mailbox=mailbox,
+            ledger=ledger,
+            seen=dict(before.seen) if before else {},
+        )
+
+
+def _count(n: int, noun: str) -> str:
+    return f"{n} {noun}" if n == 1 else f"{n} {noun}s"

@@ -1,0 +1,71 @@
+"""Every genome offered, imported or refused: `ledger.jsonl` for programs, `migration.log` for people.
+
+One call writes both, so they never disagree.
+"""
+
+from __future__ import annotations
+
+import time
+from typing import TYPE_CHECKING, Any
+
+from evo import atomic, runlog
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from evo.paths import IslandPaths
+    from evo.runlog import Record
+
+
+class Ledger:
+    """The migration record of one island.
+
+    Args:
+        paths: Whose.
+        observe: Called with each event's text, for whoever is watching.
+        clock: Seconds since 1970.
+    """
+
+    def __init__(
+        self,
+        paths: IslandPaths,
+        *,
+        observe: Callable[[str], None] = lambda text: None,  # noqa: ARG005
+        clock: Callable[[], float] = time.time,
+    ) -> None:
+        self._paths = paths
+        self._observe = observe
+        self._clock = clock
+
+    def start(self, record: Record) -> None:
+        """Begin an epoch: later lines supersede what an earlier one wrote from this generation on."""
+        with atomic.storage_errors("write the ledger"):
+            atomic.make_directory(self._paths.home)
+            atomic.mend_tail(self._paths.ledger)
+            atomic.mend_tail(self._paths.migration_log)
+        self.note("start", f"epoch {record['epoch']} starts here", **record)
+
+    def note(self, kind: str, text: str, *, generation: int, **details: Any) -> None:  # noqa: ANN401 - JSON
+        """Record one event.
+
+        Args:
+            kind: What happened.
+            text: The same for people.
+            generation: When, on the island's clock.
+            details: What a program wants to know of it.
+
+        Raises:
+            StorageError: The file system refused.
+        """
+        now_s = self._clock()
+        stamp = time.strftime("%Y-%m-%d %H:%M:%S", time.localtime(now_s))
+        line = f"{stamp}  {self._paths.name}  gen {generation}  {text}"
+        record = {"kind": kind, "generation": generation, **details, "time": {"unix_s": now_s}}
+        with atomic.storage_errors("write the ledger"):
+            runlog.append(self._paths.ledger, record)
+            atomic.append_line(self._paths.migration_log, _printable(line).encode(errors="replace"))
+        self._observe(f"gen {generation}  {_printable(text)}")
+
+
+def _printable(text: str) -> str:
+    return "".join(character if character.isprintable() else "?" for character in text)

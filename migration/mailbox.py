@@ -1,0 +1,206 @@
+"""An island's own published folder, and its view of the others'.
+
+One writer per folder: an island writes only its own, and reads the others'. What can happen at the same time:
+
+- *A peer publishes while we list.* Its batch appears by one rename: we see it whole or not at all.
+- *A peer prunes while we read.* Names vanish; that is no error, the draw brings nothing.
+- *A second process owns our island* (a lock that lies, a forced take-over). Before each publication we look for a
+  higher epoch; and a rename never replaces a batch that is there, so two histories cannot mix.
+- *Our rename's answer is lost* (network file systems). We look whose batch is there, and go by that.
+"""
+
+from __future__ import annotations
+
+import errno
+import secrets
+from typing import TYPE_CHECKING
+
+from evo import atomic, strict_json
+from evo.errors import FencedError
+from evo.paths import IslandPaths, SharedPaths, generation_name, is_island_name, parse_generation
+from migration import batch as batches
+from migration import epochs, inbox, locks
+from migration.inbox import Arrivals, Refusal, Seen
+from migration.untrusted import MAX_ISLANDS, Reason, RefusedError, VanishedError, list_names
+
+if TYPE_CHECKING:
+    from evo.genome import Migrants
+    from migration.batch import Batch, Publisher
+    from migration.epochs import Epoch
+    from migration.manifest import Manifest
+
+TRIES_PER_PEER = 3
+_OCCUPIED = {errno.ENOTEMPTY, errno.EEXIST, errno.ENOENT, errno.ESTALE, errno.EIO}
+
+
+class DirectoryMailbox:
+    """The pool as a directory.
+
+    Args:
+        shared: The archipelago's files.
+        paths: This island's.
+        publisher: Who publishes.
+        epoch: Which start of the island this is.
+        lock_class: The pool's kind of lock.
+        durable: Publications survive a power cut.
+    """
+
+    def __init__(
+        self,
+        shared: SharedPaths,
+        paths: IslandPaths,
+        *,
+        publisher: Publisher,
+        epoch: Epoch,
+        lock_class: str,
+        durable: bool,
+    ) -> None:
+        self._shared = shared
+        self._paths = paths
+        self._publisher = publisher
+        self._epoch = epoch
+        self._lock_class = lock_class
+        self._durable = durable
+
+    def peers(self) -> tuple[str, ...]:
+        """Return the names of all islands in the pool but this one, by one listing."""
+        names = [name for name in list_names(self._shared.pool) if is_island_name(name)]
+        return tuple(name for name in names[:MAX_ISLANDS] if name != self._paths.name)
+
+    def newest(self, peer: str, *, seen: Seen) -> tuple[Batch | None, list[Refusal]]:
+        """Return a peer's newest valid batch, and what was refused on the way to it.
+
+        A batch older than what was seen of this peer before is a rollback, and refused.
+        """
+        refusals: list[Refusal] = []
+        with locks.pruning_paused(self._shared.island(peer).prune_lock, self._lock_class):
+            for generation in self._generations(peer)[:TRIES_PER_PEER]:
+                try:
+                    found = self._read(peer, generation)
+                    _check_not_older(found, seen.get(peer, (0, 0)))
+                except RefusedError as error:
+                    refusals.append(Refusal(peer, generation, str(error.reason), error.detail))
+                except VanishedError:
+                    continue
+                else:
+                    return found, refusals
+        return None, refusals
+
+    def publish(self, generation: int, emigrants: Migrants) -> None:
+        """Offer a batch; again with the same genomes: no effect.
+
+        Raises:
+            FencedError: A newer process owns this island.
+            RefusedError: Another batch has this name, of an epoch before ours.
+            OSError: The file system refused; nothing of the batch is visible.
+        """
+        epochs.check_owner(self._paths, self._epoch)
+        manifest, files = batches.pack(self._publisher, generation, emigrants)
+        if self._is_published(generation, manifest):
+            return
+        tag = f"{generation}-{self._epoch.number}"
+        target = self._paths.publication(generation)
+        try:
+            atomic.create_directory(target, files, tag=tag, durable=self._durable)
+        except OSError as error:
+            if error.errno not in _OCCUPIED or not self._is_published(generation, manifest):
+                raise
+
+    def mend(self) -> list[int]:
+        """Clear what dead starts of this island left: temporary files, and batches of its own that are not intact.
+
+        Returns:
+            The generations whose batches were moved out of sight.
+        """
+        for name in list_names(self._paths.outbox):
+            if name.startswith((".tmp-", ".trash-")):
+                atomic.remove_directory(self._paths.outbox / name)
+        broken = []
+        for generation in self._generations(self._paths.name):
+            try:
+                self._read(self._paths.name, generation)
+            except RefusedError:
+                self._discard(generation)
+                broken.append(generation)
+            except VanishedError:
+                continue
+        return broken
+
+    def prune(self, keep: int) -> list[int]:
+        """Remove all but the newest `keep` of this island's batches; skip the round while somebody reads.
+
+        Returns:
+            The generations removed.
+        """
+        old = self._generations(self._paths.name)[keep:]
+        if not old:
+            return []
+        with locks.pruning(self._paths.prune_lock, self._lock_class) as is_free:
+            if not is_free:
+                return []
+            for generation in old:
+                self._discard(generation)
+        return old
+
+    def beat(self, generation: int) -> None:
+        """Show that the island lives.
+
+        Raises:
+            OSError: The file system refused.
+        """
+        record = {"epoch": self._epoch.number, "nonce": self._epoch.nonce, "generation": generation}
+        atomic.replace_file(self._paths.beat, strict_json.encode(record), durable=False)
+
+    def load_arrivals(self, generation: int) -> Arrivals | None:
+        """Return what `generation` imported when it was lived before, or None."""
+        return inbox.load(self._paths, generation)
+
+    def save_arrivals(self, generation: int, arrivals: Arrivals) -> None:
+        """Keep what `generation` imports, before it is used.
+
+        Raises:
+            StorageError: The file system refused.
+        """
+        with atomic.storage_errors("write the inbox"):
+            inbox.save(self._paths, generation, arrivals)
+
+    def _generations(self, island: str) -> list[int]:
+        numbers = (parse_generation(name) for name in list_names(self._shared.island(island).outbox))
+        return sorted((n for n in numbers if n is not None), reverse=True)
+
+    def _read(self, island: str, generation: int) -> Batch:
+        return batches.read(
+            self._shared.island(island).publication(generation),
+            run_id=self._publisher.run_id,
+            spec=self._publisher.spec,
+            island=island,
+            generation=generation,
+        )
+
+    def _is_published(self, generation: int, manifest: Manifest) -> bool:
+        try:
+            there = self._read(self._paths.name, generation).manifest
+        except VanishedError:
+            return False
+        except RefusedError:
+            self._discard(generation)
+            return False
+        if there.content_sha256 == manifest.content_sha256:
+            return True
+        if there.epoch >= self._epoch.number:
+            raise FencedError(
+                f"gen-{generation} of island {self._paths.name} was published by epoch {there.epoch}, not by this "
+                f"process (epoch {self._epoch.number}); it stops and publishes nothing more"
+            )
+        raise RefusedError(Reason.MISPLACED, f"another batch of epoch {there.epoch} has the name gen-{generation}")
+
+    def _discard(self, generation: int) -> None:
+        trash = f".trash-{generation_name(generation)}-{self._epoch.number}-{secrets.token_hex(4)}"
+        atomic.move(self._paths.publication(generation), self._paths.outbox / trash)
+        atomic.remove_directory(self._paths.outbox / trash)
+
+
+def _check_not_older(found: Batch, seen: tuple[int, int]) -> None:
+    manifest = found.manifest
+    if (manifest.epoch, manifest.generation) < seen:
+        raise RefusedError(Reason.ROLLED_BACK, f"epoch {seen[0]} gen {seen[1]} was there before")

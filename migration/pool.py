@@ -1,0 +1,133 @@
+"""POOL.json: what all islands of a pool agree on. Written once, by the first; obeyed by the others."""
+
+from __future__ import annotations
+
+import secrets
+from dataclasses import asdict, dataclass
+from typing import TYPE_CHECKING, Any
+
+from evo import atomic, strict_json
+from evo.errors import DamagedFileError, PoolMismatchError, StorageError
+from migration import locks
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from evo.paths import SharedPaths
+
+FORMAT = 1
+
+
+@dataclass(frozen=True)
+class Pool:
+    """The identity of an archipelago.
+
+    Attributes:
+        run_id: A name no other run has.
+        seed: Seed of all islands.
+        task: Name, options and genome layout of the problem.
+        lock_class: The kind of lock that excludes on this mount: flock or soft.
+    """
+
+    run_id: str
+    seed: int
+    task: Mapping[str, Any]
+    lock_class: str
+
+
+def join(paths: SharedPaths, *, seed: int, task: Mapping[str, Any]) -> Pool:
+    """Read the pool's identity, or write it as its first island.
+
+    Raises:
+        PoolMismatchError: The pool is for another task, seed, genome or format.
+        StorageError: The directory is missing or cannot be written to.
+    """
+    check_directory(paths)
+    with atomic.storage_errors("prepare the shared directory"):
+        atomic.make_directory(paths.locks)
+    pool = read(paths)
+    if pool is None:
+        with atomic.storage_errors("write POOL.json"):
+            _create(paths, seed=seed, task=task)
+        pool = read(paths)
+    if pool is None:
+        raise StorageError(f"{paths.identity} vanished while it was being read; is somebody deleting the pool?")
+    _check_same(paths, pool, seed=seed, task=task)
+    return pool
+
+
+def check_directory(paths: SharedPaths) -> None:
+    """Refuse a directory whose parent is missing: more likely a typing error than a wish.
+
+    Raises:
+        StorageError: It is so.
+    """
+    if not paths.root.exists() and not paths.root.absolute().parent.is_dir():
+        raise StorageError(
+            f"{paths.root.absolute().parent} does not exist; create it, or choose another --migration-dir"
+        )
+    if paths.root.exists() and not paths.root.is_dir():
+        raise StorageError(f"{paths.root} is not a directory; choose another --migration-dir")
+
+
+def read(paths: SharedPaths) -> Pool | None:
+    """Return the pool's identity, or None if nobody has written it yet.
+
+    Raises:
+        PoolMismatchError: The file is damaged or of another format.
+        StorageError: The file cannot be read.
+    """
+    try:
+        with atomic.storage_errors("read POOL.json"):
+            data = paths.identity.read_bytes()
+    except StorageError as error:
+        if isinstance(error.__cause__, FileNotFoundError):
+            return None
+        raise
+    try:
+        document = strict_json.parse(data)
+        if document["format"] != FORMAT:
+            raise PoolMismatchError(
+                f"{paths.identity} has format {document['format']}, this version of Atoll reads format {FORMAT}; "
+                f"use another --migration-dir"
+            )
+        return Pool(document["run_id"], document["seed"], document["task"], document["lock_class"])
+    except (DamagedFileError, KeyError, TypeError) as error:
+        raise PoolMismatchError(
+            f"{paths.identity} is damaged ({error}); move the pool away or use another --migration-dir"
+        ) from error
+
+
+def _create(paths: SharedPaths, *, seed: int, task: Mapping[str, Any]) -> None:
+    support = locks.probe(paths.pool)
+    document = {
+        "format": FORMAT,
+        "run_id": secrets.token_hex(16),
+        "seed": seed,
+        "task": dict(task),
+        "lock_class": support.lock_class,
+        "mount": asdict(support),
+    }
+    atomic.create_file(paths.identity, strict_json.encode(document) + b"\n", durable=True)
+
+
+def _check_same(paths: SharedPaths, pool: Pool, *, seed: int, task: Mapping[str, Any]) -> None:
+    differences = []
+    if pool.seed != seed:
+        differences.append(f"--seed {pool.seed} (not {seed})")
+    if pool.task["name"] != task["name"]:
+        differences.append(f"--task {pool.task['name']} (not {task['name']})")
+    else:
+        names = sorted({*pool.task["options"], *task["options"]})
+        differences += [
+            f"-o {name}={pool.task['options'].get(name)} (not {task['options'].get(name)})"
+            for name in names
+            if pool.task["options"].get(name) != task["options"].get(name)
+        ]
+        if not differences and pool.task["genome_sha256"] != task["genome_sha256"]:
+            differences.append("the genome layout of another version of the task")
+    if differences:
+        raise PoolMismatchError(
+            f"the pool {paths.pool} was started with {', '.join(differences)}; "
+            f"use the same, or another --migration-dir, or 'cli.py pool archive' to put the old run away"
+        )

@@ -1,0 +1,128 @@
+"""Reading what a stranger may have written: bounded, without following links, without waiting.
+
+A batch is turned away for a stated reason (`RefusedError`), or it has simply gone since it was listed
+(`VanishedError`), which is normal where islands prune. Nothing else escapes.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import errno
+import os
+import stat
+from enum import StrEnum
+from itertools import islice
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+MAX_ISLANDS = 1024
+MAX_ENTRIES = 65_536
+MAX_MANIFEST_BYTES = 256 * 1024
+MAX_GENOMES = 64
+MAX_GENOME_FILE_BYTES = 16 * 1024 * 1024
+MAX_HEADER_BYTES = 64 * 1024
+
+_GONE = {errno.ENOENT, errno.ESTALE}
+
+
+class Reason(StrEnum):
+    """Why something was turned away."""
+
+    UNREADABLE = "unreadable"
+    NOT_A_FILE = "not a plain file"
+    TOO_LARGE = "too large"
+    DAMAGED = "damaged"
+    MISPLACED = "misplaced"
+    OTHER_RUN = "of another run"
+    OTHER_GENOME = "of another genome layout"
+    OUT_OF_BOUNDS = "genes out of bounds"
+    TOO_MANY_ISLANDS = "ancestors from too many islands"
+    ROLLED_BACK = "older than what was seen"
+
+
+class RefusedError(Exception):
+    """A batch is turned away."""
+
+    def __init__(self, reason: Reason, detail: str) -> None:
+        super().__init__(f"{reason}: {detail}")
+        self.reason = reason
+        self.detail = detail
+
+
+class VanishedError(Exception):
+    """A name has gone since it was listed."""
+
+
+def list_names(path: Path, limit: int = MAX_ENTRIES) -> list[str]:
+    """Return up to `limit` names of a directory, sorted; none if there is no such directory."""
+    try:
+        with os.scandir(path) as entries:
+            return sorted(entry.name for entry in islice(entries, limit))
+    except (FileNotFoundError, NotADirectoryError):
+        return []
+
+
+@contextlib.contextmanager
+def directory(path: Path) -> Iterator[int]:
+    """Open a directory, refusing a symbolic link in the last two places of its path.
+
+    Raises:
+        RefusedError: It is a link or no directory.
+        VanishedError: It has gone.
+    """
+    flags = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
+    with _translated(path.name):
+        parent = os.open(path.parent, flags)
+        try:
+            descriptor = os.open(path.name, flags, dir_fd=parent)
+        finally:
+            os.close(parent)
+    try:
+        yield descriptor
+    finally:
+        os.close(descriptor)
+
+
+def read_file(directory_descriptor: int, name: str, *, limit: int) -> bytes:
+    """Read a whole plain file of at most `limit` bytes.
+
+    Raises:
+        RefusedError: It is not a plain file, larger, or cannot be read.
+        VanishedError: It has gone.
+    """
+    with _translated(name):
+        flags = os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
+        descriptor = os.open(name, flags, dir_fd=directory_descriptor)
+        try:
+            found = os.fstat(descriptor)
+            if not stat.S_ISREG(found.st_mode):
+                raise RefusedError(Reason.NOT_A_FILE, name)
+            if found.st_size > limit:
+                raise RefusedError(Reason.TOO_LARGE, f"{name} has {found.st_size} bytes, at most {limit} allowed")
+            return _read_all(descriptor, name, limit=limit)
+        finally:
+            os.close(descriptor)
+
+
+def _read_all(descriptor: int, name: str, *, limit: int) -> bytes:
+    data = bytearray()
+    while chunk := os.read(descriptor, limit + 1 - len(data)):
+        data += chunk
+        if len(data) > limit:
+            raise RefusedError(Reason.TOO_LARGE, f"{name} grew beyond {limit} bytes")
+    return bytes(data)
+
+
+@contextlib.contextmanager
+def _translated(name: str) -> Iterator[None]:
+    try:
+        yield
+    except OSError as error:
+        if error.errno in _GONE:
+            raise VanishedError(name) from error
+        if error.errno in {errno.ELOOP, errno.ENOTDIR, errno.ENXIO, errno.EISDIR}:
+            raise RefusedError(Reason.NOT_A_FILE, f"{name}: {error.strerror}") from error
+        raise RefusedError(Reason.UNREADABLE, f"{name}: {error.strerror}") from error

@@ -1,0 +1,214 @@
+"""One island, from its settings to its end: join the pool, own the island, resume, evolve."""
+
+from __future__ import annotations
+
+import contextlib
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Protocol
+
+import filelock
+
+from evo import atomic, checkpoint, runlog
+from evo.errors import OwnerConflictError
+from evo.island import FileKeeper, StopSignal, evolve, recorded_settings, task_identity
+from evo.paths import SharedPaths
+from evo.tasks.loader import load_task
+from migration import epochs, locks, pool
+from migration.batch import Publisher
+from migration.exchange import DirectoryExchange
+from migration.ledger import Ledger
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+    from evo.checkpoint import Checkpoint
+    from evo.config import IslandConfig
+    from evo.generation import State
+    from evo.paths import IslandPaths
+    from evo.runlog import Record
+    from evo.tasks.task import Task
+    from migration.pool import Pool
+
+SIGNAL_EXIT_CODE = 128
+
+
+class Display(Protocol):
+    """Who watches an island."""
+
+    def say(self, text: str) -> None:
+        """Show one line."""
+        ...
+
+    def generation(self, record: Record) -> None:
+        """Show a line of the island's log."""
+        ...
+
+    def migration(self, text: str) -> None:
+        """Show an event of the island's ledger."""
+        ...
+
+
+@dataclass(frozen=True)
+class _Start:
+    """What a start found: the problem, the pool, and where to go on from."""
+
+    config: IslandConfig
+    task: Task
+    pool: Pool
+    resumed: Checkpoint | None
+
+    @property
+    def generation(self) -> int:
+        return self.resumed.state.generation if self.resumed else 0
+
+
+def run_island(config: IslandConfig, *, root: Path, is_fresh: bool, display: Display) -> int:
+    """Evolve one island in this process.
+
+    Args:
+        config: What to compute.
+        root: The shared directory.
+        is_fresh: Archive what the island has and start again.
+        display: Who watches.
+
+    Returns:
+        The exit code: 0, or 128 plus the number of the signal that ended the run early.
+
+    Raises:
+        AtollError: What the user has to know.
+    """
+    shared = SharedPaths(root)
+    paths = shared.island(config.island)
+    task = _load_task(config, config.backend)
+    joined = pool.join(shared, seed=config.seed, task=task_identity(task))
+    with _owned(paths, joined), StopSignal() as stop:
+        after = _last_epoch(paths)
+        if is_fresh:
+            archive(shared, paths, epoch=after, display=display)
+        resumed = _resume(paths, config, task)
+        if resumed and resumed.backend != task.backend:
+            task = _load_task(config, resumed.backend)
+        start = _Start(config, task, joined, resumed)
+        if start.resumed and start.generation >= config.generations:
+            display.say(
+                f"{config.island} is already at generation {start.generation}; use -g {2 * start.generation} to go on, "
+                f"or --fresh to archive it and start again"
+            )
+            return 0
+        state = _evolve(start, shared, paths, after=after, stop=stop, display=display)
+        return _farewell(state, config, paths, stop=stop, display=display)
+
+
+def archive(shared: SharedPaths, paths: IslandPaths, *, epoch: int, display: Display) -> None:
+    """Move what an island has, private and published, to `old/<island>-<epoch>/`; its caller owns the island.
+
+    Raises:
+        StorageError: The file system refused.
+    """
+    target = shared.archive / f"{paths.name}-{epoch}"
+    found = [(paths.outbox, target / "published"), (paths.home, target / "private")]
+    with atomic.storage_errors("archive the island"):
+        for source, place in found:
+            if source.exists():
+                atomic.make_directory(target)
+                atomic.move(source, place)
+    if target.exists():
+        display.say(f"archived the former {paths.name} to {target}")
+
+
+def _load_task(config: IslandConfig, backend: str) -> Task:
+    return load_task(config.task, dict(config.options), backend=backend, threads=config.threads)
+
+
+@contextlib.contextmanager
+def _owned(paths: IslandPaths, joined: Pool) -> Iterator[None]:
+    lock = locks.owner_lock(paths.owner_lock, joined.lock_class)
+    try:
+        with atomic.storage_errors("lock the island"):
+            lock.acquire()
+    except filelock.Timeout as error:
+        holder = epochs.latest(paths)
+        who = epochs.describe(holder) if holder else "another process that is just starting"
+        raise OwnerConflictError(
+            f"island {paths.name} is already run by {who}; choose another name, or stop that process first"
+        ) from error
+    try:
+        yield
+    finally:
+        lock.release()
+
+
+def _last_epoch(paths: IslandPaths) -> int:
+    """Return the highest epoch known here, also when a crash left only the private half of an archived island."""
+    start = runlog.read_last(paths.log).get("start", {})
+    private = start.get("epoch", 0)
+    return max(private if isinstance(private, int) else 0, epochs.latest_number(paths))
+
+
+def _resume(paths: IslandPaths, config: IslandConfig, task: Task) -> Checkpoint | None:
+    with atomic.storage_errors("read the checkpoint"):
+        newest = checkpoint.load_newest(paths)
+    if newest is not None:
+        checkpoint.check_settings(newest, recorded_settings(config, task))
+    return newest
+
+
+def _evolve(
+    start: _Start, shared: SharedPaths, paths: IslandPaths, *, after: int, stop: StopSignal, display: Display
+) -> State:
+    config, task = start.config, start.task
+    with atomic.storage_errors("claim the island"):
+        epoch = epochs.claim(
+            paths,
+            after=after,
+            generation=start.generation,
+            target=config.generations,
+            population=config.population,
+            task=task.name,
+        )
+    _greet(start, display)
+    record: dict[str, Any] = {"epoch": epoch.number, "generation": start.generation}
+    keeper = FileKeeper(
+        paths,
+        config=config,
+        task=task,
+        settings=recorded_settings(config, task),
+        observe=display.generation,
+    )
+    keeper.start(
+        {**record, "host": epoch.host, "pid": epoch.pid, "run_id": start.pool.run_id, "started_s": epoch.started_s}
+    )
+    ledger = Ledger(paths, observe=display.migration)
+    ledger.start(record)
+    exchange = DirectoryExchange(
+        shared,
+        paths,
+        publisher=Publisher(start.pool.run_id, config.island, epoch.number, epoch.nonce, task.spec),
+        epoch=epoch,
+        lock_class=start.pool.lock_class,
+        migration=config.migration,
+        ledger=ledger,
+    )
+    resumed = start.resumed.state if start.resumed else None
+    return evolve(config, task, exchange=exchange, keeper=keeper, resumed=resumed, is_stopping=stop)
+
+
+def _greet(start: _Start, display: Display) -> None:
+    config, task = start.config, start.task
+    options = " ".join(f"{name}={value}" for name, value in task.options.items())
+    why = "chosen by --backend auto" if config.backend == "auto" else "chosen by --backend"
+    begin = f"resuming at generation {start.generation}" if start.resumed else "starting"
+    display.say(f"{config.island}: {begin}, {config.population} individuals to generation {config.generations}")
+    display.say(f"task {task.name} ({options}), {task.spec.size} genes, evaluator {task.backend} ({why})")
+    if config.migration.is_off:
+        display.say("MIGRATION IS OFF (--topology none): this island neither publishes nor imports")
+
+
+def _farewell(state: State, config: IslandConfig, paths: IslandPaths, *, stop: StopSignal, display: Display) -> int:
+    display.say(f"champion {state.champion.fitness:.6g} of generation {state.champion.generation}: {paths.champion}")
+    if state.generation >= config.generations:
+        display.say(f"{config.island} is done at generation {state.generation}")
+        return 0
+    display.say(f"{config.island} stopped at generation {state.generation}; the same command goes on from there")
+    return SIGNAL_EXIT_CODE + stop.received

@@ -32,7 +32,7 @@ def encode(arrays: Mapping[str, NDArray[Any]], metadata: Mapping[str, object]) -
     """
     digest = _digest(arrays, metadata)
     text = strict_json.encode({**metadata, "sha256": digest}).decode()
-    return safetensors.numpy.save({name: np.ascontiguousarray(a) for name, a in arrays.items()}, {METADATA_KEY: text})
+    return safetensors.numpy.save({name: np.asarray(a, order="C") for name, a in arrays.items()}, {METADATA_KEY: text})
 
 
 def decode(data: bytes, *, max_header_bytes: int = MAX_HEADER_BYTES) -> tuple[Arrays, dict[str, Any]]:
@@ -85,20 +85,24 @@ def _check_tensors(header: dict[str, Any]) -> None:
     for name, entry in header.items():
         if not isinstance(entry, dict) or not _is_shape(entry.get("shape")):
             raise DamagedFileError(f"array {name!r} has no usable shape")
-        if entry.get("dtype") not in DTYPES:
-            raise DamagedFileError(f"array {name!r} has type {entry.get('dtype')!r}, allowed are {', '.join(DTYPES)}")
+        dtype = entry.get("dtype")
+        if not isinstance(dtype, str) or dtype not in DTYPES:
+            raise DamagedFileError(f"array {name!r} has type {dtype!r}, allowed are {', '.join(DTYPES)}")
 
 
 def _is_shape(shape: object) -> bool:
     if not isinstance(shape, list) or len(shape) > MAX_RANK:
         return False
-    return all(isinstance(n, int) and n >= 0 for n in shape) and math.prod(shape) <= strict_json.MAX_INTEGER
+    if not all(isinstance(n, int) and n >= 0 for n in shape):
+        return False
+    size: int = math.prod(max(n, 1) for n in shape)  # an empty array's other sides count too
+    return size <= strict_json.MAX_INTEGER
 
 
 def _digest(arrays: Mapping[str, NDArray[Any]], metadata: Mapping[str, object]) -> str:
     digest = hashlib.sha256(strict_json.encode(dict(metadata)))
     for name in sorted(arrays):
-        array = np.ascontiguousarray(arrays[name])
+        array = arrays[name]
         digest.update(strict_json.encode([name, array.dtype.str, list(array.shape)]))
         digest.update(array.tobytes())
     return digest.hexdigest()

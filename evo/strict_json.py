@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 from typing import Any, NoReturn
 
 from evo.errors import DamagedFileError
@@ -20,12 +21,19 @@ def parse(data: bytes) -> Any:  # noqa: ANN401 - JSON is whatever it is; callers
     """Read JSON that a stranger may have written.
 
     Raises:
-        DamagedFileError: Not JSON, a duplicate key, NaN or Infinity, an integer beyond 2^53, or nested too deeply.
+        DamagedFileError: Not JSON in UTF-8, a duplicate key, NaN or Infinity, an integer beyond 2^53, half a surrogate
+            pair (text that could not be shown or written again), or nested too deeply.
     """
     try:
         value = json.loads(
-            data, object_pairs_hook=_unique_keys, parse_constant=_refuse_constant, parse_int=_bounded_integer
+            data.decode(),
+            object_pairs_hook=_unique_keys,
+            parse_constant=_refuse_constant,
+            parse_int=_bounded_integer,
+            parse_float=_finite_number,
         )
+        if b"\\u" in data:
+            json.dumps(value, ensure_ascii=False).encode()
     except (ValueError, RecursionError) as error:
         raise DamagedFileError(f"not valid JSON: {error}") from error
     if _depth(value, limit=MAX_DEPTH) > MAX_DEPTH:
@@ -48,6 +56,13 @@ def _bounded_integer(digits: str) -> int:
     if len(digits) > 17 or abs(int(digits)) > MAX_INTEGER:
         raise ValueError("an integer beyond 2^53")
     return int(digits)
+
+
+def _finite_number(digits: str) -> float:
+    number = float(digits)
+    if not math.isfinite(number):
+        raise ValueError(f"{digits[:24]} is beyond the range of a number")
+    return number
 
 
 def _depth(value: object, *, limit: int) -> int:

@@ -1,0 +1,1 @@
+"""The tests mirror the sources file for file; `contracts.py` holds the checks that any implementation can be put to."""

@@ -13,6 +13,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, TypeVar
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
+
     import torch
 
     from evo.genome import Floats
@@ -52,9 +54,9 @@ def tanh(x: Array) -> Array:
     return above / below  # type: ignore[return-value]
 
 
-def add_in_order(terms: Array) -> Array:
-    """Add along the first axis, one term after another from the first: a library's sum may take any order."""
-    total: Array = terms[0]
-    for i in range(1, len(terms)):
-        total = total + terms[i]
+def add_in_order(terms: Iterable[Array]) -> Array:
+    """Add one term after another, from the first: a library's sum may take any order."""
+    total, *rest = terms
+    for term in rest:
+        total = total + term  # type: ignore[assignment]
     return total

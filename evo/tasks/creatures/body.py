@@ -117,7 +117,8 @@ def _stand(position_m: Floats, mass_share: Floats, reach_m: Floats) -> Floats:
 
 def _distance(position_m: Floats) -> Floats:
     d = position_m[:, SECOND] - position_m[:, FIRST]
-    return np.sqrt(add_in_order(d * d))
+    squared: Floats = add_in_order(d * d)
+    return np.sqrt(squared)
 
 
 def _soften(stiffness: Floats, ratio: Floats, mass_kg: Floats, muscles: Mask) -> tuple[Floats, Floats]:

@@ -69,7 +69,8 @@ def score(summary: Summary) -> Floats:
     with np.errstate(invalid="ignore", over="ignore"):  # a failed life may hold any number
         lives = _score_lives(summary)
     lives = np.where(summary.status == Status.LIVED, lives, np.float32(DEAD))
-    return (add_in_order(lives.T) * np.float32(1 / lives.shape[1])).astype(np.float32)
+    total: Floats = add_in_order(lives.T)
+    return total * np.float32(1 / lives.shape[1])
 
 
 def _score_lives(summary: Summary) -> Floats:

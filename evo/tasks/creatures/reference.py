@@ -174,7 +174,7 @@ def pull(motion: Motion, lanes: Lanes, target_m: Tensor) -> Tensor:
     damper = lanes.damping_n_s_m * (_dot(d, rate) * inverse)
     force = d * ((spring + damper) * inverse)
     both = torch.cat([force, -force], dim=1).index_select(1, _MUSCLES_OF_NODE)
-    return add_in_order(both.view(3, NODES - 1, NODES, -1).transpose(0, 1))
+    return add_in_order(both.view(3, NODES - 1, NODES, -1).unbind(1))
 
 
 def collide(position_m: Tensor, velocity: Tensor, lanes: Lanes, world: World) -> Tensor:
@@ -241,7 +241,7 @@ def sense(hunt: Hunt, motion: Motion, lanes: Lanes) -> Tensor:
     distance = _sqrt(x * x + z * z + SHORTEST_SQUARED)
     touching = (motion.position_m[1] - lanes.radius_m < TOUCH_M) * lanes.count_share
     velocity = _centre(motion.velocity_m_s, lanes)
-    return torch.stack([x / distance, z / distance, distance * 0.1, *velocity, add_in_order(touching)])
+    return torch.stack([x / distance, z / distance, distance * 0.1, *velocity, add_in_order(touching.unbind())])
 
 
 def _begin(motion: Motion, lanes: Lanes) -> Hunt:
@@ -266,7 +266,7 @@ def _pellet(lanes: Lanes, collected: Tensor) -> tuple[Tensor, Tensor]:
 
 def _centre(of_nodes: Tensor, lanes: Lanes) -> Tensor:
     """Mean over nodes by mass, [3, 8, L] to [3, L], added in order of the nodes."""
-    return add_in_order((of_nodes * lanes.mass_share).transpose(0, 1))
+    return add_in_order((of_nodes * lanes.mass_share).unbind(1))
 
 
 def _between(of_nodes: Tensor) -> Tensor:
@@ -275,7 +275,7 @@ def _between(of_nodes: Tensor) -> Tensor:
 
 
 def _dot(a: Tensor, b: Tensor) -> Tensor:
-    return add_in_order(a * b)
+    return add_in_order((a * b).unbind())
 
 
 def _sqrt(x: Tensor) -> Tensor:

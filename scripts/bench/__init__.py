@@ -1,0 +1,1 @@
+"""Benchmarks: raw rows first, tables derived."""

@@ -1,0 +1,1 @@
+"""Experiments on evolution itself, one command each."""

@@ -1,0 +1,32 @@
+"""Creatures for the laws to be tried on."""
+
+import numpy as np
+import pytest
+
+from evo.tasks.creatures.options import CreatureOptions
+from evo.tasks.creatures.task import Creatures
+
+
+@pytest.fixture
+def creatures():
+    """A short task: two courses, three seconds."""
+    return Creatures(CreatureOptions(courses=2, life_s=3.0))
+
+
+@pytest.fixture
+def genes(creatures):
+    """Random genomes, [60, D]."""
+    return creatures.spec.sample(np.random.default_rng(1), 60)
+
+
+@pytest.fixture
+def corners(creatures):
+    """Genomes at the edge of what is allowed: all low, all high, and every gene at one of its bounds, [130, D]."""
+    spec = creatures.spec
+    pick = np.random.default_rng(2).random((130, spec.size)) < 0.5
+    pick[0], pick[1] = False, True
+    whole = pick.copy()
+    for name in ("presence", "muscle", "stiffness_n_m"):  # half of them whole bodies with the stiffest muscles
+        whole[:, spec.slice_of(name)] = True
+    pick[2::2] = whole[2::2]
+    return np.where(pick, spec.high, spec.low)

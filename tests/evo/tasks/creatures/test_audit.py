@@ -1,0 +1,32 @@
+"""The audit measures what it says, and the same every time."""
+
+import numpy as np
+
+from evo.tasks.creatures import audit, body
+
+
+def test_an_audit_is_deterministic_and_agrees_with_the_evaluation(creatures, genes):
+    genome = genes[np.flatnonzero(body.decode(genes, creatures.spec).viable)[0]]
+    found = audit.examine(creatures, genome)
+    assert found == audit.examine(creatures, genome)
+    assert found.trained_fitness == creatures.evaluate(genome[None], 0)[0]
+    assert 0.5 < found.max_stretch < 5
+    assert 0 < found.max_node_m_s < 60
+    assert 0 <= found.airborne_share < 1
+
+
+def test_nudged_genomes_are_neighbours_within_bounds(creatures, corners):
+    for genome in corners[:3]:
+        nudged = audit._nudge(creatures, genome)
+        assert creatures.spec.contains(nudged)
+        assert np.all(np.abs(nudged - genome) <= 1.1e-5 * (creatures.spec.high - creatures.spec.low) + 1e-4)
+        assert not np.array_equal(nudged[0], nudged[1])
+
+
+def test_a_resting_body_neither_stretches_nor_flies(creatures, genes):
+    genome = genes[np.flatnonzero(body.decode(genes, creatures.spec).viable)[0]].copy()
+    genome[creatures.spec.slice_of("amplitude")] = 0.0
+    found = audit.examine(creatures, genome)
+    assert found.max_stretch < 1.6
+    assert found.airborne_share < 0.1
+    assert found.trained_pellets == found.unseen_pellets == 0

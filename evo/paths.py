@@ -160,8 +160,9 @@ class SharedPaths:
         return self.root / "old"
 
     @property
-    def pids(self) -> Path:  # noqa: D102
-        return self.root / "pids"
+    def settings(self) -> Path:
+        """Each island's own settings, where `launch_islands.sh --vary` made them."""
+        return self.root / "islands.toml"
 
     def island(self, name: str) -> IslandPaths:
         """The paths of one island.

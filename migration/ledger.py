@@ -60,7 +60,13 @@ class Ledger:
         now_s = self._clock()
         stamp = time.strftime("%Y-%m-%d %H:%M:%S", time.localtime(now_s))
         line = f"{stamp}  {self._paths.name}  gen {generation}  {text}"
-        record = {"kind": kind, "generation": generation, **details, "time": {"unix_s": now_s}}
+        record = {
+            "kind": kind,
+            "island": self._paths.name,
+            "generation": generation,
+            **details,
+            "time": {"unix_s": now_s},
+        }
         with atomic.storage_errors("write the ledger"):
             runlog.append(self._paths.ledger, record)
             atomic.append_line(self._paths.migration_log, _printable(line).encode(errors="replace"))

@@ -1,0 +1,60 @@
+.DEFAULT_GOAL := help
+SHELL := /bin/bash
+PYTHON ?= python3
+PIP_ARGS ?=
+N ?= 4
+DIR ?= shared
+ARGS ?= -p 64 -g 30 --migrate-every 5 -o courses=2
+WORKERS ?= 2
+
+VENV := .venv
+BIN := $(VENV)/bin
+READY := $(VENV)/.ready
+
+.PHONY: help setup islands tmux status tail stop test-fast test check bench-reference clean
+
+help: ## Show this help
+	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-16s %s\n", $$1, $$2}'
+
+setup: $(READY) ## Make .venv and install everything (PIP_ARGS="--extra-index-url URL" for another torch)
+
+$(READY): pyproject.toml constraints.txt
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \
+	  { echo "error: Python 3.11 or newer is needed; try make setup PYTHON=python3.12" >&2; exit 2; }
+	$(PYTHON) -m venv $(VENV)
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check $(PIP_ARGS) -c constraints.txt -e '.[dev]'
+	@touch $(READY)
+
+islands: $(READY) ## Evolve N islands to the end, with live progress (N=4 DIR=shared ARGS="-p 64 -g 30 ...")
+	@scripts/launch_islands.sh --background --wait --dir $(DIR) $(N) $(ARGS)
+
+tmux: $(READY) ## The same in tmux: a pane per island and one with the status
+	@scripts/launch_islands.sh --tmux --dir $(DIR) $(N) $(ARGS)
+
+status: $(READY) ## Show all islands
+	@$(BIN)/python cli.py status --migration-dir $(DIR)
+
+tail: $(READY) ## Follow the migration logs of all islands
+	@scripts/tail_migrations.sh --migration-dir $(DIR)
+
+stop: ## Stop the islands that were launched, after their generation
+	@scripts/stop_islands.sh --dir $(DIR)
+
+test-fast: $(READY) ## Run the tests without the slow ones
+	$(BIN)/python -m pytest -q -n $(WORKERS) -m "not slow"
+
+test: $(READY) ## Run every test
+	$(BIN)/python -m pytest -q -n $(WORKERS)
+
+check: $(READY) ## Lint, check types and check the shell scripts
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+	$(BIN)/shellcheck scripts/*.sh scripts/islands.sbatch .ci/run
+
+bench-reference: $(READY) ## Measure the reference evaluator (raw rows in bench/)
+	$(BIN)/python -m scripts.bench.reference
+
+clean: ## Remove the environment and caches; shared/ stays
+	rm -rf $(VENV) build *.egg-info .pytest_cache .mypy_cache .ruff_cache .hypothesis
+	find . -name __pycache__ -type d -prune -exec rm -rf {} +

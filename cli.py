@@ -1,0 +1,287 @@
+"""Atoll's commands: parse, make a frozen config, one call, exit code. Everything else is imported when it is needed."""
+
+from __future__ import annotations
+
+import json
+import os
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from evo import config as settings
+from evo.errors import EXIT_CODES, AtollError
+from evo.paths import SharedPaths, check_island_name
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from migration.status import IslandStatus
+
+PROGRAM = "cli.py"
+SHORT_FLAGS = {"population": "-p", "generations": "-g"}
+EXIT_CODE_HELP = "\n\n".join(["\b\nExit codes:", *[f"  {code:>3}  {text}" for code, text in EXIT_CODES.items()]])
+
+Command = Any
+
+
+def shared_options(command: Command) -> Command:
+    """Add the two options that mean the same everywhere."""
+    command = click.option("--json", "is_json", is_flag=True, help="Print JSON instead of text.")(command)
+    return click.option(
+        "--migration-dir",
+        "root",
+        type=click.Path(path_type=Path),
+        default=Path("shared"),
+        show_default=True,
+        help="The directory that the islands share.",
+    )(command)
+
+
+def setting_options(command: Command) -> Command:
+    """Add a flag for every setting of an island; without the flag, the config file or the default decides."""
+    for field in reversed(settings.all_settings().values()):
+        kind = click.Choice(field.metadata["choices"]) if field.metadata["choices"] else type(field.default)
+        flags = [settings.flag_name(field.name), *filter(None, [SHORT_FLAGS.get(field.name)])]
+        text = f"{field.metadata['help'].capitalize()}. [default: {field.default}]"
+        command = click.option(*flags, field.name, type=kind, default=None, help=text)(command)
+    return command
+
+
+@click.group(context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100}, epilog=EXIT_CODE_HELP)
+@click.version_option(package_name="atoll", prog_name="atoll")
+def cli() -> None:
+    r"""Neuroevolution on islands that share nothing but a folder.
+
+    \b
+    Start an island in as many terminals as you like:
+      python cli.py evolve island-01 -p 250 -g 150 --migration-dir shared/ --migrate-every 10
+    """
+
+
+@cli.command()
+@click.argument("island")
+@setting_options
+@click.option("-o", "--option", "options", multiple=True, metavar="NAME=VALUE", help="A task's option; see 'tasks'.")
+@click.option("--config", "config_file", type=click.Path(path_type=Path), help="TOML: [defaults] and [<island>].")
+@click.option("--fresh", "is_fresh", is_flag=True, help="Archive what this island has, then start again.")
+@shared_options
+def evolve(
+    island: str,
+    options: tuple[str, ...],
+    config_file: Path | None,
+    is_fresh: bool,
+    root: Path,
+    is_json: bool,
+    **flags: Any,
+) -> int:
+    r"""Evolve one island, from its founders or from its checkpoint.
+
+    Ctrl-C or SIGTERM finish the generation, write a checkpoint and leave; the same command goes on.
+
+    \b
+    Examples:
+      python cli.py evolve island-01 -p 250 -g 150 --migration-dir shared/ --migrate-every 10
+      python cli.py evolve quick -p 50 -g 40 --task rastrigin -o dimensions=20
+      python cli.py evolve island-02 --config islands.toml
+    """
+    check_island_name(island)
+    values, file_options = settings.read_config_file(config_file, island) if config_file else ({}, {})
+    values |= {name: value for name, value in flags.items() if value is not None}
+    config = settings.island_config(island, values, file_options | _pairs(options))
+
+    from evo.threads import limit_threads
+
+    limit_threads(config.threads)
+    from scripts.evolve import run_island
+    from scripts.view.progress import choose_display
+
+    with choose_display(target=config.generations, is_json=is_json) as display:
+        return run_island(config, root=root, is_fresh=is_fresh, display=display)
+
+
+@cli.command()
+@click.option("--watch", "is_watching", is_flag=True, help="Keep showing the table until Ctrl-C.")
+@click.option(
+    "--while", "pids", multiple=True, type=int, metavar="PID", help="Watch while one of these processes lives."
+)
+@shared_options
+def status(root: Path, is_json: bool, is_watching: bool, pids: tuple[int, ...]) -> int:
+    r"""Show all islands, from their files alone.
+
+    \b
+    Examples:
+      python cli.py status
+      python cli.py status --watch
+      python cli.py status --json | jq '.islands[].best'
+    """
+    from migration import pool
+    from migration.status import read_all
+
+    shared = SharedPaths(root)
+    pool.check_directory(shared)
+    rows = _watch(shared, pids) if is_watching or pids else read_all(shared)
+    if is_json:
+        click.echo(json.dumps({"islands": [row.as_json() for row in rows]}))
+    else:
+        _show(rows, shared, with_champions=bool(pids))
+    return 0
+
+
+@cli.command()
+@click.argument("islands", nargs=-1)
+@click.option("-n", "--lines", type=click.IntRange(min=0), default=10, show_default=True, help="Lines to begin with.")
+@click.option("--follow/--no-follow", "is_following", default=True, show_default=True, help="Wait for more.")
+@shared_options
+def tail(islands: tuple[str, ...], lines: int, is_following: bool, root: Path, is_json: bool) -> int:
+    r"""Follow the migration log of one or all islands.
+
+    \b
+    Examples:
+      python cli.py tail
+      python cli.py tail island-01 -n 50 --no-follow
+    """
+    from migration import pool
+    from scripts.view.tail import tail as follow
+
+    shared = SharedPaths(root)
+    pool.check_directory(shared)
+    for name in islands:
+        check_island_name(name)
+    follow(shared, islands, lines=lines, is_json=is_json, is_following=is_following)
+    return 0
+
+
+@cli.command()
+@click.option("--json", "is_json", is_flag=True, help="Print JSON instead of text.")
+def tasks(is_json: bool) -> int:
+    r"""List the problems that can be evolved, with their options.
+
+    \b
+    Example:
+      python cli.py tasks
+    """
+    from scripts.view.tasks import describe, describe_json
+
+    click.echo(json.dumps(describe_json()) if is_json else describe())
+    return 0
+
+
+@cli.group()
+def pool() -> None:
+    """Look after the pool of migrants."""
+
+
+@pool.command()
+@shared_options
+def verify(root: Path, is_json: bool) -> int:
+    r"""Read everything in the pool, change nothing, report what an island would refuse (exit code 9).
+
+    \b
+    Example:
+      python cli.py pool verify --migration-dir shared/
+    """
+    from scripts.view.pool import show_findings
+
+    return show_findings(SharedPaths(root), is_json=is_json)
+
+
+@pool.command()
+@click.option("--if-finished", "only_finished", is_flag=True, help="Leave an unfinished run where it is, and say so.")
+@shared_options
+def archive(root: Path, is_json: bool, only_finished: bool) -> int:
+    r"""Put a whole run away, to old/run-<id>/ in the shared directory.
+
+    \b
+    Example:
+      python cli.py pool archive --if-finished
+    """
+    from scripts.view.pool import put_away
+
+    return put_away(SharedPaths(root), only_finished=only_finished, is_json=is_json)
+
+
+@cli.command()
+@shared_options
+def doctor(root: Path, is_json: bool) -> int:
+    r"""Explain threads and the shared file system: what would keep islands from running at full speed.
+
+    \b
+    Example:
+      python cli.py doctor
+    """
+    from scripts.doctor.examine import show
+
+    return show(SharedPaths(root), is_json=is_json)
+
+
+@cli.command()
+@click.argument("shell", type=click.Choice(["bash", "zsh", "fish"]))
+def completion(shell: str) -> int:
+    r"""Print the completion script of a shell, for the installed command `atoll`.
+
+    \b
+    Example:
+      atoll completion bash >> ~/.bashrc
+    """
+    from click.shell_completion import get_completion_class
+
+    kind = get_completion_class(shell)
+    if kind is None:
+        raise click.UsageError(f"no completion for {shell}")
+    click.echo(kind(cli, {}, "atoll", "_ATOLL_COMPLETE").source())
+    return 0
+
+
+def main() -> None:
+    """Run the command line; the errors that a user can meet become one line on standard error."""
+    sys.exit(run(lambda: cli.main(prog_name=PROGRAM if sys.argv[0].endswith(".py") else None, standalone_mode=False)))
+
+
+def run(command: Callable[[], int | None]) -> int:
+    """Call a command and return its exit code."""
+    try:
+        return command() or 0
+    except AtollError as error:
+        click.echo(f"error: {error}", err=True)
+        return error.exit_code
+    except click.ClickException as error:
+        hint = f" (see '{error.ctx.command_path} --help')" if isinstance(error, click.UsageError) and error.ctx else ""
+        click.echo(f"error: {error.format_message()}{hint}", err=True)
+        return error.exit_code
+    except click.Abort:
+        return 130
+    except BrokenPipeError:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 141
+
+
+def _pairs(options: tuple[str, ...]) -> dict[str, str]:
+    for text in options:
+        if "=" not in text:
+            raise click.UsageError(f"-o takes NAME=VALUE, for example -o courses=1; got {text!r}")
+    return dict(text.split("=", 1) for text in options)
+
+
+def _watch(shared: SharedPaths, pids: tuple[int, ...]) -> list[IslandStatus]:
+    from scripts.view.watch import watch
+
+    return watch(shared, pids=pids)
+
+
+def _show(rows: list[IslandStatus], shared: SharedPaths, *, with_champions: bool) -> None:
+    from scripts.view import table
+
+    if not rows:
+        click.echo(
+            f"no islands in {shared.root} yet; start one: python cli.py evolve island-01 --migration-dir {shared.root}"
+        )
+        return
+    table.show(rows)
+    if with_champions:
+        click.echo(table.champions(rows))
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,189 @@
+"""From files to one row per island: the observer. It takes no lock, writes nothing and needs no server."""
+
+from __future__ import annotations
+
+from dataclasses import asdict, dataclass
+from typing import TYPE_CHECKING, Any
+
+import psutil
+
+from evo import runlog
+from evo.paths import SharedPaths, is_island_name
+from migration import epochs
+from migration.untrusted import RefusedError, VanishedError, directory, list_names, read_file
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from evo.paths import IslandPaths
+    from evo.runlog import Record
+    from migration.epochs import Epoch
+
+MAX_BEAT_BYTES = 4096
+SILENT_AFTER_S = 120.0
+
+RUNNING, FINISHED, STOPPED, ELSEWHERE, SILENT = "running", "finished", "stopped", "elsewhere", "silent"
+ENDED = frozenset({FINISHED, STOPPED})
+
+
+@dataclass(frozen=True)
+class IslandStatus:
+    """What the files say of one island.
+
+    Attributes:
+        name: The island.
+        condition: running, finished, stopped (resumable), elsewhere (on another host, where nobody here can know) or
+            silent (elsewhere, and its beat has not changed for two minutes of watching).
+        generation: The last one finished.
+        target: The one to reach.
+        best: Best fitness of that generation.
+        median: Median fitness of that generation.
+        champion: Best fitness so far.
+        diversity: Mean standard deviation of a gene, as a share of its range.
+        exports: Genomes published.
+        imports: Genomes taken in.
+        refused: Batches or genomes turned away.
+        last_export: Generation of the last publication.
+        last_import: Generation of the last genome taken in.
+        rate_per_s: Generations per second of this epoch.
+        epoch: How often it was started.
+        host: Where.
+        pid: Its process.
+        threads: Threads of that process now; None unless it runs here.
+        memory_mb: Resident memory of that process now, in MB; None unless it runs here.
+        champion_path: Where its champion is; None until there is one.
+    """
+
+    name: str
+    condition: str
+    generation: int | None
+    target: int | None
+    best: float | None
+    median: float | None
+    champion: float | None
+    diversity: float | None
+    exports: int
+    imports: int
+    refused: int
+    last_export: int | None
+    last_import: int | None
+    rate_per_s: float | None
+    epoch: int | None
+    host: str | None
+    pid: int | None
+    threads: int | None
+    memory_mb: float | None
+    champion_path: str | None
+
+    def as_json(self) -> dict[str, Any]:
+        """Return the row for programs."""
+        return asdict(self)
+
+
+def read_all(shared: SharedPaths) -> list[IslandStatus]:
+    """Return one row per island, by name; islands that have only a private or only a published folder included."""
+    names = {*list_names(shared.pool), *list_names(shared.homes)}
+    return [read_island(shared.island(name)) for name in sorted(names) if is_island_name(name)]
+
+
+def read_island(paths: IslandPaths) -> IslandStatus:
+    """Return the row of one island."""
+    epoch = epochs.latest(paths)
+    last = runlog.read_last(paths.log)
+    line = last.get("generation", {})
+    ledger = runlog.read_last(paths.ledger)
+    generation = line.get("generation", last.get("start", {}).get("generation"))
+    condition = _condition(epoch, generation)
+    threads, memory_mb = _process(epoch) if condition == RUNNING and epoch else (None, None)
+    return IslandStatus(
+        name=paths.name,
+        condition=condition,
+        generation=generation,
+        target=epoch.target if epoch else None,
+        best=line.get("best"),
+        median=line.get("median"),
+        champion=line.get("champion"),
+        diversity=line.get("diversity"),
+        exports=line.get("exports", 0),
+        imports=line.get("imports", 0),
+        refused=line.get("refused", 0),
+        last_export=ledger.get("published", {}).get("generation"),
+        last_import=ledger.get("imported", {}).get("generation"),
+        rate_per_s=_rate(epoch, line),
+        epoch=epoch.number if epoch else None,
+        host=epoch.host if epoch else None,
+        pid=epoch.pid if epoch else None,
+        threads=threads,
+        memory_mb=memory_mb,
+        champion_path=str(paths.champion) if paths.champion.exists() else None,
+    )
+
+
+class BeatWatch:
+    """Tells over time whether islands on other hosts still beat, by the watcher's own clock alone.
+
+    Args:
+        shared: The archipelago's files.
+        clock: Seconds that never jump.
+    """
+
+    def __init__(self, shared: SharedPaths, *, clock: Callable[[], float]) -> None:
+        self._shared = shared
+        self._clock = clock
+        self._last: dict[str, tuple[bytes, float]] = {}
+
+    def look(self) -> list[IslandStatus]:
+        """Return one row per island; those elsewhere are running, silent, or still to be told."""
+        return [self._judged(row) for row in read_all(self._shared)]
+
+    def _judged(self, row: IslandStatus) -> IslandStatus:
+        if row.condition != ELSEWHERE:
+            return row
+        beat, now_s = _beat(self._shared.island(row.name)), self._clock()
+        if row.name not in self._last:
+            self._last[row.name] = (beat, now_s)
+            return row
+        before, since_s = self._last[row.name]
+        if beat != before:
+            self._last[row.name] = (beat, now_s)
+            return _with_condition(row, RUNNING)
+        return _with_condition(row, SILENT) if now_s - since_s > SILENT_AFTER_S else row
+
+
+def _condition(epoch: Epoch | None, generation: int | None) -> str:
+    if epoch is None:
+        return STOPPED
+    if generation is not None and generation >= epoch.target:
+        return FINISHED
+    alive = epochs.is_alive(epoch)
+    if alive is None:
+        return ELSEWHERE
+    return RUNNING if alive else STOPPED
+
+
+def _process(epoch: Epoch) -> tuple[int | None, float | None]:
+    try:
+        process = psutil.Process(epoch.pid)
+        return process.num_threads(), process.memory_info().rss / 1e6
+    except psutil.Error:
+        return None, None
+
+
+def _rate(epoch: Epoch | None, line: Record) -> float | None:
+    if epoch is None or "time" not in line:
+        return None
+    passed_s = line["time"]["unix_s"] - epoch.started_s
+    lived = line["generation"] - epoch.generation
+    return lived / passed_s if lived > 0 and passed_s > 0 else None
+
+
+def _beat(paths: IslandPaths) -> bytes:
+    try:
+        with directory(paths.outbox) as descriptor:
+            return read_file(descriptor, paths.beat.name, limit=MAX_BEAT_BYTES)
+    except (RefusedError, VanishedError):
+        return b""
+
+
+def _with_condition(row: IslandStatus, condition: str) -> IslandStatus:
+    return IslandStatus(**{**asdict(row), "condition": condition})

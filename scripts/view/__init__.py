@@ -1,0 +1,1 @@
+"""The terminal: one island's progress, the table of all, their migration logs."""

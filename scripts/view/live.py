@@ -1,0 +1,51 @@
+"""One island on a terminal: migration events scroll, the last line shows the generation."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from rich.console import Console
+from rich.live import Live
+from rich.progress_bar import ProgressBar
+from rich.table import Table
+from rich.text import Text
+
+from scripts.view.progress import summary
+
+if TYPE_CHECKING:
+    from evo.runlog import Record
+
+
+class LiveDisplay:
+    """A live line for a person."""
+
+    def __init__(self, *, target: int) -> None:
+        self._target = target
+        self._live = Live(console=Console(highlight=False), auto_refresh=False, transient=True)
+
+    def __enter__(self) -> LiveDisplay:
+        self._live.start()
+        return self
+
+    def __exit__(self, *error: object) -> None:
+        """Give the terminal back."""
+        self._live.stop()
+
+    def say(self, text: str) -> None:
+        """Show one line above the live one."""
+        self._live.console.print(Text(text))
+
+    def generation(self, record: Record) -> None:
+        """Redraw the live line."""
+        if record["kind"] != "generation":
+            return
+        grid = Table.grid(padding=(0, 1))
+        bar = ProgressBar(total=self._target, completed=record["generation"], width=20)
+        grid.add_row(bar, Text(summary(record, self._target)))
+        self._live.update(grid, refresh=True)
+        if record["generation"] >= self._target:
+            self._live.console.print(Text(summary(record, self._target)))
+
+    def migration(self, text: str) -> None:
+        """Show an event above the live line."""
+        self._live.console.print(Text(text, style="dim"))

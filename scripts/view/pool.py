@@ -1,0 +1,53 @@
+"""What `pool verify` and `pool archive` say."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import asdict
+from typing import TYPE_CHECKING
+
+import click
+
+from evo.errors import DamagedFileError
+from migration import archive, status
+from migration import pool as pools
+from migration.verify import verify
+
+if TYPE_CHECKING:
+    from evo.paths import SharedPaths
+
+
+def show_findings(shared: SharedPaths, *, is_json: bool) -> int:
+    """Verify the pool and print what was found; return the exit code."""
+    pools.check_directory(shared)
+    findings = verify(shared)
+    if is_json:
+        click.echo(json.dumps(asdict(findings)))
+    else:
+        for defect in findings.defects:
+            click.echo(f"{defect.path}: {defect.reason}")
+        click.echo(
+            f"{findings.islands} islands, {findings.batches} batches with {findings.genomes} genomes in order, "
+            f"{len(findings.defects)} defects"
+        )
+    return DamagedFileError.exit_code if findings.defects else 0
+
+
+def put_away(shared: SharedPaths, *, only_finished: bool, is_json: bool) -> int:
+    """Archive the run, or say why it stays; return the exit code."""
+    pools.check_directory(shared)
+    run = archive.look(shared)
+    is_half_done = run.target is not None and run.target.exists()
+    stays = run.run_id is None or (only_finished and not run.is_finished and not is_half_done)
+    target = None if stays else archive.put_away(shared, run)
+    if is_json:
+        click.echo(json.dumps({"run_id": run.run_id, "archived_to": str(target) if target else None}))
+    elif run.run_id is None:
+        click.echo(f"a new run starts in {shared.root}")
+    elif target:
+        click.echo(f"archived the run of {len(run.islands)} islands to {target}; a new run starts in {shared.root}")
+    else:
+        unfinished = [row for row in run.islands if row.condition != status.FINISHED]
+        places = ", ".join(f"{row.name} at generation {row.generation or 0} of {row.target}" for row in unfinished)
+        click.echo(f"resuming the unfinished run in {shared.root}: {places or 'no island has started yet'}")
+    return 0

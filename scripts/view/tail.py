@@ -1,0 +1,56 @@
+"""The migration logs of one or all islands, followed."""
+
+from __future__ import annotations
+
+import time
+from typing import TYPE_CHECKING
+
+import click
+
+from evo.paths import is_island_name
+from migration.untrusted import list_names
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+    from pathlib import Path
+
+    from evo.paths import SharedPaths
+
+POLL_S = 0.3
+
+
+def tail(shared: SharedPaths, names: Sequence[str], *, lines: int, is_json: bool, is_following: bool) -> None:
+    """Print the last lines of each log, merged by time, then whatever is added; islands may come later."""
+    places: dict[Path, int] = {}
+    recent: list[str] = []
+    for path in _logs(shared, names, is_json=is_json):
+        text, places[path] = _read_from(path, 0)
+        recent += text[-lines:] if lines else []
+    for line in recent if is_json else sorted(recent):
+        click.echo(line)
+    while is_following:
+        time.sleep(POLL_S)
+        for path in _logs(shared, names, is_json=is_json):
+            added, places[path] = _read_from(path, places.get(path, 0))
+            for line in added:
+                click.echo(line)
+
+
+def _logs(shared: SharedPaths, names: Sequence[str], *, is_json: bool) -> Iterator[Path]:
+    for name in names or [name for name in list_names(shared.homes) if is_island_name(name)]:
+        paths = shared.island(name)
+        yield paths.ledger if is_json else paths.migration_log
+
+
+def _read_from(path: Path, place: int) -> tuple[list[str], int]:
+    """Return the whole lines from `place` on, and where they end; a log that was archived starts again at 0."""
+    try:
+        with path.open("rb") as file:
+            size = file.seek(0, 2)
+            file.seek(place if place <= size else 0)
+            start = file.tell()
+            data = file.read()
+    except FileNotFoundError:
+        return [], 0
+    whole = data[: data.rfind(b"\n") + 1]
+    return whole.decode(errors="replace").splitlines(), start + len(whole)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-import math
 from dataclasses import asdict, dataclass
 from typing import Any
 
@@ -14,6 +13,8 @@ from migration.untrusted import MAX_GENOMES, MAX_ISLANDS, Reason, RefusedError
 
 FORMAT = 1
 MAX_ID_LENGTH = 128
+MAX_FITNESS = 3.4028234663852886e38
+"""The largest float32; beyond it a fitness would become infinite here."""
 
 
 @dataclass(frozen=True)
@@ -84,15 +85,13 @@ def parse(data: bytes) -> Manifest:
     """Read a manifest that a stranger may have written.
 
     Raises:
-        RefusedError: It is anything but a well-formed manifest whose hashes agree.
+        RefusedError: It is anything but the canonical bytes of a well-formed manifest, hashes included.
     """
     try:
-        document = strict_json.parse(data)
-        body_sha256 = document.pop("body_sha256")
-        manifest = _manifest(document)
+        manifest = _manifest(strict_json.parse(data))
     except (DamagedFileError, KeyError, TypeError, ValueError, AttributeError) as error:
         raise RefusedError(Reason.DAMAGED, f"manifest: {error}") from error
-    if _hash(document) != body_sha256 or document != {**manifest._content(), "content_sha256": manifest.content_sha256}:  # noqa: SLF001
+    if manifest.encode() != data:
         raise RefusedError(Reason.DAMAGED, "the manifest does not match its checksum")
     return manifest
 
@@ -147,6 +146,6 @@ def _count(value: object) -> int:
 
 
 def _number(value: object) -> float:
-    if not isinstance(value, int | float) or isinstance(value, bool) or not math.isfinite(value):
-        raise ValueError("expected a finite number")
+    if not isinstance(value, int | float) or isinstance(value, bool) or not abs(value) <= MAX_FITNESS:
+        raise ValueError("expected a finite number of single precision")
     return float(value)

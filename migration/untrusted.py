@@ -24,6 +24,7 @@ MAX_MANIFEST_BYTES = 256 * 1024
 MAX_GENOMES = 64
 MAX_GENOME_FILE_BYTES = 16 * 1024 * 1024
 MAX_HEADER_BYTES = 64 * 1024
+MAX_DETAIL_LENGTH = 200
 
 _GONE = {errno.ENOENT, errno.ESTALE}
 
@@ -44,12 +45,12 @@ class Reason(StrEnum):
 
 
 class RefusedError(Exception):
-    """A batch is turned away."""
+    """A batch is turned away; the detail may quote the stranger, so it is kept short."""
 
     def __init__(self, reason: Reason, detail: str) -> None:
-        super().__init__(f"{reason}: {detail}")
         self.reason = reason
-        self.detail = detail
+        self.detail = detail if len(detail) <= MAX_DETAIL_LENGTH else detail[:MAX_DETAIL_LENGTH] + "..."
+        super().__init__(f"{reason}: {self.detail}")
 
 
 class VanishedError(Exception):

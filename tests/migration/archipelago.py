@@ -1,0 +1,159 @@
+"""Small archipelagos to test with: a genome layout, migrants that name themselves, islands on disk or in memory."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass, field, replace
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from evo import atomic, runlog
+from evo.config import Migration
+from evo.genome import GenomeSpec, Kind, Migrants, Population, Segment
+from evo.paths import GENOMES, MANIFEST, IslandPaths, SharedPaths
+from evo.rng import streams
+from migration import batch, epochs
+from migration.batch import Publisher
+from migration.exchange import DirectoryExchange, Exchange
+from migration.ledger import Ledger
+from migration.mailbox import DirectoryMailbox
+from migration.memory import MemoryExchange
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+    from pathlib import Path
+
+    from migration.batch import Batch
+    from migration.epochs import Epoch
+    from migration.inbox import Arrivals
+
+SEED = 7
+RUN_ID = "a" * 32
+SPEC = GenomeSpec(
+    (Segment("x", 3, -1.0, 1.0), Segment("on", 2, 0.0, 1.0, Kind.GATE), Segment("n", 1, 0.0, 9.0, Kind.INTEGER))
+)
+
+
+def migrants_of(
+    island: str, generation: int, n: int = 3, *, spec: GenomeSpec = SPEC, ancestors: tuple[str, ...] = ()
+) -> Migrants:
+    """Return `n` migrants drawn from island and generation alone; each gene descends from one of `ancestors`."""
+    rng = np.random.default_rng([generation, *island.encode()])
+    islands = ancestors or (island,)
+    owners = rng.integers(len(islands), size=(n, spec.size)).astype(np.uint16)
+    fitness = np.sort(rng.standard_normal(n).astype(np.float32))[::-1].copy()
+    ids = tuple(f"{island}:{generation}:{i}" for i in range(n))
+    return Migrants(Population(spec.sample(rng, n), owners, islands), fitness, ids)
+
+
+def gene_names(population: Population) -> list[list[str]]:
+    """Spell each gene's ancestor, independent of how the table of islands is numbered."""
+    return [[population.islands[owner] for owner in row] for row in population.owners]
+
+
+def collect(exchange: Exchange, island: str, generation: int, known: tuple[str, ...] = ()) -> Arrivals:
+    """Import as an island of this archipelago does."""
+    return exchange.collect(generation, known=known or (island,), streams=streams(SEED, island, generation))
+
+
+def publisher(
+    island: str, epoch: int = 1, *, nonce: str = "n", run_id: str = RUN_ID, spec: GenomeSpec = SPEC
+) -> Publisher:
+    """Return who publishes."""
+    return Publisher(run_id, island, epoch, nonce, spec)
+
+
+def write_batch(path: Path, files: Mapping[str, bytes]) -> Path:
+    """Put a batch in place as a stranger would: no protocol, whatever the bytes."""
+    path.mkdir(parents=True, exist_ok=True)
+    for name, data in files.items():
+        (path / name).write_bytes(data)
+    return path
+
+
+def packed(
+    island: str, generation: int, n: int = 3, *, by: Publisher | None = None, **changes: Any
+) -> dict[str, bytes]:
+    """Return the files of a batch whose manifest says what `changes` say, its own hashes in order."""
+    manifest, files = batch.pack(by or publisher(island), generation, migrants_of(island, generation, n))
+    return {GENOMES: files[GENOMES], MANIFEST: replace(manifest, **changes).encode()}
+
+
+def read_ledger(paths: IslandPaths, kind: str | None = None) -> list[dict[str, Any]]:
+    """Return an island's ledger, of one kind if asked."""
+    return [record for record in runlog.read(paths.ledger) if kind in {None, record["kind"]}]
+
+
+def tree(path: Path) -> dict[str, bytes | None]:
+    """Return every name below `path` and the bytes of its files."""
+    return {str(p.relative_to(path)): p.read_bytes() if p.is_file() else None for p in sorted(path.rglob("*"))}
+
+
+def manifest_document(files: Mapping[str, bytes]) -> dict[str, Any]:
+    """Return a batch's manifest as JSON."""
+    document: dict[str, Any] = json.loads(files[MANIFEST])
+    return document
+
+
+@dataclass
+class OnDisk:
+    """An archipelago in a directory."""
+
+    root: Path
+    lock_class: str = "flock"
+    name: str = "disk"
+
+    @property
+    def shared(self) -> SharedPaths:
+        return SharedPaths(self.root)
+
+    def paths(self, island: str) -> IslandPaths:
+        return self.shared.island(island)
+
+    def epoch(self, island: str, generation: int = 0) -> Epoch:
+        atomic.make_directory(self.shared.locks)
+        return epochs.claim(self.paths(island), after=0, generation=generation, target=99, population=9, task="sphere")
+
+    def mailbox(self, island: str, epoch: Epoch | None = None) -> DirectoryMailbox:
+        epoch = epoch or self.epoch(island)
+        return DirectoryMailbox(
+            self.shared,
+            self.paths(island),
+            publisher=publisher(island, epoch.number, nonce=epoch.nonce),
+            epoch=epoch,
+            lock_class=self.lock_class,
+            durable=False,
+        )
+
+    def island(self, island: str, *, generation: int = 0, **migration: Any) -> Exchange:
+        """Start an island, again if it was there before."""
+        epoch = self.epoch(island, generation)
+        ledger = Ledger(self.paths(island))
+        ledger.start({"epoch": epoch.number, "generation": generation})
+        return DirectoryExchange(
+            self.shared,
+            self.paths(island),
+            publisher=publisher(island, epoch.number, nonce=epoch.nonce),
+            epoch=epoch,
+            lock_class=self.lock_class,
+            migration=Migration(**migration),
+            ledger=ledger,
+        )
+
+
+@dataclass
+class InMemory:
+    """An archipelago in a dictionary; ledgers are files even so."""
+
+    root: Path
+    name: str = "memory"
+    pool: dict[str, dict[int, Batch]] = field(default_factory=dict)
+
+    def paths(self, island: str) -> IslandPaths:
+        return SharedPaths(self.root).island(island)
+
+    def island(self, island: str, **migration: Any) -> Exchange:
+        ledger = Ledger(self.paths(island))
+        ledger.start({"epoch": 1, "generation": 0})
+        return MemoryExchange(self.pool, publisher=publisher(island), migration=Migration(**migration), ledger=ledger)

@@ -1,0 +1,145 @@
+"""Laws of reading what a stranger wrote: bounded, typed, never waiting."""
+
+from __future__ import annotations
+
+import os
+import socket
+
+import pytest
+
+from migration.untrusted import Reason, RefusedError, VanishedError, directory, list_names, read_file
+
+
+def read(path, limit=100):
+    with directory(path.parent) as descriptor:
+        return read_file(descriptor, path.name, limit=limit)
+
+
+@pytest.fixture
+def place(tmp_path):
+    path = tmp_path / "island" / "gen-1"
+    path.mkdir(parents=True)
+    return path
+
+
+@pytest.mark.parametrize("size", [0, 1, 99, 100])
+def test_a_file_up_to_the_limit_is_read_whole(place, size):
+    (place / "f").write_bytes(b"x" * size)
+    assert read(place / "f") == b"x" * size
+
+
+def test_a_larger_file_is_refused(place):
+    (place / "f").write_bytes(b"x" * 101)
+    with pytest.raises(RefusedError) as refused:
+        read(place / "f")
+    assert refused.value.reason is Reason.TOO_LARGE
+
+
+def test_a_file_that_grows_while_it_is_read_is_refused(place, monkeypatch):
+    (place / "f").write_bytes(b"x" * 100)
+    fstat = os.fstat
+
+    def grow_after(descriptor):
+        found = fstat(descriptor)
+        with (place / "f").open("ab") as file:
+            file.write(b"more")
+        return found
+
+    monkeypatch.setattr(os, "fstat", grow_after)
+    with pytest.raises(RefusedError) as refused:
+        read(place / "f")
+    assert refused.value.reason is Reason.TOO_LARGE
+
+
+def plant_fifo(path):
+    os.mkfifo(path)
+
+
+def plant_socket(path):
+    with socket.socket(socket.AF_UNIX) as s:
+        s.bind(str(path))
+
+
+def plant_link(path):
+    path.symlink_to("/etc/hostname")
+
+
+def plant_loop(path):
+    path.symlink_to(path.name)
+
+
+def plant_dangling(path):
+    path.symlink_to("nowhere")
+
+
+def plant_directory(path):
+    path.mkdir()
+
+
+def plant_device(path):
+    path.symlink_to("/dev/zero")
+
+
+@pytest.mark.parametrize(
+    "plant", [plant_fifo, plant_socket, plant_link, plant_loop, plant_dangling, plant_directory, plant_device]
+)
+def test_anything_but_a_plain_file_is_refused_without_waiting(tmp_path, plant, monkeypatch):
+    monkeypatch.chdir(tmp_path)  # a socket's path is limited to 107 bytes
+    place = tmp_path / "island" / "gen-1"
+    place.mkdir(parents=True)
+    monkeypatch.chdir(place)
+    plant(place.relative_to(place) / "f")
+    with pytest.raises(RefusedError) as refused:
+        read(place / "f")
+    assert refused.value.reason is Reason.NOT_A_FILE
+
+
+def test_a_missing_file_has_vanished(place):
+    with pytest.raises(VanishedError):
+        read(place / "f")
+
+
+def test_a_missing_directory_has_vanished(tmp_path):
+    for path in (tmp_path / "gone", tmp_path / "gone" / "gone"):
+        with pytest.raises(VanishedError), directory(path):
+            pass
+
+
+@pytest.mark.parametrize("depth", [0, 1])
+def test_a_directory_behind_a_link_is_refused(tmp_path, place, depth):
+    """In the last place of the path and in the one before it: an island's folder and its batch."""
+    link = tmp_path / "link"
+    link.symlink_to(place.parent if depth else place)
+    with pytest.raises(RefusedError) as refused, directory(link / "gen-1" if depth else link):
+        pass
+    assert refused.value.reason is Reason.NOT_A_FILE
+
+
+def test_no_descriptor_is_left_open(place):
+    (place / "f").write_bytes(b"x" * 101)
+    os.mkfifo(place / "fifo")
+    before = len(os.listdir("/proc/self/fd"))
+    for name in ("f", "fifo", "gone"):
+        with pytest.raises((RefusedError, VanishedError)):
+            read(place / name)
+    assert len(os.listdir("/proc/self/fd")) == before
+
+
+def test_a_listing_is_sorted_and_bounded(tmp_path):
+    for name in "cab":
+        (tmp_path / name).touch()
+    assert list_names(tmp_path) == ["a", "b", "c"]
+    assert len(list_names(tmp_path, limit=2)) == 2
+
+
+def test_what_is_no_directory_has_no_names(tmp_path):
+    (tmp_path / "file").touch()
+    os.mkfifo(tmp_path / "fifo")
+    assert list_names(tmp_path / "gone") == list_names(tmp_path / "file") == list_names(tmp_path / "fifo") == []
+
+
+def test_the_detail_of_a_refusal_is_short():
+    """A stranger's manifest may be 256 KiB of nonsense; our ledger and inbox quote a little of it."""
+    error = RefusedError(Reason.DAMAGED, "x" * 300_000)
+    assert len(error.detail) <= 300
+    assert len(str(error)) <= 350

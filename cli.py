@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
 PROGRAM = "cli.py"
 SHORT_FLAGS = {"population": "-p", "generations": "-g"}
-EXIT_CODE_HELP = "\n\n".join(["\b\nExit codes:", *[f"  {code:>3}  {text}" for code, text in EXIT_CODES.items()]])
+EXIT_CODE_HELP = "\n".join(["\b", "Exit codes:", *[f"  {code:>3}  {text}" for code, text in EXIT_CODES.items()]])
 
 Command = Any
 
@@ -44,7 +44,8 @@ def setting_options(command: Command) -> Command:
     for field in reversed(settings.all_settings().values()):
         kind = click.Choice(field.metadata["choices"]) if field.metadata["choices"] else type(field.default)
         flags = [settings.flag_name(field.name), *filter(None, [SHORT_FLAGS.get(field.name)])]
-        text = f"{field.metadata['help'].capitalize()}. [default: {field.default}]"
+        meaning = field.metadata["help"]
+        text = f"{meaning[0].upper()}{meaning[1:]}. [default: {field.default}]"
         command = click.option(*flags, field.name, type=kind, default=None, help=text)(command)
     return command
 
@@ -52,7 +53,7 @@ def setting_options(command: Command) -> Command:
 @click.group(context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100}, epilog=EXIT_CODE_HELP)
 @click.version_option(package_name="atoll", prog_name="atoll")
 def cli() -> None:
-    r"""Neuroevolution on islands that share nothing but a folder.
+    """Neuroevolution on islands that share nothing but a folder.
 
     \b
     Start an island in as many terminals as you like:
@@ -76,7 +77,7 @@ def evolve(
     is_json: bool,
     **flags: Any,
 ) -> int:
-    r"""Evolve one island, from its founders or from its checkpoint.
+    """Evolve one island, from its founders or from its checkpoint.
 
     Ctrl-C or SIGTERM finish the generation, write a checkpoint and leave; the same command goes on.
 
@@ -108,7 +109,7 @@ def evolve(
 )
 @shared_options
 def status(root: Path, is_json: bool, is_watching: bool, pids: tuple[int, ...]) -> int:
-    r"""Show all islands, from their files alone.
+    """Show all islands, from their files alone.
 
     \b
     Examples:
@@ -135,7 +136,7 @@ def status(root: Path, is_json: bool, is_watching: bool, pids: tuple[int, ...]) 
 @click.option("--follow/--no-follow", "is_following", default=True, show_default=True, help="Wait for more.")
 @shared_options
 def tail(islands: tuple[str, ...], lines: int, is_following: bool, root: Path, is_json: bool) -> int:
-    r"""Follow the migration log of one or all islands.
+    """Follow the migration log of one or all islands.
 
     \b
     Examples:
@@ -156,7 +157,7 @@ def tail(islands: tuple[str, ...], lines: int, is_following: bool, root: Path, i
 @cli.command()
 @click.option("--json", "is_json", is_flag=True, help="Print JSON instead of text.")
 def tasks(is_json: bool) -> int:
-    r"""List the problems that can be evolved, with their options.
+    """List the problems that can be evolved, with their options.
 
     \b
     Example:
@@ -176,7 +177,7 @@ def pool() -> None:
 @pool.command()
 @shared_options
 def verify(root: Path, is_json: bool) -> int:
-    r"""Read everything in the pool, change nothing, report what an island would refuse (exit code 9).
+    """Read everything in the pool, change nothing, report what an island would refuse (exit code 9).
 
     \b
     Example:
@@ -191,7 +192,7 @@ def verify(root: Path, is_json: bool) -> int:
 @click.option("--if-finished", "only_finished", is_flag=True, help="Leave an unfinished run where it is, and say so.")
 @shared_options
 def archive(root: Path, is_json: bool, only_finished: bool) -> int:
-    r"""Put a whole run away, to old/run-<id>/ in the shared directory.
+    """Put a whole run away, to old/run-<id>/ in the shared directory.
 
     \b
     Example:
@@ -205,7 +206,7 @@ def archive(root: Path, is_json: bool, only_finished: bool) -> int:
 @cli.command()
 @shared_options
 def doctor(root: Path, is_json: bool) -> int:
-    r"""Explain threads and the shared file system: what would keep islands from running at full speed.
+    """Explain threads and the shared file system: what would keep islands from running at full speed.
 
     \b
     Example:
@@ -219,7 +220,7 @@ def doctor(root: Path, is_json: bool) -> int:
 @cli.command()
 @click.argument("shell", type=click.Choice(["bash", "zsh", "fish"]))
 def completion(shell: str) -> int:
-    r"""Print the completion script of a shell, for the installed command `atoll`.
+    """Print the completion script of a shell, for the installed command `atoll`.
 
     \b
     Example:

@@ -6,9 +6,7 @@ One flat list of names serves the flags, the TOML file and the log; the field's 
 from __future__ import annotations
 
 import dataclasses
-import difflib
 import re
-import tomllib
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, TypeVar
 
@@ -34,7 +32,11 @@ def setting(
     high: float | None = None,
     choices: tuple[str, ...] = (),
 ) -> Any:  # noqa: ANN401 - dataclasses.field has no type of its own
-    """Declare a setting: its default, what it means (with its unit) and what it may be."""
+    """Declare a setting: its default, what it means (with its unit) and what it may be.
+
+    Every number has a lowest and a highest value: an endless one would make genes of nothing, and a whole one beyond
+    2^53 could be written to a checkpoint but not read back.
+    """
     return dataclasses.field(default=default, metadata={"help": help, "low": low, "high": high, "choices": choices})
 
 
@@ -76,6 +78,8 @@ def flag_name(field: str) -> str:
 
 def suggest(word: str, known: Iterable[str]) -> str:
     """Return ', did you mean ...?' if a known word is close, else nothing."""
+    import difflib  # noqa: PLC0415 - only a mistake needs it
+
     close = difflib.get_close_matches(word, list(known), n=1)
     return f", did you mean {close[0]!r}?" if close else ""
 
@@ -85,7 +89,7 @@ class Breeding:
     """How parents become children."""
 
     selection: str = setting("tournament", "how parents are chosen", choices=("tournament", "truncation", "rank"))
-    tournament_size: int = setting(5, "individuals per tournament", low=1)
+    tournament_size: int = setting(5, "individuals per tournament", low=1, high=1_000_000)
     truncation_share: float = setting(0.2, "share of the population that truncation lets breed", low=0.0, high=1.0)
     rank_pressure: float = setting(1.8, "expected children of the best under linear ranking", low=1.0, high=2.0)
     elite_share: float = setting(
@@ -93,10 +97,16 @@ class Breeding:
     )
     crossover: str = setting("uniform", "how two parents mix", choices=("uniform", "blend", "sbx", "none"))
     crossover_rate: float = setting(1.0, "share of children with two parents", low=0.0, high=1.0)
-    blend_alpha: float = setting(0.5, "how far blend reaches beyond the parents, in their distance", low=0.0)
-    sbx_eta: float = setting(15.0, "distribution index of sbx; larger keeps children closer to a parent", low=0.0)
+    blend_alpha: float = setting(
+        0.5, "how far blend reaches beyond the parents, in their distance", low=0.0, high=1000.0
+    )
+    sbx_eta: float = setting(
+        15.0, "distribution index of sbx; larger keeps children closer to a parent", low=0.0, high=1e6
+    )
     mutation_rate: float = setting(0.01, "probability that a gene mutates", low=0.0, high=1.0)
-    mutation_scale: float = setting(0.15, "standard deviation of a mutation, as a share of the gene's range", low=0.0)
+    mutation_scale: float = setting(
+        0.15, "standard deviation of a mutation, as a share of the gene's range", low=0.0, high=1000.0
+    )
 
     def __post_init__(self) -> None:
         check(self)
@@ -111,10 +121,12 @@ class Breeding:
 class Migration:
     """What crosses between islands, and when."""
 
-    migrate_every: int = setting(10, "generations between migrations", low=1)
+    migrate_every: int = setting(10, "generations between migrations", low=1, high=1_000_000_000)
     migrants: int = setting(5, "genomes published, and genomes imported, at each migration", low=1, high=64)
     topology: str = setting("full", f"which islands to import from: {TOPOLOGIES}")
-    keep_generations: int = setting(0, "published generations to keep, 3 or more; 0 keeps all", low=0)
+    keep_generations: int = setting(
+        0, "published generations to keep, 3 or more; 0 keeps all", low=0, high=1_000_000_000
+    )
     durability: str = setting(
         "process",
         "what a publication survives: the death of the process, or a power cut too",
@@ -152,7 +164,7 @@ class IslandConfig:
     task: str = setting("creatures", "the problem; see 'cli.py tasks'")
     backend: str = setting("auto", "what computes the fitness; all backends of a task agree bit for bit")
     threads: int = setting(1, "threads of the numeric libraries, per island", low=1, high=4096)
-    checkpoint_every: int = setting(10, "generations between checkpoints, at most", low=1)
+    checkpoint_every: int = setting(10, "generations between checkpoints, at most", low=1, high=1_000_000_000)
     options: tuple[tuple[str, str], ...] = ()
     breeding: Breeding = Breeding()
     migration: Migration = Migration()
@@ -220,6 +232,8 @@ def read_config_file(path: Path, island: str) -> tuple[dict[str, Value], dict[st
     Raises:
         ConfigError: The file cannot be read or parsed, or holds something that is not a table of settings.
     """
+    import tomllib  # noqa: PLC0415 - `--help` must not wait for it
+
     try:
         document = tomllib.loads(path.read_text(encoding="utf-8"))
     except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:

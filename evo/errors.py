@@ -73,6 +73,6 @@ EXIT_CODES = {
             DamagedFileError,
         )
     },
-    130: "stopped by Ctrl-C: the generation was finished and checkpointed; the same command goes on",
-    143: "stopped by SIGTERM: the generation was finished and checkpointed; the same command goes on",
+    130: "stopped by Ctrl-C after a checkpoint; the same command goes on",
+    143: "stopped by SIGTERM after a checkpoint; the same command goes on",
 }

@@ -1,0 +1,138 @@
+"""Findings, each with its evidence and what to do."""
+
+from __future__ import annotations
+
+import json
+import os
+from dataclasses import asdict, dataclass
+from typing import TYPE_CHECKING
+
+import click
+
+from evo import atomic
+from evo.threads import THREAD_VARIABLES
+from migration import locks, pool, status
+from scripts.doctor.thread_pools import AS_IT_IS, LIMITED, TOO_LATE, Measurement, measure_all
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from evo.paths import SharedPaths
+    from migration.locks import MountSupport
+    from migration.status import IslandStatus
+
+OK, WARNING = "ok", "warning"
+
+
+@dataclass(frozen=True)
+class Finding:
+    """Something that was looked at.
+
+    Attributes:
+        topic: What.
+        verdict: ok or warning.
+        evidence: What was seen.
+        advice: What to do; empty if nothing.
+    """
+
+    topic: str
+    verdict: str
+    evidence: str
+    advice: str = ""
+
+
+def show(shared: SharedPaths, *, is_json: bool) -> int:
+    """Examine this machine and the shared directory, and print the findings."""
+    pool.check_directory(shared)
+    findings = examine(shared)
+    if is_json:
+        click.echo(json.dumps({"findings": [asdict(finding) for finding in findings]}))
+        return 0
+    for finding in findings:
+        click.echo(f"{finding.verdict:<8}{finding.topic}: {finding.evidence}")
+        if finding.advice:
+            click.echo(f"{'':<8}-> {finding.advice}")
+    return 0
+
+
+def examine(shared: SharedPaths) -> list[Finding]:
+    """Look at everything.
+
+    Raises:
+        StorageError: The shared directory cannot be written to.
+    """
+    cores = usable_cores()
+    with atomic.storage_errors("try out the shared directory"):
+        atomic.make_directory(shared.root)
+        support = locks.probe(shared.root)
+    return [
+        judge_environment(dict(os.environ)),
+        *judge_pools(measure_all(), cores=cores),
+        judge_islands(status.read_all(shared), cores=cores),
+        judge_mount(support, pool.read(shared)),
+    ]
+
+
+def usable_cores() -> int:
+    """Return how many processors this process may use, which is what counts in a container or a batch job."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+
+
+def judge_environment(environment: dict[str, str]) -> Finding:
+    """Say which thread variables are set."""
+    found = {name: environment[name] for name in THREAD_VARIABLES if name in environment}
+    shown = ", ".join(f"{name}={value}" for name, value in found.items()) or "no thread variable is set"
+    return Finding("environment", OK, f"{shown}; islands set their own limit before they load anything (--threads)")
+
+
+def judge_pools(measurements: Sequence[Measurement], *, cores: int) -> list[Finding]:
+    """Compare how many threads each library starts with and without a limit, and with one that comes too late."""
+    findings = []
+    for library in dict.fromkeys(m.library for m in measurements):
+        threads = {m.setup: m.threads for m in measurements if m.library == library}
+        if any(n is None for n in threads.values()):
+            findings.append(Finding(library, WARNING, "cannot be loaded", "run 'make setup'"))
+            continue
+        evidence = ", ".join(f"{n} threads {setup}" for setup, n in threads.items())
+        free, limited, late = threads[AS_IT_IS] or 0, threads[LIMITED] or 0, threads[TOO_LATE] or 0
+        advice = ""
+        if free > limited:
+            advice = (
+                f"N processes of your own scripts would start N x {free} threads on {cores} cores; "
+                f"set the limit in the shell, before Python starts"
+            )
+        if late > limited:
+            advice += "; inside Python, after the import, it comes too late" if advice else ""
+        findings.append(Finding(library, WARNING if free > limited and cores > 1 else OK, evidence, advice))
+    return findings
+
+
+def judge_islands(rows: Sequence[IslandStatus], *, cores: int) -> Finding:
+    """Compare the islands that run here with the cores there are."""
+    running = [row for row in rows if row.condition == status.RUNNING]
+    threads = sum(row.threads or 0 for row in running)
+    evidence = f"{len(running)} running here with {threads} threads in all, on {cores} usable cores"
+    if len(running) > cores:
+        return Finding("islands", WARNING, evidence, f"more islands than cores share the time; use {cores} per machine")
+    if threads > max(cores, len(running)):
+        return Finding("islands", WARNING, evidence, "more threads than cores; start islands with --threads 1")
+    return Finding("islands", OK, evidence)
+
+
+def judge_mount(support: MountSupport, identity: pool.Pool | None) -> Finding:
+    """Say what the shared file system does, and whether the pool was made for it."""
+    evidence = ", ".join(
+        f"{name.replace('_', ' ')}: {'yes' if value else 'NO'}" for name, value in asdict(support).items()
+    )
+    if not support.hard_links:
+        return Finding(
+            "file system", WARNING, evidence, "islands need hard links to claim their epoch; use another mount"
+        )
+    if not support.rename_refuses:
+        return Finding("file system", WARNING, evidence, "a batch could replace another; use another mount")
+    if identity is not None and identity.lock_class != support.lock_class:
+        advice = f"the pool was made with {identity.lock_class} locks, this mount would choose {support.lock_class}"
+        return Finding("file system", WARNING, evidence, advice)
+    if not support.flock_excludes:
+        return Finding("file system", WARNING, evidence, "flock does not exclude; the pool uses lock files instead")
+    return Finding("file system", OK, evidence)

@@ -21,6 +21,12 @@ Indices = NDArray[np.int64]
 Owners = NDArray[np.uint16]
 Mask = NDArray[np.bool_]
 
+MAX_BOUND = 1e30
+"""Far enough from the end of float32 that no step or blend between two bounds overflows by itself."""
+MAX_WHOLE = 2.0**24
+"""The whole numbers that float32 holds one by one."""
+MAX_SCALE = 1000.0
+
 
 class Kind(StrEnum):
     """How the genes of a segment vary."""
@@ -56,16 +62,22 @@ class Segment:
     def __post_init__(self) -> None:
         if self.size < 1:
             raise ConfigError(f"segment {self.name!r}: size must be at least 1, got {self.size}")
-        if not (np.isfinite(self.low) and np.isfinite(self.high) and self.low < self.high):
+        in_reach = abs(self.low) <= MAX_BOUND and abs(self.high) <= MAX_BOUND
+        if not (in_reach and np.float32(self.low) < np.float32(self.high)):
             raise ConfigError(
-                f"segment {self.name!r}: bounds must be finite and low < high, got {self.low}, {self.high}"
+                f"segment {self.name!r}: bounds must be within {MAX_BOUND:g} of 0 and low < high as float32, "
+                f"got {self.low}, {self.high}"
             )
         if self.kind is Kind.GATE and (self.low, self.high) != (0.0, 1.0):
             raise ConfigError(f"segment {self.name!r}: a gate's bounds are 0 and 1, got {self.low}, {self.high}")
         if self.kind is Kind.INTEGER and (self.low != round(self.low) or self.high != round(self.high)):
             raise ConfigError(f"segment {self.name!r}: integer bounds must be whole, got {self.low}, {self.high}")
-        if not self.scale >= 0.0:
-            raise ConfigError(f"segment {self.name!r}: scale must be at least 0, got {self.scale}")
+        if self.kind is Kind.INTEGER and max(-self.low, self.high) > MAX_WHOLE:
+            raise ConfigError(
+                f"segment {self.name!r}: bounds must be within {MAX_WHOLE:.0f} of 0, got {self.low}, {self.high}"
+            )
+        if not 0.0 <= self.scale <= MAX_SCALE:
+            raise ConfigError(f"segment {self.name!r}: scale must be between 0 and {MAX_SCALE:g}, got {self.scale}")
 
 
 @dataclass(frozen=True)
@@ -117,7 +129,8 @@ class GenomeSpec:
     @cached_property
     def sha256(self) -> str:
         """Identity of the layout; genomes of equal hash can be exchanged."""
-        rows = [[s.name, s.size, s.low, s.high, s.kind.value, s.scale] for s in self.segments]
+        zero = 0.0  # makes 1 and 1.0 one number, and -0.0 and 0.0
+        rows = [[s.name, s.size, s.low + zero, s.high + zero, s.kind.value, s.scale + zero] for s in self.segments]
         return hashlib.sha256(json.dumps(rows, separators=(",", ":")).encode()).hexdigest()
 
     def slice_of(self, name: str) -> slice:

@@ -1,0 +1,255 @@
+"""A setting is documented, has a range, and is refused by name when it is wrong."""
+
+import dataclasses
+import math
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from evo import strict_json
+from evo.config import (
+    Breeding,
+    IslandConfig,
+    Migration,
+    all_settings,
+    check,
+    flag_name,
+    island_config,
+    read_config_file,
+    setting_fields,
+)
+from evo.errors import ConfigError
+
+SETTINGS = all_settings()
+NUMBERS = [name for name, field in SETTINGS.items() if type(field.default) in {int, float}]
+FLOATS = [name for name, field in SETTINGS.items() if type(field.default) is float]
+CHOICES = [name for name, field in SETTINGS.items() if field.metadata["choices"]]
+
+
+def make(**values):
+    return island_config("island-01", values, {})
+
+
+def read(tmp_path, text, island="island-01"):
+    path = tmp_path / "atoll.toml"
+    path.write_text(text, encoding="utf-8")
+    return read_config_file(path, island)
+
+
+def bound(name, side):
+    """Return a bound of a setting, as the type that the setting has."""
+    return type(SETTINGS[name].default)(SETTINGS[name].metadata[side])
+
+
+@pytest.mark.parametrize("kind", [IslandConfig, Migration, Breeding])
+def test_every_field_is_documented_or_a_part(kind):
+    named = {field.name for field in setting_fields(kind)}
+    rest = {field.name for field in dataclasses.fields(kind)} - named
+    assert rest <= {"island", "options", "breeding", "migration"}
+    assert all(len(field.metadata["help"]) > 5 for field in setting_fields(kind))
+
+
+def test_no_two_parts_share_a_name():
+    parts = [field.name for kind in (IslandConfig, Migration, Breeding) for field in setting_fields(kind)]
+    assert sorted(parts) == sorted(SETTINGS)
+
+
+@pytest.mark.parametrize("name", NUMBERS)
+def test_a_number_has_a_lowest_value_that_is_allowed_and_nothing_below_it(name):
+    low = bound(name, "low")
+    others = {"migrants": 1} if name == "population" else {}
+    others |= {"selection": "rank"}
+    assert make(**{**others, name: low}).settings()[name] == low
+    with pytest.raises(ConfigError, match=f"{flag_name(name)} must be at least"):
+        make(**{name: low - 1})
+
+
+@pytest.mark.parametrize("name", NUMBERS)
+def test_a_number_has_a_highest_value_that_is_allowed_and_nothing_above_it(name):
+    high = bound(name, "high")
+    others = {"population": 1_000_000} if name == "tournament_size" else {}
+    assert make(**{**others, name: high}).settings()[name] == high
+    with pytest.raises(ConfigError, match=f"{flag_name(name)} must be at most"):
+        make(**{name: high + 1})
+
+
+@pytest.mark.parametrize("name", NUMBERS)
+def test_whatever_is_allowed_can_be_read_back_from_a_checkpoint(name):
+    allowed = [SETTINGS[name].metadata["low"], SETTINGS[name].metadata["high"]]
+    assert strict_json.parse(strict_json.encode(allowed)) == allowed
+
+
+@pytest.mark.parametrize("name", FLOATS)
+@pytest.mark.parametrize("value", [math.nan, math.inf, -math.inf, 1e300])
+def test_no_number_is_endless(name, value):
+    with pytest.raises(ConfigError, match=flag_name(name)):
+        make(**{name: value})
+
+
+@pytest.mark.parametrize("name", CHOICES)
+def test_a_choice_takes_what_it_lists_and_suggests_it(name):
+    for choice in SETTINGS[name].metadata["choices"]:
+        assert make(**{name: choice}).settings()[name] == choice
+    with pytest.raises(ConfigError, match=f"{flag_name(name)} must be one of .*did you mean '{choice}'"):
+        make(**{name: choice + "x"})
+
+
+@pytest.mark.parametrize("name", SETTINGS)
+@pytest.mark.parametrize("value", [None, True, [], {}, b"1", "\n"])
+def test_another_type_is_refused_by_name(name, value):
+    if value == "\n" and type(SETTINGS[name].default) is str and not SETTINGS[name].metadata["choices"]:
+        value = 3
+    with pytest.raises(ConfigError, match=flag_name(name)):
+        make(**{name: value})
+
+
+@pytest.mark.parametrize("name", [name for name in NUMBERS if name not in FLOATS])
+def test_a_whole_number_is_whole(name):
+    with pytest.raises(ConfigError, match="whole number"):
+        make(**{name: 3.0})
+
+
+def test_defaults_are_allowed_and_recorded():
+    assert make().settings() == {name: field.default for name, field in SETTINGS.items()}
+
+
+@given(st.sampled_from(sorted(SETTINGS)), st.integers(0, 20))
+def test_a_misspelt_setting_lists_the_known_ones_and_suggests(name, place):
+    typo = name[: place % len(name)] + "q" + name[place % len(name) :]
+    with pytest.raises(ConfigError) as refusal:
+        make(**{typo: 1})
+    assert repr(typo) in str(refusal.value)
+    assert all(known in str(refusal.value) for known in SETTINGS)
+    assert "did you mean" in str(refusal.value)
+
+
+@pytest.mark.parametrize("topology", ["full", "ring", "none", "random-1", "random-9999"])
+def test_is_a_topology(topology):
+    assert make(topology=topology).migration.is_off == (topology == "none")
+
+
+@pytest.mark.parametrize("topology", ["", "Full", "random", "random-0", "random-01", "random-10000", "ring\n", "star"])
+def test_is_no_topology(topology):
+    with pytest.raises(ConfigError, match="--topology"):
+        make(topology=topology)
+
+
+@pytest.mark.parametrize("keep", [1, 2])
+def test_too_few_kept_generations_are_refused(keep):
+    with pytest.raises(ConfigError, match="at least 3"):
+        make(keep_generations=keep)
+
+
+@pytest.mark.parametrize(
+    ("values", "flag"),
+    [({"population": 5}, "--migrants"), ({"population": 4, "migrants": 1}, "--tournament-size")],
+)
+def test_settings_that_contradict_each_other_are_refused(values, flag):
+    with pytest.raises(ConfigError, match=f"{flag} must be"):
+        make(**values)
+
+
+@pytest.mark.parametrize("name", ["", "..", "a/b", "locks", "a\n"])
+def test_a_config_has_an_island_that_can_have_a_folder(name):
+    with pytest.raises(ConfigError, match="island name"):
+        island_config(name, {}, {})
+
+
+@given(st.floats(0, 1), st.integers(2, 1000))
+def test_elites_are_at_least_one_unless_off_and_leave_one_to_vary(share, population):
+    n = Breeding(elite_share=share).n_elites(population)
+    assert (1 if share > 0 else 0) <= n <= population - 1
+
+
+@given(st.integers(1, 50), st.integers(0, 500))
+def test_migration_is_due_at_the_multiples_never_at_the_founders(every, generation):
+    due = Migration(migrate_every=every).is_due(generation)
+    assert due == (generation in set(range(every, 501, every)))
+    assert not Migration(migrate_every=every, topology="none").is_due(generation)
+
+
+def test_a_config_cannot_be_changed():
+    config = make()
+    for part in (config, config.breeding, config.migration):
+        with pytest.raises(dataclasses.FrozenInstanceError):
+            part.seed = 3
+
+
+def test_options_have_no_order():
+    assert island_config("a", {}, {"x": "1", "b": "2"}) == island_config("a", {}, {"b": "2", "x": "1"})
+
+
+def test_an_island_overrides_the_defaults_and_leaves_the_others_alone(tmp_path):
+    text = """
+        [defaults]
+        population = 100
+        crossover = "blend"
+        options = {courses = 2, life_s = 1.5, flag = true}
+        [island-01]
+        population = 30
+        options = {courses = 4}
+        [island-02]
+        population = 40
+    """
+    mine, options = read(tmp_path, text)
+    assert mine == {"population": 30, "crossover": "blend"}
+    assert options == {"courses": "4", "life_s": "1.5", "flag": "true"}
+    assert read(tmp_path, text, "island-02")[0]["population"] == 40
+    assert read(tmp_path, text, "island-99")[0]["population"] == 100
+    flags = {"population": 20}
+    assert make(**{**mine, **flags}).settings()["population"] == 20
+
+
+def test_every_setting_can_stand_in_a_file(tmp_path):
+    def written(value):
+        return f'"{value}"' if isinstance(value, str) else str(value)
+
+    lines = [f"{name} = {written(field.default)}" for name, field in SETTINGS.items()]
+    values, _ = read(tmp_path, "\n".join(["[defaults]", *lines]))
+    assert make(**values) == make()
+
+
+@pytest.mark.parametrize("section", ["defaults", "island-01"])
+def test_an_unknown_key_names_its_section_and_a_neighbour(tmp_path, section):
+    with pytest.raises(ConfigError) as refusal:
+        read(tmp_path, f"[{section}]\npopulaton = 3")
+    text = str(refusal.value)
+    assert f"[{section}]" in text
+    assert "did you mean 'population'" in text
+    assert all(known in text for known in (*SETTINGS, "options"))
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "population = 3",
+        "[defaults",
+        "[defaults]\npopulation = 3\npopulation = 4",
+        "[[defaults]]",
+        "[defaults]\noptions = 3",
+        "[defaults.options]\na = [1]",
+        "[defaults.options.a]\nb = 1",
+        '["../up"]\npopulation = 3',
+        "[locks]",
+    ],
+)
+def test_what_is_not_a_table_of_settings_is_refused(tmp_path, text):
+    with pytest.raises(ConfigError):
+        read(tmp_path, text)
+
+
+def test_a_file_that_is_not_there_or_not_text_is_refused(tmp_path):
+    with pytest.raises(ConfigError, match="cannot read"):
+        read_config_file(tmp_path / "none.toml", "island-01")
+    (tmp_path / "bytes.toml").write_bytes(b"\xff\xfe")
+    with pytest.raises(ConfigError, match="cannot read"):
+        read_config_file(tmp_path / "bytes.toml", "island-01")
+
+
+def test_check_needs_no_particular_dataclass():
+    @dataclasses.dataclass
+    class Plain:
+        anything: object = None
+
+    check(Plain())

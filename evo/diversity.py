@@ -15,5 +15,5 @@ def gene_deviation(population: Population, spec: GenomeSpec) -> float:
 
     Uniformly random real genomes have about 0.289, a converged population 0.
     """
-    deviation = population.genes.std(axis=0) / (spec.high - spec.low)
-    return float(np.mean(deviation, dtype=np.float64))
+    deviation = population.genes.std(axis=0, dtype=np.float64) / (spec.high - spec.low)
+    return float(np.mean(deviation))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from typing import TYPE_CHECKING
 
 from rich.console import Console
@@ -16,11 +17,15 @@ if TYPE_CHECKING:
     from evo.runlog import Record
 
 
+REDRAW_S = 0.1
+
+
 class LiveDisplay:
     """A live line for a person."""
 
     def __init__(self, *, target: int) -> None:
         self._target = target
+        self._drawn_s = -REDRAW_S
         self._live = Live(console=Console(highlight=False), auto_refresh=False, transient=True)
 
     def __enter__(self) -> LiveDisplay:
@@ -36,14 +41,16 @@ class LiveDisplay:
         self._live.console.print(Text(text))
 
     def generation(self, record: Record) -> None:
-        """Redraw the live line."""
-        if record["kind"] != "generation":
+        """Redraw the live line, ten times a second at most."""
+        is_last = record.get("generation", 0) >= self._target
+        if record["kind"] != "generation" or (time.monotonic() - self._drawn_s < REDRAW_S and not is_last):
             return
+        self._drawn_s = time.monotonic()
         grid = Table.grid(padding=(0, 1))
         bar = ProgressBar(total=self._target, completed=record["generation"], width=20)
         grid.add_row(bar, Text(summary(record, self._target)))
         self._live.update(grid, refresh=True)
-        if record["generation"] >= self._target:
+        if is_last:
             self._live.console.print(Text(summary(record, self._target)))
 
     def migration(self, text: str) -> None:

@@ -45,8 +45,8 @@ def storage_errors(doing: str) -> Iterator[None]:
         yield
     except OSError as error:
         advice = ADVICE.get(error.errno or 0, "check the file system, then run the same command again")
-        where = f" {error.filename}" if error.filename else ""
-        raise StorageError(f"cannot {doing}:{where}: {error.strerror or error}; {advice}") from error
+        where = f"{error.filename}: " if error.filename else ""
+        raise StorageError(f"cannot {doing}: {where}{error.strerror or error}; {advice}") from error
 
 
 def make_directory(path: Path) -> None:
@@ -119,7 +119,7 @@ def append_line(path: Path, line: bytes) -> None:
     """Append one line, with its newline, in one write."""
     descriptor = os.open(path, os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_CLOEXEC, 0o666)
     try:
-        _write_all(descriptor, line + b"\n")
+        _write_all(descriptor, line + b"\n", name=str(path))
     finally:
         os.close(descriptor)
 
@@ -185,7 +185,7 @@ def _write_new(path: Path, data: bytes, *, durable: bool) -> None:
         os.close(descriptor)
 
 
-def _write_all(descriptor: int, data: bytes, *, name: str | None = None) -> None:
+def _write_all(descriptor: int, data: bytes, *, name: str) -> None:
     view = memoryview(data)
     while view:
         try:

@@ -1,0 +1,192 @@
+"""One generation is a pure function of values, keeps its size and never loses its best."""
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from evo import ancestry, generation, selection
+from evo.config import Breeding
+from evo.errors import TaskError
+from evo.genome import Migrants
+from evo.rng import streams
+from tests.contracts import check_task
+from tests.problems import MIXED, Hill, Weather
+from tests.strategies import breedings, evaluated, painted, seeds, specs
+
+RANDOM = streams(1, "me", 4)
+
+
+def state_bytes(state):
+    """Return everything a state holds, as one comparable value."""
+    population, champion = state.population, state.champion
+    arrays = (
+        population.genes,
+        population.owners,
+        state.fitness,
+        champion.individual.genes,
+        champion.individual.owners,
+    )
+    rest = population.islands, champion.fitness, champion.generation, state.generation, state.counts
+    return [array.tobytes() for array in arrays], rest
+
+
+def rows(population):
+    """Return each individual as one comparable value."""
+    both = zip(population.genes, population.owners, strict=True)
+    return [genes.tobytes() + owners.tobytes() for genes, owners in both]
+
+
+class Answer(Hill):
+    """Returns what it is told to."""
+
+    def __init__(self, answer):
+        super().__init__()
+        self._answer = answer
+
+    def evaluate(self, genes, episode):  # noqa: ARG002 - the answer is fixed
+        return self._answer
+
+
+@pytest.mark.parametrize("task", [Hill(), Weather()])
+def test_the_problems_of_these_tests_keep_the_contract(task):
+    check_task(task)
+
+
+@given(specs(), st.integers(2, 20))
+def test_founders_fill_the_island_and_are_its_own(spec, n):
+    founders = generation.found(spec, n, island="me", streams=streams(1, "me", 0))
+    assert founders.genes.shape == (n, spec.size)
+    assert spec.contains(founders.genes)
+    assert ancestry.shares(founders) == {"me": 1.0}
+
+
+@given(specs(), breedings, seeds, st.integers(4, 20))
+def test_breeding_is_pure_and_keeps_size_layout_and_islands(spec, breeding, seed, n):
+    state = evaluated(spec, n, seed=seed)
+    before = state_bytes(state)
+    children = generation.breed(state, spec, breeding=breeding, streams=RANDOM)
+    assert state_bytes(state) == before
+    assert children.genes.shape == (n, spec.size)
+    assert spec.contains(children.genes)
+    assert children.islands == state.population.islands
+    assert rows(children) == rows(generation.breed(state, spec, breeding=breeding, streams=RANDOM))
+
+
+@given(breedings, seeds, st.integers(4, 20))
+def test_elites_survive_unchanged_best_first(breeding, seed, n):
+    state = evaluated(MIXED, n, seed=seed)
+    children = generation.breed(state, MIXED, breeding=breeding, streams=RANDOM)
+    elites = state.population.take(selection.best(state.fitness, breeding.n_elites(n)))
+    assert rows(children)[: len(elites)] == rows(elites)
+
+
+@given(breedings, seeds)
+def test_the_best_never_gets_worse_on_a_deterministic_task(breeding, seed):
+    task = Hill()
+    breeding = replace(breeding, elite_share=0.1)
+    founders = painted(MIXED, 8, seed=seed)
+    state = generation.assess(task, founders, generation=0, before=None)
+    for g in range(1, 5):
+        children = generation.breed(state, MIXED, breeding=breeding, streams=streams(seed, "me", g - 1))
+        after = generation.assess(task, children, generation=g, before=state)
+        assert after.fitness.max() >= state.fitness.max()
+        assert after.champion.fitness == after.fitness.max()
+        assert after.counts.evaluations == 8 * (g + 1)
+        state = after
+
+
+def test_every_step_draws_from_a_stream_of_its_own():
+    """A setting of one step leaves the random numbers of the others alone."""
+    drawn = []
+
+    def watched(purpose):
+        drawn.append(purpose)
+        return RANDOM(purpose)
+
+    generation.breed(evaluated(MIXED, 6, seed=0), MIXED, breeding=Breeding(), streams=watched)
+    assert sorted(drawn) == sorted(set(drawn))
+    assert set(drawn) == {"selection", "crossover", "mutation"}
+
+
+@given(seeds)
+def test_a_champion_is_the_first_to_reach_the_best_score(seed):
+    state = evaluated(MIXED, 6, seed=seed)
+    top = int(np.argmax(state.fitness))
+    crowned = generation.best_of(state.population, state.fitness, generation=9, reigning=None)
+    assert crowned.fitness == state.fitness.max()
+    assert rows(crowned.individual) == rows(state.population)[top : top + 1]
+    assert generation.best_of(state.population, state.fitness, generation=10, reigning=crowned) is crowned
+    better = generation.best_of(state.population, state.fitness + np.float32(1), generation=10, reigning=crowned)
+    assert (better.generation, better.fitness) == (10, float((state.fitness + np.float32(1)).max()))
+    worse = generation.best_of(state.population, state.fitness - np.float32(1), generation=10, reigning=crowned)
+    assert worse is crowned
+
+
+@given(seeds, st.integers(1, 4))
+def test_emigrants_are_copies_with_names_of_their_own(seed, k):
+    state = evaluated(MIXED, 6, seed=seed)
+    before = state_bytes(state)
+    chosen = selection.best(state.fitness, k)
+    leaving = generation.emigrants(state, chosen, island="me")
+    assert isinstance(leaving, Migrants)
+    assert rows(leaving.population) == [rows(state.population)[i] for i in chosen]
+    np.testing.assert_array_equal(leaving.fitness, state.fitness[chosen])
+    assert leaving.ids == tuple(f"me:4:{i}" for i in chosen)
+    leaving.population.genes[:] = 0
+    leaving.fitness[:] = 0
+    assert state_bytes(state) == before
+
+
+@given(seeds, st.integers(1, 5), st.floats(-9, 9, width=32))
+def test_immigrants_take_the_places_of_the_displaced_and_of_no_other(seed, n, bonus):
+    state = evaluated(MIXED, 6, seed=seed)
+    before = state_bytes(state)
+    immigrants = painted(MIXED, n, seed=seed + 2, islands=("c", "far", "a"))
+    fitness = (np.random.default_rng(seed).normal(size=n) + bonus).astype(np.float32)
+    displaced = selection.worst(state.fitness, n)
+    after = generation.absorb(state, immigrants, fitness, displaced=displaced)
+    assert state_bytes(state) == before
+    stay = np.setdiff1d(np.arange(6), displaced)
+    np.testing.assert_array_equal(after.population.genes[displaced], immigrants.genes)
+    np.testing.assert_array_equal(after.population.genes[stay], state.population.genes[stay])
+    np.testing.assert_array_equal(after.fitness[displaced], fitness)
+    np.testing.assert_array_equal(after.fitness[stay], state.fitness[stay])
+    assert len(after.population) == 6
+    assert after.champion.fitness == max(state.champion.fitness, fitness.max())
+    assert after.counts == replace(
+        state.counts, evaluations=state.counts.evaluations + n, imports=state.counts.imports + n
+    )
+
+
+@pytest.mark.parametrize(
+    ("answer", "complaint"),
+    [
+        ([0.0] * 6, "list"),
+        (None, "NoneType"),
+        (np.zeros(6), "float64"),
+        (np.zeros(6, np.int32), "int32"),
+        (np.zeros(5, np.float32), r"\(5,\)"),
+        (np.zeros((6, 1), np.float32), r"\(6, 1\)"),
+        (np.float32(0), "float32"),
+    ],
+)
+def test_an_answer_of_another_shape_or_type_is_the_tasks_error(answer, complaint):
+    with pytest.raises(TaskError, match=rf"task hill: .*float32 \(6,\), got .*{complaint}"):
+        generation.score(Answer(answer), painted(MIXED, 6, seed=0), generation=3)
+
+
+@pytest.mark.parametrize("bad", [np.nan, np.inf, -np.inf])
+def test_a_score_that_is_not_finite_names_the_individual(bad):
+    answer = np.zeros(6, np.float32)
+    answer[[2, 5]] = bad
+    with pytest.raises(TaskError, match=r"for individual 2 of generation 3 \(2 of 6 are not\)"):
+        generation.assess(Answer(answer), painted(MIXED, 6, seed=0), generation=3, before=None)
+
+
+def test_the_generation_is_the_episode():
+    task = Weather()
+    generation.assess(task, painted(MIXED, 3, seed=0), generation=5, before=None)
+    assert [episode for _, episode in task.asked] == [5]

@@ -19,8 +19,9 @@ APPROACH = 80.0
 """Points for closing the whole gap to a pellet."""
 COLLECT = 20.0
 """Points for taking it."""
-RETREAT = 2.0
-"""Points lost per metre that the gap has grown again, or ever grew."""
+RETREAT = 0.5
+"""Points lost per metre that the gap is wider at the end than at first. Small: who has not learnt to steer must walk
+the wrong way on half of the courses to be paid on the others, and a creature that may not go wrong stays at home."""
 MAX_RETREAT_M = 20.0
 NO_GAP_M = 0.01
 """A first gap below this, in metres, counts as this: a pellet may appear under a creature."""
@@ -76,7 +77,7 @@ def score(summary: Summary) -> Floats:
 def _score_lives(summary: Summary) -> Floats:
     first_gap_m = np.maximum(summary.first_gap_m, np.float32(NO_GAP_M))
     approach: Floats = np.clip((first_gap_m - summary.best_gap_m) / first_gap_m, 0, 1)
-    retreat = np.minimum(summary.last_gap_m - summary.best_gap_m, np.float32(MAX_RETREAT_M))
+    retreat: Floats = np.clip(summary.last_gap_m - summary.first_gap_m, 0, np.float32(MAX_RETREAT_M))
     travel = np.minimum(summary.travel_m, np.float32(MAX_TRAVEL_M))
     points = summary.collected * np.float32(APPROACH + COLLECT) + approach * np.float32(APPROACH)
     points -= retreat * np.float32(RETREAT)

@@ -1,10 +1,16 @@
 """The readable evaluator: batched PyTorch, and the law that every faster backend must match bit for bit.
 
-A lane is one creature on one course, and lanes never meet. All numbers are float32, constants included, and every
-operation rounds on its own, in the order written: `x * y + z` is two operations. Subnormal numbers are kept.
+A lane is one creature on one course, and lanes never meet. This file is the specification of a life, with these rules:
 
-One life, for tick = 0 … ticks - 1: look around, act (at time float32(tick) · float32(0.1)), then take
-`steps_per_tick` steps; at the end look around once more.
+- All numbers are float32. Every operation rounds on its own, in the order in which Python reads the expression:
+  `x * y + z` is two operations, never a fused one. Subnormal numbers are kept.
+- Constants that meet each other before they meet an array (`gravity_m_s2 * dt_s`) are combined in float64 and rounded
+  to float32 once.
+- Sums over nodes, muscles, inputs or components go from the first to the last (`add_in_order`); three components are
+  (x + y) + z. No sum runs over lanes.
+- A comparison with NaN is false. Between equal values a minimum may return either.
+- Decoding a genome, laying a course and scoring a summary belong to no backend: they are done before and after, once
+  for all of them. A node that is not there falls to the ground too, but has no share in anything.
 
 The operators of PyTorch used here round correctly whatever the length of a batch and the place of a lane in it, with
 one exception: the square root of float32, which is therefore taken in float64. Nothing is divided by a Python number,
@@ -130,7 +136,7 @@ def live(
             chunk = lanes_of(body.take(creature), weights[:, creature], pellets, course)
             birth_m = torch.from_numpy(body.position_m[..., creature])
             parts.append(
-                _live(
+                _live_chunk(
                     chunk,
                     birth_m,
                     pellets=pellets.shape[1],
@@ -187,7 +193,7 @@ def collide(position_m: Tensor, velocity: Tensor, lanes: Lanes, world: World) ->
     x, y, z = velocity
     landing = (lanes.radius_m - position_m[1]) * (1.0 / world.dt_s)
     rebound = torch.where(y < -world.bounce_m_s, y * -world.restitution, landing)
-    risen = torch.where(y < landing, torch.maximum(rebound, landing), y)
+    risen = torch.where(y < landing, rebound, y)
     grip = lanes.friction * (risen - y)
     speed = _sqrt(x * x + z * z)
     slid = speed - grip * world.sliding_share
@@ -195,7 +201,7 @@ def collide(position_m: Tensor, velocity: Tensor, lanes: Lanes, world: World) ->
     return torch.stack([x * kept, risen, z * kept])
 
 
-def _live(
+def _live_chunk(
     lanes: Lanes,
     birth_m: Tensor,
     *,
@@ -205,6 +211,7 @@ def _live(
     world: World,
     observe: Observer | None,
 ) -> Summary:
+    """Live one chunk's lives: ten times a second look around and act, then take the steps up to the next tick."""
     motion = Motion(birth_m, torch.zeros_like(birth_m))
     hunt = _begin(motion, lanes)
     for tick in range(ticks):

@@ -27,6 +27,9 @@ if TYPE_CHECKING:
 
 MAX_RECORD_BYTES = 64 * 1024
 START_TOLERANCE_S = 1.5
+MAX_TEXT_LENGTH = 256
+MAX_PID = 2**31 - 1
+MAX_TIME_S = 1e11
 
 
 @dataclass(frozen=True)
@@ -67,9 +70,11 @@ def claim(paths: IslandPaths, *, after: int, generation: int, target: int, popul
         OSError: The file system refused.
     """
     atomic.make_directory(paths.epochs)
+    number = after
     while True:
+        number = max(number, latest_number(paths)) + 1  # ever higher, though a listing may be old
         epoch = Epoch(
-            number=max(after, latest_number(paths)) + 1,
+            number=number,
             nonce=secrets.token_hex(16),
             host=socket.gethostname(),
             boot_id=_boot_id(),
@@ -100,7 +105,7 @@ def latest(paths: IslandPaths) -> Epoch | None:
         with directory(paths.epochs) as descriptor:
             document = strict_json.parse(read_file(descriptor, f"{number}.json", limit=MAX_RECORD_BYTES))
         return _record(document)
-    except (RefusedError, VanishedError, DamagedFileError, TypeError, KeyError):
+    except (RefusedError, VanishedError, DamagedFileError, TypeError, ValueError):
         return None
 
 
@@ -144,6 +149,11 @@ def _record(document: dict[str, Any]) -> Epoch:
         expected: tuple[type, ...] = {"int": (int,), "float": (int, float), "str": (str,)}[kind]
         if not isinstance(getattr(epoch, name), expected):
             raise TypeError(f"{name} has another type")
+    texts = (epoch.nonce, epoch.host, epoch.boot_id, epoch.task)
+    if any(len(text) > MAX_TEXT_LENGTH or not text.isprintable() for text in texts):
+        raise ValueError("a text that is too long or cannot be shown")
+    if not (0 < epoch.pid <= MAX_PID and 0 <= epoch.started_s <= MAX_TIME_S):
+        raise ValueError("no process has such an id or such a time")
     return epoch
 
 

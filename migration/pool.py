@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import secrets
 from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Any
@@ -9,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 from evo import atomic, strict_json
 from evo.errors import DamagedFileError, PoolMismatchError, StorageError
 from migration import locks
+from migration.untrusted import RefusedError, VanishedError, read_file
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -16,6 +18,9 @@ if TYPE_CHECKING:
     from evo.paths import SharedPaths
 
 FORMAT = 1
+MAX_BYTES = 1 << 20
+MAX_RUN_ID_LENGTH = 128
+LOCK_CLASSES = ("flock", "soft")
 
 
 @dataclass(frozen=True)
@@ -79,23 +84,48 @@ def read(paths: SharedPaths) -> Pool | None:
     """
     try:
         with atomic.storage_errors("read POOL.json"):
-            data = paths.identity.read_bytes()
-    except StorageError as error:
-        if isinstance(error.__cause__, FileNotFoundError):
-            return None
-        raise
-    try:
-        document = strict_json.parse(data)
-        if document["format"] != FORMAT:
-            raise PoolMismatchError(
-                f"{paths.identity} has format {document['format']}, this version of Atoll reads format {FORMAT}; "
-                f"use another --migration-dir"
-            )
-        return Pool(document["run_id"], document["seed"], document["task"], document["lock_class"])
-    except (DamagedFileError, KeyError, TypeError) as error:
+            data = _read(paths)
+        return _parse(strict_json.parse(data)) if data is not None else None
+    except (DamagedFileError, RefusedError, KeyError, TypeError, ValueError) as error:
         raise PoolMismatchError(
             f"{paths.identity} is damaged ({error}); move the pool away or use another --migration-dir"
         ) from error
+
+
+def _read(paths: SharedPaths) -> bytes | None:
+    try:
+        descriptor = os.open(paths.pool, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+    except FileNotFoundError:
+        return None
+    try:
+        return read_file(descriptor, paths.identity.name, limit=MAX_BYTES)
+    except VanishedError:
+        return None
+    finally:
+        os.close(descriptor)
+
+
+def _parse(document: dict[str, Any]) -> Pool:
+    if document["format"] != FORMAT:
+        raise PoolMismatchError(
+            f"the pool has format {document['format']}, this version of Atoll reads format {FORMAT}; "
+            f"use another --migration-dir"
+        )
+    pool = Pool(document["run_id"], document["seed"], document["task"], document["lock_class"])
+    if (
+        not isinstance(pool.run_id, str)
+        or not 0 < len(pool.run_id) <= MAX_RUN_ID_LENGTH
+        or not pool.run_id.isprintable()
+    ):
+        raise ValueError("no usable run id")
+    if type(document["format"]) is not int or type(pool.seed) is not int or pool.lock_class not in LOCK_CLASSES:
+        raise ValueError("no usable format, seed or lock class")
+    task = pool.task
+    if not isinstance(task["name"], str) or not isinstance(task["genome_sha256"], str):
+        raise ValueError("no usable task")
+    if not isinstance(task["options"], dict):
+        raise ValueError("no usable options of the task")
+    return pool
 
 
 def _create(paths: SharedPaths, *, seed: int, task: Mapping[str, Any]) -> None:

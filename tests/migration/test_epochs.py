@@ -1,0 +1,173 @@
+"""Laws of epochs: a number is given once, the highest owns, and a record is never trusted."""
+
+from __future__ import annotations
+
+import json
+import os
+import threading
+from dataclasses import asdict, replace
+
+import psutil
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from evo import strict_json
+from evo.errors import FencedError
+from evo.paths import SharedPaths
+from migration import epochs
+
+
+@pytest.fixture
+def paths(tmp_path):
+    return SharedPaths(tmp_path / "shared").island("a")
+
+
+def claim(paths, after=0):
+    return epochs.claim(paths, after=after, generation=3, target=9, population=5, task="sphere")
+
+
+def plant(paths, number, document):
+    paths.epochs.mkdir(parents=True, exist_ok=True)
+    data = document if isinstance(document, bytes) else json.dumps(document).encode()
+    paths.epoch(number).write_bytes(data)
+
+
+def test_numbers_count_on_from_the_highest_known(paths):
+    assert [claim(paths).number, claim(paths).number, claim(paths, after=7).number, claim(paths).number] == [1, 2, 8, 9]
+
+
+def test_a_record_says_who(paths):
+    epoch = claim(paths)
+    assert epochs.latest(paths) == epoch
+    assert (epoch.pid, epoch.generation, epoch.target, epoch.population, epoch.task) == (os.getpid(), 3, 9, 5, "sphere")
+    assert f"process {os.getpid()} on {epoch.host}" in epochs.describe(epoch)
+
+
+def test_many_who_claim_together_get_distinct_numbers(paths):
+    """8 threads, 10 claims each: 80 numbers without a gap, each record its claimer's."""
+    barrier = threading.Barrier(8)
+    taken = []
+
+    def start():
+        barrier.wait()
+        taken.extend(claim(paths) for _ in range(10))
+
+    threads = [threading.Thread(target=start) for _ in range(8)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert sorted(epoch.number for epoch in taken) == list(range(1, 81))
+    for epoch in taken:
+        assert json.loads(paths.epoch(epoch.number).read_bytes())["nonce"] == epoch.nonce
+    assert len(list(paths.epochs.iterdir())) == 80
+
+
+def test_a_claim_ends_though_the_listing_is_old(paths, monkeypatch):
+    """A network file system may not list a record for half a minute after it refused the name."""
+    claim(paths)
+    claim(paths)
+    monkeypatch.setattr(epochs, "list_names", lambda _: [])
+    assert claim(paths).number == 3
+
+
+def test_the_highest_owns_and_the_others_are_fenced(paths):
+    first, second = claim(paths), claim(paths)
+    epochs.check_owner(paths, second)
+    with pytest.raises(FencedError, match=f"island a was taken over by process {os.getpid()} on .*publishes nothing"):
+        epochs.check_owner(paths, first)
+
+
+def test_a_higher_record_that_cannot_be_read_fences_too(paths):
+    epoch = claim(paths)
+    plant(paths, 5, b"torn")
+    with pytest.raises(FencedError, match="a process with epoch 5"):
+        epochs.check_owner(paths, epoch)
+
+
+@pytest.mark.parametrize("name", ["0.json", "01.json", "-1.json", "1.json.bak", ".tmp-9.json-1-ab", "9", "x.json"])
+def test_other_names_are_no_epochs(paths, name):
+    paths.epochs.mkdir(parents=True)
+    (paths.epochs / name).touch()
+    assert epochs.latest_number(paths) == 0
+    assert epochs.latest(paths) is None
+
+
+@pytest.mark.parametrize("kind", [os.mkfifo, os.mkdir, lambda path: os.symlink("/etc/hostname", path)])
+def test_a_record_that_is_no_file_is_none(paths, kind):
+    paths.epochs.mkdir(parents=True)
+    kind(paths.epoch(4))
+    assert epochs.latest_number(paths) == 4
+    assert epochs.latest(paths) is None
+
+
+LEAVES = st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=9) | st.lists(st.integers())
+
+
+@settings(suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(st.dictionaries(st.sampled_from(sorted(epochs.Epoch.__annotations__)), LEAVES))
+def test_any_record_is_read_or_not_and_what_is_read_can_be_shown(paths, changes):
+    """A stranger's pid, times and names must not crash whoever asks if it lives, nor write to their terminal."""
+    plant(paths, 4, {**asdict(claim(paths)), **changes})
+    epoch = epochs.latest(paths)
+    if epoch is not None:
+        assert epochs.describe(epoch).isprintable()
+        epochs.is_alive(epoch)
+
+
+@settings(suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(st.binary(max_size=50))
+def test_any_bytes_are_no_record(paths, data):
+    plant(paths, 4, data)
+    assert epochs.latest(paths) is None
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [{"pid": -1}, {"pid": 2**53}, {"started_s": 1e300}, {"started_s": -1e18}, {"host": "\x1b[2J"}, {"host": "x" * 999}],
+)
+def test_a_record_that_cannot_be_true_is_none(paths, changes):
+    plant(paths, 4, {**asdict(claim(paths)), **changes})
+    assert epochs.latest(paths) is None
+
+
+def test_every_truncation_of_a_record_is_none(paths):
+    data = strict_json.encode(asdict(claim(paths)))
+    for n in range(len(data)):
+        plant(paths, 4, data[:n])
+        assert epochs.latest(paths) is None
+
+
+def test_this_process_lives(paths):
+    assert epochs.is_alive(claim(paths)) is True
+
+
+def test_nobody_here_knows_of_another_host(paths):
+    assert epochs.is_alive(replace(claim(paths), host="elsewhere")) is None
+
+
+def test_an_earlier_boot_is_dead(paths):
+    assert epochs.is_alive(replace(claim(paths), boot_id="before")) is False
+
+
+def test_a_process_id_used_again_is_another_process(paths):
+    epoch = claim(paths)
+    assert epochs.is_alive(replace(epoch, process_started_s=epoch.process_started_s - 60)) is False
+
+
+def test_a_process_that_has_ended_is_dead(paths):
+    free = next(pid for pid in range(4_000_000, 1, -1) if not psutil.pid_exists(pid))
+    assert epochs.is_alive(replace(claim(paths), pid=free)) is False
+
+
+def test_a_process_that_ended_unburied_is_dead(paths):
+    child = os.fork()
+    if not child:
+        os._exit(0)
+    os.waitid(os.P_PID, child, os.WEXITED | os.WNOWAIT)
+    started_s = psutil.Process(child).create_time()
+    try:
+        assert epochs.is_alive(replace(claim(paths), pid=child, process_started_s=started_s)) is False
+    finally:
+        os.waitpid(child, 0)

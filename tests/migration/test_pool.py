@@ -1,0 +1,186 @@
+"""Laws of POOL.json: one identity, written once, obeyed by all, and never trusted."""
+
+from __future__ import annotations
+
+import json
+import os
+import threading
+
+import pytest
+
+from evo.errors import PoolMismatchError, StorageError
+from evo.island import task_identity
+from evo.paths import SharedPaths
+from evo.tasks.loader import load_task
+from migration import pool
+
+TASK = task_identity(load_task("sphere", {"dimensions": "4"}))
+
+
+@pytest.fixture
+def paths(tmp_path):
+    return SharedPaths(tmp_path / "shared")
+
+
+def join(paths, **changes):
+    return pool.join(paths, **{"seed": 1, "task": TASK, **changes})
+
+
+def plant(paths, document):
+    paths.pool.mkdir(parents=True, exist_ok=True)
+    paths.identity.write_bytes(document if isinstance(document, bytes) else json.dumps(document).encode())
+
+
+def good(paths):
+    join(paths)
+    return json.loads(paths.identity.read_bytes())
+
+
+def test_the_first_writes_and_the_others_obey(paths):
+    first = join(paths)
+    written = paths.identity.read_bytes()
+    assert join(paths) == first
+    assert paths.identity.read_bytes() == written
+    assert (first.seed, first.task, first.lock_class) == (1, TASK, "flock")
+    assert paths.locks.is_dir()
+
+
+def test_two_pools_have_two_run_ids(tmp_path):
+    assert join(SharedPaths(tmp_path / "a")).run_id != join(SharedPaths(tmp_path / "b")).run_id
+
+
+def test_many_who_start_together_agree(paths):
+    """Whoever loses the race for the name reads what the winner wrote."""
+    barrier = threading.Barrier(8)
+    found = []
+
+    def start():
+        barrier.wait()
+        found.append(join(paths))
+
+    threads = [threading.Thread(target=start) for _ in range(8)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert len(found) == 8
+    assert len({one.run_id for one in found}) == 1
+    assert sorted(p.name for p in paths.pool.iterdir()) == ["POOL.json", "locks"]
+
+
+def test_another_seed_is_refused_and_says_what_to_do(paths):
+    join(paths)
+    with pytest.raises(PoolMismatchError, match=r"--seed 1 \(not 2\).*use the same, or another --migration-dir"):
+        join(paths, seed=2)
+
+
+def test_another_task_is_refused_and_named(paths):
+    join(paths)
+    with pytest.raises(PoolMismatchError, match=r"--task sphere \(not rastrigin\)"):
+        join(paths, task=task_identity(load_task("rastrigin", {})))
+
+
+def test_every_other_option_is_named(paths):
+    join(paths)
+    with pytest.raises(PoolMismatchError, match=r"--seed 1 \(not 2\), -o dimensions=4 \(not 5\)"):
+        join(paths, seed=2, task=task_identity(load_task("sphere", {"dimensions": "5"})))
+
+
+def test_another_genome_layout_is_refused(paths):
+    join(paths)
+    with pytest.raises(PoolMismatchError, match="genome layout of another version"):
+        join(paths, task={**TASK, "genome_sha256": "0" * 64})
+
+
+def test_another_format_is_refused(paths):
+    plant(paths, {**good(paths), "format": 2})
+    with pytest.raises(PoolMismatchError, match="format 2, this version of Atoll reads format 1"):
+        join(paths)
+
+
+@pytest.mark.parametrize("field", ["format", "run_id", "seed", "task", "lock_class"])
+@pytest.mark.parametrize("value", [None, [], {}, "", 1.5, True, "x" * 1000, "\x1b[2J"])
+def test_a_field_of_another_kind_is_damage(paths, field, value):
+    plant(paths, {**good(paths), field: value})
+    with pytest.raises(PoolMismatchError):
+        join(paths)
+
+
+def test_an_unknown_kind_of_lock_is_damage(paths):
+    plant(paths, {**good(paths), "lock_class": "strict"})
+    with pytest.raises(PoolMismatchError, match="damaged"):
+        join(paths)
+
+
+@pytest.mark.parametrize("field", ["format", "run_id", "seed", "task", "lock_class"])
+def test_a_missing_field_is_damage(paths, field):
+    document = good(paths)
+    del document[field]
+    plant(paths, document)
+    with pytest.raises(PoolMismatchError, match="is damaged.*move the pool away"):
+        join(paths)
+
+
+@pytest.mark.parametrize("field", ["name", "options", "genome_sha256"])
+@pytest.mark.parametrize("value", [None, [], 1, "gone"])
+def test_a_task_that_does_not_say_what_it_is_is_damage(paths, field, value):
+    document = good(paths)
+    document["task"][field] = value
+    if value == "gone":
+        del document["task"][field]
+    plant(paths, document)
+    with pytest.raises(PoolMismatchError):
+        join(paths)
+
+
+@pytest.mark.parametrize("data", [b"", b"{", b"[]", b"null", b'"x"', b"\xff", b"[" * 100_000, b" " * 3_000_000])
+def test_any_other_bytes_are_damage(paths, data):
+    plant(paths, data)
+    with pytest.raises(PoolMismatchError, match="damaged"):
+        join(paths)
+
+
+def test_every_truncation_is_damage_or_the_same(paths):
+    """The last byte is a newline, which says nothing."""
+    join(paths)
+    data = paths.identity.read_bytes()
+    for n in range(len(data) - 1):
+        plant(paths, data[:n])
+        with pytest.raises(PoolMismatchError, match="damaged"):
+            pool.read(paths)
+
+
+@pytest.mark.parametrize("kind", [os.mkfifo, os.mkdir, lambda path: os.symlink(path, path)])
+def test_what_is_no_file_is_refused_without_waiting(paths, kind):
+    paths.pool.mkdir(parents=True)
+    kind(paths.identity)
+    with pytest.raises((PoolMismatchError, StorageError)):
+        join(paths)
+
+
+def test_a_missing_parent_is_a_typing_error(tmp_path):
+    with pytest.raises(StorageError, match=r"typo does not exist; create it, or choose another --migration-dir"):
+        join(SharedPaths(tmp_path / "typo" / "shared"))
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_file_is_no_directory(tmp_path):
+    (tmp_path / "shared").touch()
+    with pytest.raises(StorageError, match="is not a directory"):
+        join(SharedPaths(tmp_path / "shared"))
+
+
+@pytest.mark.parametrize("name", ["migration_pool", "migration_pool/locks"])
+def test_a_file_in_the_way_of_the_pool_is_named(paths, name):
+    place = paths.root / name
+    place.parent.mkdir(parents=True)
+    place.touch()
+    with pytest.raises(StorageError, match=f"{place}.*choose another directory"):
+        join(paths)
+
+
+def test_a_pool_behind_a_link_is_a_pool(paths, tmp_path):
+    """Scratch directories are often links; only names inside the pool must not be."""
+    (tmp_path / "scratch").mkdir()
+    paths.root.symlink_to("scratch")
+    assert join(paths) == join(paths)

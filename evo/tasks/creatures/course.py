@@ -41,7 +41,7 @@ def lay(courses: range, pellets: int) -> Floats:
 
 
 def pellets_needed(life_s: float) -> int:
-    """Return how many pellets a life can never exhaust: enough for a pellet every second."""
+    """Return how many pellets to lay: more than one for every second, seven metres apart or more, and no walk is near."""
     return int(life_s) + 2
 
 

@@ -131,7 +131,7 @@ def live(
     lanes = np.arange(weights.shape[1] * courses)
     with torch.inference_mode(), _threads(threads):
         parts = []
-        for start in range(0, len(lanes), CHUNK_LANES):
+        for start in range(0, max(len(lanes), 1), CHUNK_LANES):
             creature, course = np.divmod(lanes[start : start + CHUNK_LANES], courses)
             chunk = lanes_of(body.take(creature), weights[:, creature], pellets, course)
             birth_m = torch.from_numpy(body.position_m[..., creature])

@@ -333,6 +333,13 @@ def test_below_static_friction_a_node_stops_and_above_it_slides_with_less(some, 
     np.testing.assert_allclose(after[0].numpy(), kept, atol=1e-5)
 
 
+@pytest.mark.parametrize(("falling", "rising"), [(2.0, 0.3 * 2.0), (0.4, 0.0)])
+def test_a_fast_fall_bounces_and_a_slow_one_does_not(some, falling, rising):
+    lanes, at, before = one_node(*some, (0.0, 0.0, 0.0), (0.0, -falling, 0.0), 0.5)
+    after = reference.collide(at, before, lanes, World())
+    np.testing.assert_allclose(after[1].numpy(), rising, atol=1e-5)
+
+
 def test_a_node_in_the_air_keeps_its_velocity_exactly(some):
     lanes, at, before = one_node(*some, (0.0, 5.0, 0.0), (3.0, -4.0, 1e-3), 0.5)
     assert torch.equal(reference.collide(at, before, lanes, World()), before)

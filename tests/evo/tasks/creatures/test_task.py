@@ -22,10 +22,10 @@ def genes_of(creatures, n, seed=0):
 @pytest.mark.parametrize("controller", ["neural", "oscillator"])
 def test_a_batch_equals_its_members_wherever_they_sit(controller):
     creatures = task(controller)
-    genes = genes_of(creatures, 37)
+    genes = genes_of(creatures, 13)
     whole = creatures.evaluate(genes, 0)
     alone = np.concatenate([creatures.evaluate(genes[i : i + 1], 0) for i in range(len(genes))])
-    chunks = np.concatenate([creatures.evaluate(part, 0) for part in (genes[:5], genes[5:22], genes[22:])])
+    chunks = np.concatenate([creatures.evaluate(part, 0) for part in (genes[:2], genes[2:9], genes[9:])])
     backwards = creatures.evaluate(genes[::-1], 0)[::-1]
     assert whole.tobytes() == alone.tobytes() == chunks.tobytes() == backwards.tobytes()
 
@@ -55,6 +55,10 @@ def test_fitness_is_finite_float32(controller):
     assert fitness.dtype == np.float32
     assert fitness.shape == (20,)
     assert np.all(np.isfinite(fitness))
+
+
+def test_nobody_scores_nothing(creatures):
+    assert creatures.evaluate(genes_of(creatures, 0), 0).shape == (0,)
 
 
 def test_threads_do_not_change_the_score():

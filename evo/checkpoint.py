@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Any
 
-from evo import arrayfile, atomic
+from evo import ancestry, arrayfile, atomic
 from evo.errors import DamagedFileError, ResumeError
 from evo.generation import Champion, Counts, State
 from evo.genome import Population
@@ -102,6 +102,13 @@ def decode(data: bytes) -> Checkpoint:
             f"the checkpoint has format {metadata.get('format')}, this version of Atoll reads format {FORMAT}; "
             f"use the version that wrote it, or start again with --fresh"
         )
+    try:
+        return _checkpoint(arrays, metadata)
+    except (KeyError, TypeError) as error:
+        raise DamagedFileError(f"a checkpoint with parts missing or of another type: {error}") from error
+
+
+def _checkpoint(arrays: arrayfile.Arrays, metadata: Mapping[str, Any]) -> Checkpoint:
     islands = tuple(metadata["islands"])
     champion = Champion(
         Population(arrays["champion_genes"], arrays["champion_ancestry"], islands), **metadata["champion"]
@@ -119,13 +126,15 @@ def decode(data: bytes) -> Checkpoint:
 def save_champion(path: Path, champion: Champion, *, island: str, task: Mapping[str, Any]) -> None:
     """Write a champion with all that is needed to simulate it again; equal champions give equal bytes.
 
+    Its table of islands is compacted: the one it was found with and the one it was resumed with may differ in length.
+
     Args:
         path: Where.
         champion: The individual.
         island: Who found it.
         task: Name, options and genome layout of the problem.
     """
-    individual = champion.individual
+    individual = ancestry.compact(champion.individual)
     metadata = {
         "format": FORMAT,
         "kind": "champion",

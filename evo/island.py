@@ -193,9 +193,14 @@ class FileKeeper:
         self._observe = observe
 
     def start(self, record: Record) -> None:
-        """Begin an epoch in the log: what `record` says of the process, and the settings."""
-        atomic.make_directory(self._paths.home)
-        atomic.mend_tail(self._paths.log)
+        """Begin an epoch in the log: what `record` says of the process, and the settings.
+
+        Raises:
+            StorageError: The file system refused.
+        """
+        with atomic.storage_errors("begin the log"):
+            atomic.make_directory(self._paths.home)
+            atomic.mend_tail(self._paths.log)
         self._append({"kind": "start", **record, "settings": dict(self._settings), "backend": self._task.backend})
 
     def checkpoint(self, state: State) -> None:

@@ -104,11 +104,10 @@ def evolve(
 
 @cli.command()
 @click.option("--watch", "is_watching", is_flag=True, help="Keep showing the table until Ctrl-C.")
-@click.option(
-    "--while", "pids", multiple=True, type=int, metavar="PID", help="Watch while one of these processes lives."
-)
+@click.option("--while", "pids", multiple=True, type=int, metavar="PID", help="Watch while this process lives.")
+@click.option("--champions", "with_champions", is_flag=True, help="Also show where each island's champion is.")
 @shared_options
-def status(root: Path, is_json: bool, is_watching: bool, pids: tuple[int, ...]) -> int:
+def status(root: Path, is_json: bool, is_watching: bool, pids: tuple[int, ...], with_champions: bool) -> int:
     """Show all islands, from their files alone.
 
     \b
@@ -122,11 +121,13 @@ def status(root: Path, is_json: bool, is_watching: bool, pids: tuple[int, ...]) 
 
     shared = SharedPaths(root)
     pool.check_directory(shared)
-    rows = _watch(shared, pids) if is_watching or pids else read_all(shared)
+    if is_watching or pids:
+        return _watch(shared, pids)
+    rows = read_all(shared)
     if is_json:
         click.echo(json.dumps({"islands": [row.as_json() for row in rows]}))
     else:
-        _show(rows, shared, with_champions=bool(pids))
+        _show(rows, shared, with_champions=with_champions)
     return 0
 
 
@@ -265,10 +266,11 @@ def _pairs(options: tuple[str, ...]) -> dict[str, str]:
     return dict(text.split("=", 1) for text in options)
 
 
-def _watch(shared: SharedPaths, pids: tuple[int, ...]) -> list[IslandStatus]:
+def _watch(shared: SharedPaths, pids: tuple[int, ...]) -> int:
     from scripts.view.watch import watch
 
-    return watch(shared, pids=pids)
+    watch(shared, pids=pids)
+    return 0
 
 
 def _show(rows: list[IslandStatus], shared: SharedPaths, *, with_champions: bool) -> None:

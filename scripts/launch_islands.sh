@@ -131,6 +131,7 @@ wait_for_islands() {
       printf '%s ended with exit code %s: %s\n' "${names[$i]}" "$code" "$(tail -n 1 "$launch/${names[$i]}.out")" >&2
     fi
   done
+  "$python" cli.py status --champions --migration-dir "$shared"
   return "$failed"
 }
 

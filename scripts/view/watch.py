@@ -22,41 +22,31 @@ INTERVAL_S = 1.0
 PLAIN_INTERVAL_S = 5.0
 
 
-def watch(shared: SharedPaths, *, pids: Sequence[int]) -> list[IslandStatus]:
-    """Show the table until interrupted, or with `pids` until the last of these processes has ended.
-
-    Returns:
-        The last rows.
-    """
+def watch(shared: SharedPaths, *, pids: Sequence[int]) -> None:
+    """Show the table until interrupted, or with `pids` until the last of these processes has ended."""
     observer = status.BeatWatch(shared, clock=time.monotonic)
 
     def is_over() -> bool:
         return bool(pids) and not any(map(_lives, pids))
 
-    if sys.stdout.isatty():
-        return _watch_live(observer.look, is_over)
-    return _watch_plain(observer.look, is_over)
+    show = _watch_live if sys.stdout.isatty() else _watch_plain
+    show(observer.look, is_over)
 
 
-def _watch_live(look: Callable[[], list[IslandStatus]], is_over: Callable[[], bool]) -> list[IslandStatus]:
+def _watch_live(look: Callable[[], list[IslandStatus]], is_over: Callable[[], bool]) -> None:
     from rich.console import Console  # noqa: PLC0415 - slow to load, and useless in a pipe
     from rich.live import Live  # noqa: PLC0415
 
     with Live(console=Console(), auto_refresh=False, transient=True) as live:
-        while True:
-            ended, rows = is_over(), look()
-            live.update(table.as_rich(rows), refresh=True)
-            if ended:
-                return rows
+        while not is_over():
+            live.update(table.as_rich(look()), refresh=True)
             time.sleep(INTERVAL_S)
 
 
-def _watch_plain(look: Callable[[], list[IslandStatus]], is_over: Callable[[], bool]) -> list[IslandStatus]:
+def _watch_plain(look: Callable[[], list[IslandStatus]], is_over: Callable[[], bool]) -> None:
     shown_s = time.monotonic()
-    while True:
-        ended, rows = is_over(), look()
-        if ended:
-            return rows
+    while not is_over():
+        rows = look()
         if time.monotonic() - shown_s >= PLAIN_INTERVAL_S and rows:
             shown_s = time.monotonic()
             click.echo(" | ".join(_short(row) for row in rows))

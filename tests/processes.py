@@ -1,0 +1,55 @@
+"""Real commands in real processes."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+import time
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import pytest
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+ROOT = Path(__file__).resolve().parent.parent
+DEADLINE_S = 120.0
+
+
+def atoll(*arguments: str | Path, **environment: str) -> subprocess.CompletedProcess[str]:
+    """Run `python cli.py ...` to its end."""
+    return run(sys.executable, "cli.py", *arguments, **environment)
+
+
+def run(*command: str | Path, **environment: str) -> subprocess.CompletedProcess[str]:
+    """Run a command in the project's directory to its end."""
+    return subprocess.run(
+        [str(part) for part in command],
+        cwd=ROOT,
+        env={**os.environ, "PYTHON": sys.executable, **environment},
+        capture_output=True,
+        text=True,
+        timeout=DEADLINE_S,
+        check=False,
+    )
+
+
+def check_refused(ended: subprocess.CompletedProcess[str], code: int, *words: str) -> None:
+    """Hold a refusal against what is promised: its exit code, one line that says what is wrong, no traceback."""
+    assert ended.returncode == code, ended.stderr
+    lines = ended.stderr.strip().splitlines()
+    assert len(lines) == 1
+    assert lines[0].startswith("error: ")
+    for word in words:
+        assert word in lines[0]
+
+
+def wait_until(condition: Callable[[], bool], what: str) -> None:
+    """Wait for something that another process does; fail rather than hang."""
+    deadline_s = time.monotonic() + DEADLINE_S
+    while not condition():
+        if time.monotonic() > deadline_s:
+            pytest.fail(f"waited {DEADLINE_S} s for {what}")
+        time.sleep(0.05)

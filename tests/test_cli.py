@@ -1,0 +1,307 @@
+from __future__ import annotations
+
+import json
+import os
+import pty
+import re
+import subprocess
+import sys
+from typing import TYPE_CHECKING
+
+import click
+import pytest
+
+import cli
+from evo.config import all_settings, flag_name
+from evo.errors import EXIT_CODES
+from scripts.view import table
+from tests.processes import ROOT, atoll, check_refused, run, wait_until
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+QUICK = ("-p", "20", "-g", "20", "--task", "sphere")
+COMMANDS = [
+    (*group, name)
+    for group, commands in (((), cli.cli.commands), (("pool",), cli.pool.commands))
+    for name in commands
+    if name != "pool"
+]
+
+
+@pytest.fixture(scope="module")
+def archipelago(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Two finished islands."""
+    root = tmp_path_factory.mktemp("shared")
+    for name in ("island-01", "island-02"):
+        ended = atoll("evolve", name, *QUICK, "--migration-dir", root)
+        assert ended.returncode == 0, ended.stderr
+    return root
+
+
+@pytest.mark.parametrize("command", COMMANDS, ids=" ".join)
+def test_every_command_has_help_with_an_example(command: tuple[str, ...]) -> None:
+    text = atoll(*command, "--help").stdout
+    assert re.search(r"Examples?:\n +(python cli\.py|atoll) ", text)
+
+
+def test_the_help_documents_every_exit_code() -> None:
+    text = atoll("--help").stdout
+    for code, meaning in EXIT_CODES.items():
+        assert f"{code}  {meaning}" in text
+
+
+def test_every_setting_has_a_flag() -> None:
+    flags = {flag for option in cli.evolve.params for flag in option.opts}
+    assert {flag_name(name) for name in all_settings()} <= flags
+
+
+@pytest.mark.parametrize("command", ["--help", "status", "tail", "tasks"])
+def test_looking_never_imports_torch(command: str, archipelago: Path) -> None:
+    arguments = [command]
+    if command in {"status", "tail"}:
+        arguments += ["--migration-dir", str(archipelago)]
+    if command == "tail":
+        arguments += ["--no-follow"]
+    loaded = run(sys.executable, "-X", "importtime", "cli.py", *arguments).stderr
+    assert "| click" in loaded or "click\n" in loaded
+    assert not re.search(r"\| +torch\b", loaded)
+
+
+def test_the_help_imports_nothing_numeric() -> None:
+    loaded = run(sys.executable, "-X", "importtime", "cli.py", "--help").stderr
+    assert not re.search(r"\| +(numpy|rich|psutil)\b", loaded)
+
+
+def test_version_is_the_package_version() -> None:
+    assert re.fullmatch(r"atoll, version \d+\.\d+\.\d+\n", atoll("--version").stdout)
+
+
+@pytest.mark.parametrize("shell", ["bash", "zsh", "fish"])
+def test_completion_prints_a_script_for_the_installed_command(shell: str) -> None:
+    script = atoll("completion", shell).stdout
+    assert "_ATOLL_COMPLETE" in script
+    if shell == "bash":
+        subprocess.run(["bash", "-n"], input=script, text=True, check=True)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        (["a/b"], ["island name 'a/b'", "for example island-01"]),
+        ([".."], ["island name '..'"]),
+        (["two words"], ["island name 'two words'"]),
+        (["x" * 300], ["island name", "1 to 64"]),
+        (["locks"], ["island name 'locks'"]),
+        (["i", "-p", "1"], ["--population must be at least 2, got 1"]),
+        (["i", "-p", "20", "--migrants", "20"], ["--migrants must be smaller than the population of 20, got 20"]),
+        (["i", "-g", "0"], ["--generations must be at least 1, got 0"]),
+        (["i", "-g", "-3"], ["--generations must be at least 1, got -3"]),
+        (["i", "-p", "many"], ["'many' is not a valid integer", "evolve --help"]),
+        (["i", "--task", "spher"], ["unknown task 'spher'", "did you mean 'sphere'", "rastrigin"]),
+        (["i", "--task", "sphere", "-o", "dimension=3"], ["no option 'dimension'", "did you mean 'dimensions'"]),
+        (["i", "--task", "sphere", "-o", "dimensions=x"], ["must be of type int, got 'x'"]),
+        (["i", "--task", "sphere", "-o", "dimensions"], ["NAME=VALUE"]),
+        (["i", "--task", "sphere", "--backend", "cuda"], ["no --backend 'cuda'", "numpy"]),
+        (["i", "--topology", "star"], ["--topology must be one of full, ring"]),
+        (["i", "--keep-generations", "1"], ["at least 3"]),
+        (["i", "--config", "missing.toml"], ["cannot read the config file missing.toml"]),
+    ],
+)
+def test_a_wrong_setting_is_refused_in_one_line(arguments: list[str], words: list[str], tmp_path: Path) -> None:
+    check_refused(atoll("evolve", *arguments, "--migration-dir", tmp_path / "s"), 2, *words)
+    assert not (tmp_path / "s").exists()
+
+
+def test_a_misspelt_key_of_the_config_file_is_named_with_the_known_ones(tmp_path: Path) -> None:
+    (tmp_path / "islands.toml").write_text("[defaults]\npopulaton = 10\n")
+    ended = atoll("evolve", "i", "--config", tmp_path / "islands.toml", "--migration-dir", tmp_path / "s")
+    check_refused(ended, 2, "populaton", "did you mean 'population'", "mutation_rate")
+
+
+def test_flags_override_the_section_and_the_section_the_defaults(tmp_path: Path) -> None:
+    (tmp_path / "islands.toml").write_text(
+        '[defaults]\npopulation = 10\ntask = "sphere"\ngenerations = 5\nmigrants = 2\nmutation_rate = 0.5\n'
+        "[defaults.options]\ndimensions = 3\n[i]\npopulation = 11\nmutation_rate = 0.4\n"
+    )
+    ended = atoll("evolve", "i", "-p", "12", "--config", tmp_path / "islands.toml", "--migration-dir", tmp_path / "s")
+    assert ended.returncode == 0, ended.stderr
+    start = json.loads((tmp_path / "s/islands/i/log.jsonl").read_text().splitlines()[0])
+    assert start["settings"]["population"] == 12
+    assert start["settings"]["mutation_rate"] == 0.4
+    assert start["settings"]["options"] == {"dimensions": 3}
+
+
+def test_an_unwritable_or_missing_directory_is_refused(tmp_path: Path) -> None:
+    check_refused(atoll("evolve", "i", "--migration-dir", tmp_path / "no" / "where"), 7, "does not exist; create it")
+    check_refused(atoll("evolve", "i", "--migration-dir", "/sys/atoll"), 7, "/sys/atoll")
+    (tmp_path / "file").touch()
+    check_refused(atoll("status", "--migration-dir", tmp_path / "file"), 7, "not a directory")
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        (["--seed", "2"], ["--seed 1 (not 2)", "pool archive"]),
+        (["--task", "rastrigin"], ["--task sphere (not rastrigin)"]),
+        (["-o", "dimensions=7"], ["-o dimensions=10 (not 7)"]),
+    ],
+)
+def test_a_pool_of_another_run_is_refused(arguments: list[str], words: list[str], archipelago: Path) -> None:
+    check_refused(atoll("evolve", "late", *QUICK, *arguments, "--migration-dir", archipelago), 3, *words)
+    assert not (archipelago / "islands/late").exists()
+
+
+def test_changed_settings_on_resume_are_all_named(archipelago: Path) -> None:
+    changed = ["-g", "30", "--mutation-rate", "0.5", "--topology", "ring"]
+    ended = atoll("evolve", "island-01", *QUICK, *changed, "--migration-dir", archipelago)
+    check_refused(ended, 6, "mutation_rate was 0.01, now 0.5", "topology was 'full', now 'ring'", "--fresh")
+
+
+def test_a_finished_island_says_what_to_do(archipelago: Path) -> None:
+    ended = atoll("evolve", "island-01", *QUICK, "--migration-dir", archipelago)
+    assert ended.returncode == 0
+    assert "already at generation 20; use -g 40 to go on, or --fresh" in ended.stdout
+
+
+def test_migration_off_is_said_loudly(tmp_path: Path) -> None:
+    ended = atoll("evolve", "i", *QUICK, "--topology", "none", "--migration-dir", tmp_path / "s")
+    assert "MIGRATION IS OFF" in ended.stdout
+    assert not list((tmp_path / "s/migration_pool/i").glob("gen-*"))
+
+
+def test_one_island_alone_evolves_and_says_so(tmp_path: Path) -> None:
+    ended = atoll("evolve", "i", *QUICK, "--migration-dir", tmp_path / "s")
+    assert ended.returncode == 0
+    assert "no other island in the pool yet; evolving alone" in ended.stdout
+
+
+def test_evolve_in_json_prints_the_log(tmp_path: Path) -> None:
+    ended = atoll("evolve", "i", *QUICK, "--json", "--migration-dir", tmp_path / "s")
+    logged = (tmp_path / "s/islands/i/log.jsonl").read_text().splitlines()
+    assert list(map(json.loads, ended.stdout.splitlines())) == list(map(json.loads, logged))
+
+
+def test_status_tells_the_same_in_text_and_json(archipelago: Path) -> None:
+    rows = json.loads(atoll("status", "--json", "--migration-dir", archipelago).stdout)["islands"]
+    assert [(row["name"], row["condition"], row["generation"]) for row in rows] == [
+        ("island-01", "finished", 20),
+        ("island-02", "finished", 20),
+    ]
+    assert [row["exports"] for row in rows] == [10, 10]
+    text = atoll("status", "--migration-dir", archipelago).stdout.splitlines()
+    assert tuple(text[0].split()) == table.HEADER
+    assert text[1].split()[:3] == ["island-01", "finished", "20/20"]
+
+
+def test_status_of_nothing_says_how_to_start(tmp_path: Path) -> None:
+    ended = atoll("status", "--migration-dir", tmp_path)
+    assert ended.returncode == 0
+    assert "python cli.py evolve island-01" in ended.stdout
+
+
+def test_tail_shows_the_last_lines_of_all_islands_or_of_one(archipelago: Path) -> None:
+    everything = atoll("tail", "--no-follow", "-n", "2", "--migration-dir", archipelago).stdout.splitlines()
+    assert [line.split()[2] for line in everything].count("island-01") == 2
+    assert len(everything) == 4
+    one = atoll("tail", "island-02", "--no-follow", "-n", "1", "--json", "--migration-dir", archipelago).stdout
+    assert json.loads(one)["island"] == "island-02"
+
+
+def test_tail_follows(archipelago: Path, tmp_path: Path) -> None:
+    with (tmp_path / "seen").open("w") as seen:
+        command = [sys.executable, "cli.py", "tail", "-n", "0", "--migration-dir", str(archipelago)]
+        following = subprocess.Popen(command, cwd=ROOT, stdout=seen)
+        try:
+            atoll("evolve", "late", *QUICK, "--migration-dir", archipelago)
+            wait_until(lambda: "late  gen 20  published" in (tmp_path / "seen").read_text(), "the new island's events")
+        finally:
+            following.terminate()
+            following.wait()
+
+
+def test_pool_verify_finds_what_was_broken_and_changes_nothing(tmp_path: Path) -> None:
+    root = tmp_path / "s"
+    atoll("evolve", "i", *QUICK, "--migration-dir", root)
+    assert atoll("pool", "verify", "--migration-dir", root).returncode == 0
+    broken = root / "migration_pool/i/gen-10/genomes.safetensors"
+    broken.write_bytes(broken.read_bytes()[:-1])
+    (root / "migration_pool/i/stray").touch()
+    ended = atoll("pool", "verify", "--json", "--migration-dir", root)
+    assert ended.returncode == 9
+    defects = json.loads(ended.stdout)["defects"]
+    assert [defect["path"].rsplit("/", 1)[-1] for defect in defects] == ["gen-10", "stray"]
+    assert broken.exists()
+
+
+def test_an_unknown_command_is_refused_in_one_line() -> None:
+    check_refused(atoll("evolv"), 2, "No such command 'evolv'")
+
+
+def test_a_reader_that_goes_away_is_no_error(archipelago: Path) -> None:
+    command = f"{sys.executable} cli.py status --migration-dir {archipelago} | true; exit ${{PIPESTATUS[0]}}"
+    ended = run("bash", "-c", command)
+    assert "Traceback" not in ended.stderr
+
+
+def on_a_terminal(*arguments: str, **environment: str) -> str:
+    """Run a command on a pseudo-terminal and return all it wrote."""
+    ours, theirs = pty.openpty()
+    process = subprocess.Popen(
+        [sys.executable, "cli.py", *arguments],
+        cwd=ROOT,
+        env={**os.environ, "TERM": "xterm-256color", "COLUMNS": "120", **environment},
+        stdout=theirs,
+        stderr=theirs,
+        stdin=theirs,
+    )
+    os.close(theirs)
+    written = b""
+    while True:
+        try:
+            chunk = os.read(ours, 65536)
+        except OSError:  # the terminal's other side is closed
+            break
+        if not chunk:
+            break
+        written += chunk
+    os.close(ours)
+    process.wait()
+    return written.decode()
+
+
+def test_colour_is_for_terminals_and_no_color_is_respected(archipelago: Path) -> None:
+    arguments = ("status", "--migration-dir", str(archipelago))
+    colour = re.compile(r"\x1b\[[0-9;]*3[0-9]m")
+    bold = "\x1b[1m"
+    assert bold in on_a_terminal(*arguments)
+    assert not colour.search(on_a_terminal(*arguments, NO_COLOR="1"))
+    assert "\x1b" not in atoll(*arguments).stdout
+
+
+def test_an_island_on_a_terminal_shows_its_last_generation(tmp_path: Path) -> None:
+    shown = on_a_terminal("evolve", "i", *QUICK, "--migration-dir", str(tmp_path / "s"))
+    assert "gen 20/20" in shown
+    assert "i is done at generation 20" in shown
+
+
+def test_errors_map_to_documented_codes(capsys: pytest.CaptureFixture[str]) -> None:
+    def fail() -> int:
+        raise click.Abort
+
+    assert cli.run(fail) == 130
+    assert capsys.readouterr().err == ""
+
+
+@pytest.mark.slow
+def test_the_users_line_publishes_generation_ten(tmp_path: Path) -> None:
+    line = ["evolve", "island-01", "-p", "250", "-g", "150", "--migrate-every", "10"]
+    short = ["-o", "courses=1", "-o", "life_s=2"]
+    command = [sys.executable, "cli.py", *line, *short, "--migration-dir", f"{tmp_path}/shared/"]
+    island = subprocess.Popen(command, cwd=ROOT, stdout=subprocess.DEVNULL)
+    try:
+        published = tmp_path / "shared/migration_pool/island-01/gen-10/manifest.json"
+        wait_until(published.exists, "gen-10")
+    finally:
+        island.terminate()
+    assert island.wait() == 143

@@ -41,7 +41,7 @@ def lay(courses: range, pellets: int) -> Floats:
 
 
 def pellets_needed(life_s: float) -> int:
-    """Return how many pellets to lay: more than one for every second, seven metres apart or more, and no walk is near."""
+    """Return how many pellets to lay: more than one a second; being 7 m apart or more, no walk comes near that."""
     return int(life_s) + 2
 
 

@@ -14,7 +14,7 @@ from evo.tasks.creatures.fitness import Status, score
 from evo.tasks.creatures.options import CreatureOptions
 from evo.tasks.creatures.reference import Motion
 from evo.tasks.creatures.task import Creatures
-from evo.tasks.creatures.world import FIRST, MUSCLES, SECOND, World
+from evo.tasks.creatures.world import FIRST, PAIRS, SECOND, SHORTEST_SQUARED, World
 
 FLOATING = World(gravity_m_s2=0.0, drag_per_s=0.0)
 
@@ -222,14 +222,22 @@ def test_every_mantissa_has_its_correctly_rounded_root():
     assert np.array_equal(reference._sqrt(torch.from_numpy(x)).numpy(), exact)
 
 
-def test_a_node_adds_its_muscles_in_ascending_order_of_the_other_end():
-    """What a loop over the pairs in lexicographic order gives; checked with forces whose order matters."""
-    for node in range(8):
-        rows = reference._MUSCLES_OF_NODE.view(7, 8)[:, node].tolist()
-        ends = [(FIRST[row % MUSCLES], SECOND[row % MUSCLES], row >= MUSCLES) for row in rows]
-        assert all((second if opposite else first) == node for first, second, opposite in ends)
-        others = [first if opposite else second for first, second, opposite in ends]
-        assert others == [other for other in range(8) if other != node]
+def test_a_node_adds_its_muscles_in_the_order_of_a_loop_over_the_pairs(creatures, genes):
+    """The loop that a kernel for one creature would have: it must give the same bits."""
+    _, lanes, motion = afloat(creatures, genes)
+    target = (lanes.rest_m + lanes.swing_m).numpy()
+    position, velocity = motion.position_m.numpy(), motion.velocity_m_s.numpy()
+    total = np.zeros_like(position)
+    for m, (i, j) in enumerate(PAIRS):
+        d, rate = position[:, j] - position[:, i], velocity[:, j] - velocity[:, i]
+        length = np.sqrt((d[0] * d[0] + d[1] * d[1]) + d[2] * d[2] + np.float32(SHORTEST_SQUARED))
+        inverse = 1 / length
+        along = (d[0] * rate[0] + d[1] * rate[1]) + d[2] * rate[2]
+        spring = lanes.stiffness_n_m.numpy()[m] * (length - target[m])
+        force = d * ((spring + lanes.damping_n_s_m.numpy()[m] * (along * inverse)) * inverse)
+        total[:, i] += force
+        total[:, j] -= force
+    np.testing.assert_array_equal(reference.pull(motion, lanes, torch.from_numpy(target)).numpy(), total)
 
 
 # convergence

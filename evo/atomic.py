@@ -151,8 +151,12 @@ def remove_file(path: Path) -> None:
 
 
 def remove_directory(path: Path) -> None:
-    """Remove a directory as far as the file system lets us; what is left is ours to retry at the next start."""
-    shutil.rmtree(path, ignore_errors=True)
+    """Remove a directory, or what lies in its place, as far as we may; what is left is retried at the next start."""
+    if path.is_symlink() or not path.is_dir():
+        with contextlib.suppress(OSError):
+            path.unlink()
+    else:
+        shutil.rmtree(path, ignore_errors=True)
 
 
 def sync_directory(path: Path) -> None:

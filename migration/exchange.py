@@ -11,8 +11,9 @@ from typing import TYPE_CHECKING, Protocol
 from evo import atomic
 from migration import inbox, policy
 from migration.draw import Shelves, draw
+from migration.inbox import Arrivals, Refusal
 from migration.mailbox import DirectoryMailbox
-from migration.untrusted import RefusedError
+from migration.untrusted import Reason, RefusedError
 
 if TYPE_CHECKING:
     from evo.config import Migration
@@ -21,7 +22,7 @@ if TYPE_CHECKING:
     from evo.rng import Streams
     from migration.batch import Publisher
     from migration.epochs import Epoch
-    from migration.inbox import Arrivals, Seen
+    from migration.inbox import Seen
     from migration.ledger import Ledger
 
 
@@ -88,15 +89,7 @@ class Exchange:
         """
         arrivals = self._mailbox.load_arrivals(generation)
         if arrivals is None:
-            arrivals = draw(
-                self._island,
-                mailbox=self._mailbox,
-                migration=self._migration,
-                spec=self._spec,
-                known=known,
-                seen=self._seen,
-                streams=streams,
-            )
+            arrivals = self._draw(known, streams)
             self._mailbox.save_arrivals(generation, arrivals)
         self._seen = dict(arrivals.seen)
         for refusal in arrivals.refusals:
@@ -140,6 +133,21 @@ class Exchange:
             self._mailbox.beat(generation)
         except OSError as error:
             self._ledger.note("silent", f"could not write the beat: {error}", generation=generation, error=str(error))
+
+    def _draw(self, known: tuple[str, ...], streams: Streams) -> Arrivals:
+        try:
+            return draw(
+                self._island,
+                mailbox=self._mailbox,
+                migration=self._migration,
+                spec=self._spec,
+                known=known,
+                seen=self._seen,
+                streams=streams,
+            )
+        except OSError as error:
+            refusal = Refusal("pool", 0, str(Reason.UNREADABLE), f"its folder: {error.strerror}")
+            return Arrivals(inbox.nobody(self._spec), refusals=(refusal,), seen=self._seen)
 
     def _prune(self, generation: int) -> None:
         if not self._migration.keep_generations:

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from evo import arrayfile, atomic
-from evo.errors import ResumeError
+from evo.errors import DamagedFileError, ResumeError
 from evo.genome import GenomeSpec, Migrants, Population
 from evo.paths import CHECKPOINT_NAME, parse_generation
 from migration.untrusted import list_names
@@ -91,14 +91,18 @@ def load(paths: IslandPaths, generation: int) -> Arrivals | None:
     """Return what a generation imported, or None if it has not come so far yet.
 
     Raises:
-        DamagedFileError: The record is not intact.
-        ResumeError: The record is of another version.
+        ResumeError: The record is not intact, or of another version.
+        StorageError: The record cannot be read.
     """
-    try:
-        data = paths.inbox(generation).read_bytes()
-    except FileNotFoundError:
+    path = paths.inbox(generation)
+    if not path.exists():
         return None
-    return decode(data)
+    with atomic.storage_errors("read the inbox"):
+        data = path.read_bytes()
+    try:
+        return decode(data)
+    except DamagedFileError as error:
+        raise ResumeError(f"{path} is damaged ({error}), and what it held is gone; start again with --fresh") from error
 
 
 def newest_before(paths: IslandPaths, generation: int) -> Arrivals | None:

@@ -12,6 +12,7 @@ One writer per folder: an island writes only its own, and reads the others'. Wha
 from __future__ import annotations
 
 import errno
+import os
 import secrets
 from typing import TYPE_CHECKING
 
@@ -63,7 +64,11 @@ class DirectoryMailbox:
         self._durable = durable
 
     def peers(self) -> tuple[str, ...]:
-        """Return the names of all islands in the pool but this one, by one listing."""
+        """Return the names of all islands in the pool but this one, by one listing.
+
+        Raises:
+            OSError: The pool cannot be listed.
+        """
         names = [name for name in list_names(self._shared.pool) if is_island_name(name)]
         return tuple(name for name in names[:MAX_ISLANDS] if name != self._paths.name)
 
@@ -74,7 +79,11 @@ class DirectoryMailbox:
         """
         refusals: list[Refusal] = []
         with locks.pruning_paused(self._shared.island(peer).prune_lock, self._lock_class):
-            for generation in self._generations(peer)[:TRIES_PER_PEER]:
+            try:
+                generations = self._generations(peer)
+            except OSError as error:
+                return None, [Refusal(peer, 0, str(Reason.UNREADABLE), f"its folder: {error.strerror}")]
+            for generation in generations[:TRIES_PER_PEER]:
                 try:
                     found = self._read(peer, generation)
                     _check_not_older(found, seen.get(peer, (0, 0)))
@@ -112,13 +121,14 @@ class DirectoryMailbox:
         Returns:
             The generations whose batches were moved out of sight.
         """
-        for name in list_names(self._paths.outbox):
-            if name.startswith((".tmp-", ".trash-")):
-                atomic.remove_directory(self._paths.outbox / name)
+        for place in (self._paths.outbox, self._paths.epochs):
+            for name in list_names(place):
+                if name.startswith((".tmp-", ".trash-")):
+                    atomic.remove_directory(place / name)
         broken = []
         for generation in self._generations(self._paths.name):
             try:
-                self._read(self._paths.name, generation)
+                self._read_own(generation)
             except RefusedError:
                 self._discard(generation)
                 broken.append(generation)
@@ -177,9 +187,18 @@ class DirectoryMailbox:
             generation=generation,
         )
 
+    def _read_own(self, generation: int) -> Batch:
+        """Read a batch of ours, in which nothing can have been pruned: a missing file is damage."""
+        try:
+            return self._read(self._paths.name, generation)
+        except VanishedError as error:
+            if os.path.lexists(self._paths.publication(generation)):
+                raise RefusedError(Reason.DAMAGED, f"{error} is missing") from error
+            raise
+
     def _is_published(self, generation: int, manifest: Manifest) -> bool:
         try:
-            there = self._read(self._paths.name, generation).manifest
+            there = self._read_own(generation).manifest
         except VanishedError:
             return False
         except RefusedError:

@@ -120,11 +120,9 @@ def _parse(document: dict[str, Any]) -> Pool:
         raise ValueError("no usable run id")
     if type(document["format"]) is not int or type(pool.seed) is not int or pool.lock_class not in LOCK_CLASSES:
         raise ValueError("no usable format, seed or lock class")
-    task = pool.task
-    if not isinstance(task["name"], str) or not isinstance(task["genome_sha256"], str):
+    texts = (pool.task["name"], pool.task["genome_sha256"])
+    if not all(isinstance(text, str) for text in texts) or not isinstance(pool.task["options"], dict):
         raise ValueError("no usable task")
-    if not isinstance(task["options"], dict):
-        raise ValueError("no usable options of the task")
     return pool
 
 

@@ -72,6 +72,13 @@ def write_batch(path: Path, files: Mapping[str, bytes]) -> Path:
     return path
 
 
+def damage(path: Path) -> None:
+    """Flip one bit in the middle of a file."""
+    data = bytearray(path.read_bytes())
+    data[len(data) // 2] ^= 1
+    path.write_bytes(data)
+
+
 def packed(
     island: str, generation: int, n: int = 3, *, by: Publisher | None = None, **changes: Any
 ) -> dict[str, bytes]:

@@ -94,7 +94,7 @@ def test_other_names_are_no_epochs(paths, name):
     assert epochs.latest(paths) is None
 
 
-@pytest.mark.parametrize("kind", [os.mkfifo, os.mkdir, lambda path: os.symlink("/etc/hostname", path)])
+@pytest.mark.parametrize("kind", [os.mkfifo, os.mkdir, lambda path: path.symlink_to("/etc/hostname")])
 def test_a_record_that_is_no_file_is_none(paths, kind):
     paths.epochs.mkdir(parents=True)
     kind(paths.epoch(4))

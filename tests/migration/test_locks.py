@@ -113,7 +113,7 @@ def test_an_import_holds_off_a_pruner_and_lets_go(tmp_path):
         assert is_free
 
 
-@pytest.mark.parametrize("plant", [os.mkdir, os.mkfifo, lambda path: os.symlink("nowhere", path)])
+@pytest.mark.parametrize("plant", [os.mkdir, os.mkfifo, lambda path: path.symlink_to("nowhere")])
 def test_an_import_is_not_stopped_by_what_lies_in_the_lock_s_place(tmp_path, plant):
     path = tmp_path / "a.lock"
     plant(path)

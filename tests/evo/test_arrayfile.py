@@ -120,6 +120,12 @@ def test_is_refused(data):
         arrayfile.decode(data)
 
 
+@pytest.mark.parametrize("array", [np.zeros((1,) * 5, np.float32), np.zeros(3, np.int8), np.zeros(3, np.bool_)])
+def test_an_array_of_no_use_is_refused_though_its_checksum_is_right(array):
+    with pytest.raises(DamagedFileError, match=r"no usable shape|allowed are"):
+        arrayfile.decode(arrayfile.encode({"a": array}, {}))
+
+
 def test_no_part_of_a_file_is_a_file():
     for n in range(len(WHOLE)):
         with pytest.raises(DamagedFileError):

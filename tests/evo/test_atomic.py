@@ -271,6 +271,19 @@ def test_directories_are_made_moved_and_removed(tmp_path):
     assert list(tmp_path.iterdir()) == []
 
 
+def test_what_lies_in_the_place_of_a_directory_is_removed_and_what_it_points_to_is_not(tmp_path):
+    theirs = tmp_path / "theirs"
+    theirs.mkdir()
+    (theirs / "f").write_bytes(OLD)
+    (tmp_path / "link").symlink_to(theirs)
+    (tmp_path / "dangling").symlink_to(tmp_path / "nowhere")
+    (tmp_path / "file").write_bytes(OLD)
+    for name in ("link", "dangling", "file"):
+        atomic.remove_directory(tmp_path / name)
+    assert [entry.name for entry in tmp_path.iterdir()] == ["theirs"]
+    assert content(theirs) == {"f": OLD}
+
+
 @pytest.mark.parametrize(
     ("code", "advice"),
     [

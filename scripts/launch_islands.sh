@@ -30,6 +30,8 @@ cd "$(dirname "${BASH_SOURCE[0]}")/.."
 python=${PYTHON:-.venv/bin/python}
 [ -x "$python" ] || python=$(command -v python3) || fail "no Python found; run 'make setup'"
 
+unset COLUMNS LINES # a size that this shell exported would not be the panes' size
+
 mode=auto wait_for_end=no vary=no fresh=no shared=shared session=atoll
 while [ $# -gt 0 ]; do
   case $1 in

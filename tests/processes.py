@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
 ROOT = Path(__file__).resolve().parent.parent
-DEADLINE_S = 120.0
+DEADLINE_S = 60.0
 
 
 def atoll(*arguments: str | Path, **environment: str) -> subprocess.CompletedProcess[str]:

@@ -48,7 +48,7 @@ class LiveDisplay:
         self._drawn_s = time.monotonic()
         grid = Table.grid(padding=(0, 1))
         bar = ProgressBar(total=self._target, completed=record["generation"], width=20)
-        grid.add_row(bar, Text(summary(record, self._target)))
+        grid.add_row(bar, Text(summary(record, self._target), no_wrap=True, overflow="ellipsis"))
         self._live.update(grid, refresh=True)
         if is_last:
             self._live.console.print(Text(summary(record, self._target)))

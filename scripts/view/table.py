@@ -19,6 +19,9 @@ if TYPE_CHECKING:
 HEADER = ("island", "state", "gen", "best", "median", "exports", "imports", "refused", "gen/s", "threads", "MB")
 STYLES = {RUNNING: "green", FINISHED: "bold", STOPPED: "yellow"}
 UNKNOWN = "-"
+GAP = 2
+WORD_COLUMNS = 2
+LEAST_IMPORTANT_FIRST = ("MB", "refused", "gen/s", "median", "threads", "exports", "imports")
 
 
 def cells(row: IslandStatus) -> tuple[str, ...]:
@@ -44,26 +47,40 @@ def as_text(rows: Sequence[IslandStatus]) -> str:
     lines = [HEADER, *map(cells, rows)]
     widths = [max(len(line[i]) for line in lines) for i in range(len(HEADER))]
     return "\n".join(
-        "  ".join(
+        (" " * GAP)
+        .join(
             cell.ljust(width) if i < 2 else cell.rjust(width)
             for i, (cell, width) in enumerate(zip(line, widths, strict=True))
-        ).rstrip()
+        )
+        .rstrip()
         for line in lines
     )
 
 
-def as_rich(rows: Sequence[IslandStatus]) -> Table:
-    """Return the table for a terminal."""
+def as_rich(rows: Sequence[IslandStatus], *, width: int) -> Table:
+    """Return the table for a terminal of `width` columns; what matters least is left out where it would not fit."""
     from rich.table import Table  # noqa: PLC0415 - slow to load, and useless in a pipe
     from rich.text import Text  # noqa: PLC0415
 
-    table = Table(box=None, pad_edge=False, header_style="bold")
-    for i, name in enumerate(HEADER):
-        table.add_column(name, justify="left" if i < 2 else "right", no_wrap=True)
-    for row in rows:
-        name, condition, *rest = cells(row)
-        table.add_row(Text(name), Text(condition, style=STYLES.get(condition, "red")), *map(Text, rest))
+    lines = list(map(cells, rows))
+    columns = fitting_columns([HEADER, *lines], width=width)
+    table = Table(box=None, pad_edge=False, padding=(0, GAP, 0, 0), header_style="bold")
+    for i in columns:
+        table.add_column(HEADER[i], justify="left" if i < WORD_COLUMNS else "right", no_wrap=True)
+    for line in lines:
+        styles = ["", STYLES.get(line[1], "red"), *[""] * len(HEADER)]
+        table.add_row(*[Text(line[i], style=styles[i]) for i in columns])
     return table
+
+
+def fitting_columns(lines: Sequence[Sequence[str]], *, width: int) -> list[int]:
+    """Return the places of the columns that fit `width`, dropping the least important first."""
+    widths = {i: max(len(line[i]) for line in lines) for i in range(len(HEADER))}
+    for name in LEAST_IMPORTANT_FIRST:
+        if sum(widths.values()) + GAP * (len(widths) - 1) <= width:
+            break
+        del widths[HEADER.index(name)]
+    return list(widths)
 
 
 def show(rows: Sequence[IslandStatus]) -> None:
@@ -73,7 +90,8 @@ def show(rows: Sequence[IslandStatus]) -> None:
         return
     from rich.console import Console  # noqa: PLC0415
 
-    Console().print(as_rich(rows))
+    console = Console()
+    console.print(as_rich(rows, width=console.width))
 
 
 def champions(rows: Sequence[IslandStatus]) -> str:

@@ -37,9 +37,10 @@ def _watch_live(look: Callable[[], list[IslandStatus]], is_over: Callable[[], bo
     from rich.console import Console  # noqa: PLC0415 - slow to load, and useless in a pipe
     from rich.live import Live  # noqa: PLC0415
 
-    with Live(console=Console(), auto_refresh=False, transient=True) as live:
+    console = Console()
+    with Live(console=console, auto_refresh=False, transient=True) as live:
         while not is_over():
-            live.update(table.as_rich(look()), refresh=True)
+            live.update(table.as_rich(look(), width=console.width), refresh=True)
             time.sleep(INTERVAL_S)
 
 

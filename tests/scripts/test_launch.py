@@ -168,7 +168,7 @@ def test_tmux_has_a_pane_per_island_and_one_with_the_status(tmp_path: Path, tmux
     def text_of(pane: str) -> str:
         return run("tmux", "capture-pane", "-p", "-t", pane, **tmux).stdout
 
-    wait_until(lambda: all(f"island-0{i} running" in text_of(panes[0]) for i in (1, 2, 3)), "the status pane")
+    wait_until(lambda: all(f"island-0{i}  running" in text_of(panes[0]) for i in (1, 2, 3)), "the status pane")
     wait_until(lambda: "published 5 genomes" in text_of(panes[1]), "an island's pane")
     assert launch(tmp_path / "s", "--tmux", "--session", "lagoon", "3", *ENDLESS, **tmux).returncode == 2
     pids = [row["pid"] for row in status(tmp_path / "s")]

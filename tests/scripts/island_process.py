@@ -1,0 +1,219 @@
+"""An island in a process of its own, which a test may slow down, stop, or kill before any of its file operations."""
+
+from __future__ import annotations
+
+import itertools
+import json
+import multiprocessing
+import os
+import shutil
+import signal
+import sys
+import time
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from evo import runlog
+from evo.config import island_config
+from evo.errors import AtollError
+from evo.paths import GENOMES, SharedPaths
+from evo.tasks.functions import FunctionTask
+from migration import manifest
+from scripts.evolve import run_island
+
+if TYPE_CHECKING:
+    from multiprocessing.context import ForkServerProcess
+
+DEADLINE_S = 60.0
+KILLED = -signal.SIGKILL
+DEFAULTS = {"population": 12, "generations": 12, "migrate_every": 3, "checkpoint_every": 2, "task": "sphere"}
+FILE_EVENTS = {"open", "os.rename", "os.link", "os.mkdir", "os.remove", "os.rmdir", "os.truncate"}
+
+CONTEXT = multiprocessing.get_context("forkserver")
+CONTEXT.set_forkserver_preload(["pytest", "scripts.evolve", "tests.scripts.island_process"])
+
+
+@dataclass(frozen=True)
+class Job:
+    """What an island is to do.
+
+    Attributes:
+        root: The shared directory.
+        island: Its name.
+        values: Settings that differ from `DEFAULTS`.
+        is_fresh: Start again.
+        delay_s: Seconds each evaluation takes longer.
+        die_before: Kill the process before its file operation of this number; 0 never.
+        output: Where standard output and error go.
+    """
+
+    root: Path
+    island: str
+    values: dict[str, Any]
+    is_fresh: bool = False
+    delay_s: float = 0.0
+    die_before: int = 0
+    output: Path | None = None
+
+
+class Screen:
+    """Prints what an island says."""
+
+    def say(self, text):
+        print(text, flush=True)  # noqa: T201
+
+    def generation(self, record):
+        pass
+
+    def migration(self, text):
+        pass
+
+
+def perform(job: Job) -> int:
+    """Evolve in this process; return the exit code."""
+    values = {**DEFAULTS, **job.values}
+    try:
+        return run_island(island_config(job.island, values, {}), root=job.root, is_fresh=job.is_fresh, display=Screen())
+    except AtollError as error:
+        print(f"{type(error).__name__}: {error}", flush=True)  # noqa: T201
+        return error.exit_code
+
+
+def main(job: Job) -> None:
+    """Perform a job as a process, and exit."""
+    if job.output:
+        descriptor = os.open(job.output, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o666)
+        os.dup2(descriptor, 1)
+        os.dup2(descriptor, 2)
+    if job.delay_s:
+        evaluate = FunctionTask.evaluate
+        FunctionTask.evaluate = lambda *args: [time.sleep(job.delay_s), evaluate(*args)][1]  # type: ignore[method-assign]
+    if job.die_before:
+        die_before(job.die_before, job.root)
+    sys.exit(perform(job))
+
+
+def die_before(n: int, root: Path) -> None:
+    """Kill this process before its n-th file operation below `root`, without any clearing up."""
+    count = 0
+
+    def step():
+        nonlocal count
+        count += 1
+        if count == n:
+            os.kill(os.getpid(), signal.SIGKILL)
+
+    def audit(event, arguments):
+        if event in FILE_EVENTS and isinstance(arguments[0], str | Path) and _is_below(str(arguments[0]), root):
+            step()
+
+    def wrapped(call):
+        return lambda *args: [step(), call(*args)][1]
+
+    os.write, os.fsync = wrapped(os.write), wrapped(os.fsync)
+    sys.addaudithook(audit)
+
+
+def _is_below(path: str, root: Path) -> bool:
+    return path.startswith(str(root)) or not path.startswith("/")
+
+
+def trials(template: Path, place: Path, values: dict[str, Any], first: int, step: int) -> None:
+    """Kill a run before its operations number `first`, `first + step`, ... and restart it; write what was wrong.
+
+    Each process is a fork of this one, which has a single thread and every import done.
+    """
+    run_forked(Job(shutil.copytree(template, place / f"whole-{first}"), "a", values))
+    expected = outcome(place / f"whole-{first}")
+    wrong: list[str] = []
+    for n in itertools.count(first, step):
+        root = shutil.copytree(template, place / f"killed-{n}")
+        code = run_forked(Job(root, "a", values, die_before=n))
+        if code == 0:
+            break
+        codes = code, run_forked(Job(root, "a", values))
+        if codes != (KILLED, 0):
+            wrong.append(f"killed before operation {n}: exit codes {codes}")
+        elif outcome(root) != expected:
+            parts = [name for name, value in outcome(root).items() if value != expected[name]]
+            wrong.append(f"killed before operation {n}: another {', '.join(parts)}")
+        shutil.rmtree(root)
+    (place / f"trials-{first}.json").write_text(json.dumps({"operations": n, "wrong": wrong}))
+
+
+def run_forked(job: Job) -> int:
+    """Perform a job in a fork of this process; return its exit code."""
+    child = os.fork()
+    if not child:
+        try:
+            main(replace(job, output=Path(os.devnull)))
+        except SystemExit as ending:
+            os._exit(int(ending.code or 0))
+        finally:
+            os._exit(99)
+    return os.waitstatus_to_exitcode(os.waitpid(child, 0)[1])
+
+
+def start(job: Job) -> ForkServerProcess:
+    """Start an island."""
+    process = CONTEXT.Process(target=main, args=(job,))
+    process.start()
+    return process
+
+
+def end(process: ForkServerProcess) -> int:
+    """Wait for an island; return its exit code, negative for the signal that killed it."""
+    process.join(DEADLINE_S)
+    code = process.exitcode
+    if code is None:
+        process.kill()
+        process.join()
+    process.close()
+    assert code is not None, f"the island did not end within {DEADLINE_S} s"
+    return code
+
+
+def run(root: Path, island: str = "a", **values: Any) -> int:
+    """Run an island to its end in a process of its own."""
+    return end(start(Job(root, island, values)))
+
+
+def outcome(root: Path, island: str = "a") -> dict[str, Any]:
+    """Return all that must not depend on how a run was cut into processes, nor on the clock."""
+    paths = SharedPaths(root).island(island)
+    batches = sorted(paths.outbox.glob("gen-*"), key=lambda path: int(path.name[4:]))
+    return {
+        "champion": paths.champion.read_bytes(),
+        "checkpoints": {path.name: path.read_bytes() for path in sorted(paths.checkpoints.iterdir())},
+        "inbox": {p.name: p.read_bytes() for p in sorted(paths.inboxes.iterdir())} if paths.inboxes.exists() else {},
+        "log": timeless(runlog.current(runlog.read(paths.log))),
+        "ledger": timeless(runlog.current(runlog.read(paths.ledger))),
+        "published": {
+            path.name: (
+                manifest.parse((path / "manifest.json").read_bytes()).content_sha256,
+                (path / GENOMES).read_bytes(),
+            )
+            for path in batches
+        },
+        "leftovers": [str(p.relative_to(root)) for p in root.rglob(".t*") if {".tmp-", ".tras"} & {p.name[:5]}],
+    }
+
+
+def timeless(records: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    """Leave out start lines and the time of every other."""
+    return [
+        {name: value for name, value in record.items() if name != "time"}
+        for record in records
+        if record["kind"] != "start"
+    ]
+
+
+def last_generation(root: Path, island: str = "a") -> int:
+    """Return the newest generation in an island's log, -1 before there is one."""
+    return runlog.read_last(SharedPaths(root).island(island).log).get("generation", {}).get("generation", -1)
+
+
+if __name__ == "__main__":
+    ORDER = json.loads(sys.argv[1])
+    main(Job(Path(ORDER["root"]), ORDER["island"], ORDER["values"]))

@@ -1,0 +1,69 @@
+from __future__ import annotations
+
+from dataclasses import replace
+from io import StringIO
+
+from hypothesis import given
+from hypothesis import strategies as st
+from rich.console import Console
+
+from migration.status import IslandStatus
+from scripts.view import table
+
+ROW = IslandStatus(
+    name="island-01",
+    condition="running",
+    generation=12,
+    target=150,
+    best=123.456,
+    median=-1.5,
+    champion=130.0,
+    diversity=0.2,
+    exports=5,
+    imports=4,
+    refused=0,
+    last_export=10,
+    last_import=10,
+    rate_per_s=0.5,
+    epoch=1,
+    host="here",
+    pid=1,
+    threads=1,
+    memory_mb=55.5,
+    champion_path="/c",
+)
+
+
+def drawn(rows: list[IslandStatus], width: int) -> list[str]:
+    console = Console(file=StringIO(), width=width)
+    console.print(table.as_rich(rows, width=width))
+    assert isinstance(console.file, StringIO)
+    return console.file.getvalue().splitlines()
+
+
+@given(st.integers(40, 200))
+def test_a_terminal_of_any_width_shows_whole_words(width: int) -> None:
+    lines = drawn([ROW, replace(ROW, name="island-02")], width)
+    assert len(lines) == 3
+    assert not any("…" in line for line in lines)
+    assert [line.split()[:3] for line in lines[1:]] == [
+        [name, "running", "12/150"] for name in ("island-01", "island-02")
+    ]
+
+
+def test_a_wide_terminal_shows_what_a_pipe_gets() -> None:
+    rows = [ROW, replace(ROW, name="island-02", threads=None, memory_mb=None, best=None)]
+    assert [line.split() for line in drawn(rows, 200)] == [line.split() for line in table.as_text(rows).splitlines()]
+
+
+def test_a_name_is_text_and_never_markup() -> None:
+    assert "[bold]x" in drawn([replace(ROW, name="[bold]x")], 200)[1]
+
+
+def test_champions_come_best_first() -> None:
+    rows = [
+        replace(ROW, name="b", champion=1.0),
+        replace(ROW, name="a", champion=2.0),
+        replace(ROW, champion_path=None),
+    ]
+    assert table.champions(rows).splitlines() == ["champion of a: 2  /c", "champion of b: 1  /c"]

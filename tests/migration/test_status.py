@@ -1,0 +1,122 @@
+from __future__ import annotations
+
+import dataclasses
+import json
+import os
+from typing import TYPE_CHECKING
+
+import pytest
+
+from evo import atomic, runlog
+from evo.paths import IslandPaths, SharedPaths
+from migration import epochs, status
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from migration.epochs import Epoch
+
+
+@pytest.fixture
+def shared(tmp_path: Path) -> SharedPaths:
+    return SharedPaths(tmp_path)
+
+
+def live(paths: IslandPaths, *, generation: int, target: int = 50) -> Epoch:
+    """Leave the files of an island that this very process runs."""
+    epoch = epochs.claim(paths, after=0, generation=0, target=target, population=10, task="sphere")
+    atomic.make_directory(paths.home)
+    runlog.append(paths.log, {"kind": "start", "generation": 0, "epoch": epoch.number})
+    for g in range(generation + 1):
+        line = {"kind": "generation", "generation": g, "best": g * 1.0, "median": 0.5, "champion": g * 1.0}
+        counts = {"diversity": 0.1, "exports": g, "imports": 0, "refused": 0}
+        runlog.append(paths.log, {**line, **counts, "time": {"unix_s": epoch.started_s + g + 1.0}})
+    return epoch
+
+
+def change(paths: IslandPaths, epoch: Epoch, **fields: object) -> None:
+    """Make the epoch's record say something else."""
+    record = dataclasses.asdict(dataclasses.replace(epoch, **fields))  # type: ignore[arg-type]
+    atomic.replace_file(paths.epoch(epoch.number), json.dumps(record).encode(), durable=False)
+
+
+def test_a_living_process_is_running_with_its_threads_and_memory(shared: SharedPaths) -> None:
+    live(shared.island("a"), generation=7)
+    [row] = status.read_all(shared)
+    assert (row.condition, row.generation, row.target, row.best, row.pid) == ("running", 7, 50, 7.0, os.getpid())
+    assert (row.threads or 0) >= 1
+    assert (row.memory_mb or 0) > 1
+    assert row.rate_per_s == pytest.approx(7 / 8)
+
+
+def test_an_island_at_its_target_is_finished_whether_or_not_its_process_lives(shared: SharedPaths) -> None:
+    live(shared.island("a"), generation=50)
+    assert status.read_island(shared.island("a")).condition == "finished"
+
+
+@pytest.mark.parametrize("fields", [{"pid": 2**22 + 1}, {"process_started_s": 1.0}, {"boot_id": "another boot"}])
+def test_a_dead_or_reused_pid_is_stopped(fields: dict[str, object], shared: SharedPaths) -> None:
+    epoch = live(shared.island("a"), generation=7)
+    change(shared.island("a"), epoch, **fields)
+    row = status.read_island(shared.island("a"))
+    assert (row.condition, row.threads, row.memory_mb) == ("stopped", None, None)
+
+
+def test_another_hosts_island_is_only_told_by_its_beat(shared: SharedPaths) -> None:
+    paths = shared.island("a")
+    epoch = live(paths, generation=7)
+    change(paths, epoch, host="far-away")
+    now_s = 0.0
+    watch = status.BeatWatch(shared, clock=lambda: now_s)
+
+    def look() -> str:
+        return watch.look()[0].condition
+
+    assert status.read_island(paths).condition == "elsewhere"
+    atomic.replace_file(paths.beat, b"1", durable=False)
+    assert look() == "elsewhere"
+    atomic.replace_file(paths.beat, b"2", durable=False)
+    assert look() == "running"
+    now_s = status.SILENT_AFTER_S
+    assert look() == "elsewhere"
+    now_s += 1.0
+    assert look() == "silent"
+    atomic.replace_file(paths.beat, b"3", durable=False)
+    assert look() == "running"
+
+
+def test_after_a_restart_the_superseded_generations_do_not_count(shared: SharedPaths) -> None:
+    paths = shared.island("a")
+    live(paths, generation=17)
+    epochs.claim(paths, after=0, generation=10, target=50, population=10, task="sphere")
+    runlog.append(paths.log, {"kind": "start", "generation": 10, "epoch": 2})
+    row = status.read_island(paths)
+    assert (row.generation, row.epoch, row.best) == (10, 2, None)
+
+
+def test_all_islands_are_listed_by_name_and_strange_names_are_not(shared: SharedPaths) -> None:
+    for name in ("b", "a"):
+        live(shared.island(name), generation=1)
+    atomic.make_directory(shared.island("only-published").outbox)
+    atomic.make_directory(shared.homes / "not an island")
+    atomic.make_directory(shared.locks)
+    rows = status.read_all(shared)
+    assert [row.name for row in rows] == ["a", "b", "only-published"]
+    assert rows[2].condition == "stopped"
+
+
+def test_a_torn_log_or_a_hostile_epoch_still_gives_a_row(shared: SharedPaths) -> None:
+    paths = shared.island("a")
+    epoch = live(paths, generation=3)
+    with paths.log.open("ab") as log:
+        log.write(b'{"kind": "generation", "gener')
+    assert status.read_island(paths).generation == 3
+    paths.epoch(epoch.number).write_bytes(b"[1]")
+    row = status.read_island(paths)
+    assert (row.condition, row.pid) == ("stopped", None)
+
+
+def test_a_row_is_json(shared: SharedPaths) -> None:
+    live(shared.island("a"), generation=1)
+    [row] = status.read_all(shared)
+    assert json.loads(json.dumps(row.as_json()))["name"] == "a"

@@ -159,6 +159,13 @@ def remove_directory(path: Path) -> None:
         shutil.rmtree(path, ignore_errors=True)
 
 
+def clear_leftovers(path: Path) -> None:
+    """Remove what a killed process left half written, or half removed, in a directory that is ours alone."""
+    with contextlib.suppress(FileNotFoundError, NotADirectoryError), os.scandir(path) as entries:
+        for name in [entry.name for entry in entries if entry.name.startswith((".tmp-", ".trash-"))]:
+            remove_directory(path / name)
+
+
 def sync_directory(path: Path) -> None:
     """Make the names in a directory survive a power cut."""
     descriptor = os.open(path, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)

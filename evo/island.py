@@ -134,14 +134,14 @@ def evolve(
             keeper.checkpoint(evaluated)
         if exchange is not None and is_migrating:
             state = _migrate(config, task, state, exchange=exchange)
-        keeper.log(state, evaluate_s=evaluate_s)
-        if exchange is not None:
-            exchange.beat(state.generation)
         is_stopped = not is_last and is_stopping()
         if is_stopped and not is_kept:
             keeper.checkpoint(evaluated)
         if is_kept or is_stopped:
             keeper.champion(state)
+        keeper.log(state, evaluate_s=evaluate_s)  # last of what is kept: a generation that has its line is complete
+        if exchange is not None:
+            exchange.beat(state.generation)
         if is_last or is_stopped:
             return state
         randomness = streams(config.seed, config.island, state.generation)

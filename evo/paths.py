@@ -52,6 +52,11 @@ def parse_generation(name: str, pattern: re.Pattern[str] = GENERATION_NAME) -> i
     return int(match[1]) if match else None
 
 
+def archive_name(island: str) -> re.Pattern[str]:
+    """Describe the folder that `--fresh` archives an island to: its name and its last epoch."""
+    return re.compile(rf"{re.escape(island)}-(0|[1-9][0-9]{{0,9}})")
+
+
 @dataclass(frozen=True)
 class IslandPaths:
     """Where one island keeps its files: `home` is private, `outbox` is read by the others.

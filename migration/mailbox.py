@@ -121,10 +121,8 @@ class DirectoryMailbox:
         Returns:
             The generations whose batches were moved out of sight.
         """
-        for place in (self._paths.outbox, self._paths.epochs):
-            for name in list_names(place):
-                if name.startswith((".tmp-", ".trash-")):
-                    atomic.remove_directory(place / name)
+        atomic.clear_leftovers(self._paths.outbox)
+        atomic.clear_leftovers(self._paths.epochs)
         broken = []
         for generation in self._generations(self._paths.name):
             try:

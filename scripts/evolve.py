@@ -11,12 +11,13 @@ import filelock
 from evo import atomic, checkpoint, runlog
 from evo.errors import OwnerConflictError
 from evo.island import FileKeeper, StopSignal, evolve, recorded_settings, task_identity
-from evo.paths import SharedPaths
+from evo.paths import SharedPaths, archive_name, parse_generation
 from evo.tasks.loader import load_task
 from migration import epochs, locks, pool
 from migration.batch import Publisher
 from migration.exchange import DirectoryExchange
 from migration.ledger import Ledger
+from migration.untrusted import list_names
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -83,14 +84,15 @@ def run_island(config: IslandConfig, *, root: Path, is_fresh: bool, display: Dis
     task = _load_task(config, config.backend)
     joined = pool.join(shared, seed=config.seed, task=task_identity(task))
     with _owned(paths, joined), StopSignal() as stop:
-        after = _last_epoch(paths)
+        _clear_leftovers(paths)
+        after = _last_epoch(shared, paths)
         if is_fresh:
             archive(shared, paths, epoch=after, display=display)
         resumed = _resume(paths, config, task)
         if resumed and resumed.backend != task.backend:
             task = _load_task(config, resumed.backend)
         start = _Start(config, task, joined, resumed)
-        if start.resumed and start.generation >= config.generations:
+        if start.resumed and start.generation >= config.generations and _is_over(paths, start.generation):
             display.say(
                 f"{config.island} is already at generation {start.generation}; use -g {2 * start.generation} to go on, "
                 f"or --fresh to archive it and start again"
@@ -125,25 +127,45 @@ def _load_task(config: IslandConfig, backend: str) -> Task:
 def _owned(paths: IslandPaths, joined: Pool) -> Iterator[None]:
     lock = locks.owner_lock(paths.owner_lock, joined.lock_class)
     try:
-        with atomic.storage_errors("lock the island"):
-            lock.acquire()
-    except filelock.Timeout as error:
+        lock.acquire()
+    except filelock.Timeout as error:  # an OSError too, so it comes first
         holder = epochs.latest(paths)
         who = epochs.describe(holder) if holder else "another process that is just starting"
         raise OwnerConflictError(
             f"island {paths.name} is already run by {who}; choose another name, or stop that process first"
         ) from error
+    except OSError as error:
+        with atomic.storage_errors("lock the island"):
+            raise error from None
     try:
         yield
     finally:
         lock.release()
 
 
-def _last_epoch(paths: IslandPaths) -> int:
-    """Return the highest epoch known here, also when a crash left only the private half of an archived island."""
-    start = runlog.read_last(paths.log).get("start", {})
-    private = start.get("epoch", 0)
-    return max(private if isinstance(private, int) else 0, epochs.latest_number(paths))
+def _clear_leftovers(paths: IslandPaths) -> None:
+    with atomic.storage_errors("clear what an earlier start left"):
+        for place in (paths.home, paths.checkpoints, paths.inboxes, paths.outbox, paths.epochs):
+            atomic.clear_leftovers(place)
+
+
+def _last_epoch(shared: SharedPaths, paths: IslandPaths) -> int:
+    """Return the highest epoch known here, also when a crash left an island archived by half, or archived and no more.
+
+    Raises:
+        StorageError: The file system refused.
+    """
+    with atomic.storage_errors("look for earlier starts"):
+        start = runlog.read_last(paths.log).get("start", {})
+        archived = [parse_generation(name, archive_name(paths.name)) for name in list_names(shared.archive)]
+        known = [start.get("epoch", 0), epochs.latest_number(paths), *archived]
+    return max(number for number in known if isinstance(number, int))
+
+
+def _is_over(paths: IslandPaths, generation: int) -> bool:
+    """Say whether a generation's line, which is written after all else, is in the log: a killed run may lack it."""
+    last = runlog.read_last(paths.log).get("generation", {}).get("generation")
+    return isinstance(last, int) and last >= generation
 
 
 def _resume(paths: IslandPaths, config: IslandConfig, task: Task) -> Checkpoint | None:

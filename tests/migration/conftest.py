@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import pytest
-from archipelago import InMemory, OnDisk
+
+from tests.migration.archipelago import InMemory, OnDisk
 
 
 @pytest.fixture

@@ -10,15 +10,6 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
-from archipelago import (
-    RUN_ID,
-    SPEC,
-    gene_names,
-    migrants_of,
-    packed,
-    publisher,
-    write_batch,
-)
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -27,6 +18,15 @@ from evo.genome import GenomeSpec, Migrants, Population, Segment
 from evo.paths import GENOMES, MANIFEST
 from migration import batch, manifest, untrusted
 from migration.untrusted import Reason, RefusedError, VanishedError
+from tests.migration.archipelago import (
+    RUN_ID,
+    SPEC,
+    gene_names,
+    migrants_of,
+    packed,
+    publisher,
+    write_batch,
+)
 
 SHAPE = (3, SPEC.size)
 KIND = {"format": 1, "kind": "genomes"}

@@ -6,7 +6,6 @@ from collections import Counter
 
 import numpy as np
 import pytest
-from archipelago import SEED, SPEC, gene_names, migrants_of, publisher
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -17,6 +16,7 @@ from migration.batch import Batch
 from migration.draw import draw
 from migration.inbox import Refusal
 from migration.untrusted import MAX_ISLANDS, Reason
+from tests.migration.archipelago import SEED, SPEC, gene_names, migrants_of, publisher
 
 ME = "island-00"
 

@@ -9,7 +9,12 @@ from collections import Counter
 
 import numpy as np
 import pytest
-from archipelago import (
+
+from evo.errors import FencedError, StorageError
+from evo.paths import GENOMES, MANIFEST
+from migration import batch, inbox, locks
+from migration.untrusted import Reason
+from tests.migration.archipelago import (
     collect,
     damage,
     gene_names,
@@ -20,11 +25,6 @@ from archipelago import (
     tree,
     write_batch,
 )
-
-from evo.errors import FencedError, StorageError
-from evo.paths import GENOMES, MANIFEST
-from migration import batch, inbox, locks
-from migration.untrusted import Reason
 
 
 def same(one, other):

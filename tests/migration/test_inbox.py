@@ -6,7 +6,6 @@ import dataclasses
 
 import numpy as np
 import pytest
-from archipelago import SPEC, migrants_of
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -16,6 +15,7 @@ from evo.paths import SharedPaths
 from migration import inbox
 from migration.inbox import Arrivals, Refusal, Source
 from migration.untrusted import MAX_GENOMES, MAX_ISLANDS, Reason, RefusedError
+from tests.migration.archipelago import SPEC, migrants_of
 
 NAMES = st.sampled_from(["a", "b", "island-01"])
 COUNTS = st.integers(0, 2**53)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import pytest
-from archipelago import read_ledger
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
@@ -11,6 +10,7 @@ from evo import runlog
 from evo.errors import StorageError
 from evo.paths import SharedPaths
 from migration.ledger import Ledger
+from tests.migration.archipelago import read_ledger
 
 
 @pytest.fixture

@@ -9,13 +9,13 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
-from archipelago import damage, migrants_of, publisher, tree, write_batch
 
 from evo import atomic
 from evo.errors import FencedError, StorageError
 from evo.paths import GENOMES, MANIFEST
 from migration import batch, locks
 from migration.untrusted import RefusedError
+from tests.migration.archipelago import damage, migrants_of, publisher, tree, write_batch
 
 # Publishing
 

@@ -8,11 +8,11 @@ import shutil
 from dataclasses import replace
 
 import pytest
-from archipelago import damage, migrants_of, packed, publisher, write_batch
 
 from evo.paths import GENOMES, MANIFEST
 from migration import batch, locks
 from migration.untrusted import MAX_ISLANDS, Reason
+from tests.migration.archipelago import damage, migrants_of, packed, publisher, write_batch
 
 
 def reasons(found):

@@ -9,13 +9,13 @@ import json
 
 import numpy as np
 import pytest
-from archipelago import packed, publisher
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from evo.paths import MANIFEST
 from migration.manifest import GenomeEntry, Manifest, parse
 from migration.untrusted import Reason, RefusedError
+from tests.migration.archipelago import packed, publisher
 
 TEXTS = st.text(st.characters(codec="ascii", min_codepoint=33, max_codepoint=126), max_size=40)
 NAMES = st.from_regex(r"[A-Za-z0-9][A-Za-z0-9_-]{0,10}", fullmatch=True).filter(lambda name: name.lower() != "locks")

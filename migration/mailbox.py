@@ -12,8 +12,10 @@ One writer per folder: an island writes only its own, and reads the others'. Wha
 from __future__ import annotations
 
 import errno
+import math
 import os
 import secrets
+import time
 from typing import TYPE_CHECKING
 
 from evo import atomic, strict_json
@@ -25,12 +27,15 @@ from migration.inbox import Arrivals, Refusal, Seen
 from migration.untrusted import MAX_ISLANDS, Reason, RefusedError, VanishedError, list_names
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from evo.genome import Migrants
     from migration.batch import Batch, Publisher
     from migration.epochs import Epoch
     from migration.manifest import Manifest
 
 TRIES_PER_PEER = 3
+BEAT_INTERVAL_S = 1.0
 _OCCUPIED = {errno.ENOTEMPTY, errno.EEXIST, errno.ENOENT, errno.ESTALE, errno.EIO}
 
 
@@ -44,6 +49,7 @@ class DirectoryMailbox:
         epoch: Which start of the island this is.
         lock_class: The pool's kind of lock.
         durable: Publications survive a power cut.
+        clock: Seconds that never jump.
     """
 
     def __init__(
@@ -55,6 +61,7 @@ class DirectoryMailbox:
         epoch: Epoch,
         lock_class: str,
         durable: bool,
+        clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self._shared = shared
         self._paths = paths
@@ -62,6 +69,8 @@ class DirectoryMailbox:
         self._epoch = epoch
         self._lock_class = lock_class
         self._durable = durable
+        self._clock = clock
+        self._last_beat_s = -math.inf
 
     def peers(self) -> tuple[str, ...]:
         """Return the names of all islands in the pool but this one, by one listing.
@@ -151,11 +160,14 @@ class DirectoryMailbox:
         return old
 
     def beat(self, generation: int) -> None:
-        """Show that the island lives.
+        """Show that the island lives, once a second at most: replacing a file costs milliseconds on some mounts.
 
         Raises:
             OSError: The file system refused.
         """
+        if self._clock() - self._last_beat_s < BEAT_INTERVAL_S:
+            return
+        self._last_beat_s = self._clock()
         record = {"epoch": self._epoch.number, "nonce": self._epoch.nonce, "generation": generation}
         atomic.replace_file(self._paths.beat, strict_json.encode(record), durable=False)
 

@@ -110,6 +110,7 @@ class OnDisk:
     root: Path
     lock_class: str = "flock"
     name: str = "disk"
+    now_s: float = 0.0
 
     @property
     def shared(self) -> SharedPaths:
@@ -131,6 +132,7 @@ class OnDisk:
             epoch=epoch,
             lock_class=self.lock_class,
             durable=False,
+            clock=lambda: self.now_s,
         )
 
     def island(self, island: str, *, generation: int = 0, **migration: Any) -> Exchange:

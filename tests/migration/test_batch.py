@@ -199,6 +199,21 @@ def test_an_empty_table_of_ancestors_is_refused(place):
     assert refuse(place) is Reason.DAMAGED
 
 
+def test_a_header_beyond_the_limit_is_refused_though_valid(place):
+    sent = migrants_of("a", 10).population
+    padding = {"x": "y" * untrusted.MAX_HEADER_BYTES}
+    write_batch(place, with_genomes(arrayfile.encode({"genes": sent.genes, "ancestry": sent.owners}, KIND | padding)))
+    assert refuse(place) is Reason.DAMAGED
+
+
+def test_another_valid_file_of_the_same_genes_is_refused(place):
+    """Who descends from whom stands in the file alone, so only the file's hash notices an exchange."""
+    sent = migrants_of("a", 10, ancestors=("a", "b")).population
+    signed, other = (with_arrays(sent.genes, owners, islands=("a", "b")) for owners in (sent.owners, 1 - sent.owners))
+    write_batch(place, {**signed, GENOMES: other[GENOMES]})
+    assert refuse(place) is Reason.DAMAGED
+
+
 def test_swapped_genomes_are_refused(place):
     sent = migrants_of("a", 10).population
     write_batch(place, with_arrays(sent.genes, sent.owners, sha256s=[batch.genome_sha256(r) for r in sent.genes[::-1]]))

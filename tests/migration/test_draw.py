@@ -71,6 +71,7 @@ def test_an_import_is_at_most_k_distinct_genomes_as_they_were_published(sizes, k
     assert n <= k
     assert n == len(found.sources) == len(found.migrants.fitness) == len(set(found.migrants.ids))
     assert found.peers == len(sizes)
+    assert [source.island for source in found.sources] == sorted(source.island for source in found.sources)
     for i, source in enumerate(found.sources):
         there = shelves.batches[source.island]
         j = there.migrants.ids.index(found.migrants.ids[i])

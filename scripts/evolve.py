@@ -130,7 +130,8 @@ def _owned(paths: IslandPaths, joined: Pool) -> Iterator[None]:
         lock.acquire()
     except filelock.Timeout as error:  # an OSError too, so it comes first
         holder = epochs.latest(paths)
-        who = epochs.describe(holder) if holder else "another process that is just starting"
+        is_current = holder is not None and epochs.is_alive(holder) is not False
+        who = epochs.describe(holder) if holder and is_current else "another process that is just starting"
         raise OwnerConflictError(
             f"island {paths.name} is already run by {who}; choose another name, or stop that process first"
         ) from error

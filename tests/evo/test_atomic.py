@@ -284,6 +284,20 @@ def test_what_lies_in_the_place_of_a_directory_is_removed_and_what_it_points_to_
     assert content(theirs) == {"f": OLD}
 
 
+def test_only_leftovers_are_cleared(tmp_path):
+    for name in (".tmp-a", ".trash-b", ".tmp", ".hidden", "gen-1", "tmp-c"):
+        (tmp_path / name).mkdir()
+        (tmp_path / name / "f").write_bytes(OLD)
+    (tmp_path / ".tmp-file").write_bytes(OLD)
+    (tmp_path / ".tmp-link").symlink_to(tmp_path / "gen-1")
+    for _ in range(2):
+        atomic.clear_leftovers(tmp_path)
+        assert {entry.name for entry in tmp_path.iterdir()} == {".tmp", ".hidden", "gen-1", "tmp-c"}
+    assert content(tmp_path / "gen-1") == {"f": OLD}
+    atomic.clear_leftovers(tmp_path / "none")
+    atomic.clear_leftovers(tmp_path / "gen-1" / "f")
+
+
 @pytest.mark.parametrize(
     ("code", "advice"),
     [

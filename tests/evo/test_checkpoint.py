@@ -152,6 +152,14 @@ def test_a_failure_to_save_leaves_the_older_ones(paths, monkeypatch):
     assert kept(paths) == ["gen-10.safetensors", "gen-20.safetensors"]
 
 
+def test_checkpoints_and_champions_survive_a_power_cut(paths, tmp_path, monkeypatch):
+    synced = []
+    monkeypatch.setattr("evo.atomic.sync_directory", synced.append)
+    checkpoint.save(paths, at(3))
+    checkpoint.save_champion(tmp_path / "c", at(3).state.champion, island="island-01", task={})
+    assert synced == [paths.checkpoints, tmp_path]
+
+
 def test_the_same_settings_go_on_and_so_does_a_longer_run():
     checkpoint.check_settings(at(3), SETTINGS)
     checkpoint.check_settings(checkpoint.decode(checkpoint.encode(at(3))), SETTINGS | {"generations": 90})

@@ -12,6 +12,7 @@ from evo.paths import (
     EPOCH_NAME,
     IslandPaths,
     SharedPaths,
+    archive_name,
     check_island_name,
     generation_name,
     is_island_name,
@@ -116,6 +117,14 @@ def test_a_generations_name_is_read_back(generation):
     assert parse_generation(IslandPaths(ROOT, "a").checkpoint(generation).name, CHECKPOINT_NAME) == generation
     if generation:
         assert parse_generation(IslandPaths(ROOT, "a").epoch(generation).name, EPOCH_NAME) == generation
+
+
+@given(good_names, good_names, st.integers(0, 10**9), st.integers(0, 10**9))
+def test_an_archives_name_tells_whose_it_is_and_which(mine, other, epoch, later):
+    assert parse_generation(f"{mine}-{epoch}", archive_name(mine)) == epoch
+    assert (archive_name(mine).fullmatch(f"{other}-{later}") is not None) == (mine == other)
+    assert archive_name(mine).fullmatch(f"{mine}-{later}-{epoch}") is None
+    assert archive_name(f"{mine}-{later}").fullmatch(f"{mine}-{epoch}") is None
 
 
 @given(st.text("gen-0123456789 +\n.\u0661", max_size=16) | st.text(max_size=16))

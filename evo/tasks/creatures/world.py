@@ -41,7 +41,7 @@ class World:
     """
 
     gravity_m_s2: float = 9.81
-    drag_per_s: float = 2.0
+    drag_per_s: float = 4.0
     restitution: float = 0.3
     bounce_m_s: float = 0.5
     sliding_share: float = 0.8

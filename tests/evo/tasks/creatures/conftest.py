@@ -2,9 +2,19 @@
 
 import numpy as np
 import pytest
+import torch
 
 from evo.tasks.creatures.options import CreatureOptions
 from evo.tasks.creatures.task import Creatures
+
+
+@pytest.fixture(autouse=True, scope="session")
+def one_thread():
+    """Steps taken outside an evaluation use one thread too: more wait for each other on arrays this small."""
+    before = torch.get_num_threads()
+    torch.set_num_threads(1)
+    yield
+    torch.set_num_threads(before)
 
 
 @pytest.fixture

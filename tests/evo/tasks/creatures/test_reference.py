@@ -6,7 +6,7 @@ from itertools import pairwise
 import numpy as np
 import pytest
 import torch
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from evo.tasks.creatures import body, reference
@@ -198,10 +198,9 @@ def test_a_mirrored_creature_on_a_mirrored_course_lives_the_same_life(creatures,
 
 
 def test_neither_the_size_of_a_batch_nor_of_its_chunks_changes_a_bit(creatures, genes, monkeypatch):
-    whole = creatures.evaluate(genes, 0)
-    for chunk in (1, 7, 33, 64):
+    whole = creatures.evaluate(genes[:24], 0)
+    for chunk, n in ((1, 2), (7, 9), (33, 24)):
         monkeypatch.setattr(reference, "CHUNK_LANES", chunk)
-        n = 3 if chunk == 1 else len(genes)
         assert creatures.evaluate(genes[:n], 0).tobytes() == whole[:n].tobytes()
 
 
@@ -244,9 +243,9 @@ def test_a_node_adds_its_muscles_in_the_order_of_a_loop_over_the_pairs(creatures
 
 
 def test_a_smaller_step_shows_the_same_body_more_exactly(creatures, genes):
-    _, lanes, motion = afloat(creatures, genes)
+    _, lanes, motion = afloat(creatures, genes[:20])
     target = wriggle(lanes)
-    steps = (6, 12, 24, 192)
+    steps = (6, 12, 24, 96)
     ends = [run(motion, lanes, replace(FLOATING, steps_per_tick=n), 0.5, target=target)[-1] for n in steps]
     errors = [float((end.position_m - ends[-1].position_m).abs().median()) for end in ends[:-1]]
     ratios = [coarse / fine for coarse, fine in pairwise(errors)]
@@ -314,7 +313,6 @@ def some():
     return creatures, creatures.spec.sample(np.random.default_rng(1), 60)
 
 
-@settings(deadline=None)
 @given(
     st.floats(0, 0.25, width=32),
     st.tuples(lengths, lengths, lengths),

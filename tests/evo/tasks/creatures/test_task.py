@@ -62,7 +62,7 @@ def test_nobody_scores_nothing(creatures):
 
 
 def test_threads_do_not_change_the_score():
-    options = CreatureOptions(courses=2, life_s=1.0)
+    options = CreatureOptions(courses=2, life_s=0.3)
     one, two = Creatures(options), Creatures(options, threads=2)
     genes = genes_of(one, 300)
     assert one.evaluate(genes, 0).tobytes() == two.evaluate(genes, 0).tobytes()

@@ -88,7 +88,7 @@ def evolve(
       python cli.py evolve island-02 --config islands.toml
     """
     check_island_name(island)
-    values, file_options = settings.read_config_file(config_file, island) if config_file else ({}, {})
+    values, file_options = _read_file(config_file, island)
     values |= {name: value for name, value in flags.items() if value is not None}
     config = settings.island_config(island, values, file_options | _pairs(options))
 
@@ -257,6 +257,14 @@ def run(command: Callable[[], int | None]) -> int:
     except BrokenPipeError:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 141
+
+
+def _read_file(path: Path | None, island: str) -> tuple[dict[str, Any], dict[str, str]]:
+    if path is None:
+        return {}, {}
+    from evo.config_file import read_config_file
+
+    return read_config_file(path, island)
 
 
 def _pairs(options: tuple[str, ...]) -> dict[str, str]:

@@ -1,6 +1,7 @@
 """Settings: frozen, documented, validated once when they are made.
 
-One flat list of names serves the flags, the TOML file and the log; the field's `help` is what `--help` prints.
+One flat list of names serves the flags, the TOML file (`config_file.py`) and the log; a field's `help` is what `--help`
+prints.
 """
 
 from __future__ import annotations
@@ -15,7 +16,6 @@ from evo.paths import check_island_name
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
-    from pathlib import Path
 
 Value = int | float | str
 T = TypeVar("T")
@@ -224,50 +224,3 @@ def island_config(island: str, values: Mapping[str, Value], options: Mapping[str
 def _make(kind: type[T], values: Mapping[str, Value], **others: object) -> T:
     named = {field.name: values[field.name] for field in setting_fields(kind) if field.name in values}
     return kind(**named, **others)
-
-
-def read_config_file(path: Path, island: str) -> tuple[dict[str, Value], dict[str, str]]:
-    """Read one island's settings and task options from a TOML file: `[defaults]`, overridden by `[<island>]`.
-
-    Raises:
-        ConfigError: The file cannot be read or parsed, or holds something that is not a table of settings.
-    """
-    import tomllib  # noqa: PLC0415 - `--help` must not wait for it
-
-    try:
-        document = tomllib.loads(path.read_text(encoding="utf-8"))
-    except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
-        raise ConfigError(f"cannot read the config file {path}: {error}") from error
-    values: dict[str, Value] = {}
-    options: dict[str, str] = {}
-    for section, table in document.items():
-        if not isinstance(table, dict):
-            raise ConfigError(f"{path}: {section!r} stands outside a section; put it under [defaults] or [<island>]")
-        if section != "defaults":
-            check_island_name(section)
-    for section in ("defaults", island):
-        table = dict(document.get(section, {}))
-        options |= _options(path, section, table.pop("options", {}))
-        values |= _checked_names(path, section, table)
-    return values, options
-
-
-def _options(path: Path, section: str, table: object) -> dict[str, str]:
-    if not isinstance(table, dict) or any(isinstance(value, dict | list) for value in table.values()):
-        raise ConfigError(f"{path}: [{section}.options] must be a table of plain values")
-    return {name: _text(value) for name, value in table.items()}
-
-
-def _text(value: object) -> str:
-    return str(value).lower() if isinstance(value, bool) else str(value)
-
-
-def _checked_names(path: Path, section: str, table: dict[str, Any]) -> dict[str, Value]:
-    known = all_settings()
-    for name in table:
-        if name not in known:
-            raise ConfigError(
-                f"{path}: [{section}] has an unknown setting {name!r}{suggest(name, known)}; "
-                f"known are {', '.join(known)}, and a table 'options'"
-            )
-    return table

@@ -16,7 +16,6 @@ from evo.config import (
     check,
     flag_name,
     island_config,
-    read_config_file,
     setting_fields,
 )
 from evo.errors import ConfigError
@@ -29,12 +28,6 @@ CHOICES = [name for name, field in SETTINGS.items() if field.metadata["choices"]
 
 def make(**values):
     return island_config("island-01", values, {})
-
-
-def read(tmp_path, text, island="island-01"):
-    path = tmp_path / "atoll.toml"
-    path.write_text(text, encoding="utf-8")
-    return read_config_file(path, island)
 
 
 def bound(name, side):
@@ -178,73 +171,6 @@ def test_a_config_cannot_be_changed():
 
 def test_options_have_no_order():
     assert island_config("a", {}, {"x": "1", "b": "2"}) == island_config("a", {}, {"b": "2", "x": "1"})
-
-
-def test_an_island_overrides_the_defaults_and_leaves_the_others_alone(tmp_path):
-    text = """
-        [defaults]
-        population = 100
-        crossover = "blend"
-        options = {courses = 2, life_s = 1.5, flag = true}
-        [island-01]
-        population = 30
-        options = {courses = 4}
-        [island-02]
-        population = 40
-    """
-    mine, options = read(tmp_path, text)
-    assert mine == {"population": 30, "crossover": "blend"}
-    assert options == {"courses": "4", "life_s": "1.5", "flag": "true"}
-    assert read(tmp_path, text, "island-02")[0]["population"] == 40
-    assert read(tmp_path, text, "island-99")[0]["population"] == 100
-    flags = {"population": 20}
-    assert make(**{**mine, **flags}).settings()["population"] == 20
-
-
-def test_every_setting_can_stand_in_a_file(tmp_path):
-    def written(value):
-        return f'"{value}"' if isinstance(value, str) else str(value)
-
-    lines = [f"{name} = {written(field.default)}" for name, field in SETTINGS.items()]
-    values, _ = read(tmp_path, "\n".join(["[defaults]", *lines]))
-    assert make(**values) == make()
-
-
-@pytest.mark.parametrize("section", ["defaults", "island-01"])
-def test_an_unknown_key_names_its_section_and_a_neighbour(tmp_path, section):
-    with pytest.raises(ConfigError) as refusal:
-        read(tmp_path, f"[{section}]\npopulaton = 3")
-    text = str(refusal.value)
-    assert f"[{section}]" in text
-    assert "did you mean 'population'" in text
-    assert all(known in text for known in (*SETTINGS, "options"))
-
-
-@pytest.mark.parametrize(
-    "text",
-    [
-        "population = 3",
-        "[defaults",
-        "[defaults]\npopulation = 3\npopulation = 4",
-        "[[defaults]]",
-        "[defaults]\noptions = 3",
-        "[defaults.options]\na = [1]",
-        "[defaults.options.a]\nb = 1",
-        '["../up"]\npopulation = 3',
-        "[locks]",
-    ],
-)
-def test_what_is_not_a_table_of_settings_is_refused(tmp_path, text):
-    with pytest.raises(ConfigError):
-        read(tmp_path, text)
-
-
-def test_a_file_that_is_not_there_or_not_text_is_refused(tmp_path):
-    with pytest.raises(ConfigError, match="cannot read"):
-        read_config_file(tmp_path / "none.toml", "island-01")
-    (tmp_path / "bytes.toml").write_bytes(b"\xff\xfe")
-    with pytest.raises(ConfigError, match="cannot read"):
-        read_config_file(tmp_path / "bytes.toml", "island-01")
 
 
 def test_check_needs_no_particular_dataclass():

@@ -4,7 +4,8 @@ from typing import TYPE_CHECKING
 
 from click.testing import CliRunner
 
-from evo.config import island_config, read_config_file
+from evo.config import island_config
+from evo.config_file import read_config_file
 from scripts.vary import as_toml, main, vary
 
 if TYPE_CHECKING:

@@ -1,0 +1,71 @@
+"""Settings from a TOML file: `[defaults]` for all islands, `[<island>]` for one, `options` for the task's."""
+
+from __future__ import annotations
+
+import tomllib
+from typing import TYPE_CHECKING, Any
+
+from evo.config import Value, all_settings, suggest
+from evo.errors import ConfigError
+from evo.paths import check_island_name
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+DEFAULTS = "defaults"
+
+Section = tuple[dict[str, Value], dict[str, str]]
+"""Settings, and options of the task."""
+
+
+def read_config_file(path: Path, island: str) -> Section:
+    """Read what a file sets for one island: `[defaults]`, overridden by `[<island>]`.
+
+    Every section is checked, the other islands' too, so that a slip is found by the first island that starts.
+
+    Raises:
+        ConfigError: The file cannot be read or parsed, or holds anything but known names in tables.
+    """
+    if island == DEFAULTS:
+        raise ConfigError(f"an island that reads {path} cannot be called {DEFAULTS!r}, as a section of it is")
+    sections = {name: _section(path, name, table) for name, table in _document(path).items()}
+    values: dict[str, Value] = {}
+    options: dict[str, str] = {}
+    for name in (DEFAULTS, island):
+        own_values, own_options = sections.get(name, ({}, {}))
+        values |= own_values
+        options |= own_options
+    return values, options
+
+
+def _document(path: Path) -> dict[str, Any]:
+    try:
+        return tomllib.loads(path.read_text(encoding="utf-8"))
+    except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
+        raise ConfigError(f"cannot read the config file {path}: {error}") from error
+
+
+def _section(path: Path, name: str, table: object) -> Section:
+    if not isinstance(table, dict):
+        raise ConfigError(f"{path}: {name!r} stands outside a section; put it under [{DEFAULTS}] or [<island>]")
+    if name != DEFAULTS:
+        check_island_name(name)
+    settings = {key: value for key, value in table.items() if key != "options"}
+    known = all_settings()
+    for key in settings:
+        if key not in known:
+            raise ConfigError(
+                f"{path}: [{name}] has an unknown setting {key!r}{suggest(key, known)}; "
+                f"known are {', '.join(known)}, and a table 'options'"
+            )
+    return settings, _options(path, name, table.get("options", {}))
+
+
+def _options(path: Path, name: str, table: object) -> dict[str, str]:
+    if not isinstance(table, dict) or any(isinstance(value, dict | list) for value in table.values()):
+        raise ConfigError(f"{path}: [{name}.options] must be a table of plain values")
+    return {key: _text(value) for key, value in table.items()}
+
+
+def _text(value: object) -> str:
+    return str(value).lower() if isinstance(value, bool) else str(value)

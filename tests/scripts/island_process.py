@@ -23,6 +23,7 @@ from migration import manifest
 from scripts.evolve import run_island
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
     from multiprocessing.context import ForkServerProcess
 
 DEADLINE_S = 60.0
@@ -212,6 +213,26 @@ def timeless(records: list[dict[str, Any]]) -> list[dict[str, Any]]:
 def last_generation(root: Path, island: str = "a") -> int:
     """Return the newest generation in an island's log, -1 before there is one."""
     return runlog.read_last(SharedPaths(root).island(island).log).get("generation", {}).get("generation", -1)
+
+
+def epochs_of(root: Path, island: str = "a") -> list[int]:
+    """Return the numbers of an island's starts."""
+    return sorted(int(path.stem) for path in SharedPaths(root).island(island).epochs.iterdir())
+
+
+def copy_of(template: Path, place: Path) -> Path:
+    """Copy an archipelago."""
+    shutil.copytree(template, place)
+    return place
+
+
+def wait_for(condition: Callable[[], bool], process: ForkServerProcess) -> None:
+    """Wait until an island has come so far; fail if it ends before, or hangs."""
+    deadline_s = time.monotonic() + DEADLINE_S
+    while not condition():
+        assert process.exitcode is None, "the island ended before it came so far"
+        assert time.monotonic() < deadline_s
+        time.sleep(0.001)
 
 
 if __name__ == "__main__":

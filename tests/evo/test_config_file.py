@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import pytest
 
-from evo.config import all_settings
+from evo.config import all_settings, island_config
 from evo.config_file import read_config_file
 from evo.errors import ConfigError
 

@@ -24,7 +24,7 @@ from evo.paths import IslandPaths, SharedPaths, generation_name, is_island_name,
 from migration import batch as batches
 from migration import epochs, inbox, locks
 from migration.inbox import Arrivals, Refusal, Seen
-from migration.untrusted import MAX_ISLANDS, Reason, RefusedError, VanishedError, list_names
+from migration.untrusted import MAX_ISLANDS, Reason, RefusedError, VanishedError, list_folders, list_names
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -78,7 +78,7 @@ class DirectoryMailbox:
         Raises:
             OSError: The pool cannot be listed.
         """
-        names = [name for name in list_names(self._shared.pool) if is_island_name(name)]
+        names = [name for name in list_folders(self._shared.pool) if is_island_name(name)]
         return tuple(name for name in names[:MAX_ISLANDS] if name != self._paths.name)
 
     def newest(self, peer: str, *, seen: Seen) -> tuple[Batch | None, list[Refusal]]:

@@ -15,7 +15,7 @@ from itertools import islice
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
     from pathlib import Path
 
 MAX_ISLANDS = 1024
@@ -59,9 +59,18 @@ class VanishedError(Exception):
 
 def list_names(path: Path, limit: int = MAX_ENTRIES) -> list[str]:
     """Return up to `limit` names of a directory, sorted; none if there is no such directory."""
+    return _list(path, limit, lambda entry: True)  # noqa: ARG005
+
+
+def list_folders(path: Path, limit: int = MAX_ENTRIES) -> list[str]:
+    """Return the same without plain files, which nobody takes for folders; what else is none is refused on opening."""
+    return _list(path, limit, lambda entry: not entry.is_file(follow_symlinks=False))
+
+
+def _list(path: Path, limit: int, is_wanted: Callable[[os.DirEntry[str]], bool]) -> list[str]:
     try:
         with os.scandir(path) as entries:
-            return sorted(entry.name for entry in islice(entries, limit))
+            return sorted(entry.name for entry in islice(entries, limit) if is_wanted(entry))
     except (FileNotFoundError, NotADirectoryError):
         return []
 

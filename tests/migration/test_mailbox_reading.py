@@ -183,8 +183,10 @@ def test_peers_are_the_others_with_islands_names(disk):
     mailbox = disk.mailbox("b")
     for name in ("a", "c", ".tmp-x", "locks", "LOCKS", "a b", "-x", "x" * 65, "é"):
         (disk.shared.pool / name).mkdir(exist_ok=True)
-    (disk.shared.pool / "POOL.json").touch()
-    assert mailbox.peers() == ("a", "c")
+    for stray in ("POOL.json", "notes"):
+        (disk.shared.pool / stray).touch()
+    (disk.shared.pool / "linked").symlink_to(disk.shared.pool / "a")
+    assert mailbox.peers() == ("a", "c", "linked")
 
 
 def test_peers_are_bounded(disk):

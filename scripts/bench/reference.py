@@ -6,7 +6,6 @@ genomes once, decoding and scoring included; every lane costs the same, whatever
 
 from __future__ import annotations
 
-import json
 import statistics
 import time
 from datetime import UTC, datetime
@@ -15,6 +14,7 @@ from pathlib import Path
 import click
 import numpy as np
 
+from evo import atomic, runlog
 from evo.tasks.creatures.options import CreatureOptions
 from evo.tasks.creatures.task import Creatures
 from scripts.bench.machine import describe
@@ -34,13 +34,12 @@ def main(*, population: int, courses: int, life_s: float, threads: int, repetiti
     creatures.evaluate(genes, 0)
     setting = {"population": population, "courses": courses, "life_s": life_s, "threads": threads, **describe()}
     rates = []
-    out.parent.mkdir(parents=True, exist_ok=True)
-    with out.open("a") as rows:
-        for repetition in range(repetitions):
-            wall_s, cpu_s = _time(creatures, genes)
-            rates.append(population * creatures.steps_per_genome / wall_s)
-            row = {"at": datetime.now(UTC).isoformat(), "repetition": repetition, "wall_s": wall_s, "cpu_s": cpu_s}
-            rows.write(json.dumps({**row, "creature_steps_per_s": rates[-1], **setting}) + "\n")
+    atomic.make_directory(out.parent)
+    for repetition in range(repetitions):
+        wall_s, cpu_s = _time(creatures, genes)
+        rates.append(population * creatures.steps_per_genome / wall_s)
+        row = {"at": datetime.now(UTC).isoformat(), "repetition": repetition, "wall_s": wall_s, "cpu_s": cpu_s}
+        runlog.append(out, {**row, "creature_steps_per_s": rates[-1], **setting})
     million = [rate / 1e6 for rate in rates]
     click.echo(
         f"{setting['cpu']}, {threads} thread(s), population {population}, {courses} course(s): "

@@ -6,17 +6,17 @@ then audited on courses it was not trained on. Each seed's figures are a row, wr
 
 from __future__ import annotations
 
-import json
 import time
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
 import numpy as np
 
-from evo import generation
-from evo.config import Breeding
+from evo import atomic, generation, runlog
+from evo.config import island_config
+from evo.island import evolve
 from evo.rng import streams
 from evo.tasks.creatures.audit import examine
 from evo.tasks.creatures.options import CreatureOptions
@@ -24,24 +24,34 @@ from evo.tasks.creatures.task import Creatures
 from scripts.bench.machine import describe
 
 if TYPE_CHECKING:
+    from evo.config import IslandConfig
+    from evo.generation import State
     from evo.genome import Floats
 
 ISLAND = "evolvability"
+MIGRANTS = 1
+"""Nobody migrates here; the setting only has to fit the smallest population."""
 
 
-@dataclass(frozen=True)
-class Plan:
-    """What every seed does.
+@dataclass
+class Curve:
+    """A keeper that keeps the best fitness so far at each generation, and no file.
 
     Attributes:
-        population: Individuals, P.
-        generations: Generations after the founders.
-        breeding: How parents become children.
+        best: Of the founders first.
     """
 
-    population: int
-    generations: int
-    breeding: Breeding
+    best: list[float] = field(default_factory=list)
+
+    def log(self, state: State, *, evaluate_s: float) -> None:  # noqa: ARG002 - see `evo.island.Keeper`
+        """Note a generation."""
+        self.best.append(state.champion.fitness)
+
+    def checkpoint(self, state: State) -> None:
+        """Keep nothing: a run that is cut short is run again."""
+
+    def champion(self, state: State) -> None:
+        """Keep nothing: the last state has it."""
 
 
 @click.command()
@@ -68,14 +78,14 @@ def main(
 ) -> None:
     """Compare evolution with random search at equal evaluations, and audit the champions."""
     creatures = Creatures(CreatureOptions(courses=courses, controller=controller), threads=threads)
-    plan = Plan(population, generations, Breeding())
-    setting = {**creatures.options, **asdict(plan), "backend": creatures.backend, **describe()}
-    out.parent.mkdir(parents=True, exist_ok=True)
-    rows = []
+    values = {"population": population, "generations": generations, "migrants": MIGRANTS, "topology": "none"}
+    atomic.make_directory(out.parent)
+    rows: list[dict[str, float | None]] = []
     for seed in range(first_seed, first_seed + seeds):
-        rows.append(_run(creatures, plan, seed=seed, random=random))
-        with out.open("a") as file:
-            file.write(json.dumps({**rows[-1], **setting}) + "\n")
+        config = island_config(ISLAND, {**values, "seed": seed}, {})
+        rows.append(_run(creatures, config, is_random_wanted=random))
+        setting = {**config.settings(), "options": dict(creatures.options), "backend": creatures.backend, **describe()}
+        runlog.append(out, {**rows[-1], **setting})
         click.echo(_line(rows[-1]))
     for name in ("evolved", "random", "unseen_fitness", "unseen_pellets"):
         values = [value for row in rows if (value := row[name]) is not None]
@@ -83,42 +93,31 @@ def main(
             click.echo(f"{name}: median {np.median(values):.2f} (min {min(values):.2f}, max {max(values):.2f})")
 
 
-def _run(creatures: Creatures, plan: Plan, *, seed: int, random: bool) -> dict[str, float | None]:
+def _run(creatures: Creatures, config: IslandConfig, *, is_random_wanted: bool) -> dict[str, float | None]:
     start_s = time.perf_counter()
-    state, best = _evolve(creatures, plan, seed)
+    curve = Curve()
+    state = evolve(config, creatures, exchange=None, keeper=curve, resumed=None, is_stopping=lambda: False)
     evolution_s = time.perf_counter() - start_s
-    luck = _search_at_random(creatures, plan, seed) if random else None
+    luck = _search_at_random(creatures, config) if is_random_wanted else None
     return {
-        "seed": seed,
+        "seed": config.seed,
         "evaluations": state.counts.evaluations,
         "evolved": state.champion.fitness,
         "random": luck,
         "margin": None if luck is None else state.champion.fitness - luck,
         **asdict(examine(creatures, state.champion.individual.genes[0])),
-        **{f"best_at_{n}": best[n] for n in range(0, plan.generations + 1, 10)},
+        **{f"best_at_{n}": best for n, best in enumerate(curve.best) if n % 10 == 0},
         "evolution_s": evolution_s,
     }
 
 
-def _evolve(creatures: Creatures, plan: Plan, seed: int) -> tuple[generation.State, list[float]]:
-    """Return the last generation and the champion's fitness at each."""
-    founders = generation.found(creatures.spec, plan.population, island=ISLAND, streams=streams(seed, ISLAND, 0))
-    state = generation.assess(creatures, founders, generation=0, before=None)
-    best = [state.champion.fitness]
-    for n in range(plan.generations):
-        bred = streams(seed, ISLAND, n)
-        children = generation.breed(state, creatures.spec, breeding=plan.breeding, streams=bred)
-        state = generation.assess(creatures, children, generation=n + 1, before=state)
-        best.append(state.champion.fitness)
-    return state, best
-
-
-def _search_at_random(creatures: Creatures, plan: Plan, seed: int) -> float:
+def _search_at_random(creatures: Creatures, config: IslandConfig) -> float:
     """Return the best of as many founders as evolution scored genomes."""
     best: list[Floats] = []
-    for n in range(plan.generations + 1):
+    for n in range(config.generations + 1):
         island = f"random-{n}"
-        founders = generation.found(creatures.spec, plan.population, island=island, streams=streams(seed, island, 0))
+        drawn = streams(config.seed, island, 0)
+        founders = generation.found(creatures.spec, config.population, island=island, streams=drawn)
         best.append(generation.score(creatures, founders, generation=0).max())
     return float(max(best))
 

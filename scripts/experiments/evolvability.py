@@ -15,7 +15,7 @@ import click
 import numpy as np
 
 from evo import atomic, generation, runlog
-from evo.config import island_config
+from evo.config import Value, island_config
 from evo.island import evolve
 from evo.rng import streams
 from evo.tasks.creatures.audit import examine
@@ -78,11 +78,16 @@ def main(
 ) -> None:
     """Compare evolution with random search at equal evaluations, and audit the champions."""
     creatures = Creatures(CreatureOptions(courses=courses, controller=controller), threads=threads)
-    values = {"population": population, "generations": generations, "migrants": MIGRANTS, "topology": "none"}
+    plan: dict[str, Value] = {
+        "population": population,
+        "generations": generations,
+        "migrants": MIGRANTS,
+        "topology": "none",
+    }
     atomic.make_directory(out.parent)
     rows: list[dict[str, float | None]] = []
     for seed in range(first_seed, first_seed + seeds):
-        config = island_config(ISLAND, {**values, "seed": seed}, {})
+        config = island_config(ISLAND, {**plan, "seed": seed}, {})
         rows.append(_run(creatures, config, is_random_wanted=random))
         setting = {**config.settings(), "options": dict(creatures.options), "backend": creatures.backend, **describe()}
         runlog.append(out, {**rows[-1], **setting})

@@ -79,10 +79,10 @@ def encode(checkpoint: Checkpoint) -> bytes:
     }
     arrays: arrayfile.Arrays = {
         "genes": state.population.genes,
-        "ancestry": state.population.owners,
+        "ancestry": state.population.ancestry,
         "fitness": state.fitness,
         "champion_genes": state.champion.individual.genes,
-        "champion_ancestry": state.champion.individual.owners,
+        "champion_ancestry": state.champion.individual.ancestry,
     }
     return arrayfile.encode(arrays, metadata)
 
@@ -144,7 +144,7 @@ def save_champion(path: Path, champion: Champion, *, island: str, task: Mapping[
         "islands": list(individual.islands),
         "task": dict(task),
     }
-    arrays: arrayfile.Arrays = {"genes": individual.genes, "ancestry": individual.owners}
+    arrays: arrayfile.Arrays = {"genes": individual.genes, "ancestry": individual.ancestry}
     atomic.replace_file(path, arrayfile.encode(arrays, metadata), durable=True)
 
 

@@ -122,8 +122,8 @@ def breed(state: State, spec: GenomeSpec, *, breeding: Breeding, streams: Stream
     children = variation.mutate(children, spec=spec, breeding=breeding, rng=streams("mutation"))
     elites = state.population.take(survivors)
     genes = np.concatenate([elites.genes, children.genes])
-    owners = np.concatenate([elites.owners, children.owners])
-    return Population(genes, owners, state.population.islands)
+    painted = np.concatenate([elites.ancestry, children.ancestry])
+    return Population(genes, painted, state.population.islands)
 
 
 def score(task: Task, population: Population, *, generation: int) -> Floats:

@@ -18,7 +18,7 @@ from evo.errors import ConfigError
 
 Floats = NDArray[np.float32]
 Indices = NDArray[np.int64]
-Owners = NDArray[np.uint16]
+Ancestry = NDArray[np.uint16]
 Mask = NDArray[np.bool_]
 
 MAX_BOUND = 1e30
@@ -170,12 +170,12 @@ class Population:
 
     Attributes:
         genes: Genomes, float32 [P, D].
-        owners: For each gene, which island's founders it descends from: an index into `islands`, uint16 [P, D].
-        islands: The names that `owners` points into.
+        ancestry: For each gene, which island's founders it descends from: an index into `islands`, uint16 [P, D].
+        islands: The names that `ancestry` points into.
     """
 
     genes: Floats
-    owners: Owners
+    ancestry: Ancestry
     islands: tuple[str, ...]
 
     def __len__(self) -> int:
@@ -183,7 +183,7 @@ class Population:
 
     def take(self, indices: Indices) -> Population:
         """Return the individuals at `indices`, in that order."""
-        return Population(self.genes[indices], self.owners[indices], self.islands)
+        return Population(self.genes[indices], self.ancestry[indices], self.islands)
 
 
 @dataclass(frozen=True)

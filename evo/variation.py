@@ -1,6 +1,6 @@
 """How children differ from their parents: (parents, spec, rng) -> children.
 
-A gene's owner travels with it. Mutation leaves the owner alone; a blended gene belongs to the parent with the larger
+A gene's ancestry travels with it. Mutation leaves it alone; a blended gene belongs to the parent with the larger
 weight, ties to the first. Gates and integers are never blended: a child takes one parent's.
 """
 
@@ -35,15 +35,15 @@ def crossover(
     mixes = rng.random(len(first)) < breeding.crossover_rate
     swaps = _coin_flips(rng, first.genes.shape) & mixes[:, None]
     genes = np.where(swaps, second.genes, first.genes)
-    owners = np.where(swaps, second.owners, first.owners)
+    ancestry = np.where(swaps, second.ancestry, first.ancestry)
     if breeding.crossover == "uniform":
-        return Population(genes, owners, first.islands)
+        return Population(genes, ancestry, first.islands)
     weight = _second_weight(first.genes.shape, breeding=breeding, rng=rng)
     blends = mixes[:, None] & spec.is_real
     blended = first.genes + weight * (second.genes - first.genes)
     genes = np.where(blends, np.clip(blended, spec.low, spec.high), genes)
-    owners = np.where(blends, np.where(weight > 0.5, second.owners, first.owners), owners)
-    return Population(genes, owners, first.islands)
+    ancestry = np.where(blends, np.where(weight > 0.5, second.ancestry, first.ancestry), ancestry)
+    return Population(genes, ancestry, first.islands)
 
 
 def mutate(population: Population, *, spec: GenomeSpec, breeding: Breeding, rng: np.random.Generator) -> Population:
@@ -62,7 +62,7 @@ def mutate(population: Population, *, spec: GenomeSpec, breeding: Breeding, rng:
     genes = flat.copy()
     genes[places] = _mutated(old, steps * spec.mutation_step[gene], kinds=(spec.is_integer[gene], spec.is_gate[gene]))
     genes[places] = np.clip(genes[places], spec.low[gene], spec.high[gene])
-    return Population(genes.reshape(population.genes.shape), population.owners, population.islands)
+    return Population(genes.reshape(population.genes.shape), population.ancestry, population.islands)
 
 
 def _mutated(old: Floats, step: Floats, *, kinds: tuple[Mask, Mask]) -> Floats:

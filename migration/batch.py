@@ -58,7 +58,7 @@ class Batch:
 def pack(publisher: Publisher, generation: int, emigrants: Migrants) -> tuple[Manifest, dict[str, bytes]]:
     """Return the manifest and the files of a batch, the manifest last: it completes the batch."""
     population = ancestry.compact(emigrants.population)
-    arrays: arrayfile.Arrays = {"genes": population.genes, "ancestry": population.owners}
+    arrays: arrayfile.Arrays = {"genes": population.genes, "ancestry": population.ancestry}
     genomes = arrayfile.encode(arrays, {"format": manifests.FORMAT, "kind": "genomes"})
     entries = tuple(
         GenomeEntry(genome_id, genome_sha256(row), float(fitness))
@@ -123,8 +123,8 @@ def _population(data: bytes, manifest: Manifest, spec: GenomeSpec) -> Population
     for name, dtype in (("genes", np.float32), ("ancestry", np.uint16)):
         if name not in arrays or arrays[name].shape != shape or arrays[name].dtype != dtype:
             raise RefusedError(Reason.DAMAGED, f"{GENOMES}: expected {name} {shape} of {np.dtype(dtype)}")
-    genes, owners = arrays["genes"], arrays["ancestry"]
-    if owners.max(initial=0) >= len(manifest.islands):
+    genes, painted = arrays["genes"], arrays["ancestry"]
+    if painted.max(initial=0) >= len(manifest.islands):
         raise RefusedError(Reason.DAMAGED, f"{GENOMES}: ancestry points outside the table of islands")
     if not spec.contains(genes):
         raise RefusedError(
@@ -132,4 +132,4 @@ def _population(data: bytes, manifest: Manifest, spec: GenomeSpec) -> Population
         )
     if [genome_sha256(row) for row in genes] != [entry.sha256 for entry in manifest.genomes]:
         raise RefusedError(Reason.DAMAGED, "a genome does not match its checksum in the manifest")
-    return Population(genes, owners, manifest.islands)
+    return Population(genes, painted, manifest.islands)

@@ -91,9 +91,9 @@ def _append(group: Migrants, batch: Migrants, i: int) -> Migrants:
     one = _alone(batch, i)
     islands = ancestry.merge_tables(group.population.islands, one.islands)
     genes = np.concatenate([group.population.genes, one.genes])
-    owners = np.concatenate([group.population.owners, ancestry.translate(one, islands).owners])
+    painted = np.concatenate([group.population.ancestry, ancestry.translate(one, islands).ancestry])
     fitness: Floats = np.concatenate([group.fitness, batch.fitness[i : i + 1]])
-    return Migrants(Population(genes, owners, islands), fitness, (*group.ids, batch.ids[i]))
+    return Migrants(Population(genes, painted, islands), fitness, (*group.ids, batch.ids[i]))
 
 
 def _alone(migrants: Migrants, i: int) -> Population:

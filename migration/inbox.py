@@ -117,7 +117,7 @@ def encode(generation: int, arrivals: Arrivals) -> bytes:
     population = arrivals.migrants.population
     arrays: arrayfile.Arrays = {
         "genes": population.genes,
-        "ancestry": population.owners,
+        "ancestry": population.ancestry,
         "fitness": arrivals.migrants.fitness,
     }
     metadata = {

@@ -51,8 +51,8 @@ def specs(draw: st.DrawFn) -> GenomeSpec:
 def painted(spec: GenomeSpec, n: int, *, seed: int, islands: tuple[str, ...] = ("a", "b", "c")) -> Population:
     """Return random genomes whose genes descend from random islands, [n, D]."""
     rng = np.random.default_rng(seed)
-    owners = rng.integers(len(islands), size=(n, spec.size)).astype(np.uint16)
-    return Population(spec.sample(rng, n), owners, islands)
+    painted = rng.integers(len(islands), size=(n, spec.size)).astype(np.uint16)
+    return Population(spec.sample(rng, n), painted, islands)
 
 
 def fitnesses(low: int = 2, high: int = 40) -> st.SearchStrategy[np.ndarray]:
@@ -63,7 +63,7 @@ def fitnesses(low: int = 2, high: int = 40) -> st.SearchStrategy[np.ndarray]:
 
 
 def evaluated(spec: GenomeSpec, n: int, *, seed: int, generation: int = 4) -> State:
-    """Return a generation with random genes, owners and scores."""
+    """Return a generation with random genes, ancestry and scores."""
     population = painted(spec, n, seed=seed)
     fitness = np.random.default_rng(seed + 1).normal(size=n).astype(np.float32)
     top = np.asarray([int(np.argmax(fitness))])

@@ -15,18 +15,18 @@ tables = st.lists(st.sampled_from("abcdefgh"), min_size=1, unique=True).map(tupl
 
 def names(population):
     """Return the island's name that each gene descends from, [P, D]."""
-    return np.asarray(population.islands)[population.owners]
+    return np.asarray(population.islands)[population.ancestry]
 
 
 def is_valid(population):
     table = population.islands
-    return population.owners.dtype == np.uint16 and len(set(table)) == len(table) and np.all(names(population) != "")
+    return population.ancestry.dtype == np.uint16 and len(set(table)) == len(table) and np.all(names(population) != "")
 
 
 def test_founders_descend_from_their_island():
-    owners = ancestry.found((3, 4))
-    assert set(names(Population(np.zeros((3, 4), np.float32), owners, ("me",))).ravel()) == {"me"}
-    assert owners.dtype == np.uint16
+    painted = ancestry.found((3, 4))
+    assert set(names(Population(np.zeros((3, 4), np.float32), painted, ("me",))).ravel()) == {"me"}
+    assert painted.dtype == np.uint16
 
 
 @given(tables, tables)
@@ -64,7 +64,7 @@ def test_a_compact_table_keeps_every_name_and_holds_no_other(islands, seed):
     assert is_valid(compact)
     again = ancestry.compact(compact)
     assert again.islands == compact.islands
-    np.testing.assert_array_equal(again.owners, compact.owners)
+    np.testing.assert_array_equal(again.ancestry, compact.ancestry)
 
 
 @given(tables, tables, seeds, st.data())
@@ -73,7 +73,7 @@ def test_newcomers_bring_their_names_and_the_others_keep_theirs(mine, theirs, se
     n = data.draw(st.integers(0, 5))
     newcomers = painted(SPEC, n, seed=seed + 1, islands=theirs)
     places = np.random.default_rng(seed).permutation(5)[:n]
-    before = population.genes.tobytes(), population.owners.tobytes(), newcomers.owners.tobytes()
+    before = population.genes.tobytes(), population.ancestry.tobytes(), newcomers.ancestry.tobytes()
     replaced = ancestry.replace(population, places, newcomers)
     stay = np.setdiff1d(np.arange(5), places)
     for part, expected, here in ((places, newcomers, np.arange(n)), (stay, population, stay)):
@@ -81,7 +81,7 @@ def test_newcomers_bring_their_names_and_the_others_keep_theirs(mine, theirs, se
         np.testing.assert_array_equal(replaced.genes[part], expected.genes[here])
     assert replaced.islands[: len(mine)] == mine
     assert is_valid(replaced)
-    assert before == (population.genes.tobytes(), population.owners.tobytes(), newcomers.owners.tobytes())
+    assert before == (population.genes.tobytes(), population.ancestry.tobytes(), newcomers.ancestry.tobytes())
 
 
 @given(tables, seeds, st.integers(1, 6))

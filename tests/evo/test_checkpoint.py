@@ -39,7 +39,7 @@ def test_what_is_saved_is_read_back_and_saved_again_alike(spec, seed, n):
     data = checkpoint.encode(saved)
     loaded = checkpoint.decode(data)
     assert checkpoint.encode(loaded) == data
-    for name in ("genes", "owners", "islands"):
+    for name in ("genes", "ancestry", "islands"):
         np.testing.assert_array_equal(getattr(loaded.state.population, name), getattr(saved.state.population, name))
     np.testing.assert_array_equal(loaded.state.fitness, saved.state.fitness)
     assert loaded.state.fitness.dtype == np.float32
@@ -196,7 +196,7 @@ def test_a_champions_file_holds_all_that_is_needed_to_simulate_it(tmp_path):
     arrays, metadata = arrayfile.decode((tmp_path / "c").read_bytes())
     np.testing.assert_array_equal(arrays["genes"], champion.individual.genes)
     names = np.asarray(metadata["islands"])[arrays["ancestry"]]
-    np.testing.assert_array_equal(names, np.asarray(champion.individual.islands)[champion.individual.owners])
+    np.testing.assert_array_equal(names, np.asarray(champion.individual.islands)[champion.individual.ancestry])
     assert metadata["task"] == task
     assert (metadata["island"], metadata["fitness"], metadata["generation"]) == ("island-01", champion.fitness, 3)
 

@@ -23,10 +23,10 @@ def state_bytes(state):
     population, champion = state.population, state.champion
     arrays = (
         population.genes,
-        population.owners,
+        population.ancestry,
         state.fitness,
         champion.individual.genes,
-        champion.individual.owners,
+        champion.individual.ancestry,
     )
     rest = population.islands, champion.fitness, champion.generation, state.generation, state.counts
     return [array.tobytes() for array in arrays], rest
@@ -34,8 +34,8 @@ def state_bytes(state):
 
 def rows(population):
     """Return each individual as one comparable value."""
-    both = zip(population.genes, population.owners, strict=True)
-    return [genes.tobytes() + owners.tobytes() for genes, owners in both]
+    both = zip(population.genes, population.ancestry, strict=True)
+    return [genes.tobytes() + painted.tobytes() for genes, painted in both]
 
 
 class Answer(Hill):

@@ -138,7 +138,7 @@ def test_individuals_are_taken_whole_and_in_order(spec, seed, places):
     assert taken.islands == population.islands
     for row, place in enumerate(places):
         assert taken.genes[row].tobytes() == population.genes[place].tobytes()
-        assert taken.owners[row].tobytes() == population.owners[place].tobytes()
+        assert taken.ancestry[row].tobytes() == population.ancestry[place].tobytes()
 
 
 def test_migrants_are_counted_by_their_genomes():

@@ -117,8 +117,8 @@ class Memory:
     def _newcomers(self, generation, streams):
         n = generation // 2 % 3
         genes = MIXED.sample(streams("import"), n)
-        owners = np.full(genes.shape, generation % 2, dtype=np.uint16)
-        population = Population(genes, owners, ("far", f"peer-{generation % 4}"))
+        painted = np.full(genes.shape, generation % 2, dtype=np.uint16)
+        population = Population(genes, painted, ("far", f"peer-{generation % 4}"))
         return Parcel(Migrants(population, np.zeros(n, np.float32), tuple(map(str, range(n)))), refused=generation % 2)
 
 

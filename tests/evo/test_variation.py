@@ -45,22 +45,24 @@ def corners(spec, n, *, seed):
 
 def same(a, b):
     return (
-        a.genes.tobytes() == b.genes.tobytes() and a.owners.tobytes() == b.owners.tobytes() and a.islands == b.islands
+        a.genes.tobytes() == b.genes.tobytes()
+        and a.ancestry.tobytes() == b.ancestry.tobytes()
+        and a.islands == b.islands
     )
 
 
 @given(specs(), breedings, seeds)
 def test_children_keep_to_any_layout_and_parents_stay_as_they_were(spec, breeding, seed):
     first, second = corners(spec, 6, seed=seed), painted(spec, 6, seed=seed + 1)
-    before = [array.tobytes() for p in (first, second) for array in (p.genes, p.owners)]
+    before = [array.tobytes() for p in (first, second) for array in (p.genes, p.ancestry)]
     children = variation.crossover(first, second, spec=spec, breeding=breeding, rng=rng(seed))
     assert spec.contains(children.genes)
     grown = variation.mutate(children, spec=spec, breeding=breeding, rng=rng(seed))
     assert spec.contains(grown.genes)
     assert (grown.genes.shape, grown.genes.dtype) == (first.genes.shape, np.dtype(np.float32))
-    assert (grown.owners.shape, grown.owners.dtype) == (first.owners.shape, np.dtype(np.uint16))
+    assert (grown.ancestry.shape, grown.ancestry.dtype) == (first.ancestry.shape, np.dtype(np.uint16))
     assert grown.islands == first.islands
-    assert before == [array.tobytes() for p in (first, second) for array in (p.genes, p.owners)]
+    assert before == [array.tobytes() for p in (first, second) for array in (p.genes, p.ancestry)]
 
 
 @given(specs(), breedings, seeds)
@@ -98,8 +100,8 @@ def test_the_rate_is_the_share_of_children_with_two_parents(crossover):
 def test_uniform_crossover_takes_each_gene_and_its_owner_from_one_parent(spec, seed):
     first, second = painted(spec, 6, seed=seed), painted(spec, 6, seed=seed + 1)
     child = cross(first, second, spec, seed=seed, crossover="uniform")
-    of_first = (child.genes == first.genes) & (child.owners == first.owners)
-    of_second = (child.genes == second.genes) & (child.owners == second.owners)
+    of_first = (child.genes == first.genes) & (child.ancestry == first.ancestry)
+    of_second = (child.genes == second.genes) & (child.ancestry == second.ancestry)
     assert np.all(of_first | of_second)
 
 
@@ -107,7 +109,7 @@ def test_uniform_crossover_takes_half_from_each():
     first, second = constant(REAL, 200, value=0, owner=0), constant(REAL, 200, value=1, owner=1)
     child = cross(first, second, REAL, crossover="uniform")
     assert abs(child.genes.mean() - 0.5) < 5 * 0.5 / np.sqrt(child.genes.size)
-    np.testing.assert_array_equal(child.genes, child.owners)
+    np.testing.assert_array_equal(child.genes, child.ancestry)
 
 
 @pytest.mark.parametrize("crossover", CROSSOVERS)
@@ -115,8 +117,8 @@ def test_gates_and_integers_are_never_blended(crossover):
     first, second = painted(MIXED, 300, seed=0), painted(MIXED, 300, seed=1)
     child = cross(first, second, MIXED, crossover=crossover)
     whole = ~MIXED.is_real
-    of_first = (child.genes == first.genes) & (child.owners == first.owners)
-    of_second = (child.genes == second.genes) & (child.owners == second.owners)
+    of_first = (child.genes == first.genes) & (child.ancestry == first.ancestry)
+    of_second = (child.genes == second.genes) & (child.ancestry == second.ancestry)
     assert np.all((of_first | of_second)[:, whole])
     share = np.mean((child.genes == second.genes)[:, whole][(first.genes != second.genes)[:, whole]])
     assert 0.45 < share < 0.55
@@ -128,8 +130,8 @@ def test_a_blended_gene_belongs_to_the_parent_it_is_closer_to(crossover, low, hi
     first, second = constant(REAL, 100, value=low, owner=0), constant(REAL, 100, value=high, owner=1)
     child = cross(first, second, REAL, crossover=crossover, sbx_eta=2.0)
     weight = (child.genes - low) / (high - low)
-    np.testing.assert_array_equal(child.owners, weight > 0.5)
-    assert 0.4 < child.owners.mean() < 0.6
+    np.testing.assert_array_equal(child.ancestry, weight > 0.5)
+    assert 0.4 < child.ancestry.mean() < 0.6
 
 
 def test_a_tied_gene_belongs_to_the_first_parent(monkeypatch):
@@ -137,7 +139,7 @@ def test_a_tied_gene_belongs_to_the_first_parent(monkeypatch):
     first, second = constant(REAL, 3, value=0, owner=1), constant(REAL, 3, value=1, owner=0)
     child = cross(first, second, REAL, crossover="blend")
     assert set(child.genes.ravel().tolist()) == {0.5}
-    assert set(child.owners.ravel().tolist()) == {1}
+    assert set(child.ancestry.ravel().tolist()) == {1}
 
 
 @pytest.mark.parametrize("alpha", [0.0, 0.5])
@@ -178,7 +180,7 @@ def test_no_rate_or_no_scale_returns_the_parent(spec, seed, rate):
     assert same(mutated(population, spec, seed=seed, mutation_rate=0.0), population)
     still = mutated(population, spec, seed=seed, mutation_rate=rate, mutation_scale=0.0)
     assert still.genes[:, ~spec.is_gate].tobytes() == population.genes[:, ~spec.is_gate].tobytes()
-    assert still.owners.tobytes() == population.owners.tobytes()
+    assert still.ancestry.tobytes() == population.ancestry.tobytes()
 
 
 @pytest.mark.parametrize("rate", [0.01, 0.3, 0.9])
@@ -216,4 +218,4 @@ def test_a_real_step_has_the_scale_as_its_standard_deviation():
 @given(specs(), seeds)
 def test_mutation_leaves_the_owner_alone(spec, seed):
     population = painted(spec, 6, seed=seed)
-    assert mutated(population, spec, mutation_rate=1.0, seed=seed).owners.tobytes() == population.owners.tobytes()
+    assert mutated(population, spec, mutation_rate=1.0, seed=seed).ancestry.tobytes() == population.ancestry.tobytes()

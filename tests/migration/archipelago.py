@@ -41,15 +41,15 @@ def migrants_of(
     """Return `n` migrants drawn from island and generation alone; each gene descends from one of `ancestors`."""
     rng = np.random.default_rng([generation, *island.encode()])
     islands = ancestors or (island,)
-    owners = rng.integers(len(islands), size=(n, spec.size)).astype(np.uint16)
+    painted = rng.integers(len(islands), size=(n, spec.size)).astype(np.uint16)
     fitness = np.sort(rng.standard_normal(n).astype(np.float32))[::-1].copy()
     ids = tuple(f"{island}:{generation}:{i}" for i in range(n))
-    return Migrants(Population(spec.sample(rng, n), owners, islands), fitness, ids)
+    return Migrants(Population(spec.sample(rng, n), painted, islands), fitness, ids)
 
 
 def gene_names(population: Population) -> list[list[str]]:
     """Spell each gene's ancestor, independent of how the table of islands is numbered."""
-    return [[population.islands[owner] for owner in row] for row in population.owners]
+    return [[population.islands[owner] for owner in row] for row in population.ancestry]
 
 
 def collect(exchange: Exchange, island: str, generation: int, known: tuple[str, ...] = ()) -> Arrivals:

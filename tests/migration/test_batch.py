@@ -54,8 +54,8 @@ def with_genomes(data, **changes):
     return {**packed("a", 10, **signed), GENOMES: data}
 
 
-def with_arrays(genes, owners, *, sha256s=None, **changes):
-    data = arrayfile.encode({"genes": genes, "ancestry": owners}, KIND)
+def with_arrays(genes, painted, *, sha256s=None, **changes):
+    data = arrayfile.encode({"genes": genes, "ancestry": painted}, KIND)
     parsed = manifest.parse(packed("a", 10)[MANIFEST])
     sha256s = sha256s or [batch.genome_sha256(row) for row in genes]
     entries = tuple(replace(e, sha256=s) for e, s in zip(parsed.genomes, sha256s, strict=False))
@@ -174,7 +174,7 @@ def test_genes_outside_their_bounds_are_refused(place, gene):
     sent = migrants_of("a", 10).population
     genes = sent.genes.copy()
     genes[1, 0] = gene
-    write_batch(place, with_arrays(genes, sent.owners))
+    write_batch(place, with_arrays(genes, sent.ancestry))
     assert refuse(place) is Reason.OUT_OF_BOUNDS
 
 
@@ -183,40 +183,44 @@ def test_half_a_gate_or_integer_is_refused(place, place_of):
     sent = migrants_of("a", 10).population
     genes = sent.genes.copy()
     genes[0, place_of] = 0.5
-    write_batch(place, with_arrays(genes, sent.owners))
+    write_batch(place, with_arrays(genes, sent.ancestry))
     assert refuse(place) is Reason.OUT_OF_BOUNDS
 
 
 def test_ancestors_outside_the_table_are_refused(place):
     sent = migrants_of("a", 10).population
-    write_batch(place, with_arrays(sent.genes, sent.owners + np.uint16(1)))
+    write_batch(place, with_arrays(sent.genes, sent.ancestry + np.uint16(1)))
     assert refuse(place) is Reason.DAMAGED
 
 
 def test_an_empty_table_of_ancestors_is_refused(place):
     sent = migrants_of("a", 10).population
-    write_batch(place, with_arrays(sent.genes, sent.owners, islands=()))
+    write_batch(place, with_arrays(sent.genes, sent.ancestry, islands=()))
     assert refuse(place) is Reason.DAMAGED
 
 
 def test_a_header_beyond_the_limit_is_refused_though_valid(place):
     sent = migrants_of("a", 10).population
     padding = {"x": "y" * untrusted.MAX_HEADER_BYTES}
-    write_batch(place, with_genomes(arrayfile.encode({"genes": sent.genes, "ancestry": sent.owners}, KIND | padding)))
+    write_batch(place, with_genomes(arrayfile.encode({"genes": sent.genes, "ancestry": sent.ancestry}, KIND | padding)))
     assert refuse(place) is Reason.DAMAGED
 
 
 def test_another_valid_file_of_the_same_genes_is_refused(place):
     """Who descends from whom stands in the file alone, so only the file's hash notices an exchange."""
     sent = migrants_of("a", 10, ancestors=("a", "b")).population
-    signed, other = (with_arrays(sent.genes, owners, islands=("a", "b")) for owners in (sent.owners, 1 - sent.owners))
+    signed, other = (
+        with_arrays(sent.genes, painted, islands=("a", "b")) for painted in (sent.ancestry, 1 - sent.ancestry)
+    )
     write_batch(place, {**signed, GENOMES: other[GENOMES]})
     assert refuse(place) is Reason.DAMAGED
 
 
 def test_swapped_genomes_are_refused(place):
     sent = migrants_of("a", 10).population
-    write_batch(place, with_arrays(sent.genes, sent.owners, sha256s=[batch.genome_sha256(r) for r in sent.genes[::-1]]))
+    write_batch(
+        place, with_arrays(sent.genes, sent.ancestry, sha256s=[batch.genome_sha256(r) for r in sent.genes[::-1]])
+    )
     assert refuse(place) is Reason.DAMAGED
 
 

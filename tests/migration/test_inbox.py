@@ -33,7 +33,7 @@ def arrivals(n=3, **changes):
 
 
 def same(one, other):
-    arrays = ("genes", "owners")
+    arrays = ("genes", "ancestry")
     return (
         all(np.array_equal(getattr(one.migrants.population, a), getattr(other.migrants.population, a)) for a in arrays)
         and one.migrants.population.islands == other.migrants.population.islands

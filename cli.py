@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import json
-import os
 import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
 
+from evo import atomic
 from evo import config as settings
 from evo.errors import EXIT_CODES, AtollError
 from evo.paths import SharedPaths, check_island_name
@@ -118,14 +118,17 @@ def status(root: Path, is_json: bool, is_watching: bool, pids: tuple[int, ...], 
     """
     from migration import pool
     from migration.status import read_all
+    from scripts.view import table
+    from scripts.view.watch import watch
 
     shared = SharedPaths(root)
     pool.check_directory(shared)
     if is_watching or pids:
-        return _watch(shared, pids)
+        watch(shared, pids=pids, is_json=is_json)
+        return 0
     rows = read_all(shared)
     if is_json:
-        click.echo(json.dumps({"islands": [row.as_json() for row in rows]}))
+        click.echo(table.as_json(rows))
     else:
         _show(rows, shared, with_champions=with_champions)
     return 0
@@ -133,7 +136,14 @@ def status(root: Path, is_json: bool, is_watching: bool, pids: tuple[int, ...], 
 
 @cli.command()
 @click.argument("islands", nargs=-1)
-@click.option("-n", "--lines", type=click.IntRange(min=0), default=10, show_default=True, help="Lines to begin with.")
+@click.option(
+    "-n",
+    "--lines",
+    type=click.IntRange(min=0),
+    default=10,
+    show_default=True,
+    help="Lines per island to begin with.",
+)
 @click.option("--follow/--no-follow", "is_following", default=True, show_default=True, help="Wait for more.")
 @shared_options
 def tail(islands: tuple[str, ...], lines: int, is_following: bool, root: Path, is_json: bool) -> int:
@@ -244,9 +254,13 @@ def main() -> None:
 def run(command: Callable[[], int | None]) -> int:
     """Call a command and return its exit code."""
     try:
-        return command() or 0
+        with atomic.storage_errors("read or write what this command needs"):
+            return command() or 0
     except AtollError as error:
         click.echo(f"error: {error}", err=True)
+        return error.exit_code
+    except click.exceptions.NoArgsIsHelpError as error:
+        click.echo(error.format_message(), err=True)
         return error.exit_code
     except click.ClickException as error:
         hint = f" (see '{error.ctx.command_path} --help')" if isinstance(error, click.UsageError) and error.ctx else ""
@@ -254,8 +268,7 @@ def run(command: Callable[[], int | None]) -> int:
         return error.exit_code
     except click.Abort:
         return 130
-    except BrokenPipeError:
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+    except SystemExit:  # how Click ends when the reader of our output has gone
         return 141
 
 
@@ -272,13 +285,6 @@ def _pairs(options: tuple[str, ...]) -> dict[str, str]:
         if "=" not in text:
             raise click.UsageError(f"-o takes NAME=VALUE, for example -o courses=1; got {text!r}")
     return dict(text.split("=", 1) for text in options)
-
-
-def _watch(shared: SharedPaths, pids: tuple[int, ...]) -> int:
-    from scripts.view.watch import watch
-
-    watch(shared, pids=pids)
-    return 0
 
 
 def _show(rows: list[IslandStatus], shared: SharedPaths, *, with_champions: bool) -> None:

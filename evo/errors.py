@@ -73,6 +73,8 @@ EXIT_CODES = {
             DamagedFileError,
         )
     },
-    130: "stopped by Ctrl-C after a checkpoint; the same command goes on",
-    143: "stopped by SIGTERM after a checkpoint; the same command goes on",
+    129: "stopped because its terminal closed; nothing is lost, the same command goes on",
+    130: "stopped by Ctrl-C; nothing is lost, the same command goes on",
+    141: "its reader went away (a closed pipe)",
+    143: "stopped by SIGTERM; nothing is lost, the same command goes on",
 }

@@ -50,21 +50,33 @@ def current(records: Iterable[Record]) -> list[Record]:
 
 
 def read_last(path: Path) -> dict[str, Record]:
-    """Return the last whole record of each kind since the last start, from the end of the file alone."""
-    try:
-        with path.open("rb") as file:
-            size = file.seek(0, 2)
-            file.seek(max(0, size - TAIL_BYTES))
-            lines = file.read().split(b"\n")[:-1]
-    except FileNotFoundError:
-        return {}
+    """Return the last whole record of each kind since the last start, from the end of the file alone.
+
+    As much of the end is read as holds one whole record, and 64 KiB at least.
+    """
     last: dict[str, Record] = {}
-    for line in lines if size <= TAIL_BYTES else lines[1:]:
+    for line in _last_lines(path):
         record = _lenient(line)
         if record is not None and isinstance(record.get("kind"), str):
             last = {} if record["kind"] == "start" else last
             last[record["kind"]] = record
     return last
+
+
+def _last_lines(path: Path) -> list[bytes]:
+    try:
+        with path.open("rb") as file:
+            size = file.seek(0, 2)
+            wanted = TAIL_BYTES
+            while True:
+                file.seek(max(0, size - wanted))
+                lines = file.read(wanted).split(b"\n")
+                first = 1 if wanted < size else 0  # the first line may have begun before the place we read from
+                if wanted >= size or len(lines) > first + 1:
+                    return lines[first:-1]
+                wanted *= 4
+    except FileNotFoundError:
+        return []
 
 
 def _record(line: bytes, path: Path, number: int) -> Record:

@@ -239,9 +239,74 @@ def test_an_unknown_command_is_refused_in_one_line() -> None:
 
 
 def test_a_reader_that_goes_away_is_no_error(archipelago: Path) -> None:
-    command = f"{sys.executable} cli.py status --migration-dir {archipelago} | true; exit ${{PIPESTATUS[0]}}"
-    ended = run("bash", "-c", command)
-    assert "Traceback" not in ended.stderr
+    following = f"{sys.executable} cli.py tail --migration-dir {archipelago} | head -n 1 >/dev/null"
+    ended = run("bash", "-c", f"{following}; exit ${{PIPESTATUS[0]}}")
+    assert (ended.returncode, ended.stderr) == (141, "")
+
+
+def test_a_full_standard_output_is_one_line(archipelago: Path) -> None:
+    ended = run("bash", "-c", f"{sys.executable} cli.py status --migration-dir {archipelago} >/dev/full")
+    check_refused(ended, 7, "No space left on device")
+
+
+@pytest.mark.parametrize("output", [">/dev/full", "| head -n 1"])
+def test_an_island_outlives_its_display(output: str, tmp_path: Path) -> None:
+    line = " ".join(("evolve", "i", *QUICK, "--migration-dir", str(tmp_path / "s")))
+    ended = run("bash", "-c", f"{sys.executable} cli.py {line} {output}; exit ${{PIPESTATUS[0]}}")
+    assert (ended.returncode, ended.stderr) == (0, "")
+    assert (
+        json.loads(atoll("status", "--json", "--migration-dir", tmp_path / "s").stdout)["islands"][0]["generation"]
+        == 20
+    )
+
+
+def test_an_island_outlives_its_terminal_until_it_has_checkpointed(tmp_path: Path) -> None:
+    ours, theirs = pty.openpty()
+    endless = ["i", *QUICK, "-g", "1000000", "--checkpoint-every", "1000000", "--topology", "none"]
+    island = subprocess.Popen(
+        ["setsid", "--ctty", "--wait", sys.executable, "cli.py", "evolve", *endless, "--migration-dir", tmp_path / "s"],
+        cwd=ROOT,
+        stdin=theirs,
+        stdout=theirs,
+        stderr=theirs,
+    )
+    os.close(theirs)
+    wait_until((tmp_path / "s/islands/i/log.jsonl").exists, "the island's start")
+    os.close(ours)
+    assert island.wait(60) == 129
+    assert list((tmp_path / "s/islands/i/checkpoint").iterdir())
+
+
+def test_nothing_to_do_shows_the_help() -> None:
+    ended = atoll()
+    assert ended.returncode == 2
+    assert ended.stderr.startswith("Usage: cli.py")
+
+
+def test_tail_of_an_island_that_is_not_there_says_so(archipelago: Path) -> None:
+    check_refused(
+        atoll("tail", "nosuch", "--no-follow", "--migration-dir", archipelago), 2, "no island nosuch", "status"
+    )
+
+
+def test_tail_keeps_an_islands_order_and_merges_by_time(archipelago: Path) -> None:
+    lines = atoll("tail", "--no-follow", "-n", "1000", "--migration-dir", archipelago).stdout.splitlines()
+    assert [line[:19] for line in lines] == sorted(line[:19] for line in lines)
+    for name in ("island-01", "island-02"):
+        logged = (archipelago / "islands" / name / "migration.log").read_text().splitlines()
+        assert [line for line in lines if line.split()[2] == name] == logged
+    records = atoll("tail", "--no-follow", "-n", "1000", "--json", "--migration-dir", archipelago).stdout.splitlines()
+    times = [json.loads(record)["time"]["unix_s"] for record in records]
+    assert times == sorted(times)
+
+
+def test_watching_in_json_is_one_object_a_look(archipelago: Path) -> None:
+    sleeper = subprocess.Popen(["sleep", "1.5"])
+    ended = atoll("status", "--json", "--while", str(sleeper.pid), "--migration-dir", archipelago)
+    sleeper.wait()
+    looks = [json.loads(line) for line in ended.stdout.splitlines()]
+    assert looks
+    assert all([row["name"] for row in look["islands"]][:2] == ["island-01", "island-02"] for look in looks)
 
 
 def on_a_terminal(*arguments: str, **environment: str) -> str:

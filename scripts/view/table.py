@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import sys
 from typing import TYPE_CHECKING
 
@@ -40,6 +41,11 @@ def cells(row: IslandStatus) -> tuple[str, ...]:
         UNKNOWN if row.threads is None else str(row.threads),
         UNKNOWN if row.memory_mb is None else f"{row.memory_mb:.0f}",
     )
+
+
+def as_json(rows: Sequence[IslandStatus]) -> str:
+    """Return the rows, with all that is known of each island, on one line of JSON."""
+    return json.dumps({"islands": [row.as_json() for row in rows]})
 
 
 def as_text(rows: Sequence[IslandStatus]) -> str:

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import json
 import time
 from typing import TYPE_CHECKING
 
 import click
 
+from evo.errors import ConfigError
 from evo.paths import is_island_name
 from migration.untrusted import list_names
 
@@ -20,13 +22,22 @@ POLL_S = 0.3
 
 
 def tail(shared: SharedPaths, names: Sequence[str], *, lines: int, is_json: bool, is_following: bool) -> None:
-    """Print the last lines of each log, merged by time, then whatever is added; islands may come later."""
+    """Print the last lines of each log, merged by time, then whatever is added; islands may come later.
+
+    Raises:
+        ConfigError: An island that was named does not exist, and nobody wants to wait for it.
+    """
+    for name in names:
+        if not shared.island(name).home.exists():
+            if not is_following:
+                raise ConfigError(f"there is no island {name} in {shared.root}; 'cli.py status' lists them")
+            click.echo(f"waiting for island {name} to start in {shared.root}", err=True)
     places: dict[Path, int] = {}
     recent: list[str] = []
     for path in _logs(shared, names, is_json=is_json):
         text, places[path] = _read_from(path, 0)
         recent += text[-lines:] if lines else []
-    for line in recent if is_json else sorted(recent):
+    for line in sorted(recent, key=_unix_s if is_json else _stamp):  # stable: an island's own order stays
         click.echo(line)
     while is_following:
         time.sleep(POLL_S)
@@ -34,6 +45,15 @@ def tail(shared: SharedPaths, names: Sequence[str], *, lines: int, is_json: bool
             added, places[path] = _read_from(path, places.get(path, 0))
             for line in added:
                 click.echo(line)
+
+
+def _stamp(line: str) -> str:
+    return line[: len("2026-11-23 12:00:00")]
+
+
+def _unix_s(line: str) -> float:
+    time_s: float = json.loads(line)["time"]["unix_s"]
+    return time_s
 
 
 def _logs(shared: SharedPaths, names: Sequence[str], *, is_json: bool) -> Iterator[Path]:
@@ -53,4 +73,4 @@ def _read_from(path: Path, place: int) -> tuple[list[str], int]:
     except FileNotFoundError:
         return [], 0
     whole = data[: data.rfind(b"\n") + 1]
-    return whole.decode(errors="replace").splitlines(), start + len(whole)
+    return whole.decode(errors="replace").split("\n")[:-1], start + len(whole)

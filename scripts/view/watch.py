@@ -22,14 +22,18 @@ INTERVAL_S = 1.0
 PLAIN_INTERVAL_S = 5.0
 
 
-def watch(shared: SharedPaths, *, pids: Sequence[int]) -> None:
-    """Show the table until interrupted, or with `pids` until the last of these processes has ended."""
+def watch(shared: SharedPaths, *, pids: Sequence[int], is_json: bool) -> None:
+    """Show the table until interrupted, or with `pids` until the last of these processes has ended.
+
+    On a terminal it is drawn anew, in a pipe it is a short line now and then, and as JSON one object a look.
+    """
     observer = status.BeatWatch(shared, clock=time.monotonic)
 
     def is_over() -> bool:
         return bool(pids) and not any(map(_lives, pids))
 
     show = _watch_live if sys.stdout.isatty() else _watch_plain
+    show = _watch_json if is_json else show
     show(observer.look, is_over)
 
 
@@ -51,6 +55,12 @@ def _watch_plain(look: Callable[[], list[IslandStatus]], is_over: Callable[[], b
         if time.monotonic() - shown_s >= PLAIN_INTERVAL_S and rows:
             shown_s = time.monotonic()
             click.echo(" | ".join(_short(row) for row in rows))
+        time.sleep(INTERVAL_S)
+
+
+def _watch_json(look: Callable[[], list[IslandStatus]], is_over: Callable[[], bool]) -> None:
+    while not is_over():
+        click.echo(table.as_json(look()))
         time.sleep(INTERVAL_S)
 
 

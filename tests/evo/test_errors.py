@@ -12,7 +12,7 @@ CHILDREN.remove(AtollError)
 def test_every_error_is_in_the_table_under_its_own_code():
     codes = [kind.exit_code for kind in CHILDREN]
     assert len(set(codes)) == len(codes)
-    assert {*codes, 0, AtollError.exit_code, 128 + 2, 128 + 15} == EXIT_CODES.keys()
+    assert {*codes, 0, AtollError.exit_code, 128 + 1, 128 + 2, 128 + 13, 128 + 15} == EXIT_CODES.keys()
 
 
 def test_every_code_has_a_sentence():

@@ -108,3 +108,11 @@ def test_the_end_is_read_past_lines_that_are_not_records(tmp_path):
     path = tmp_path / "log.jsonl"
     path.write_bytes(strict_json.encode(line(1, 3)) + b'\nnonsense\n[]\n{"kind":7}\n{"kind":"gen')
     assert runlog.read_last(path) == {"generation": line(1, 3)}
+
+
+@pytest.mark.parametrize("width", [10, runlog.TAIL_BYTES - 200, runlog.TAIL_BYTES, 5 * runlog.TAIL_BYTES])
+def test_the_last_line_is_found_however_long_it_is(tmp_path, width):
+    path = tmp_path / "log.jsonl"
+    for generation in range(3):
+        runlog.append(path, {"kind": "generation", "generation": generation, "filling": "x" * width})
+    assert runlog.read_last(path)["generation"]["generation"] == 2

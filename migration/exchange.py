@@ -189,9 +189,8 @@ class DirectoryExchange(Exchange):
             durable=migration.durability == "power",
         )
         with atomic.storage_errors("clear what an earlier start left in the pool"):
-            broken = mailbox.mend()
-        for generation in broken:
-            ledger.note("mended", f"moved the damaged gen-{generation} away", generation=generation)
+            moved, left = mailbox.mend()
+        _note_mending(ledger, moved, left)
         before = inbox.newest_before(paths, epoch.generation)
         super().__init__(
             paths.name,
@@ -200,6 +199,28 @@ class DirectoryExchange(Exchange):
             mailbox=mailbox,
             ledger=ledger,
             seen=dict(before.seen) if before else {},
+        )
+
+
+def _note_mending(ledger: Ledger, moved: list[Refusal], left: list[Refusal]) -> None:
+    for refusal in moved:
+        ledger.note(
+            "mended",
+            f"moved our gen-{refusal.generation} away, {refusal.reason}: {refusal.detail}",
+            generation=refusal.generation,
+            reason=refusal.reason,
+            detail=refusal.detail,
+        )
+    for reason in sorted({refusal.reason for refusal in left}):
+        alike = [refusal for refusal in left if refusal.reason == reason]  # newest first
+        ledger.note(
+            "unmended",
+            f"left {_count(len(alike), 'publication')} of ours alone, {reason}: gen-{alike[0].generation}, "
+            f"{alike[0].detail}",
+            generation=alike[0].generation,
+            generations=[refusal.generation for refusal in alike],
+            reason=reason,
+            detail=alike[0].detail,
         )
 
 

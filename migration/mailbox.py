@@ -28,6 +28,7 @@ from migration.untrusted import MAX_ISLANDS, Reason, RefusedError, VanishedError
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+    from pathlib import Path
 
     from evo.genome import Migrants
     from migration.batch import Batch, Publisher
@@ -36,6 +37,9 @@ if TYPE_CHECKING:
 
 TRIES_PER_PEER = 3
 BEAT_INTERVAL_S = 1.0
+BROKEN = frozenset({Reason.DAMAGED, Reason.MISPLACED, Reason.NOT_A_FILE, Reason.TOO_LARGE, Reason.OUT_OF_BOUNDS})
+"""What proves that a batch of ours is none, so that its name may be freed. All else is left as it lies: what cannot be
+read now may be read later, and what another run or genome layout published is whole."""
 _OCCUPIED = {errno.ENOTEMPTY, errno.EEXIST, errno.ENOENT, errno.ESTALE, errno.EIO}
 
 
@@ -109,7 +113,8 @@ class DirectoryMailbox:
 
         Raises:
             FencedError: A newer process owns this island.
-            RefusedError: Another batch has this name, of an epoch before ours.
+            RefusedError: What has this name is another batch of an epoch before ours, or of another run, or cannot be
+                read.
             OSError: The file system refused; nothing of the batch is visible.
         """
         epochs.check_owner(self._paths, self._epoch)
@@ -124,24 +129,33 @@ class DirectoryMailbox:
             if error.errno not in _OCCUPIED or not self._is_published(generation, manifest):
                 raise
 
-    def mend(self) -> list[int]:
+    def mend(self) -> tuple[list[Refusal], list[Refusal]]:
         """Clear what dead starts of this island left: temporary files, and batches of its own that are not intact.
 
+        A broken batch only moves out of sight here; the next start removes it.
+
         Returns:
-            The generations whose batches were moved out of sight.
+            The batches moved out of sight, and those left as they lie though nobody will import them.
+
+        Raises:
+            OSError: The file system refused.
         """
         atomic.clear_leftovers(self._paths.outbox)
         atomic.clear_leftovers(self._paths.epochs)
-        broken = []
+        moved: list[Refusal] = []
+        left: list[Refusal] = []
         for generation in self._generations(self._paths.name):
             try:
                 self._read_own(generation)
-            except RefusedError:
-                self._discard(generation)
-                broken.append(generation)
+            except RefusedError as error:
+                is_broken = error.reason in BROKEN
+                if is_broken:
+                    self._hide(generation)
+                refusal = Refusal(self._paths.name, generation, str(error.reason), error.detail)
+                (moved if is_broken else left).append(refusal)
             except VanishedError:
                 continue
-        return broken
+        return moved, left
 
     def prune(self, keep: int) -> list[int]:
         """Remove all but the newest `keep` of this island's batches; skip the round while somebody reads.
@@ -156,7 +170,7 @@ class DirectoryMailbox:
             if not is_free:
                 return []
             for generation in old:
-                self._discard(generation)
+                atomic.remove_directory(self._hide(generation))
         return old
 
     def beat(self, generation: int) -> None:
@@ -202,17 +216,21 @@ class DirectoryMailbox:
         try:
             return self._read(self._paths.name, generation)
         except VanishedError as error:
-            if os.path.lexists(self._paths.publication(generation)):
-                raise RefusedError(Reason.DAMAGED, f"{error} is missing") from error
-            raise
+            if not os.path.lexists(self._paths.publication(generation)):
+                raise
+            if isinstance(error.__cause__, OSError) and error.__cause__.errno == errno.ESTALE:
+                raise RefusedError(Reason.UNREADABLE, f"{error}: {error.__cause__.strerror}") from error
+            raise RefusedError(Reason.DAMAGED, f"{error} is missing") from error
 
     def _is_published(self, generation: int, manifest: Manifest) -> bool:
         try:
             there = self._read_own(generation).manifest
         except VanishedError:
             return False
-        except RefusedError:
-            self._discard(generation)
+        except RefusedError as error:
+            if error.reason not in BROKEN:
+                raise
+            self._hide(generation)
             return False
         if there.content_sha256 == manifest.content_sha256:
             return True
@@ -223,10 +241,13 @@ class DirectoryMailbox:
             )
         raise RefusedError(Reason.MISPLACED, f"another batch of epoch {there.epoch} has the name gen-{generation}")
 
-    def _discard(self, generation: int) -> None:
-        trash = f".trash-{generation_name(generation)}-{self._epoch.number}-{secrets.token_hex(4)}"
-        atomic.move(self._paths.publication(generation), self._paths.outbox / trash)
-        atomic.remove_directory(self._paths.outbox / trash)
+    def _hide(self, generation: int) -> Path:
+        """Move a batch of ours out of sight; what is not removed here is by the next start."""
+        trash = self._paths.outbox / (
+            f".trash-{generation_name(generation)}-{self._epoch.number}-{secrets.token_hex(4)}"
+        )
+        atomic.move(self._paths.publication(generation), trash)
+        return trash
 
 
 def _check_not_older(found: Batch, seen: tuple[int, int]) -> None:

@@ -217,9 +217,23 @@ def test_a_start_mends_and_says_so(disk):
     disk.island("a").publish(10, migrants_of("a", 10))
     damage(disk.paths("a").publication(10) / GENOMES)
     a = disk.island("a")
-    assert [r["generation"] for r in read_ledger(disk.paths("a"), "mended")] == [10]
+    [mended] = read_ledger(disk.paths("a"), "mended")
+    assert (mended["generation"], mended["reason"]) == (10, Reason.DAMAGED)
+    assert "moved our gen-10 away, damaged: genomes" in disk.paths("a").migration_log.read_text()
     a.publish(10, migrants_of("a", 10))
     assert len(collect(disk.island("b"), "b", 10).migrants) > 0
+
+
+def test_a_start_says_what_it_leaves_alone_in_one_line(disk):
+    for generation in (10, 20, 30):
+        write_batch(disk.paths("a").publication(generation), packed("a", generation, run_id="b" * 32))
+    disk.island("a")
+    [left] = read_ledger(disk.paths("a"), "unmended")
+    assert (left["generations"], left["reason"]) == ([30, 20, 10], Reason.OTHER_RUN)
+    assert "left 3 publications of ours alone, of another run: gen-30, run bbb" in (
+        disk.paths("a").migration_log.read_text()
+    )
+    assert read_ledger(disk.paths("a"), "mended") == []
 
 
 @pytest.mark.parametrize("lock_class", ["flock", "soft"])

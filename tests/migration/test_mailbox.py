@@ -6,6 +6,7 @@ import errno
 import os
 import shutil
 from dataclasses import replace
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -14,8 +15,8 @@ from evo import atomic
 from evo.errors import FencedError, StorageError
 from evo.paths import GENOMES, MANIFEST
 from migration import batch, locks
-from migration.untrusted import RefusedError
-from tests.migration.archipelago import damage, migrants_of, publisher, tree, write_batch
+from migration.untrusted import Reason, RefusedError
+from tests.migration.archipelago import damage, migrants_of, packed, publisher, tree, write_batch
 
 # Publishing
 
@@ -132,6 +133,7 @@ def test_an_own_broken_batch_is_replaced_when_it_is_published_again(disk, break_
     disk.mailbox("a").publish(10, migrants_of("a", 10))
     assert tree(disk.paths("a").publication(10)).keys() == whole.keys()
     assert disk.mailbox("b").newest("a", seen={})[0] is not None
+    disk.mailbox("a").mend()
     assert not list(disk.paths("a").outbox.glob(".*"))
 
 
@@ -145,11 +147,56 @@ def test_mending_moves_own_broken_batches_away_and_keeps_whole_ones(disk, break_
     mailbox.publish(20, migrants_of("a", 20))
     kept = tree(disk.paths("a").publication(20))
     break_(disk.paths("a").publication(10))
-    assert disk.mailbox("a").mend() == [10]
+    moved, left = disk.mailbox("a").mend()
+    assert ([refusal.generation for refusal in moved], left) == ([10], [])
     assert not os.path.lexists(disk.paths("a").publication(10))
-    assert not list(disk.paths("a").outbox.glob(".*"))
+    assert len(list(disk.paths("a").outbox.glob(".trash-gen-10-*"))) == 1  # until the next start
     assert tree(disk.paths("a").publication(20)) == kept
-    assert disk.mailbox("a").mend() == []
+    assert disk.mailbox("a").mend() == ([], [])
+    assert not list(disk.paths("a").outbox.glob(".*"))
+
+
+def unreadable(monkeypatch, code):
+    """Let reads of any file fail for a while, as a network file system does."""
+    read = os.read
+
+    def refuse(descriptor, n):
+        if "/gen-" in str(Path(f"/proc/self/fd/{descriptor}").readlink()):
+            raise OSError(code, os.strerror(code))
+        return read(descriptor, n)
+
+    monkeypatch.setattr(os, "read", refuse)
+
+
+@pytest.mark.parametrize("code", [errno.EIO, errno.ESTALE, errno.EACCES, errno.ETIMEDOUT])
+def test_a_batch_that_cannot_be_read_just_now_is_kept(disk, monkeypatch, code):
+    disk.mailbox("a").publish(10, migrants_of("a", 10))
+    before = tree(disk.paths("a").publication(10))
+    mailbox = disk.mailbox("a")
+    with monkeypatch.context() as patch:
+        unreadable(patch, code)
+        moved, left = mailbox.mend()
+        assert (moved, [(r.generation, r.reason) for r in left]) == ([], [(10, Reason.UNREADABLE)])
+        with pytest.raises(RefusedError, match="unreadable"):
+            mailbox.publish(10, migrants_of("a", 10))
+    assert tree(disk.paths("a").publication(10)) == before
+    mailbox.publish(10, migrants_of("a", 10))
+
+
+@pytest.mark.parametrize(
+    ("changes", "reason"),
+    [({"run_id": "b" * 32}, Reason.OTHER_RUN), ({"genome_sha256": "0" * 64}, Reason.OTHER_GENOME)],
+)
+def test_a_batch_that_is_whole_but_not_of_this_run_is_kept(disk, changes, reason):
+    """A POOL.json that was made anew must not cost what the run before had published."""
+    mailbox = disk.mailbox("a")
+    write_batch(disk.paths("a").publication(10), packed("a", 10, **changes))
+    before = tree(disk.paths("a").publication(10))
+    moved, left = mailbox.mend()
+    assert (moved, [(r.generation, r.reason) for r in left]) == ([], [(10, reason)])
+    with pytest.raises(RefusedError, match=str(reason)):
+        mailbox.publish(10, migrants_of("a", 10))
+    assert tree(disk.paths("a").publication(10)) == before
 
 
 def test_mending_clears_what_dead_starts_left(disk):
@@ -160,7 +207,7 @@ def test_mending_clears_what_dead_starts_left(disk):
     for name in (".tmp-beat.json-9-ab", ".trash-gen-20-1-ab", "epochs/.tmp-1.json-9-ab"):
         (outbox / name).write_bytes(b"x")
     before = disk.paths("a").epoch(1).read_bytes()
-    assert mailbox.mend() == []
+    assert mailbox.mend() == ([], [])
     assert sorted(p.name for p in outbox.rglob("*")) == ["1.json", "epochs"]
     assert disk.paths("a").epoch(1).read_bytes() == before
 
@@ -174,7 +221,7 @@ def test_mending_never_touches_what_it_does_not_recognise_or_what_is_others(disk
     write_batch(disk.paths("a").outbox / "notes", {"f": b"x"})
     (disk.shared.pool / ".tmp-x").touch()
     before = tree(disk.shared.pool)
-    assert mailbox.mend() == []
+    assert mailbox.mend() == ([], [])
     assert tree(disk.shared.pool) == before
 
 

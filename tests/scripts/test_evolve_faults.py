@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 import subprocess
 import sys
 import tempfile
@@ -96,8 +97,10 @@ def test_a_kill_before_any_file_operation_leaves_no_trace(tmp_path):
 
 def unshared(script, **names):
     """Run a shell script in a mount namespace of its own, where it may mount what it likes."""
+    if not shutil.which("unshare"):
+        pytest.skip("unshare is not installed")
     if subprocess.run(["unshare", "-Urm", "true"], check=False, capture_output=True).returncode:
-        pytest.skip("this kernel or container does not let us unshare a user and mount namespace")
+        pytest.skip("a user and mount namespace of one's own is not permitted by this kernel or container")
     environment = {**os.environ, **{name: str(value) for name, value in names.items()}}
     command = ["unshare", "-Urm", "bash", "-e", "-c", script]
     return subprocess.run(

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import sys
+import tomllib
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -9,6 +11,7 @@ import click
 
 from evo import atomic
 from evo.config import Value, island_config
+from evo.errors import AtollError, ConfigError
 from evo.rng import stream
 
 if TYPE_CHECKING:
@@ -44,14 +47,52 @@ def as_toml(settings: dict[str, dict[str, Value]]) -> str:
 @click.command()
 @click.argument("islands", nargs=-1, required=True)
 @click.option("--seed", default=1, show_default=True, help="Another seed draws other settings.")
-@click.option("--out", type=click.Path(path_type=Path), required=True, help="The file; an existing one is kept.")
+@click.option("--out", type=click.Path(path_type=Path), required=True, help="The file; its sections are kept.")
 def main(islands: tuple[str, ...], seed: int, out: Path) -> None:
     """Write settings that differ from island to island.
 
-    An existing file is kept, since islands resume with the settings they were started with.
+    A section that is there stays as it is, since islands resume with the settings they were started with.
     """
-    made = atomic.create_file(out, as_toml({name: vary(name, seed=seed) for name in islands}).encode(), durable=False)
-    click.echo(f"{'wrote' if made else 'kept'} {out}")
+    try:
+        before = _text_of(out)
+        missing = _missing(islands, before, out)
+        if missing:
+            after = extended(before, {name: vary(name, seed=seed) for name in missing})
+            with atomic.storage_errors("write the settings of the islands"):
+                atomic.replace_file(out, after.encode(), durable=False)
+    except AtollError as error:
+        click.echo(f"error: {error}", err=True)
+        sys.exit(error.exit_code)
+    if not missing:
+        click.echo(f"kept {out}")
+    elif not before:
+        click.echo(f"wrote {out}")
+    else:
+        click.echo(f"added {', '.join(missing)} to {out}")
+
+
+def extended(text: str, settings: dict[str, dict[str, Value]]) -> str:
+    """Return the text of a TOML file with sections added, what is there unchanged."""
+    if not text:
+        return as_toml(settings)
+    return f"{text}{'' if text.endswith(chr(10)) else chr(10)}\n{as_toml(settings)}"
+
+
+def _text_of(path: Path) -> str:
+    try:
+        return path.read_bytes().decode()
+    except FileNotFoundError:
+        return ""
+    except (OSError, UnicodeDecodeError) as error:
+        raise ConfigError(f"cannot read {path}: {error}") from error
+
+
+def _missing(islands: tuple[str, ...], text: str, path: Path) -> list[str]:
+    try:
+        present = tomllib.loads(text)
+    except tomllib.TOMLDecodeError as error:
+        raise ConfigError(f"cannot add islands to {path}: {error}; mend it, or move it away") from error
+    return [name for name in islands if name not in present]
 
 
 def _log_uniform(rng: np.random.Generator, low: float, high: float) -> float:

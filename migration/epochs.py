@@ -3,6 +3,9 @@
 The owner lock keeps honest processes apart. Where it lies (a mount whose locks do nothing), the number decides: it is
 taken by a hard link that refuses an existing name, so exactly one process gets it, and whoever sees a higher one than
 its own is fenced and publishes nothing more.
+
+The link makes a record visible whole. So a name without a record behind it is damage, or somebody's mischief, and no
+start: it fences nobody. Its number is not used again all the same.
 """
 
 from __future__ import annotations
@@ -20,12 +23,13 @@ import psutil
 from evo import atomic, strict_json
 from evo.errors import DamagedFileError, FencedError
 from evo.paths import EPOCH_NAME, parse_generation
-from migration.untrusted import RefusedError, VanishedError, directory, list_names, read_file
+from migration.untrusted import Reason, RefusedError, VanishedError, directory, list_names, read_file
 
 if TYPE_CHECKING:
     from evo.paths import IslandPaths
 
 MAX_RECORD_BYTES = 64 * 1024
+MAX_TRIES = 16
 START_TOLERANCE_S = 1.5
 MAX_TEXT_LENGTH = 256
 MAX_PID = 2**31 - 1
@@ -97,16 +101,30 @@ def latest_number(paths: IslandPaths) -> int:
 
 
 def latest(paths: IslandPaths) -> Epoch | None:
-    """Return the record of the highest epoch, or None if there is none that can be read."""
-    number = latest_number(paths)
-    if not number:
+    """Return the record of the highest epoch that has one; None if there is none, or none can be read."""
+    try:
+        return _highest(paths, above=0)
+    except OSError:
         return None
+
+
+def read(paths: IslandPaths, number: int) -> Epoch | None:
+    """Return the record of one epoch; None if it has gone, or what has its name is none.
+
+    Raises:
+        OSError: It cannot be read, now.
+    """
     try:
         with directory(paths.epochs) as descriptor:
-            document = strict_json.parse(read_file(descriptor, f"{number}.json", limit=MAX_RECORD_BYTES))
-        return _record(document)
-    except (RefusedError, VanishedError, DamagedFileError, TypeError, ValueError):
+            document = strict_json.parse(read_file(descriptor, paths.epoch(number).name, limit=MAX_RECORD_BYTES))
+        epoch = _record(document)
+    except RefusedError as error:
+        if error.reason is Reason.UNREADABLE:
+            raise OSError(f"epoch {number} of {paths.name} cannot be read: {error.detail}") from error
         return None
+    except (VanishedError, DamagedFileError, TypeError, ValueError):
+        return None
+    return epoch if epoch.number == number else None
 
 
 def check_owner(paths: IslandPaths, epoch: Epoch) -> None:
@@ -114,12 +132,14 @@ def check_owner(paths: IslandPaths, epoch: Epoch) -> None:
 
     Raises:
         FencedError: One has.
+        OSError: Nobody can say, now.
     """
-    number = latest_number(paths)
-    if number > epoch.number:
-        newer = latest(paths)
-        who = f"process {newer.pid} on {newer.host}" if newer else f"a process with epoch {number}"
-        raise FencedError(f"island {paths.name} was taken over by {who}; this process stops and publishes nothing more")
+    newer = _highest(paths, above=epoch.number)
+    if newer:
+        raise FencedError(
+            f"island {paths.name} was taken over by process {newer.pid} on {newer.host}; this process stops and "
+            f"publishes nothing more"
+        )
 
 
 def is_alive(epoch: Epoch) -> bool | None:
@@ -135,12 +155,21 @@ def is_alive(epoch: Epoch) -> bool | None:
         return bool(is_same and process.status() != psutil.STATUS_ZOMBIE)
     except psutil.NoSuchProcess:
         return False
+    except psutil.AccessDenied:  # it is there, and another user's
+        return True
 
 
 def describe(epoch: Epoch) -> str:
     """Say who holds an island."""
     since = time.strftime("%Y-%m-%d %H:%M:%S", time.localtime(epoch.started_s))
     return f"process {epoch.pid} on {epoch.host}, since {since}"
+
+
+def _highest(paths: IslandPaths, *, above: int) -> Epoch | None:
+    numbers = (parse_generation(name, EPOCH_NAME) for name in list_names(paths.epochs))
+    newer = sorted((number for number in numbers if number is not None and number > above), reverse=True)
+    records = (read(paths, number) for number in newer[:MAX_TRIES])
+    return next((record for record in records if record), None)
 
 
 def _record(document: dict[str, Any]) -> Epoch:

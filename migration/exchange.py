@@ -128,11 +128,15 @@ class Exchange:
             )
 
     def beat(self, generation: int) -> None:
-        """Show that the island lives; a beat that cannot be written is a beat missed, which is what it says."""
+        """Show that the island lives; a beat that cannot be written is a beat missed, which is what it says.
+
+        Raises:
+            FencedError: A newer process owns this island.
+        """
         try:
             self._mailbox.beat(generation)
         except OSError as error:
-            self._ledger.note("silent", f"could not write the beat: {error}", generation=generation, error=str(error))
+            self._ledger.note("no-beat", f"could not write the beat: {error}", generation=generation, error=str(error))
 
     def _draw(self, known: tuple[str, ...], streams: Streams) -> Arrivals:
         try:

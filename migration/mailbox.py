@@ -4,8 +4,8 @@ One writer per folder: an island writes only its own, and reads the others'. Wha
 
 - *A peer publishes while we list.* Its batch appears by one rename: we see it whole or not at all.
 - *A peer prunes while we read.* Names vanish; that is no error, the draw brings nothing.
-- *A second process owns our island* (a lock that lies, a forced take-over). Before each publication we look for a
-  higher epoch; and a rename never replaces a batch that is there, so two histories cannot mix.
+- *A second process owns our island* (a lock that lies, a forced take-over). Before each publication and each beat we
+  look for a higher epoch; and a rename never replaces a batch that is there, so two histories cannot mix.
 - *Our rename's answer is lost* (network file systems). We look whose batch is there, and go by that.
 """
 
@@ -174,14 +174,18 @@ class DirectoryMailbox:
         return old
 
     def beat(self, generation: int) -> None:
-        """Show that the island lives, once a second at most: replacing a file costs milliseconds on some mounts.
+        """Show that the island lives, and see that it is still ours.
+
+        Once a second at most: replacing a file costs milliseconds on some mounts.
 
         Raises:
+            FencedError: A newer process owns this island.
             OSError: The file system refused.
         """
         if self._clock() - self._last_beat_s < BEAT_INTERVAL_S:
             return
         self._last_beat_s = self._clock()
+        epochs.check_owner(self._paths, self._epoch)
         record = {"epoch": self._epoch.number, "nonce": self._epoch.nonce, "generation": generation}
         atomic.replace_file(self._paths.beat, strict_json.encode(record), durable=False)
 

@@ -10,9 +10,9 @@ from collections import Counter
 import numpy as np
 import pytest
 
-from evo.errors import FencedError, StorageError
+from evo.errors import StorageError
 from evo.paths import GENOMES, MANIFEST
-from migration import batch, inbox, locks
+from migration import inbox, locks
 from migration.untrusted import Reason
 from tests.migration.archipelago import (
     collect,
@@ -236,27 +236,6 @@ def test_a_start_says_what_it_leaves_alone_in_one_line(disk):
     assert read_ledger(disk.paths("a"), "mended") == []
 
 
-@pytest.mark.parametrize("lock_class", ["flock", "soft"])
-def test_the_older_of_two_owners_is_fenced_and_leaves_no_mixed_history(disk, lock_class):
-    """Where locks do nothing, both start; the first publication of the older one ends it."""
-    disk.lock_class = lock_class
-    older = disk.island("a")
-    older.publish(10, migrants_of("a", 10))
-    newer = disk.island("a", generation=10)
-    newer.publish(20, migrants_of("a", 20))
-    before = tree(disk.paths("a").outbox)
-    for generation in (10, 20, 30):
-        with pytest.raises(FencedError):
-            older.publish(generation, migrants_of("a", generation, 4))
-    assert tree(disk.paths("a").outbox) == before
-    newer.publish(30, migrants_of("a", 30))
-    epochs = [
-        batch.read(disk.paths("a").publication(g), run_id="a" * 32, spec=publisher("a").spec, island="a", generation=g)
-        for g in (10, 20, 30)
-    ]
-    assert [found.manifest.epoch for found in epochs] == [1, 2, 2]
-
-
 # Faults
 
 
@@ -276,7 +255,7 @@ def test_a_pool_that_cannot_be_written_costs_the_offer_and_nothing_else(disk, mo
     a.beat(10)
     monkeypatch.undo()
     assert a.publish(20, migrants_of("a", 20)) == 3
-    assert kinds(disk, "a") == {"start": 1, "unpublished": 1, "silent": 1, "published": 1}
+    assert kinds(disk, "a") == {"start": 1, "unpublished": 1, "no-beat": 1, "published": 1}
     assert os.strerror(code) in read_ledger(disk.paths("a"), "unpublished")[0]["error"]
 
 

@@ -283,6 +283,17 @@ def test_who_is_dead_is_not_named_as_the_holder(root, capsys):
 
 
 @pytest.mark.slow
+@pytest.mark.parametrize("values", [ALONE, {"migrate_every": 100_000}], ids=["alone", "between migrations"])
+def test_an_island_that_publishes_nothing_is_fenced_too(root, values):
+    output = root.parent / "output"
+    older = start(Job(root, "a", {**values, "generations": 200_000}, delay_s=0.01, output=output))
+    wait_for(lambda: last_generation(root) >= 4, older)
+    epochs.claim(paths_of(root), after=0, generation=3, target=60, population=12, task="sphere")
+    assert end(older) == 5
+    assert "FencedError: island a was taken over by process" in output.read_text()
+
+
+@pytest.mark.slow
 def test_where_locks_do_nothing_the_older_owner_is_fenced(root, monkeypatch, capsys):
     """The second start is let in; the first stops at its next publication; the end is the undisturbed one."""
     evolve(root, "peer")

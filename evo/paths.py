@@ -15,6 +15,7 @@ ISLAND_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]{0,63}")
 GENERATION_NAME = re.compile(r"gen-(0|[1-9][0-9]{0,9})")
 CHECKPOINT_NAME = re.compile(r"gen-(0|[1-9][0-9]{0,9})\.safetensors")
 EPOCH_NAME = re.compile(r"([1-9][0-9]{0,9})\.json")
+OWNER_LOCK_NAME = re.compile(rf"({ISLAND_NAME.pattern})\.owner\.lock")
 RESERVED_NAMES = frozenset({"locks"})
 
 MANIFEST = "manifest.json"
@@ -52,9 +53,30 @@ def parse_generation(name: str, pattern: re.Pattern[str] = GENERATION_NAME) -> i
     return int(match[1]) if match else None
 
 
+def parse_owner_lock(name: str) -> str | None:
+    """Return the island whose owner lock is called `name`, or None."""
+    match = OWNER_LOCK_NAME.fullmatch(name)
+    return match[1] if match and is_island_name(match[1]) else None
+
+
 def archive_name(island: str) -> re.Pattern[str]:
     """Describe the folder that `--fresh` archives an island to: its name and its last epoch."""
     return re.compile(rf"{re.escape(island)}-(0|[1-9][0-9]{{0,9}})")
+
+
+@dataclass(frozen=True)
+class ArchivedIsland:
+    """Where one island's folders go when it starts afresh."""
+
+    folder: Path
+
+    @property
+    def home(self) -> Path:  # noqa: D102
+        return self.folder / "private"
+
+    @property
+    def outbox(self) -> Path:  # noqa: D102
+        return self.folder / "published"
 
 
 @dataclass(frozen=True)
@@ -163,6 +185,14 @@ class SharedPaths:
     @property
     def archive(self) -> Path:  # noqa: D102
         return self.root / "old"
+
+    def archived_run(self, run_id: str) -> Path:
+        """Where a run goes as a whole; this folder exists from the moment it is being put away."""
+        return self.archive / f"run-{run_id[:12]}"
+
+    def archived_island(self, island: str, epoch: int) -> ArchivedIsland:
+        """Where an island goes that starts afresh after `epoch`, spelled as `archive_name` describes."""
+        return ArchivedIsland(self.archive / f"{island}-{epoch}")
 
     @property
     def settings(self) -> Path:

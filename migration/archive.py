@@ -1,18 +1,28 @@
-"""Put a whole run away: pool and private folders together move to `old/run-<id>/`."""
+"""Put work away by renaming it: a whole run to `old/run-<id>/`, one island to `old/<island>-<epoch>/`.
+
+Archiving a run while an island starts in it would take the ground from under that island. So the run's folder in `old/`
+comes first, then every island's owner lock is taken, then things move; and a starting island takes its lock first and
+then looks for that folder (`pool.check_current`). Of the two, at least one sees the other.
+"""
 
 from __future__ import annotations
 
+import contextlib
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+import filelock
+
 from evo import atomic
-from evo.errors import OwnerConflictError
-from migration import pool, status
+from evo.errors import OwnerConflictError, PoolMismatchError
+from evo.paths import parse_owner_lock
+from migration import locks, pool, status
+from migration.untrusted import list_names
 
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from evo.paths import SharedPaths
+    from evo.paths import IslandPaths, SharedPaths
 
 
 @dataclass(frozen=True)
@@ -31,8 +41,9 @@ class Run:
 
     @property
     def is_finished(self) -> bool:
-        """Every island has reached its last generation."""
-        return bool(self.islands) and all(row.condition == status.FINISHED for row in self.islands)
+        """Every island that ever started has reached its last generation."""
+        started = [row for row in self.islands if row.epoch is not None or row.generation is not None]
+        return bool(started) and all(row.condition == status.FINISHED for row in started)
 
 
 def look(shared: SharedPaths) -> Run:
@@ -44,26 +55,93 @@ def look(shared: SharedPaths) -> Run:
     identity = pool.read(shared)
     if identity is None:
         return Run(None, (), None)
-    return Run(identity.run_id, tuple(status.read_all(shared)), shared.archive / f"run-{identity.run_id[:12]}")
+    return Run(identity.run_id, tuple(status.read_all(shared)), shared.archived_run(identity.run_id))
 
 
-def put_away(shared: SharedPaths, run: Run) -> Path | None:
+def put_away(shared: SharedPaths, run: Run, *, force: bool = False) -> Path | None:
     """Move a run out of the way; a call that was cut short is completed by the next one.
 
     The pool goes last: as long as POOL.json is there, the run is known by its id.
 
+    Args:
+        shared: The archipelago's files.
+        run: What `look` found in it.
+        force: Believe that islands on other hosts have ended, where soft locks cannot tell. It never overrides an
+            island that is known to run.
+
+    Returns:
+        Where the run went; None if there is none.
+
     Raises:
-        OwnerConflictError: An island still runs, or may run on another host.
+        OwnerConflictError: An island runs, or may run on another host.
+        PoolMismatchError: The run has gone since `look`.
         StorageError: The file system refused.
     """
     if run.target is None:
         return None
-    busy = [row.name for row in run.islands if row.condition not in status.ENDED]
-    if busy:
-        raise OwnerConflictError(f"still running: {', '.join(busy)}; stop them first ('make stop'), then archive")
-    with atomic.storage_errors("archive the run"):
+    with atomic.storage_errors("archive the run"), contextlib.ExitStack() as held:
+        held.callback(_remove_if_empty, run.target)
         atomic.make_directory(run.target)
+        identity = pool.read(shared)
+        if identity is None or identity.run_id != run.run_id:
+            raise PoolMismatchError(f"the run in {shared.root} changed while it was looked at; try again")
+        running, unknown = _hold_all(shared, identity.lock_class, held)
+        if running:
+            raise OwnerConflictError(
+                f"still running: {', '.join(running)}; stop them first ('make stop'), then archive"
+            )
+        if unknown and not force:
+            raise OwnerConflictError(
+                f"perhaps still running on another host: {', '.join(unknown)}; stop them first, or use --force if you "
+                f"know that they have ended"
+            )
         for part in (shared.settings, shared.homes, shared.pool):
             if part.exists():
                 atomic.move(part, run.target / part.name)
     return run.target
+
+
+def put_island_away(shared: SharedPaths, paths: IslandPaths, *, epoch: int) -> Path | None:
+    """Move what one island has, private and published, out of the way; its caller owns the island.
+
+    Returns:
+        Where it is now, also when an earlier call was cut short; None if there was nothing.
+
+    Raises:
+        StorageError: The file system refused.
+    """
+    target = shared.archived_island(paths.name, epoch)
+    with atomic.storage_errors("archive the island"):
+        for source, place in ((paths.outbox, target.outbox), (paths.home, target.home)):
+            if source.exists():
+                atomic.make_directory(target.folder)
+                atomic.move(source, place)
+    return target.folder if target.folder.exists() else None
+
+
+def _hold_all(shared: SharedPaths, lock_class: str, held: contextlib.ExitStack) -> tuple[list[str], list[str]]:
+    """Take the owner lock of every island, and say which ones run, and of which nobody here can know.
+
+    A process that has its lock and no folder yet is found by the lock's file.
+    """
+    conditions = {row.name: row.condition for row in status.read_all(shared)}
+    starting = filter(None, map(parse_owner_lock, list_names(shared.locks)))
+    running, unknown = [], []
+    for name in sorted({*conditions, *starting}):
+        condition = conditions.get(name)
+        try:
+            held.enter_context(locks.owner_lock(shared.island(name).owner_lock, lock_class))
+        except filelock.Timeout:
+            is_held = True
+        else:
+            is_held = False
+        if condition == status.RUNNING or (is_held and lock_class == "flock"):
+            running.append(name)
+        elif lock_class == "soft" and (is_held or condition == status.ELSEWHERE):
+            unknown.append(name)
+    return running, unknown
+
+
+def _remove_if_empty(path: Path) -> None:
+    with contextlib.suppress(OSError):
+        path.rmdir()

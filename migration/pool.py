@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import secrets
 from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Any
@@ -19,7 +20,7 @@ if TYPE_CHECKING:
 
 FORMAT = 1
 MAX_BYTES = 1 << 20
-MAX_RUN_ID_LENGTH = 128
+RUN_ID = re.compile(r"[A-Za-z0-9_-]{1,128}")
 LOCK_CLASSES = ("flock", "soft")
 
 
@@ -59,6 +60,24 @@ def join(paths: SharedPaths, *, seed: int, task: Mapping[str, Any]) -> Pool:
         raise StorageError(f"{paths.identity} vanished while it was being read; is somebody deleting the pool?")
     _check_same(paths, pool, seed=seed, task=task)
     return pool
+
+
+def check_current(paths: SharedPaths, joined: Pool) -> None:
+    """Make sure that the pool is still the one that was joined; its caller holds an owner lock by now.
+
+    Raises:
+        PoolMismatchError: It is being put away, has been, or was replaced.
+        StorageError: POOL.json cannot be read.
+    """
+    archived = paths.archived_run(joined.run_id)
+    if archived.exists():
+        raise PoolMismatchError(
+            f"this run is being archived to {archived}; 'cli.py pool archive' completes that, and then the same "
+            f"command starts a new run (to keep the run instead, remove that folder once nothing is left in it)"
+        )
+    now = read(paths)
+    if now is None or now.run_id != joined.run_id:
+        raise PoolMismatchError(f"{paths.identity} was replaced while this island started; run the same command again")
 
 
 def check_directory(paths: SharedPaths) -> None:
@@ -112,11 +131,7 @@ def _parse(document: dict[str, Any]) -> Pool:
             f"use another --migration-dir"
         )
     pool = Pool(document["run_id"], document["seed"], document["task"], document["lock_class"])
-    if (
-        not isinstance(pool.run_id, str)
-        or not 0 < len(pool.run_id) <= MAX_RUN_ID_LENGTH
-        or not pool.run_id.isprintable()
-    ):
+    if not isinstance(pool.run_id, str) or not RUN_ID.fullmatch(pool.run_id):  # it becomes part of a path
         raise ValueError("no usable run id")
     if type(document["format"]) is not int or type(pool.seed) is not int or pool.lock_class not in LOCK_CLASSES:
         raise ValueError("no usable format, seed or lock class")

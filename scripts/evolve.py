@@ -13,7 +13,7 @@ from evo.errors import OwnerConflictError
 from evo.island import FileKeeper, StopSignal, evolve, recorded_settings, task_identity
 from evo.paths import SharedPaths, archive_name, parse_generation
 from evo.tasks.loader import load_task
-from migration import epochs, locks, pool
+from migration import archive, epochs, locks, pool
 from migration.batch import Publisher
 from migration.exchange import DirectoryExchange
 from migration.ledger import Ledger
@@ -84,10 +84,13 @@ def run_island(config: IslandConfig, *, root: Path, is_fresh: bool, display: Dis
     task = _load_task(config, config.backend)
     joined = pool.join(shared, seed=config.seed, task=task_identity(task))
     with _owned(paths, joined), StopSignal() as stop:
+        pool.check_current(shared, joined)
         _clear_leftovers(paths)
         after = _last_epoch(shared, paths)
         if is_fresh:
-            archive(shared, paths, epoch=after, display=display)
+            archived = archive.put_island_away(shared, paths, epoch=after)
+            if archived:
+                display.say(f"archived the former {config.island} to {archived}")
         resumed = _resume(paths, config, task)
         if resumed and resumed.backend != task.backend:
             task = _load_task(config, resumed.backend)
@@ -102,23 +105,6 @@ def run_island(config: IslandConfig, *, root: Path, is_fresh: bool, display: Dis
         return _farewell(state, config, paths, stop=stop, display=display)
 
 
-def archive(shared: SharedPaths, paths: IslandPaths, *, epoch: int, display: Display) -> None:
-    """Move what an island has, private and published, to `old/<island>-<epoch>/`; its caller owns the island.
-
-    Raises:
-        StorageError: The file system refused.
-    """
-    target = shared.archive / f"{paths.name}-{epoch}"
-    found = [(paths.outbox, target / "published"), (paths.home, target / "private")]
-    with atomic.storage_errors("archive the island"):
-        for source, place in found:
-            if source.exists():
-                atomic.make_directory(target)
-                atomic.move(source, place)
-    if target.exists():
-        display.say(f"archived the former {paths.name} to {target}")
-
-
 def _load_task(config: IslandConfig, backend: str) -> Task:
     return load_task(config.task, dict(config.options), backend=backend, threads=config.threads)
 
@@ -131,7 +117,11 @@ def _owned(paths: IslandPaths, joined: Pool) -> Iterator[None]:
     except filelock.Timeout as error:  # an OSError too, so it comes first
         holder = epochs.latest(paths)
         is_current = holder is not None and epochs.is_alive(holder) is not False
-        who = epochs.describe(holder) if holder and is_current else "another process that is just starting"
+        who = (
+            epochs.describe(holder)
+            if holder and is_current
+            else "another process that is just starting, or archiving it"
+        )
         raise OwnerConflictError(
             f"island {paths.name} is already run by {who}; choose another name, or stop that process first"
         ) from error

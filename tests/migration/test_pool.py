@@ -106,6 +106,14 @@ def test_a_field_of_another_kind_is_damage(paths, field, value):
         join(paths)
 
 
+@pytest.mark.parametrize("run_id", ["/../../x", "..", "a/b", "a b", "a\n", "é"])
+def test_a_run_id_that_is_no_plain_name_is_damage(paths, run_id):
+    """The run is archived under it."""
+    plant(paths, {**good(paths), "run_id": run_id})
+    with pytest.raises(PoolMismatchError, match="damaged"):
+        join(paths)
+
+
 def test_an_unknown_kind_of_lock_is_damage(paths):
     plant(paths, {**good(paths), "lock_class": "strict"})
     with pytest.raises(PoolMismatchError, match="damaged"):
@@ -184,3 +192,14 @@ def test_a_pool_behind_a_link_is_a_pool(paths, tmp_path):
     (tmp_path / "scratch").mkdir()
     paths.root.symlink_to("scratch")
     assert join(paths) == join(paths)
+
+
+def test_a_pool_that_was_replaced_or_removed_is_not_current(paths):
+    joined = join(paths)
+    pool.check_current(paths, joined)
+    paths.identity.unlink()
+    with pytest.raises(PoolMismatchError, match="was replaced while this island started"):
+        pool.check_current(paths, joined)
+    assert join(paths).run_id != joined.run_id
+    with pytest.raises(PoolMismatchError, match="was replaced while this island started"):
+        pool.check_current(paths, joined)

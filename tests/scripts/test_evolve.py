@@ -14,7 +14,7 @@ import pytest
 from evo import checkpoint, runlog
 from evo.errors import OwnerConflictError, PoolMismatchError, ResumeError, StorageError
 from evo.paths import SharedPaths
-from migration import epochs
+from migration import epochs, pool
 from tests.scripts.island_process import (
     KILLED,
     Job,
@@ -271,6 +271,18 @@ def test_a_second_process_is_turned_away_at_once_and_told_who_holds_the_island(r
         process.kill()
         assert end(process) == KILLED
     assert evolve(root, generations=last_generation(root), **ALONE) == 0
+
+
+def test_no_island_starts_in_a_run_that_is_being_archived(root, capsys):
+    evolve(root, generations=6, **ALONE)
+    identity = pool.read(SharedPaths(root))
+    SharedPaths(root).archived_run(identity.run_id).mkdir(parents=True)
+    code, line = refused(capsys, root, **ALONE)
+    assert code == PoolMismatchError.exit_code
+    assert "is being archived" in line
+    assert evolve(root, "new", **ALONE) == PoolMismatchError.exit_code
+    assert epochs_of(root) == [1]
+    assert not paths_of(root, "new").outbox.exists()
 
 
 def test_who_is_dead_is_not_named_as_the_holder(root, capsys):

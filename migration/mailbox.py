@@ -20,11 +20,11 @@ from typing import TYPE_CHECKING
 
 from evo import atomic, strict_json
 from evo.errors import FencedError
-from evo.paths import IslandPaths, SharedPaths, generation_name, is_island_name, parse_generation
+from evo.paths import IslandPaths, SharedPaths, generation_name, parse_generation
 from migration import batch as batches
 from migration import epochs, inbox, locks
 from migration.inbox import Arrivals, Refusal, Seen
-from migration.untrusted import MAX_ISLANDS, Reason, RefusedError, VanishedError, list_folders, list_names
+from migration.untrusted import MAX_ISLANDS, Reason, RefusedError, VanishedError, islands_in, list_names
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -82,8 +82,8 @@ class DirectoryMailbox:
         Raises:
             OSError: The pool cannot be listed.
         """
-        names = [name for name in list_folders(self._shared.pool) if is_island_name(name)]
-        return tuple(name for name in names[:MAX_ISLANDS] if name != self._paths.name)
+        names = islands_in(self._shared.pool)[:MAX_ISLANDS]
+        return tuple(name for name in names if name != self._paths.name)
 
     def newest(self, peer: str, *, seen: Seen) -> tuple[Batch | None, list[Refusal]]:
         """Return a peer's newest valid batch, and what was refused on the way to it.

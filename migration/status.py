@@ -8,19 +8,19 @@ from typing import TYPE_CHECKING, Any
 import psutil
 
 from evo import runlog
-from evo.paths import SharedPaths, is_island_name
 from migration import epochs
-from migration.untrusted import RefusedError, VanishedError, directory, list_names, read_file
+from migration.untrusted import RefusedError, VanishedError, directory, islands_in, read_file
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from evo.paths import IslandPaths
+    from evo.paths import IslandPaths, SharedPaths
     from evo.runlog import Record
     from migration.epochs import Epoch
 
 MAX_BEAT_BYTES = 4096
 SILENT_AFTER_S = 120.0
+SILENT_AFTER_GENERATIONS = 3
 
 RUNNING, FINISHED, STOPPED, ELSEWHERE, SILENT = "running", "finished", "stopped", "elsewhere", "silent"
 ENDED = frozenset({FINISHED, STOPPED})
@@ -33,7 +33,8 @@ class IslandStatus:
     Attributes:
         name: The island.
         condition: running, finished, stopped (resumable), elsewhere (on another host, where nobody here can know) or
-            silent (elsewhere, and its beat has not changed for two minutes of watching).
+            silent (elsewhere, and its beat has not changed for three of its generations of watching, two minutes at
+            least).
         generation: The last one finished.
         target: The one to reach.
         best: Best fitness of that generation.
@@ -82,8 +83,8 @@ class IslandStatus:
 
 def read_all(shared: SharedPaths) -> list[IslandStatus]:
     """Return one row per island, by name; islands that have only a private or only a published folder included."""
-    names = {*list_names(shared.pool), *list_names(shared.homes)}
-    return [read_island(shared.island(name)) for name in sorted(names) if is_island_name(name)]
+    names = {*islands_in(shared.pool), *islands_in(shared.homes)}
+    return [read_island(shared.island(name)) for name in sorted(names)]
 
 
 def read_island(paths: IslandPaths) -> IslandStatus:
@@ -147,7 +148,12 @@ class BeatWatch:
         if beat != before:
             self._last[row.name] = (beat, now_s)
             return _with_condition(row, RUNNING)
-        return _with_condition(row, SILENT) if now_s - since_s > SILENT_AFTER_S else row
+        return _with_condition(row, SILENT) if now_s - since_s > _patience_s(row) else row
+
+
+def _patience_s(row: IslandStatus) -> float:
+    """Return how long an island's beat may stay the same: it beats after each of its generations."""
+    return max(SILENT_AFTER_S, SILENT_AFTER_GENERATIONS / row.rate_per_s if row.rate_per_s else 0.0)
 
 
 def _condition(epoch: Epoch | None, generation: int | None) -> str:

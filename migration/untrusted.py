@@ -14,6 +14,8 @@ from enum import StrEnum
 from itertools import islice
 from typing import TYPE_CHECKING
 
+from evo.paths import is_island_name
+
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
     from pathlib import Path
@@ -58,13 +60,26 @@ class VanishedError(Exception):
 
 
 def list_names(path: Path, limit: int = MAX_ENTRIES) -> list[str]:
-    """Return up to `limit` names of a directory, sorted; none if there is no such directory."""
+    """Return up to `limit` names of a directory, sorted; none if there is no such directory.
+
+    Raises:
+        OSError: The directory cannot be listed.
+    """
     return _list(path, limit, lambda entry: True)  # noqa: ARG005
 
 
 def list_folders(path: Path, limit: int = MAX_ENTRIES) -> list[str]:
     """Return the same without plain files, which nobody takes for folders; what else is none is refused on opening."""
     return _list(path, limit, lambda entry: not entry.is_file(follow_symlinks=False))
+
+
+def islands_in(path: Path) -> list[str]:
+    """Return the names of the islands that have a folder in `path`, sorted; a stray file is none, whatever its name.
+
+    Raises:
+        OSError: The directory cannot be listed.
+    """
+    return [name for name in list_folders(path) if is_island_name(name)]
 
 
 def _list(path: Path, limit: int, is_wanted: Callable[[os.DirEntry[str]], bool]) -> list[str]:

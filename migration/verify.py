@@ -7,12 +7,12 @@ from typing import TYPE_CHECKING, Any
 
 from evo.errors import PoolMismatchError
 from evo.genome import GenomeSpec, Kind, Segment
-from evo.paths import is_island_name, parse_generation
-from migration import batch, pool
-from migration.untrusted import MAX_ENTRIES, RefusedError, VanishedError, list_names
+from evo.paths import EPOCH_NAME, parse_generation
+from migration import batch, epochs, pool
+from migration.untrusted import MAX_ENTRIES, RefusedError, VanishedError, islands_in, list_names
 
 if TYPE_CHECKING:
-    from evo.paths import SharedPaths
+    from evo.paths import IslandPaths, SharedPaths
 
 
 @dataclass(frozen=True)
@@ -50,19 +50,19 @@ def verify(shared: SharedPaths) -> Findings:
     if identity is None:
         raise PoolMismatchError(f"{shared.identity} does not exist: no island has used this directory yet")
     spec = spec_of(identity.task)
-    defects: list[Defect] = []
-    islands = batches = genomes = 0
-    for name in list_names(shared.pool):
-        if name.startswith(".") or name in {shared.identity.name, shared.locks.name}:
-            continue
-        if not is_island_name(name):
-            defects.append(Defect(str(shared.pool / name), "not an island's name"))
-            continue
-        islands += 1
+    islands = islands_in(shared.pool)
+    known = {*islands, shared.identity.name, shared.locks.name}
+    defects = [
+        Defect(str(shared.pool / name), "not an island's folder")
+        for name in list_names(shared.pool)
+        if name not in known and not name.startswith(".")
+    ]
+    batches = genomes = 0
+    for name in islands:
         found, wrong = _verify_island(shared, name, run_id=identity.run_id, spec=spec)
         batches, genomes = batches + len(found), genomes + sum(found)
         defects += wrong
-    return Findings(islands, batches, genomes, tuple(defects))
+    return Findings(len(islands), batches, genomes, tuple(defects))
 
 
 def spec_of(task: Any) -> GenomeSpec:  # noqa: ANN401 - JSON of POOL.json
@@ -83,22 +83,37 @@ def spec_of(task: Any) -> GenomeSpec:  # noqa: ANN401 - JSON of POOL.json
 
 
 def _verify_island(shared: SharedPaths, name: str, *, run_id: str, spec: GenomeSpec) -> tuple[list[int], list[Defect]]:
-    outbox = shared.island(name).outbox
-    entries = list_names(outbox)
-    sizes, defects = [], []
+    paths = shared.island(name)
+    entries = list_names(paths.outbox)
+    sizes, defects = [], _verify_epochs(paths)
     if len(entries) >= MAX_ENTRIES:
-        defects.append(Defect(str(outbox), f"{MAX_ENTRIES} entries or more; the rest was not read"))
+        defects.append(Defect(str(paths.outbox), f"{MAX_ENTRIES} entries or more; the rest was not read"))
     for entry in entries:
         generation = parse_generation(entry)
         if generation is None:
-            if not entry.startswith(".") and entry not in {"epochs", "beat.json"}:
-                defects.append(Defect(str(outbox / entry), "not part of an island's folder"))
+            if not entry.startswith(".") and entry not in {paths.epochs.name, paths.beat.name}:
+                defects.append(Defect(str(paths.outbox / entry), "not part of an island's folder"))
             continue
         try:
-            found = batch.read(outbox / entry, run_id=run_id, spec=spec, island=name, generation=generation)
+            found = batch.read(paths.outbox / entry, run_id=run_id, spec=spec, island=name, generation=generation)
             sizes.append(len(found.migrants))
         except RefusedError as error:
-            defects.append(Defect(str(outbox / entry), str(error)))
+            defects.append(Defect(str(paths.outbox / entry), str(error)))
         except VanishedError:
-            defects.append(Defect(str(outbox / entry), "not complete, or pruned while it was read"))
+            defects.append(Defect(str(paths.outbox / entry), "not complete, or pruned while it was read"))
     return sizes, defects
+
+
+def _verify_epochs(paths: IslandPaths) -> list[Defect]:
+    defects = []
+    names = [name for name in list_names(paths.epochs) if not name.startswith(".")]
+    for name in names:
+        number = parse_generation(name, EPOCH_NAME)
+        try:
+            is_record = number is not None and epochs.read(paths, number) is not None
+        except OSError as error:
+            defects.append(Defect(str(paths.epochs / name), str(error)))
+            continue
+        if not is_record:
+            defects.append(Defect(str(paths.epochs / name), "not the record of a start"))
+    return defects if names else [Defect(str(paths.epochs), "no island has ever started here")]

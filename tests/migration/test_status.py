@@ -85,6 +85,20 @@ def test_another_hosts_island_is_only_told_by_its_beat(shared: SharedPaths) -> N
     assert look() == "running"
 
 
+@pytest.mark.parametrize(("generation_s", "patience_s"), [(1.0, 120.0), (60.0, 180.0), (180.0, 540.0)])
+def test_an_island_with_long_generations_is_given_three_of_them(
+    shared: SharedPaths, generation_s: float, patience_s: float
+) -> None:
+    paths = shared.island("a")
+    epoch = live(paths, generation=0)
+    change(paths, epoch, host="far-away")
+    runlog.append(paths.log, {"kind": "generation", "generation": 5, "time": {"unix_s": 5 * generation_s}})
+    change(paths, epoch, host="far-away", started_s=0.0)
+    times_s = iter((0.0, patience_s - 1.0, patience_s + 1.0))
+    watch = status.BeatWatch(shared, clock=lambda: next(times_s))
+    assert [watch.look()[0].condition for _ in range(3)] == ["elsewhere", "elsewhere", "silent"]
+
+
 def test_after_a_restart_the_superseded_generations_do_not_count(shared: SharedPaths) -> None:
     paths = shared.island("a")
     live(paths, generation=17)
@@ -100,6 +114,8 @@ def test_all_islands_are_listed_by_name_and_strange_names_are_not(shared: Shared
     atomic.make_directory(shared.island("only-published").outbox)
     atomic.make_directory(shared.homes / "not an island")
     atomic.make_directory(shared.locks)
+    (shared.pool / "stray").touch()
+    (shared.homes / "stray").touch()
     rows = status.read_all(shared)
     assert [row.name for row in rows] == ["a", "b", "only-published"]
     assert rows[2].condition == "stopped"

@@ -26,19 +26,19 @@ $(READY): pyproject.toml constraints.txt
 	@touch $(READY)
 
 islands: $(READY) ## Evolve N islands to the end, with live progress (N=4 DIR=shared ARGS="-p 48 -g 25 ...")
-	@scripts/launch_islands.sh --background --wait --dir $(DIR) $(N) $(ARGS)
+	@scripts/launch_islands.sh --background --wait --dir "$(DIR)" $(N) $(ARGS)
 
 tmux: $(READY) ## The same in tmux: a pane per island and one with the status
-	@scripts/launch_islands.sh --tmux --dir $(DIR) $(N) $(ARGS)
+	@scripts/launch_islands.sh --tmux --dir "$(DIR)" $(N) $(ARGS)
 
 status: $(READY) ## Show all islands
-	@$(BIN)/python cli.py status --migration-dir $(DIR)
+	@$(BIN)/python cli.py status --migration-dir "$(DIR)"
 
 tail: $(READY) ## Follow the migration logs of all islands
-	@scripts/tail_migrations.sh --migration-dir $(DIR)
+	@scripts/tail_migrations.sh --migration-dir "$(DIR)"
 
 stop: ## Stop the islands that were launched, after their generation
-	@scripts/stop_islands.sh --dir $(DIR)
+	@scripts/stop_islands.sh --dir "$(DIR)"
 
 test-fast: $(READY) ## Run the tests without the slow ones
 	$(BIN)/python -m pytest -q -n $(WORKERS) -m "not slow"
@@ -50,7 +50,7 @@ check: $(READY) ## Lint, check types and check the shell scripts
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
-	$(BIN)/shellcheck scripts/*.sh scripts/islands.sbatch .ci/run
+	$(BIN)/shellcheck -x scripts/*.sh scripts/*.bash scripts/islands.sbatch .ci/run
 
 bench-reference: $(READY) ## Measure the reference evaluator (raw rows in bench/)
 	$(BIN)/python -m scripts.bench.reference

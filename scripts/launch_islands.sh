@@ -6,17 +6,19 @@ usage() {
   cat <<'HELP'
 usage: scripts/launch_islands.sh [options] N [evolve options]
 
-Starts island-01 ... island-N, each an ordinary process of cli.py evolve.
+Starts island-01 ... island-N, each an ordinary process of cli.py evolve; those that run already are left alone.
 
   --tmux         one tmux pane per island and one with the status of all
   --background   background processes; output in SHARED/launch/ISLAND.out
                  (default: tmux where there are tmux and a terminal)
   --wait         with --background: show the status, stay until all have ended,
                  then print the table and the champions; Ctrl-C stops the islands
-  --vary         give each island its own breeding settings, in SHARED/islands.toml
+  --vary         give each island its own breeding settings, in SHARED/islands.toml;
+                 sections that are there already are kept
   --fresh        archive the run that is there first, finished or not
   --dir SHARED   the shared directory (default: shared)
   --session NAME the tmux session (default: atoll)
+  --python FILE  the Python to use (default: the project's .venv/bin/python, else python3)
   -h, --help     this text
 
 A finished run is archived to SHARED/old/ first, an unfinished one is resumed.
@@ -26,13 +28,14 @@ HELP
 
 fail() { printf 'error: %s\n' "$*" >&2; exit 2; }
 
-cd "$(dirname "${BASH_SOURCE[0]}")/.."
-python=${PYTHON:-.venv/bin/python}
-[ -x "$python" ] || python=$(command -v python3) || fail "no Python found; run 'make setup'"
+home=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)
+# shellcheck source=scripts/processes.bash
+source "$home/scripts/processes.bash"
 
 unset COLUMNS LINES # a size that this shell exported would not be the panes' size
 
-mode=auto wait_for_end=no vary=no fresh=no shared=shared session=atoll
+readonly BUSY=4 # as cli.py ends when a living process owns the island
+mode=auto wait_for_end=no vary=no fresh=no shared=shared session=atoll python=''
 while [ $# -gt 0 ]; do
   case $1 in
     --tmux) mode=tmux ;;
@@ -42,6 +45,7 @@ while [ $# -gt 0 ]; do
     --fresh) fresh=yes ;;
     --dir) shared=${2:?--dir needs a directory}; shift ;;
     --session) session=${2:?--session needs a name}; shift ;;
+    --python) python=${2:?--python needs a program}; shift ;;
     -h | --help) usage; exit 0 ;;
     -*) fail "unknown option $1; see scripts/launch_islands.sh --help" ;;
     *) break ;;
@@ -53,63 +57,120 @@ n=$1
 shift
 [[ $n =~ ^[1-9][0-9]{0,2}$ ]] || fail "the number of islands must be between 1 and 999, got '$n'"
 
+if [ -n "$python" ]; then
+  python=$(command -v "$python") || fail "--python names no program"
+else
+  python=$(command -v "$home/.venv/bin/python" || command -v python3) || fail "no Python found; run 'make setup'"
+fi
+
 if [ "$mode" = auto ]; then
   mode=background
   if command -v tmux >/dev/null && [ -t 1 ]; then mode=tmux; fi
 fi
 if [ "$mode" = tmux ]; then
   command -v tmux >/dev/null || fail "tmux is not installed; use --background"
+  [[ $session != *[.:]* ]] || fail "the name of a tmux session has no dot and no colon, got '$session'"
   if tmux has-session -t "=$session" 2>/dev/null; then
     fail "the tmux session '$session' is there already: tmux attach -t $session, or make stop"
   fi
 fi
 
-names=()
-for ((i = 1; i <= n; i++)); do names+=("$(printf 'island-%02d' "$i")"); done
+launch=$shared/launch
+names=() running=() notes=()
+for ((i = 1; i <= n; i++)); do
+  name=$(printf 'island-%02d' "$i")
+  if read_record "$(record_file "$launch" "$name")" && is_alive "$pid" "$start"; then
+    running+=("$name")
+    notes+=("$name is running already (process $pid)")
+  else
+    names+=("$name")
+  fi
+done
+refuse() { printf 'error: %s; scripts/stop_islands.sh stops what runs\n' "$*" >&2; exit "$BUSY"; }
+if [ ${#names[@]} = 0 ] && [ "$fresh" = no ]; then refuse "all $n islands in $shared are running already"; fi
+if [ ${#running[@]} -gt 0 ]; then
+  if [ "$fresh" = yes ]; then
+    list=$(printf ', %s' "${running[@]}")
+    refuse "nothing is archived while islands are still running: ${list#, }"
+  fi
+  printf '%s\n' "${notes[@]}"
+fi
+
+arguments=(--migration-dir "$shared" "$@")
+draw=()
+while [ $# -gt 0 ]; do
+  case $1 in
+    --seed) draw=(--seed "${2:-}") ;;
+    --seed=*) draw=("$1") ;;
+    --config | --config=*) [ "$vary" = no ] || fail "--vary writes a config file itself; leave out --config" ;;
+  esac
+  shift
+done
 
 mkdir -p "$shared"
 if [ "$fresh" = yes ]; then
-  "$python" cli.py pool archive --migration-dir "$shared"
+  "$python" "$home/cli.py" pool archive --migration-dir "$shared"
 else
-  "$python" cli.py pool archive --if-finished --migration-dir "$shared"
+  "$python" "$home/cli.py" pool archive --if-finished --migration-dir "$shared"
 fi
-arguments=(--migration-dir "$shared" "$@")
 if [ "$vary" = yes ]; then
-  "$python" -m scripts.vary "${names[@]}" --out "$shared/islands.toml"
+  PYTHONPATH=$home "$python" -P -m scripts.vary "${names[@]}" ${draw[@]+"${draw[@]}"} --out "$shared/islands.toml"
   arguments+=(--config "$shared/islands.toml")
 fi
-launch=$shared/launch
 mkdir -p "$launch"
 
-# A process is known by its pid and its start time, so that a pid used again is never mistaken for an island.
-record() { printf '%s %s\n' "$2" "$(ps -o lstart= -p "$2" | tr -s ' ' '_')" >"$launch/$1.pid"; }
+readonly BESIDE_STATUS=4 PER_WINDOW=16 # more islands have windows of their own, so that the status is seen whole
 
 start_in_tmux() {
-  local name pane
-  pane=$(tmux new-session -d -P -F '#{pane_id}' -s "$session" -x 200 -y 60 \
-    "$python" cli.py status --watch --migration-dir "$shared")
-  tmux set-option -t "$session" remain-on-exit on >/dev/null
-  tmux set-option -t "$session" mouse on >/dev/null
+  local id size=(60 200) watch island found pane='' window relayout count=0 windows=0
+  if [ -t 1 ]; then read -r -a size < <(stty size 2>/dev/null </dev/tty || printf '60 200\n'); fi
+  watch=("$python" "$home/cli.py" status --watch --migration-dir "$shared")
+  found=$(tmux new-session -d -P -F '#{session_id} #{session_created} #{pid} #{socket_path}' -s "$session" -n status \
+    -x "${size[1]}" -y "${size[0]}" -c "$PWD" "${watch[@]}" \; set-option -w -t "=$session:status" remain-on-exit on)
+  id=${found%% *}
+  printf '%s\n' "$found" >"$launch/tmux-${id#?}@$this_host"
+  tmux set-option -t "$id" mouse on
+  if [ ${#names[@]} -le $BESIDE_STATUS ]; then
+    pane=$(tmux display-message -p -t "$id:status" '#{pane_id}')
+    relayout="select-layout -t '$id:status' main-horizontal" # a smaller terminal would take rows from the status too
+    tmux set-option -w -t "$pane" main-pane-height $((${#names[@]} + 2))
+    tmux set-hook -w -t "$pane" window-resized "$relayout" 2>/dev/null || # before tmux 3.3 there is only:
+      tmux set-hook -t "$id" client-resized "$relayout"
+  fi
   for name in "${names[@]}"; do
-    pane=$(tmux split-window -d -P -F '#{pane_id}' -t "$session" "$python" cli.py evolve "$name" "${arguments[@]}")
-    tmux select-layout -t "$session" tiled >/dev/null
-    record "$name" "$(tmux display-message -p -t "$pane" '#{pane_pid}')"
+    island=("$python" "$home/cli.py" evolve "$name" "${arguments[@]}")
+    found=''
+    if [ -n "$pane" ] && [ $count -lt $PER_WINDOW ]; then # tmux refuses to split what is too small already
+      found=$(tmux split-window -d -P -F '#{pane_id} #{pane_pid}' -t "$pane" -c "$PWD" "${island[@]}" 2>/dev/null) || true
+    fi
+    if [ -z "$found" ]; then
+      windows=$((windows + 1)) count=0 window=islands-$windows
+      found=$(tmux new-window -d -P -F '#{pane_id} #{pane_pid}' -t "$id:" -n "$window" -c "$PWD" "${island[@]}" \; \
+        set-option -w -t "$id:$window" remain-on-exit on)
+    fi
+    count=$((count + 1)) pane=${found% *}
+    write_record "$(record_file "$launch" "$name")" "${found#* }"
+    if [ $windows = 0 ]; then
+      tmux select-layout -t "$pane" main-horizontal
+    else
+      tmux select-layout -t "$pane" tiled
+    fi
   done
-  printf '%s\n' "$session" >"$launch/tmux"
-  printf '%s islands in the tmux session %s; make stop ends them\n' "$n" "$session"
+  printf '%s islands in the tmux session %s; make stop ends them\n' "${#names[@]}" "$session"
   if [ -t 1 ]; then
-    if [ -n "${TMUX:-}" ]; then tmux switch-client -t "$session"; else tmux attach -t "$session"; fi
+    if [ -n "${TMUX:-}" ]; then tmux switch-client -t "$id"; else tmux attach -t "$id"; fi
   fi
 }
 
 start_in_background() {
-  local name
+  local detach=nohup # with a signal ignored that is deadly otherwise, where no session of its own can be had
+  if command -v setsid >/dev/null; then detach=setsid; fi
   for name in "${names[@]}"; do
-    setsid "$python" cli.py evolve "$name" "${arguments[@]}" >"$launch/$name.out" 2>&1 </dev/null &
+    "$detach" "$python" "$home/cli.py" evolve "$name" "${arguments[@]}" >"$launch/$name.out" 2>&1 </dev/null &
     pids+=("$!")
-    record "$name" "$!"
+    write_record "$(record_file "$launch" "$name")" "$!"
   done
-  printf '%s islands started; output in %s/*.out\n' "$n" "$launch"
+  printf '%s islands started; output in %s/*.out\n' "${#names[@]}" "$launch"
 }
 
 stop_children() {
@@ -121,7 +182,7 @@ wait_for_islands() {
   local code failed=0 i watched=()
   for pid in "${pids[@]}"; do watched+=(--while "$pid"); done
   trap stop_children INT TERM
-  "$python" cli.py status --watch "${watched[@]}" --migration-dir "$shared" || true
+  "$python" "$home/cli.py" status --watch "${watched[@]}" --migration-dir "$shared" || true
   for i in "${!pids[@]}"; do
     code=0
     while true; do
@@ -133,14 +194,14 @@ wait_for_islands() {
       printf '%s ended with exit code %s: %s\n' "${names[$i]}" "$code" "$(tail -n 1 "$launch/${names[$i]}.out")" >&2
     fi
   done
-  "$python" cli.py status --champions --migration-dir "$shared"
+  "$python" "$home/cli.py" status --champions --migration-dir "$shared"
   return "$failed"
 }
 
 pids=()
 if [ "$mode" = tmux ]; then
-  start_in_tmux "$@"
+  start_in_tmux
 else
-  start_in_background "$@"
+  start_in_background
   if [ "$wait_for_end" = yes ]; then wait_for_islands; fi
 fi

@@ -13,8 +13,11 @@ HELP
 }
 
 fail() { printf 'error: %s\n' "$*" >&2; exit 2; }
+note() { printf '%s\n' "$*" >&2; }
 
-cd "$(dirname "${BASH_SOURCE[0]}")/.."
+# shellcheck source=scripts/processes.bash
+source "$(dirname "${BASH_SOURCE[0]}")/processes.bash"
+
 signal=TERM shared=shared timeout=60
 while [ $# -gt 0 ]; do
   case $1 in
@@ -26,40 +29,55 @@ while [ $# -gt 0 ]; do
   esac
   shift
 done
+[[ $timeout =~ ^[0-9]+$ ]] || fail "--timeout takes whole seconds, got '$timeout'"
 launch=$shared/launch
 
-# Alive, and the very process that was started: a zombie or a pid used again is neither.
-is_ours() {
-  local pid=$1 started=$2 state
-  state=$(ps -o stat= -p "$pid" 2>/dev/null) || return 1
-  [ "${state#Z}" = "$state" ] && [ "$(ps -o lstart= -p "$pid" | tr -s ' ' '_')" = "$started" ]
-}
-
-living() {
-  local file pid started
-  for file in "$launch"/*.pid; do
-    [ -e "$file" ] || continue
-    read -r pid started <"$file"
-    if is_ours "$pid" "$started"; then printf '%s %s\n' "$pid" "$(basename "$file" .pid)"; fi
-  done
-}
-
-stopped=0
-while read -r pid name; do
-  kill "-$signal" "$pid" 2>/dev/null && stopped=$((stopped + 1)) && printf 'stopping %s (process %s)\n' "$name" "$pid"
-done < <(living)
+files=() names=() pids=() starts=() code=0
+for file in "$launch"/*.pid; do
+  [ -e "$file" ] || continue
+  name=$(basename "$file" .pid)
+  if [ "${name#*@}" != "$this_host" ]; then
+    note "left alone: ${name%%@*} was started on ${name#*@}; stop it there ($file)"
+  elif ! read_record "$file"; then
+    note "left alone: $file does not name a process; remove it if nothing runs"
+  elif ! is_alive "$pid" "$start"; then
+    rm -f "$file"
+  elif kill "-$signal" "$pid" 2>/dev/null; then
+    files+=("$file") names+=("${name%@*}") pids+=("$pid") starts+=("$start")
+    printf 'stopping %s (process %s)\n' "${name%@*}" "$pid"
+  elif is_alive "$pid" "$start"; then
+    note "error: we may not stop ${name%@*} (process $pid)"
+    code=1
+  fi
+done
 
 deadline=$((SECONDS + timeout))
-while [ -n "$(living)" ]; do
+while true; do
+  living=()
+  for i in ${pids[@]+"${!pids[@]}"}; do
+    if is_alive "${pids[$i]}" "${starts[$i]}"; then living+=("${names[$i]}"); fi
+  done
+  if [ ${#living[@]} = 0 ]; then break; fi
   if [ "$SECONDS" -ge "$deadline" ]; then
-    printf 'error: still finishing a generation: %s; wait, or use --now\n' "$(living | cut -d' ' -f2 | tr '\n' ' ')" >&2
+    note "error: still finishing a generation: ${living[*]}; wait, or use --now"
     exit 1
   fi
   sleep 0.2
 done
-rm -f "$launch"/*.pid
-if [ -e "$launch/tmux" ]; then
-  tmux kill-session -t "=$(cat "$launch/tmux")" 2>/dev/null || true
-  rm -f "$launch/tmux"
-fi
-printf '%s islands stopped; the same launch command goes on\n' "$stopped"
+
+# A record goes when its process has been seen dead, and by now the file may name a newer process.
+for file in ${files[@]+"${files[@]}"}; do
+  if read_record "$file" && ! is_alive "$pid" "$start"; then rm -f "$file"; fi
+done
+printf '%s islands stopped; the same launch command goes on\n' "${#pids[@]}"
+if [ "$code" -ne 0 ]; then exit "$code"; fi
+
+# A tmux session may have our session's name, even its number, and be another: its server and its birth tell.
+for file in "$launch"/tmux-*@"$this_host"; do
+  [ -e "$file" ] || continue
+  read -r id born server socket <"$file" || true
+  if [ "$(tmux -S "$socket" display-message -p -t "$id" '#{session_created} #{pid}' 2>/dev/null)" = "$born $server" ]; then
+    tmux -S "$socket" kill-session -t "$id"
+  fi
+  rm -f "$file"
+done

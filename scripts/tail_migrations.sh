@@ -1,7 +1,12 @@
 #!/usr/bin/env bash
-# Follow the migration logs of all islands, or of those named: scripts/tail_migrations.sh [ISLAND ...] [options of tail]
+# Follow the migration logs of all islands, or of those named:
+#   scripts/tail_migrations.sh [--python FILE] [ISLAND ...] [options of tail]
 set -euo pipefail
-cd "$(dirname "${BASH_SOURCE[0]}")/.."
-python=${PYTHON:-.venv/bin/python}
-[ -x "$python" ] || python=python3
-exec "$python" cli.py tail "$@"
+home=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)
+if [ "${1:-}" = --python ]; then
+  python=${2:?--python needs a program}
+  shift 2
+else
+  python=$(command -v "$home/.venv/bin/python" || command -v python3)
+fi
+exec "$python" "$home/cli.py" tail "$@"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import subprocess
 import sys
@@ -9,6 +10,7 @@ import time
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+import psutil
 import pytest
 
 if TYPE_CHECKING:
@@ -23,12 +25,12 @@ def atoll(*arguments: str | Path, **environment: str) -> subprocess.CompletedPro
     return run(sys.executable, "cli.py", *arguments, **environment)
 
 
-def run(*command: str | Path, **environment: str) -> subprocess.CompletedProcess[str]:
-    """Run a command in the project's directory to its end."""
+def run(*command: str | Path, cwd: Path = ROOT, **environment: str) -> subprocess.CompletedProcess[str]:
+    """Run a command to its end, in the project's directory unless told otherwise."""
     return subprocess.run(
         [str(part) for part in command],
-        cwd=ROOT,
-        env={**os.environ, "PYTHON": sys.executable, **environment},
+        cwd=cwd,
+        env={**os.environ, **environment},
         capture_output=True,
         text=True,
         timeout=DEADLINE_S,
@@ -53,3 +55,21 @@ def wait_until(condition: Callable[[], bool], what: str) -> None:
         if time.monotonic() > deadline_s:
             pytest.fail(f"waited {DEADLINE_S} s for {what}")
         time.sleep(0.05)
+
+
+def kill_all_in(place: Path) -> None:
+    """Kill every process that runs in a directory of a test's own, or was given a path in it; nothing may be left."""
+    ours = [process for process in psutil.process_iter() if process.pid != os.getpid() and _is_in(process, place)]
+    for process in ours:
+        with contextlib.suppress(psutil.NoSuchProcess):
+            process.kill()
+    _, living = psutil.wait_procs(ours, timeout=DEADLINE_S)
+    assert not living
+
+
+def _is_in(process: psutil.Process, place: Path) -> bool:
+    try:
+        paths = [process.cwd(), *process.cmdline()]
+    except psutil.Error:
+        return False
+    return any(path == str(place) or path.startswith(f"{place}/") for path in paths)

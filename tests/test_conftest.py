@@ -11,6 +11,8 @@ from tests.processes import ROOT, run
 if TYPE_CHECKING:
     from pathlib import Path
 
+pytestmark = pytest.mark.slow
+
 SKIPPED = "import pytest\ndef test_it(): pytest.skip({reason!r})\n"
 MODULE = "import pytest\npytest.skip({reason!r}, allow_module_level=True)\n"
 MARKED = "import pytest\n@pytest.mark.skipif(True, reason={reason!r})\ndef test_it(): pass\n"

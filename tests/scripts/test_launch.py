@@ -8,17 +8,17 @@ import shutil
 import signal
 import subprocess
 import sys
-import time
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import psutil
 import pytest
 
-from tests.processes import ROOT, run, wait_until
+from scripts.vary import as_toml, vary
+from tests.processes import ROOT, check_refused, kill_all_in, run, wait_until
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
-    from pathlib import Path
 
 pytestmark = pytest.mark.slow
 
@@ -26,8 +26,15 @@ QUICK = ("-p", "20", "-g", "40", "--task", "sphere")
 ENDLESS = ("-p", "20", "-g", "1000000", "--task", "sphere")
 
 
+TINY = ("-p", "8", "--migrants", "1", "-g", "2", "--task", "sphere")
+
+
 def launch(root: Path, *arguments: str, **environment: str) -> subprocess.CompletedProcess[str]:
-    return run("scripts/launch_islands.sh", "--dir", str(root), *arguments, **environment)
+    return run(*launching(root, *arguments), **environment)
+
+
+def launching(root: Path, *arguments: str) -> list[str]:
+    return ["scripts/launch_islands.sh", "--python", sys.executable, "--dir", str(root), *arguments]
 
 
 def stop(root: Path, *arguments: str, **environment: str) -> subprocess.CompletedProcess[str]:
@@ -40,44 +47,87 @@ def status(root: Path) -> list[dict[str, object]]:
     return rows
 
 
+def conditions(root: Path) -> list[object]:
+    return [row["condition"] for row in status(root)]
+
+
+def sourced(command: str, **environment: str) -> str:
+    """Run a line of shell that uses scripts/processes.bash."""
+    ended = run("bash", "-euo", "pipefail", "-c", f"source scripts/processes.bash; {command}", **environment)
+    assert ended.returncode == 0, ended.stderr
+    return ended.stdout.strip()
+
+
+def record_of(root: Path, island: str) -> Path:
+    return root / "launch" / f"{island}@{os.uname().nodename}.pid"
+
+
+def records(root: Path) -> list[str]:
+    return sorted(path.name for path in (root / "launch").glob("*.pid"))
+
+
 @pytest.fixture
-def running(tmp_path: Path) -> Iterator[Path]:
-    """Two islands in the background, stopped in the end."""
-    started = launch(tmp_path / "s", "--background", "2", *ENDLESS)
+def root(tmp_path: Path) -> Iterator[Path]:
+    """A shared directory; what still runs on it in the end is killed, whatever the scripts remember of it."""
+    try:
+        yield tmp_path / "s"
+    finally:
+        kill_all_in(tmp_path)
+
+
+@pytest.fixture
+def running(root: Path) -> Path:
+    """Two islands in the background."""
+    started = launch(root, "--background", "2", *ENDLESS)
     assert started.returncode == 0, started.stderr
-    wait_until(lambda: [row["condition"] for row in status(tmp_path / "s")] == ["running"] * 2, "two islands")
-    yield tmp_path / "s"
-    stop(tmp_path / "s", "--now")
+    wait_until(lambda: conditions(root) == ["running"] * 2, "two islands")
+    return root
 
 
-def test_a_launch_that_waits_ends_with_the_table_and_the_champions(tmp_path: Path) -> None:
-    ended = launch(tmp_path / "s", "--background", "--wait", "2", *QUICK)
+@pytest.fixture
+def stranger(root: Path) -> Iterator[subprocess.Popen[bytes]]:
+    """A process that no script started, and that is not impressed by SIGTERM."""
+    process = subprocess.Popen(
+        ["bash", "-c", "trap '' TERM; echo; read"], stdin=subprocess.PIPE, stdout=subprocess.PIPE
+    )
+    (root / "launch").mkdir(parents=True)
+    try:
+        assert process.stdout
+        process.stdout.read(1)
+        yield process
+    finally:
+        process.kill()
+        process.communicate()
+
+
+def test_a_launch_that_waits_ends_with_the_table_and_the_champions(root: Path) -> None:
+    ended = launch(root, "--background", "--wait", "2", *QUICK)
     assert ended.returncode == 0, ended.stderr
     assert "a new run starts" in ended.stdout
     for i in (1, 2):
         assert f"island-0{i}  finished  40/40" in ended.stdout
-        assert f"{tmp_path}/s/islands/island-0{i}/champion.safetensors" in ended.stdout
+        assert f"{root}/islands/island-0{i}/champion.safetensors" in ended.stdout
 
 
-def test_a_finished_run_is_archived_and_an_unfinished_one_resumed(tmp_path: Path) -> None:
-    launch(tmp_path / "s", "--background", "--wait", "2", *QUICK)
-    again = launch(tmp_path / "s", "--background", "--wait", "2", *QUICK)
+def test_a_finished_run_is_archived_and_an_unfinished_one_resumed(root: Path) -> None:
+    launch(root, "--background", "--wait", "2", *QUICK)
+    again = launch(root, "--background", "--wait", "2", *QUICK)
     assert "archived the run of 2 islands" in again.stdout
-    assert len(list((tmp_path / "s/old").iterdir())) == 1
+    assert len(list((root / "old").iterdir())) == 1
 
-    launch(tmp_path / "s", "--background", "2", *ENDLESS)
-    wait_until(lambda: all((row["generation"] or 0) > 20 for row in status(tmp_path / "s")), "some generations")
-    stop(tmp_path / "s", "--now")
-    resumed = launch(tmp_path / "s", "--background", "2", *ENDLESS)
+    launch(root, "--background", "2", *ENDLESS)
+    wait_until(lambda: [(row["generation"] or 0) > 20 for row in status(root)] == [True] * 2, "some generations")
+    stop(root, "--now")
+    resumed = launch(root, "--background", "2", *ENDLESS)
     assert "resuming the unfinished run" in resumed.stdout
     assert "of 1000000" in resumed.stdout
-    wait_until(lambda: {row["epoch"] for row in status(tmp_path / "s")} == {2}, "the second start of both")
-    stop(tmp_path / "s")
+    wait_until(lambda: {row["epoch"] for row in status(root)} == {2}, "the second start of both")
 
 
 def test_islands_outlive_the_launcher_and_stop_after_their_generation(running: Path) -> None:
     ended = stop(running)
     assert "2 islands stopped" in ended.stdout
+    assert records(running) == []
     rows = status(running)
     assert [row["condition"] for row in rows] == ["stopped"] * 2
     for row in rows:
@@ -87,64 +137,156 @@ def test_islands_outlive_the_launcher_and_stop_after_their_generation(running: P
 
 def test_a_busy_run_is_not_archived(running: Path) -> None:
     ended = launch(running, "--fresh", "--background", "2", *ENDLESS)
-    assert ended.returncode == 4
-    assert "still running: island-01, island-02" in ended.stderr
+    check_refused(ended, 4, "still running: island-01, island-02")
+    assert conditions(running) == ["running"] * 2
+
+
+def test_a_second_launch_starts_what_does_not_run_and_forgets_nothing(running: Path) -> None:
+    pids = [row["pid"] for row in status(running)]
+    more = launch(running, "--background", "3", *ENDLESS)
+    assert more.returncode == 0, more.stderr
+    for i in (1, 2):
+        assert f"island-0{i} is running already (process {pids[i - 1]})" in more.stdout
+    assert "1 islands started" in more.stdout
+    wait_until(lambda: conditions(running) == ["running"] * 3, "the third island")
+    check_refused(launch(running, "--background", "3", *ENDLESS), 4, "all 3 islands", "running already")
+    assert "3 islands stopped" in stop(running).stdout
+    assert conditions(running) == ["stopped"] * 3
 
 
 def test_every_island_has_one_thread(running: Path) -> None:
     assert [row["threads"] for row in status(running)] == [1, 1]
 
 
-def test_stop_leaves_alone_what_it_did_not_start(tmp_path: Path) -> None:
-    (tmp_path / "s/launch").mkdir(parents=True)
-    stranger = subprocess.Popen(["sleep", "60"])
-    try:
-        (tmp_path / "s/launch/island-01.pid").write_text(f"{stranger.pid} Mon_Jan_1_00:00:00_2001\n")
-        assert "0 islands stopped" in stop(tmp_path / "s").stdout
-        assert stranger.poll() is None
-    finally:
-        stranger.kill()
-        stranger.wait()
+def test_islands_are_known_in_every_time_zone(root: Path) -> None:
+    launch(root, "--background", "1", *ENDLESS, TZ="Asia/Tokyo")
+    assert "1 islands stopped" in stop(root, "--now", TZ="America/Lima").stdout
 
 
-def test_vary_gives_each_island_its_own_settings_and_the_log_records_them(tmp_path: Path) -> None:
-    launch(tmp_path / "s", "--background", "--wait", "--vary", "2", *QUICK)
-    starts = [json.loads((tmp_path / f"s/islands/island-0{i}/log.jsonl").read_text().splitlines()[0]) for i in (1, 2)]
-    assert (tmp_path / "s/islands.toml").exists()
-    assert starts[0]["settings"]["mutation_rate"] != starts[1]["settings"]["mutation_rate"]
+def test_without_proc_a_process_is_known_by_its_start_in_utc() -> None:
+    starts = {sourced(f"start_by_ps {os.getpid()}", TZ=zone) for zone in ("Asia/Tokyo", "America/Lima")}
+    assert len(starts) == 1
+    assert starts != {sourced("start_by_ps $$")}
 
 
-def test_an_island_that_cannot_run_is_named_with_its_reason(tmp_path: Path) -> None:
-    ended = launch(tmp_path / "s", "--background", "--wait", "2", "-p", "20", "--migrants", "30")
+def test_records_that_are_not_whole_keep_no_island_from_being_stopped(running: Path) -> None:
+    record_of(running, "island-00").touch()
+    record_of(running, "island-03").write_text("123")
+    whole = record_of(running, "island-02")
+    whole.write_text(whole.read_text().rstrip("\n"))
+    ended = stop(running)
+    assert ended.returncode == 0, ended.stderr
+    assert "2 islands stopped" in ended.stdout
+    assert conditions(running) == ["stopped"] * 2
+    kept = [record_of(running, "island-00"), record_of(running, "island-03")]
+    assert ended.stderr == "".join(
+        f"left alone: {path} does not name a process; remove it if nothing runs\n" for path in kept
+    )
+    assert records(running) == [path.name for path in kept]
+
+
+def test_a_record_of_another_host_is_left_to_that_host(root: Path, stranger: subprocess.Popen[bytes]) -> None:
+    theirs = root / "launch/island-01@elsewhere.pid"
+    theirs.write_text(f"{stranger.pid} {sourced(f'start_of {stranger.pid}')}\n")
+    ended = stop(root, "--now")
+    assert "island-01 was started on elsewhere" in ended.stderr
+    assert theirs.exists()
+    assert stranger.poll() is None
+
+
+def test_stop_leaves_alone_what_it_did_not_start(root: Path, stranger: subprocess.Popen[bytes]) -> None:
+    record_of(root, "island-01").write_text(f"{stranger.pid} {sourced('start_of $$')}\n")
+    assert "0 islands stopped" in stop(root, "--now").stdout
+    assert stranger.poll() is None
+    assert records(root) == []
+
+
+def test_the_record_of_what_does_not_stop_in_time_stays(root: Path, stranger: subprocess.Popen[bytes]) -> None:
+    sourced(f"write_record '{record_of(root, 'island-01')}' {stranger.pid}")
+    ended = stop(root, "--timeout", "0")
+    assert ended.returncode == 1
+    assert "still finishing a generation: island-01" in ended.stderr
+    assert records(root) == [record_of(root, "island-01").name]
+    assert "1 islands stopped" in stop(root, "--now").stdout
+    assert stranger.wait(timeout=60) == -signal.SIGKILL
+    assert records(root) == []
+
+
+def test_vary_gives_each_island_its_own_settings_and_the_log_records_them(root: Path) -> None:
+    launch(root, "--background", "--wait", "--vary", "1", *QUICK, "--seed", "7")
+    launch(root, "--background", "--wait", "--vary", "2", *QUICK, "--seed=7")
+    drawn = {name: vary(name, seed=7) for name in ("island-01", "island-02")}
+    assert (root / "islands.toml").read_text() == as_toml(drawn)
+    for name, values in drawn.items():
+        start = json.loads((root / "islands" / name / "log.jsonl").read_text().splitlines()[0])
+        assert start["settings"]["mutation_rate"] == values["mutation_rate"]
+
+
+def test_an_island_that_cannot_run_is_named_with_its_reason(root: Path) -> None:
+    ended = launch(root, "--background", "--wait", "2", "-p", "20", "--migrants", "30")
     assert ended.returncode == 2
     assert "island-01 ended with exit code 2: error: --migrants must be smaller" in ended.stderr
 
 
-@pytest.mark.parametrize("arguments", [(), ("0",), ("many",), ("--what", "2"), ("1000",)])
-def test_wrong_arguments_are_refused_in_one_line(arguments: tuple[str, ...], tmp_path: Path) -> None:
-    ended = launch(tmp_path / "s", *arguments)
-    assert ended.returncode == 2
-    assert len(ended.stderr.splitlines()) == 1
-    assert ended.stderr.startswith("error: ")
+@pytest.mark.parametrize(
+    "arguments",
+    [(), ("0",), ("many",), ("--what", "2"), ("1000",), ("--vary", "2", "--config", "x"), ("--python", "nothing", "2")],
+)
+def test_wrong_arguments_are_refused_in_one_line(arguments: tuple[str, ...], root: Path) -> None:
+    check_refused(launch(root, *arguments), 2)
+    assert not root.exists()
 
 
-def test_ctrl_c_stops_the_islands_of_a_launch_that_waits(tmp_path: Path) -> None:
-    command = ["scripts/launch_islands.sh", "--dir", str(tmp_path / "s"), "--background", "--wait", "2", *ENDLESS]
+def test_a_directory_is_meant_from_where_one_stands(root: Path) -> None:
+    here = root.parent / "a place"
+    here.mkdir()
+    launcher, stopper = ROOT / "scripts/launch_islands.sh", ROOT / "scripts/stop_islands.sh"
+    started = run(launcher, "--python", sys.executable, "--dir", "my s", "--background", "1", *ENDLESS, cwd=here)
+    assert started.returncode == 0, started.stderr
+    wait_until(lambda: conditions(here / "my s") == ["running"], "the island")
+    assert "1 islands stopped" in run(stopper, "--dir", "my s", cwd=here).stdout
+
+
+def test_make_takes_a_directory_with_a_space_and_its_python_makes_the_environment_alone(root: Path) -> None:
+    make = ("make", "--no-print-directory", "--assume-old=.venv/.ready", "PYTHON=/bin/false", f"DIR={root.parent}/a b")
+    started = run(*make, "islands", "N=1", f"ARGS={' '.join(TINY)}")
+    assert started.returncode == 0, started.stderr
+    assert "island-01  finished  2/2" in started.stdout
+    for target in ("status", "stop"):
+        ended = run(*make, target)
+        assert ended.returncode == 0, ended.stderr
+
+
+def test_islands_start_where_there_is_no_setsid(root: Path) -> None:
+    programs = root.parent / "bin"
+    programs.mkdir()
+    for program in {path.name: path for place in ("/bin", "/usr/bin") for path in Path(place).iterdir()}.values():
+        if program.name != "setsid":
+            (programs / program.name).symlink_to(program)
+    ended = launch(root, "--background", "--wait", "1", *TINY, PATH=str(programs))
+    assert ended.returncode == 0, ended.stderr
+    assert "island-01  finished  2/2" in ended.stdout
+
+
+def test_ctrl_c_stops_the_islands_of_a_launch_that_waits(root: Path) -> None:
     launcher = subprocess.Popen(
-        command,
+        launching(root, "--background", "--wait", "2", *ENDLESS),
         cwd=ROOT,
-        env={**os.environ, "PYTHON": sys.executable},
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         text=True,
         start_new_session=True,
     )
-    wait_until(lambda: [row["condition"] for row in status(tmp_path / "s")] == ["running"] * 2, "two islands")
-    os.killpg(launcher.pid, signal.SIGINT)
-    out, err = launcher.communicate(timeout=60)
+    try:
+        wait_until(lambda: conditions(root) == ["running"] * 2, "two islands")
+        os.killpg(launcher.pid, signal.SIGINT)
+        out, err = launcher.communicate(timeout=60)
+    finally:
+        launcher.kill()
+        launcher.wait()
     assert "writes a checkpoint" in err
     assert launcher.returncode == 143
-    assert [row["condition"] for row in status(tmp_path / "s")] == ["stopped"] * 2
+    assert conditions(root) == ["stopped"] * 2
     assert "champion of" in out
 
 
@@ -155,26 +297,78 @@ def tmux(tmp_path: Path) -> Iterator[dict[str, str]]:
     sockets = tmp_path / "tmux"
     sockets.mkdir(mode=0o700)
     environment = {"TMUX_TMPDIR": str(sockets), "TMUX": ""}
-    yield environment
-    run("tmux", "kill-server", **environment)
+    try:
+        yield environment
+    finally:
+        run("tmux", "kill-server", **environment)
 
 
-def test_tmux_has_a_pane_per_island_and_one_with_the_status(tmp_path: Path, tmux: dict[str, str]) -> None:
-    started = launch(tmp_path / "s", "--tmux", "--session", "lagoon", "3", *ENDLESS, **tmux)
+def panes_of(session: str, tmux: dict[str, str]) -> list[list[str]]:
+    """Return the window, the pane and its height of each pane."""
+    shown = "#{window_name} #{pane_id} #{pane_height}"
+    return [
+        line.split() for line in run("tmux", "list-panes", "-s", "-t", session, "-F", shown, **tmux).stdout.splitlines()
+    ]
+
+
+def text_of(pane: str, tmux: dict[str, str]) -> str:
+    return run("tmux", "capture-pane", "-p", "-t", pane, **tmux).stdout
+
+
+def test_tmux_has_a_pane_per_island_and_one_with_the_status(root: Path, tmux: dict[str, str]) -> None:
+    started = launch(root, "--tmux", "--session", "lagoon", "3", *ENDLESS, **tmux)
     assert started.returncode == 0, started.stderr
-    panes = run("tmux", "list-panes", "-t", "lagoon", "-F", "#{pane_id}", **tmux).stdout.split()
-    assert len(panes) == 4
+    panes = panes_of("lagoon", tmux)
+    assert [window for window, _, _ in panes] == ["status"] * 4
 
-    def text_of(pane: str) -> str:
-        return run("tmux", "capture-pane", "-p", "-t", pane, **tmux).stdout
+    def shows_all() -> bool:
+        return all(f"island-0{i}  running" in text_of(panes[0][1], tmux) for i in (1, 2, 3))
 
-    wait_until(lambda: all(f"island-0{i}  running" in text_of(panes[0]) for i in (1, 2, 3)), "the status pane")
-    wait_until(lambda: "published 5 genomes" in text_of(panes[1]), "an island's pane")
-    assert launch(tmp_path / "s", "--tmux", "--session", "lagoon", "3", *ENDLESS, **tmux).returncode == 2
-    pids = [row["pid"] for row in status(tmp_path / "s")]
-    assert "3 islands stopped" in stop(tmp_path / "s", **tmux).stdout
+    wait_until(shows_all, "the status pane")
+    wait_until(lambda: "published 5 genomes" in text_of(panes[1][1], tmux), "an island's pane")
+    run("tmux", "resize-window", "-t", "lagoon", "-x", "80", "-y", "24", **tmux)
+    wait_until(lambda: int(panes_of("lagoon", tmux)[0][2]) == 3 + 2, "enough rows for the status on a small terminal")
+    check_refused(launch(root, "--tmux", "--session", "lagoon", "3", *ENDLESS, **tmux), 2, "is there already")
+    pids = [row["pid"] for row in status(root)]
+    assert "3 islands stopped" in stop(root, **tmux).stdout
     wait_until(lambda: not any(psutil.pid_exists(pid) for pid in pids), "the islands' end")
     assert run("tmux", "has-session", "-t", "lagoon", **tmux).returncode != 0
+
+
+def test_the_status_is_seen_whole_with_many_islands(root: Path, tmux: dict[str, str]) -> None:
+    started = launch(root, "--tmux", "20", *TINY, **tmux)
+    assert started.returncode == 0, started.stderr
+    panes = panes_of("atoll", tmux)
+    assert [window for window, _, _ in panes] == ["status", *["islands-1"] * 16, *["islands-2"] * 4]
+
+    def shows_all() -> bool:
+        text = text_of(panes[0][1], tmux)
+        return all(f"island-{i:02}  finished" in text for i in range(1, 21))
+
+    wait_until(shows_all, "the status of 20 islands")
+
+
+def test_an_island_has_its_own_window_where_tmux_has_no_space_for_a_pane(root: Path, tmux: dict[str, str]) -> None:
+    programs = root.parent / "bin"
+    programs.mkdir()
+    stand_in = programs / "tmux"
+    stand_in.write_text(f'#!/bin/sh\n[ "$1" != split-window ] || exit 1\nexec {shutil.which("tmux")} "$@"\n')
+    stand_in.chmod(0o755)
+    started = launch(root, "--tmux", "2", *TINY, **tmux, PATH=f"{programs}:{os.environ['PATH']}")
+    assert started.returncode == 0, started.stderr
+    assert [window for window, _, _ in panes_of("atoll", tmux)] == ["status", "islands-1", "islands-2"]
+    wait_until(lambda: conditions(root) == ["finished"] * 2, "both islands")
+
+
+def test_stop_leaves_alone_a_tmux_session_that_only_has_the_name_of_ours(root: Path, tmux: dict[str, str]) -> None:
+    launch(root, "--tmux", "1", *ENDLESS, **tmux)
+    ours = run("tmux", "display-message", "-p", "-t", "atoll", "#{session_id}", **tmux).stdout
+    run("tmux", "kill-server", **tmux)
+    wait_until(lambda: run("tmux", "new-session", "-d", "-s", "atoll", "cat", **tmux).returncode == 0, "a new server")
+    assert run("tmux", "display-message", "-p", "-t", "atoll", "#{session_id}", **tmux).stdout == ours
+    assert stop(root, **tmux).returncode == 0
+    assert run("tmux", "has-session", "-t", "atoll", **tmux).returncode == 0
+    assert not list((root / "launch").glob("tmux*"))
 
 
 STAND_IN_SBATCH = """#!/usr/bin/env bash
@@ -192,14 +386,12 @@ wait
 """
 
 
-def test_the_slurm_script_runs_one_island_per_array_task(tmp_path: Path) -> None:
+def test_the_slurm_script_runs_one_island_per_array_task(root: Path, tmp_path: Path) -> None:
     (tmp_path / "sbatch").write_text(STAND_IN_SBATCH)
     (tmp_path / "sbatch").chmod(0o755)
-    submitted = run(
-        tmp_path / "sbatch", "--array=1-2", "scripts/islands.sbatch", *QUICK, "--migration-dir", tmp_path / "s"
-    )
+    submitted = run(tmp_path / "sbatch", "--array=1-2", "scripts/islands.sbatch", *QUICK, "--migration-dir", root)
     assert submitted.returncode == 0, submitted.stderr
-    assert [(row["name"], row["condition"]) for row in status(tmp_path / "s")] == [
+    assert [(row["name"], row["condition"]) for row in status(root)] == [
         ("island-01", "finished"),
         ("island-02", "finished"),
     ]
@@ -212,16 +404,12 @@ def test_the_slurm_script_refuses_to_run_outside_an_array() -> None:
 
 
 def test_tail_migrations_follows_all_islands(running: Path) -> None:
-    command = ["scripts/tail_migrations.sh", "--migration-dir", str(running)]
-    following = subprocess.Popen(
-        command, cwd=ROOT, env={**os.environ, "PYTHON": sys.executable}, stdout=subprocess.PIPE, text=True
-    )
-    seen: set[str] = set()
-    deadline_s = time.monotonic() + 60
-    assert following.stdout
-    while seen < {"island-01", "island-02"} and time.monotonic() < deadline_s:
-        seen.add(following.stdout.readline().split()[2])
-    following.terminate()
-    following.wait()
-    following.stdout.close()
-    assert seen == {"island-01", "island-02"}
+    followed = running.parent / "followed"
+    command = ["scripts/tail_migrations.sh", "--python", sys.executable, "--migration-dir", str(running)]
+    with followed.open("w") as out:
+        following = subprocess.Popen(command, cwd=ROOT, stdout=out)
+    try:
+        wait_until(lambda: all(f" island-0{i} " in followed.read_text() for i in (1, 2)), "lines of both islands")
+    finally:
+        following.kill()
+        following.wait()

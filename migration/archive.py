@@ -24,6 +24,9 @@ if TYPE_CHECKING:
 
     from evo.paths import IslandPaths, SharedPaths
 
+LETTING_GO_S = 2.0
+"""How long to wait for the lock of an island that has logged its last generation, and has yet to say so and go."""
+
 
 @dataclass(frozen=True)
 class Run:
@@ -129,17 +132,20 @@ def _hold_all(shared: SharedPaths, lock_class: str, held: contextlib.ExitStack) 
     running, unknown = [], []
     for name in sorted({*conditions, *starting}):
         condition = conditions.get(name)
-        try:
-            held.enter_context(locks.owner_lock(shared.island(name).owner_lock, lock_class))
-        except filelock.Timeout:
-            is_held = True
-        else:
-            is_held = False
+        is_held = not _hold(shared.island(name), lock_class, held, wait_s=LETTING_GO_S * (condition == status.FINISHED))
         if condition == status.RUNNING or (is_held and lock_class == "flock"):
             running.append(name)
         elif lock_class == "soft" and (is_held or condition == status.ELSEWHERE):
             unknown.append(name)
     return running, unknown
+
+
+def _hold(paths: IslandPaths, lock_class: str, held: contextlib.ExitStack, *, wait_s: float) -> bool:
+    try:
+        held.enter_context(locks.owner_lock(paths.owner_lock, lock_class).acquire(timeout=wait_s))
+    except filelock.Timeout:
+        return False
+    return True
 
 
 def _remove_if_empty(path: Path) -> None:

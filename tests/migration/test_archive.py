@@ -1,6 +1,8 @@
 from __future__ import annotations
 
+import fcntl
 import json
+import threading
 from typing import TYPE_CHECKING
 
 import filelock
@@ -69,8 +71,11 @@ def test_a_lock_that_reaches_everywhere_tells_that_an_island_elsewhere_has_ended
     assert archive.put_away(shared, far_away(shared, "flock")) is not None
 
 
-def test_a_lock_that_is_held_keeps_the_run_whatever_the_records_say(shared: SharedPaths) -> None:
+def test_a_lock_that_is_held_keeps_the_run_whatever_the_records_say(
+    shared: SharedPaths, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """Of a finished island that is not gone yet, one elsewhere, and one that has nothing but its lock so far."""
+    monkeypatch.setattr(archive, "LETTING_GO_S", 0.01)
     run = far_away(shared, "flock")
     for name in ("a", "b", "c"):
         with (
@@ -81,6 +86,16 @@ def test_a_lock_that_is_held_keeps_the_run_whatever_the_records_say(shared: Shar
         assert shared.identity.exists()
         assert not shared.archived_run(run.run_id or "").exists()
     assert archive.put_away(shared, run) is not None
+
+
+def test_a_finished_island_has_a_moment_to_go(shared: SharedPaths) -> None:
+    """Its last line is in the log before its process has ended."""
+    with shared.island("a").owner_lock.open("w") as held:
+        fcntl.flock(held, fcntl.LOCK_EX)
+        ending = threading.Timer(0.3, fcntl.flock, (held, fcntl.LOCK_UN))
+        ending.start()
+        assert archive.put_away(shared, archive.look(shared)) is not None
+        ending.join()
 
 
 def test_where_locks_are_soft_only_a_person_can_tell_of_another_host(shared: SharedPaths) -> None:

@@ -46,7 +46,8 @@ def join(paths: SharedPaths, *, seed: int, task: Mapping[str, Any]) -> Pool:
 
     Raises:
         PoolMismatchError: The pool is for another task, seed, genome or format.
-        StorageError: The directory is missing or cannot be written to.
+        StorageError: The directory is missing, cannot be written to, or lies on a file system that lacks what islands
+            need.
     """
     check_directory(paths)
     with atomic.storage_errors("prepare the shared directory"):
@@ -143,6 +144,7 @@ def _parse(document: dict[str, Any]) -> Pool:
 
 def _create(paths: SharedPaths, *, seed: int, task: Mapping[str, Any]) -> None:
     support = locks.probe(paths.pool)
+    _check_support(paths, support)
     document = {
         "format": FORMAT,
         "run_id": secrets.token_hex(16),
@@ -152,6 +154,20 @@ def _create(paths: SharedPaths, *, seed: int, task: Mapping[str, Any]) -> None:
         "mount": asdict(support),
     }
     atomic.create_file(paths.identity, strict_json.encode(document) + b"\n", durable=True)
+
+
+def _check_support(paths: SharedPaths, support: locks.MountSupport) -> None:
+    missing = []
+    if not support.hard_links:
+        missing.append("makes no hard links that refuse a name that exists")
+    if not support.rename_refuses:
+        missing.append("lets a rename replace a folder that is not empty")
+    if missing:
+        raise StorageError(
+            f"the file system of {paths.pool} {' and '.join(missing)}; islands need both to tell which of two processes "
+            f"came first, so choose a directory on a disk of this computer or on NFS or Lustre with --migration-dir, not "
+            f"on FAT, exFAT or a mounted object store"
+        )
 
 
 def _check_same(paths: SharedPaths, pool: Pool, *, seed: int, task: Mapping[str, Any]) -> None:

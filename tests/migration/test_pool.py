@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import json
 import os
 import threading
@@ -12,7 +13,7 @@ from evo.errors import PoolMismatchError, StorageError
 from evo.island import task_identity
 from evo.paths import SharedPaths
 from evo.tasks.loader import load_task
-from migration import pool
+from migration import locks, pool
 
 TASK = task_identity(load_task("sphere", {"dimensions": "4"}))
 
@@ -203,3 +204,28 @@ def test_a_pool_that_was_replaced_or_removed_is_not_current(paths):
     assert join(paths).run_id != joined.run_id
     with pytest.raises(PoolMismatchError, match="was replaced while this island started"):
         pool.check_current(paths, joined)
+
+
+@pytest.mark.parametrize(
+    ("lacking", "words"),
+    [
+        ({"hard_links": False}, "makes no hard links that refuse"),
+        ({"rename_refuses": False}, "lets a rename replace a folder"),
+        ({"hard_links": False, "rename_refuses": False}, "hard links .* and lets a rename"),
+    ],
+)
+def test_a_file_system_that_lacks_what_islands_need_is_refused_by_name(paths, monkeypatch, lacking, words):
+    everything = {"flock_excludes": True, "hard_links": True, "directory_fsync": True, "rename_refuses": True}
+    monkeypatch.setattr(locks, "probe", lambda _: locks.MountSupport(**{**everything, **lacking}))
+    with pytest.raises(StorageError, match=rf"{words}.*islands need both.*--migration-dir"):
+        join(paths)
+    assert not paths.identity.exists()
+
+
+def test_a_mount_without_hard_links_is_not_taken_for_one_that_may_not_be_written(paths, monkeypatch):
+    def refuse(*_):
+        raise PermissionError(errno.EPERM, "Operation not permitted")
+
+    monkeypatch.setattr(os, "link", refuse)
+    with pytest.raises(StorageError, match="makes no hard links"):
+        join(paths)

@@ -164,9 +164,9 @@ def _check_support(paths: SharedPaths, support: locks.MountSupport) -> None:
         missing.append("lets a rename replace a folder that is not empty")
     if missing:
         raise StorageError(
-            f"the file system of {paths.pool} {' and '.join(missing)}; islands need both to tell which of two processes "
-            f"came first, so choose a directory on a disk of this computer or on NFS or Lustre with --migration-dir, not "
-            f"on FAT, exFAT or a mounted object store"
+            f"the file system of {paths.pool} {' and '.join(missing)}; islands need both to tell which of two "
+            f"processes came first: with --migration-dir, choose a directory on a local disk, NFS or Lustre, not on FAT, "
+            f"exFAT or a mounted object store"
         )
 
 

@@ -18,6 +18,10 @@ EPOCH_NAME = re.compile(r"([1-9][0-9]{0,9})\.json")
 OWNER_LOCK_NAME = re.compile(rf"({ISLAND_NAME.pattern})\.owner\.lock")
 RESERVED_NAMES = frozenset({"locks"})
 
+TEMPORARY = ".tmp-"
+TRASH = ".trash-"
+"""How a name begins of what is half written, and of what is half removed; its owner clears both at its next start."""
+
 MANIFEST = "manifest.json"
 GENOMES = "genomes.safetensors"
 
@@ -134,6 +138,10 @@ class IslandPaths:
     def publication(self, generation: int) -> Path:
         """One published batch."""
         return self.outbox / generation_name(generation)
+
+    def trash(self, generation: int, tag: str) -> Path:
+        """Where one published batch goes out of sight; `tag` is new each time."""
+        return self.outbox / f"{TRASH}{generation_name(generation)}-{tag}"
 
     @property
     def epochs(self) -> Path:  # noqa: D102

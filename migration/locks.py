@@ -19,6 +19,7 @@ from typing import TYPE_CHECKING
 import filelock
 
 from evo import atomic
+from evo.paths import TEMPORARY
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -65,7 +66,9 @@ def probe(parent: Path) -> MountSupport:
     Raises:
         OSError: The directory cannot be written to at all.
     """
-    place = parent / f".tmp-probe-{secrets.token_hex(8)}"
+    # What it writes here are no files of the archipelago: they have names of their own, and are written directly, since
+    # the question is what the file system does and not what `atomic` makes of it.
+    place = parent / f"{TEMPORARY}probe-{secrets.token_hex(8)}"
     place.mkdir()
     try:
         return MountSupport(

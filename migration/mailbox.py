@@ -20,7 +20,7 @@ from typing import TYPE_CHECKING
 
 from evo import atomic, strict_json
 from evo.errors import FencedError
-from evo.paths import IslandPaths, SharedPaths, generation_name, parse_generation
+from evo.paths import IslandPaths, SharedPaths, parse_generation
 from migration import batch as batches
 from migration import epochs, inbox, locks
 from migration.inbox import Arrivals, Refusal, Seen
@@ -247,9 +247,7 @@ class DirectoryMailbox:
 
     def _hide(self, generation: int) -> Path:
         """Move a batch of ours out of sight; what is not removed here is by the next start."""
-        trash = self._paths.outbox / (
-            f".trash-{generation_name(generation)}-{self._epoch.number}-{secrets.token_hex(4)}"
-        )
+        trash = self._paths.trash(generation, f"{self._epoch.number}-{secrets.token_hex(4)}")
         atomic.move(self._paths.publication(generation), trash)
         return trash
 

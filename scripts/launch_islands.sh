@@ -123,7 +123,8 @@ readonly BESIDE_STATUS=4 PER_WINDOW=16 # more islands have windows of their own,
 
 start_in_tmux() {
   local id size=(60 200) watch island found pane='' window relayout count=0 windows=0
-  if [ -t 1 ]; then read -r -a size < <(stty size 2>/dev/null </dev/tty || printf '60 200\n'); fi
+  if [ -t 1 ]; then read -r -a size <<<"$(stty size 2>/dev/null </dev/tty)"; fi
+  if [ "${size[0]:-0}" = 0 ] || [ "${size[1]:-0}" = 0 ]; then size=(60 200); fi # a terminal that does not say
   watch=("$python" "$home/cli.py" status --watch --migration-dir "$shared")
   found=$(tmux new-session -d -P -F '#{session_id} #{session_created} #{pid} #{socket_path}' -s "$session" -n status \
     -x "${size[1]}" -y "${size[0]}" -c "$PWD" "${watch[@]}" \; set-option -w -t "=$session:status" remain-on-exit on)

@@ -165,8 +165,8 @@ def _check_support(paths: SharedPaths, support: locks.MountSupport) -> None:
     if missing:
         raise StorageError(
             f"the file system of {paths.pool} {' and '.join(missing)}; islands need both to tell which of two "
-            f"processes came first: with --migration-dir, choose a directory on a local disk, NFS or Lustre, not FAT or "
-            f"a mounted object store"
+            f"processes came first: choose a directory on a local disk, NFS or Lustre with --migration-dir, not on FAT "
+            f"or an object store"
         )
 
 

@@ -31,9 +31,9 @@ if TYPE_CHECKING:
     from evo.tasks.creatures.controller import Controller
 
 SOURCE = Path(__file__).parent / "kernel" / "life.cpp"
-FLAGS = ("-O2", "-fno-tree-pre", "-ffp-contract=off", "-fno-math-errno")
-"""Contraction would round differently. Without `errno` a root is one instruction. Partial redundancy elimination costs
-8 % here: it keeps more numbers alive than there are registers."""
+FLAGS = ("-O3", "-ffp-contract=off", "-fno-math-errno")
+"""Contraction would round differently. Without `errno` a root is one instruction. -O3 is 4 % faster here than -O2, and
+leaving out redundancy elimination or scheduling, or tuning for the processor, gains nothing more."""
 CONSTANTS: dict[str, float] = {
     **{name: getattr(nature, name) for name in ("PELLET_M", "TOUCH_M", "FARTHEST_M", "SHORTEST_SQUARED")},
     **{name: getattr(arithmetic, name) for name in ("ROUNDER", "TANH_LIMIT")},

@@ -16,6 +16,7 @@ constexpr int INPUTS = SENSES + 2;
 constexpr int NEURAL_WEIGHTS = 1 + HIDDEN * (1 + INPUTS) + MUSCLES * (1 + HIDDEN);
 constexpr int OSCILLATOR_WEIGHTS = MUSCLES * (3 + SENSES);
 
+// Compilers turn this loop into one instruction, where the processor has it for vectors.
 static inline Vec root(Vec x) {
     Vec y;
     for (int lane = 0; lane < LANES; lane++) y[lane] = __builtin_sqrtf(x[lane]);
@@ -23,12 +24,11 @@ static inline Vec root(Vec x) {
 }
 
 static inline Vec all(float x) { return x - Vec{}; }
-
-static inline Vec size(Vec x) { return x < 0.0f ? -x : x; }
+static inline Vec magnitude(Vec x) { return x < 0.0f ? -x : x; }
 
 static inline Vec cosine(Vec turns) {
     Vec part = turns - ((turns + ROUNDER) - ROUNDER);
-    Vec u = 0.25f - size(part);
+    Vec u = 0.25f - magnitude(part);
     Vec s = u * u;
     Vec high = s * (SINE_3 + s * SINE_4);
     return u * (SINE_0 + s * (SINE_1 + s * (SINE_2 + high)));
@@ -52,22 +52,35 @@ static inline Space operator-(Space a) { return {-a.x, -a.y, -a.z}; }
 static inline Space operator*(Space a, Vec b) { return {a.x * b, a.y * b, a.z * b}; }
 static inline Vec dot(Space a, Space b) { return a.x * b.x + a.y * b.y + a.z * b.z; }
 
-struct World {  // constants that meet dt are combined in float64 by ../native.py
+// The same fields, in the same order, as in ../native.py, which combines in float64 the constants that meet the step.
+struct World {
     float dt_s, per_dt, gravity_dt, drag_dt, restitution, bounce_m_s, sliding_share;
+};
+struct Plan {
+    long creatures, courses, pellets, ticks, steps_per_tick, is_neural;
+    World world;
 };
 
 struct Motion {
     Space position_m[NODES], velocity_m_s[NODES];
 };
 
-// Which creature and course each lane of a block lives, and the rows [rows, creatures] that describe creatures.
+// Whose life each lane of a block lives.
 struct Block {
-    long creature[LANES], course[LANES], creatures;
+    long creature[LANES];
+    const float* course[LANES];  // its pellets, [pellets, 2]
+    long pellets;
+};
+
+// Takes the rows [rows, creatures] that describe creatures one by one, and of each the creatures of a block.
+struct Rows {
     const float* row;
+    long creatures;
+    const Block& block;
 
     Vec next() {
         Vec value;
-        for (int lane = 0; lane < LANES; lane++) value[lane] = row[creature[lane]];
+        for (int lane = 0; lane < LANES; lane++) value[lane] = row[block.creature[lane]];
         row += creatures;
         return value;
     }
@@ -81,32 +94,27 @@ struct Body {
     Vec rest_m[MUSCLES], swing_m[MUSCLES], stiffness_n_m[MUSCLES], damping_n_s_m[MUSCLES];
     Vec weights[NEURAL_WEIGHTS > OSCILLATOR_WEIGHTS ? NEURAL_WEIGHTS : OSCILLATOR_WEIGHTS];
 
-    void read(Block& block, Motion& birth, const World& world, int n_weights) {
-        for (Space& node : birth.position_m) node.x = block.next();
-        for (Space& node : birth.position_m) node.y = block.next();
-        for (Space& node : birth.position_m) node.z = block.next();
+    void read(Rows& rows, Motion& birth, const Plan& plan) {
+        for (Space& node : birth.position_m) node.x = rows.next();
+        for (Space& node : birth.position_m) node.y = rows.next();
+        for (Space& node : birth.position_m) node.z = rows.next();
         for (Space& node : birth.velocity_m_s) node = Space{};
-        block.read(radius_m), block.read(reach_m), block.read(push), block.read(mass_share);
-        block.read(count_share), block.read(friction);
-        block.read(rest_m), block.read(swing_m), block.read(stiffness_n_m), block.read(damping_n_s_m);
-        for (int i = 0; i < n_weights; i++) weights[i] = block.next();
-        for (Vec& inverse_mass : push) inverse_mass = inverse_mass * world.dt_s;
+        rows.read(radius_m), rows.read(reach_m), rows.read(push), rows.read(mass_share);
+        rows.read(count_share), rows.read(friction);
+        rows.read(rest_m), rows.read(swing_m), rows.read(stiffness_n_m), rows.read(damping_n_s_m);
+        int n_weights = plan.is_neural ? NEURAL_WEIGHTS : OSCILLATOR_WEIGHTS;
+        for (int i = 0; i < n_weights; i++) weights[i] = rows.next();
+        for (Vec& inverse_mass : push) inverse_mass = inverse_mass * plan.world.dt_s;
     }
-};
-
-struct Course {
-    const float* pellets;  // [K, 2] of each lane's course, one course after another
-    long n_pellets;
 };
 
 struct Hunt {
     Vec collected, first_gap_m, best_gap_m, last_gap_m, pellet_x_m, pellet_z_m;
 
-    void aim(const Block& block, const Course& course) {
+    void aim(const Block& block) {
         for (int lane = 0; lane < LANES; lane++) {
-            long pellet = block.course[lane] * course.n_pellets + (long)collected[lane];
-            pellet_x_m[lane] = course.pellets[2 * pellet];
-            pellet_z_m[lane] = course.pellets[2 * pellet + 1];
+            const float* pellet = block.course[lane] + 2 * (long)collected[lane];
+            pellet_x_m[lane] = pellet[0], pellet_z_m[lane] = pellet[1];
         }
     }
 };
@@ -176,16 +184,16 @@ static inline Vec gap_to(const Hunt& hunt, const Motion& motion, const Body& bod
     return nearest - PELLET_M;
 }
 
-static void look(Hunt& hunt, const Motion& motion, const Body& body, const Block& block, const Course& course) {
+static void look(Hunt& hunt, const Motion& motion, const Body& body, const Block& block) {
     Vec gap = gap_to(hunt, motion, body);
-    Mask taken = (gap <= 0.0f) & (hunt.collected < (float)(course.n_pellets - 1));
+    Mask taken = (gap <= 0.0f) & (hunt.collected < (float)(block.pellets - 1));
     hunt.best_gap_m = gap < hunt.best_gap_m ? gap : hunt.best_gap_m;
     hunt.last_gap_m = gap;
     bool is_any_taken = false;
     for (int lane = 0; lane < LANES; lane++) is_any_taken |= taken[lane] != 0;
     if (!is_any_taken) return;  // the gap to the same pellet would be measured again
     hunt.collected = hunt.collected + (taken ? all(1.0f) : Vec{});
-    hunt.aim(block, course);
+    hunt.aim(block);
     Vec fresh = gap_to(hunt, motion, body);
     hunt.first_gap_m = taken ? fresh : hunt.first_gap_m;
     hunt.best_gap_m = taken ? fresh : hunt.best_gap_m;
@@ -227,53 +235,51 @@ static void act_oscillator(Vec* action, const Vec* weights, Vec* inputs, float t
     }
 }
 
-struct Plan {  // the same fields, in the same order, as ../native.py
-    long creatures, courses, n_pellets, ticks, steps_per_tick, is_neural;
-    World world;
-};
-
-// Live the lives of one block; results are rows of [6, lives], from life `first` on.
-static void live_block(const Plan& plan, Block& block, const Course& course, float* out, long first) {
+// Live the lives of one block: ten times a second look around and act, then take the steps up to the next tick.
+static void live_block(const Plan& plan, const Block& block, Rows rows, Vec (&results)[6]) {
     Motion motion;
     Body body;
-    body.read(block, motion, plan.world, plan.is_neural ? NEURAL_WEIGHTS : OSCILLATOR_WEIGHTS);
+    body.read(rows, motion, plan);
     Hunt hunt = {};
-    hunt.aim(block, course);
+    hunt.aim(block);
     hunt.first_gap_m = hunt.best_gap_m = gap_to(hunt, motion, body);
     for (long tick = 0; tick < plan.ticks; tick++) {
         Vec inputs[INPUTS], action[MUSCLES], target_m[MUSCLES];
-        look(hunt, motion, body, block, course);
+        look(hunt, motion, body, block);
         sense(inputs, hunt, motion, body);
         (plan.is_neural ? act_neural : act_oscillator)(action, body.weights, inputs, (float)tick * TICK_S);
         for (int m = 0; m < MUSCLES; m++) target_m[m] = body.rest_m[m] + body.swing_m[m] * action[m];
         for (long i = 0; i < plan.steps_per_tick; i++) step(motion, body, target_m, plan.world);
     }
-    look(hunt, motion, body, block, course);
+    look(hunt, motion, body, block);
     Space end = centre(motion.position_m, body);
     Mask inside = ~Mask{};
     for (const Space& at : motion.position_m)
-        inside &= (size(at.x) <= FARTHEST_M) & (size(at.y) <= FARTHEST_M) & (size(at.z) <= FARTHEST_M);
+        inside &= (magnitude(at.x) <= FARTHEST_M) & (magnitude(at.y) <= FARTHEST_M) & (magnitude(at.z) <= FARTHEST_M);
     Vec travel_m = root(end.x * end.x + end.z * end.z);
-    const Vec results[] = {hunt.collected,  hunt.first_gap_m, hunt.best_gap_m, hunt.last_gap_m, travel_m,
-                           inside ? all(1.0f) : Vec{}};
-    long lives = plan.creatures * plan.courses;
-    for (int lane = 0; lane < LANES && first + lane < lives; lane++)
-        for (int r = 0; r < 6; r++) out[r * lives + first + lane] = results[r][lane];
+    const Vec found[] = {hunt.collected,  hunt.first_gap_m, hunt.best_gap_m,
+                         hunt.last_gap_m, travel_m,         inside ? all(1.0f) : Vec{}};
+    for (int i = 0; i < 6; i++) results[i] = found[i];
 }
 
+// Live every creature's life on every course; `out` is [6, lives], creature by creature, course by course.
 extern "C" void live(const Plan* plan, const float* rows, const float* pellets, float* out) {
     fenv_t before;  // another library may have switched rounding or subnormal numbers
     fegetenv(&before);
     fesetenv(FE_DFL_ENV);
     long lives = plan->creatures * plan->courses;
     for (long first = 0; first < lives; first += LANES) {
-        Block block = {{}, {}, plan->creatures, rows};
+        Block block;
+        block.pellets = plan->pellets;
         for (int lane = 0; lane < LANES; lane++) {
             long life = first + lane < lives ? first + lane : lives - 1;  // spare lanes repeat the last life
             block.creature[lane] = life / plan->courses;
-            block.course[lane] = life % plan->courses;
+            block.course[lane] = pellets + 2 * plan->pellets * (life % plan->courses);
         }
-        live_block(*plan, block, {pellets, plan->n_pellets}, out, first);
+        Vec results[6];
+        live_block(*plan, block, {rows, plan->creatures, block}, results);
+        for (int lane = 0; lane < LANES && first + lane < lives; lane++)
+            for (int i = 0; i < 6; i++) out[i * lives + first + lane] = results[i][lane];
     }
     fesetenv(&before);
 }

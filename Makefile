@@ -11,7 +11,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 READY := $(VENV)/.ready
 
-.PHONY: help setup islands tmux status tail stop test-fast test check bench-reference clean
+.PHONY: help setup islands tmux status tail stop test-fast test check bench-reference bench-native clean
 
 help: ## Show this help
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-16s %s\n", $$1, $$2}'
@@ -54,6 +54,9 @@ check: $(READY) ## Lint, check types and check the shell scripts
 
 bench-reference: $(READY) ## Measure the reference evaluator (raw rows in bench/)
 	$(BIN)/python -m scripts.bench.reference
+
+bench-native: $(READY) ## Measure the native evaluator against the reference and the machine's peak
+	$(BIN)/python -m scripts.bench.native
 
 clean: ## Remove the environment and caches; shared/ stays
 	rm -rf $(VENV) build *.egg-info .pytest_cache .mypy_cache .ruff_cache .hypothesis

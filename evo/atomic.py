@@ -49,9 +49,9 @@ def storage_errors(doing: str) -> Iterator[None]:
         raise StorageError(f"cannot {doing}: {where}{error.strerror or error}; {advice}") from error
 
 
-def make_directory(path: Path) -> None:
-    """Create a directory and its parents unless they exist."""
-    path.mkdir(parents=True, exist_ok=True)
+def make_directory(path: Path, *, mode: int = 0o777) -> None:
+    """Create a directory, with that mode less the umask, and its parents, unless they exist."""
+    path.mkdir(mode=mode, parents=True, exist_ok=True)
 
 
 def replace_file(path: Path, data: bytes, *, durable: bool) -> None:

@@ -17,6 +17,7 @@ import numpy as np
 from evo import ancestry, atomic, checkpoint, diversity, generation, runlog
 from evo.checkpoint import Checkpoint
 from evo.rng import streams
+from evo.tasks.task import build_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -201,7 +202,8 @@ class FileKeeper:
         with atomic.storage_errors("begin the log"):
             atomic.make_directory(self._paths.home)
             atomic.mend_tail(self._paths.log)
-        self._append({"kind": "start", **record, "settings": dict(self._settings), "backend": self._task.backend})
+        computed_by = {"backend": self._task.backend, "build": build_of(self._task)}
+        self._append({"kind": "start", **record, "settings": dict(self._settings), **computed_by})
 
     def checkpoint(self, state: State) -> None:
         """Write the checkpoint.

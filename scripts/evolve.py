@@ -13,6 +13,7 @@ from evo.errors import OwnerConflictError
 from evo.island import FileKeeper, StopSignal, evolve, recorded_settings, task_identity
 from evo.paths import SharedPaths, archive_name, parse_generation
 from evo.tasks.loader import load_task
+from evo.tasks.task import build_of
 from migration import archive, epochs, locks, pool
 from migration.batch import Publisher
 from migration.exchange import DirectoryExchange
@@ -210,7 +211,8 @@ def _evolve(
 def _greet(start: _Start, display: Display) -> None:
     config, task = start.config, start.task
     options = " ".join(f"{name}={value}" for name, value in task.options.items())
-    why = "chosen by --backend auto" if config.backend == "auto" else "chosen by --backend"
+    why = f"chosen by --backend{' auto' if config.backend == 'auto' else ''}"
+    why = "; ".join(filter(None, [why, build_of(task)]))
     begin = f"resuming at generation {start.generation}" if start.resumed else "starting"
     display.say(f"{config.island}: {begin}, {config.population} individuals to generation {config.generations}")
     display.say(f"task {task.name} ({options}), {task.spec.size} genes, evaluator {task.backend} ({why})")

@@ -12,6 +12,7 @@ import click
 import pytest
 
 import cli
+from evo import compiler
 from evo.config import all_settings, flag_name
 from evo.errors import EXIT_CODES
 from scripts.view import table
@@ -370,3 +371,33 @@ def test_the_users_line_publishes_generation_ten(tmp_path: Path) -> None:
     finally:
         island.terminate()
     assert island.wait() == 143
+
+
+SMALL_CREATURES = ("-p", "6", "-g", "1", "--migrants", "1", "-o", "courses=1", "-o", "life_s=0.1")
+
+
+def test_without_a_compiler_an_island_says_so_once_and_runs_on_the_reference(tmp_path: Path) -> None:
+    ended = atoll("evolve", "i", *SMALL_CREATURES, "--migration-dir", tmp_path / "s", PATH=str(tmp_path))
+    assert ended.returncode == 0, ended.stderr
+    assert (ended.stdout + ended.stderr).count("no C++ compiler found") == 1
+    start = json.loads((tmp_path / "s/islands/i/log.jsonl").read_text().splitlines()[0])
+    assert (start["backend"], start["settings"]["backend"]) == ("reference", "auto")
+    assert "apt install g++" in start["build"]
+
+
+def test_the_native_evaluator_without_a_compiler_is_refused_in_one_line(tmp_path: Path) -> None:
+    given = ("evolve", "i", "--backend", "native", *SMALL_CREATURES, "--migration-dir", tmp_path / "s")
+    check_refused(atoll(*given, PATH=str(tmp_path)), 2, "--backend native", "no C++ compiler found", "apt install g++")
+    assert not (tmp_path / "s").exists()
+
+
+@pytest.mark.skipif(compiler.find() is None, reason="no C++ compiler")
+def test_an_island_keeps_its_evaluator_when_it_resumes(tmp_path: Path) -> None:
+    given = ("evolve", "i", *SMALL_CREATURES, "--migration-dir", tmp_path / "s")
+    assert atoll(*given).returncode == 0
+    start = json.loads((tmp_path / "s/islands/i/log.jsonl").read_text().splitlines()[0])
+    assert start["backend"] == "native"
+    assert "kernel" in start["build"]
+    check_refused(atoll(*given, "-g", "2", PATH=str(tmp_path)), 2, "--backend native", "no C++ compiler found")
+    check_refused(atoll(*given, "-g", "2", "--backend", "reference"), 6, "--backend was 'native', now 'reference'")
+    assert atoll(*given, "-g", "2").returncode == 0

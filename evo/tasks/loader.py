@@ -45,7 +45,7 @@ _ENTRIES = (
         "creatures",
         "soft-bodied creatures that learn to walk to pellets (3-D mass-spring bodies, neural controllers)",
         ("evo.tasks.creatures.options", "CreatureOptions"),
-        ("reference",),
+        ("native", "reference"),
     ),
     Entry("sphere", "sum of squares: the easiest test function", _FUNCTION_OPTIONS, ("numpy",)),
     Entry("rastrigin", "many regular local minima, separable", _FUNCTION_OPTIONS, ("numpy",)),

@@ -12,6 +12,11 @@ if TYPE_CHECKING:
 OptionValue = int | float | str | bool
 
 
+def build_of(task: Task) -> str:
+    """Return what a task says of its backend beyond the name, in an attribute `build`; few have anything to say."""
+    return str(getattr(task, "build", ""))
+
+
 class Task(Protocol):
     """A problem: a genome layout and a fitness to maximise.
 

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from evo.tasks.creatures.reference import Observer
     from evo.tasks.task import OptionValue
 
-BACKENDS = ("reference",)
+BACKENDS = ("native", "reference")
 
 
 class Creatures:
@@ -31,11 +31,14 @@ class Creatures:
 
     Args:
         options: The problem.
-        backend: What lives the lives; "auto" takes the fastest there is. All agree bit for bit.
-        threads: Threads that the backend may use.
+        backend: What lives the lives; "auto" takes the native one where it can be built. All agree bit for bit.
+        threads: Threads that the reference backend may use; the native one uses one.
+
+    Attributes:
+        build: Width and hash of the native kernel, or why `auto` did not choose it.
 
     Raises:
-        ConfigError: There is no such backend, or `threads` is below 1.
+        ConfigError: There is no such backend, it was asked for by name and cannot be built, or `threads` is below 1.
     """
 
     name = "creatures"
@@ -45,7 +48,7 @@ class Creatures:
             raise ConfigError(f"backend: expected one of auto, {', '.join(BACKENDS)}, got {backend!r}")
         if threads < 1:
             raise ConfigError(f"threads: expected at least 1, got {threads}")
-        self.backend = BACKENDS[0] if backend == "auto" else backend
+        self.backend, self.build = _choose(backend)
         self.options: Mapping[str, OptionValue] = MappingProxyType(asdict(options))
         self.controller = controller_named(options.controller)
         self.spec = GenomeSpec(body.SEGMENTS + self.controller.segments)
@@ -77,16 +80,42 @@ class Creatures:
         Args:
             genes: Genomes, float32 [P, D].
             pellets: Courses, [C, K, 2]; the trained ones if None.
-            observe: See `reference.live`.
+            observe: See `reference.live`, which is used if somebody observes: the lives are the same.
         """
+        bodies = body.decode(genes, self.spec)
+        weights = np.ascontiguousarray(genes[:, -self.n_weights :].T)
+        pellets = self.pellets if pellets is None else pellets
+        if self.backend == "native" and observe is None:
+            from evo.tasks.creatures import native  # noqa: PLC0415 - nothing to load for who uses the reference
+
+            return native.live(bodies, weights, pellets, controller=self.controller, ticks=self._options.ticks)
         from evo.tasks.creatures import reference  # noqa: PLC0415 - PyTorch takes a second to import
 
         return reference.live(
-            body.decode(genes, self.spec),
-            np.ascontiguousarray(genes[:, -self.n_weights :].T),
-            self.pellets if pellets is None else pellets,
+            bodies,
+            weights,
+            pellets,
             controller=self.controller,
             ticks=self._options.ticks,
             threads=self._threads,
             observe=observe,
         )
+
+
+def _choose(backend: str) -> tuple[str, str]:
+    """Return the backend to use, and which build of it or why it is not the native one.
+
+    Raises:
+        ConfigError: The native backend was asked for by name and cannot be built.
+    """
+    if backend == "reference":
+        return backend, ""
+    from evo.tasks.creatures import native  # noqa: PLC0415 - see above
+
+    try:
+        kernel = native.load()
+    except ConfigError as error:
+        if backend == "native":
+            raise ConfigError(f"--backend native: {error}; or use --backend reference") from error
+        return "reference", f"native is faster: {error}"
+    return "native", f"{kernel.lanes} lanes, kernel {kernel.sha256}"

@@ -18,9 +18,9 @@ def one_thread():
 
 
 @pytest.fixture
-def creatures():
-    """A short task: two courses, three seconds."""
-    return Creatures(CreatureOptions(courses=2, life_s=3.0))
+def creatures(request):
+    """A short task: two courses, three seconds; on the reference unless a test asks for another backend."""
+    return Creatures(CreatureOptions(courses=2, life_s=3.0), backend=getattr(request, "param", "reference"))
 
 
 @pytest.fixture

@@ -1,4 +1,4 @@
-"""The laws of the creatures' world, tried on the evaluator that defines it."""
+"""The laws of the creatures' world, tried on the evaluator that defines it; those of whole lives on every other too."""
 
 from dataclasses import replace
 from itertools import pairwise
@@ -9,7 +9,8 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
-from evo.tasks.creatures import body, reference
+from evo import compiler
+from evo.tasks.creatures import body, native, reference
 from evo.tasks.creatures.fitness import Status, score
 from evo.tasks.creatures.options import CreatureOptions
 from evo.tasks.creatures.reference import Motion
@@ -17,6 +18,8 @@ from evo.tasks.creatures.task import Creatures
 from evo.tasks.creatures.world import FIRST, PAIRS, SECOND, SHORTEST_SQUARED, World
 
 FLOATING = World(gravity_m_s2=0.0, drag_per_s=0.0)
+NATIVE = pytest.param("native", marks=pytest.mark.skipif(compiler.find() is None, reason="no C++ compiler"))
+on_every_backend = pytest.mark.parametrize("creatures", ["reference", NATIVE], indirect=True)
 
 
 class Film:
@@ -39,15 +42,10 @@ def relaxed(creatures, genes):
 
 def live(creatures, bodies, genes, *, ticks=30, world=None, observe=None):
     weights = np.ascontiguousarray(genes[:, -creatures.n_weights :].T)
-    return reference.live(
-        bodies,
-        weights,
-        creatures.pellets[:1],
-        controller=creatures.controller,
-        ticks=ticks,
-        world=world,
-        observe=observe,
-    )
+    options = {"controller": creatures.controller, "ticks": ticks, "world": world}
+    if creatures.backend == "native":
+        return native.live(bodies, weights, creatures.pellets[:1], **options)
+    return reference.live(bodies, weights, creatures.pellets[:1], observe=observe, **options)
 
 
 def afloat(creatures, genes, seed=5):
@@ -116,6 +114,7 @@ def test_without_softening_the_same_bodies_do_blow_up(creatures, corners, monkey
     assert np.any(status == Status.FAILED)
 
 
+@on_every_backend
 @pytest.mark.slow
 def test_thousands_of_bodies_are_stable_for_a_whole_life(creatures):
     spec = creatures.spec
@@ -179,6 +178,7 @@ def test_a_body_afloat_falls_as_every_body_falls(creatures, genes):
 # symmetry
 
 
+@on_every_backend
 @pytest.mark.parametrize("axis", [0, 2])
 def test_a_mirrored_creature_on_a_mirrored_course_lives_the_same_life(creatures, genes, axis):
     spec = creatures.spec
@@ -197,6 +197,7 @@ def test_a_mirrored_creature_on_a_mirrored_course_lives_the_same_life(creatures,
 # one arithmetic
 
 
+@on_every_backend
 def test_neither_the_size_of_a_batch_nor_of_its_chunks_changes_a_bit(creatures, genes, monkeypatch):
     whole = creatures.evaluate(genes[:24], 0)
     for chunk, n in ((1, 2), (7, 9), (33, 24)):
@@ -270,6 +271,7 @@ def test_a_muscle_pulls_both_ends_alike_and_only_along_itself(creatures, genes):
     assert not np.any(pulled[:, 2:])
 
 
+@on_every_backend
 def test_muscles_and_nodes_that_are_not_there_change_nothing(creatures, genes):
     spec = creatures.spec
     bodies = body.decode(genes, spec)
@@ -362,6 +364,7 @@ def test_no_edge_sinks_into_the_ground(creatures, genes):
 # the hunt
 
 
+@on_every_backend
 def test_a_failed_simulation_is_data(creatures, genes):
     bodies = body.decode(genes, creatures.spec)
     for wrong in (np.float32(np.nan), np.float32(2e4), np.float32(np.inf)):
@@ -375,6 +378,7 @@ def test_a_failed_simulation_is_data(creatures, genes):
         assert score(summary)[rest].tobytes() == score(healthy)[rest].tobytes()
 
 
+@on_every_backend
 def test_unviable_bodies_are_data(creatures, genes):
     gone = genes.copy()
     gone[:, creatures.spec.slice_of("presence")] = 0.0
@@ -382,6 +386,7 @@ def test_unviable_bodies_are_data(creatures, genes):
     assert np.all(summary.status == Status.UNVIABLE)
 
 
+@on_every_backend
 def test_pellets_are_taken_one_by_one_and_the_last_never(creatures, genes):
     still = relaxed(creatures, genes)
     bodies = body.decode(still, creatures.spec)

@@ -6,22 +6,26 @@ import sys
 import numpy as np
 import pytest
 
+from evo import compiler
 from evo.errors import ConfigError
 from evo.tasks.creatures.options import CreatureOptions
 from evo.tasks.creatures.task import Creatures
 
+NATIVE = pytest.param("native", marks=pytest.mark.skipif(compiler.find() is None, reason="no C++ compiler"))
 
-def task(controller="neural", courses=3, life_s=2.0):
-    return Creatures(CreatureOptions(courses=courses, life_s=life_s, controller=controller))
+
+def task(controller="neural", courses=3, life_s=2.0, backend="reference"):
+    return Creatures(CreatureOptions(courses=courses, life_s=life_s, controller=controller), backend=backend)
 
 
 def genes_of(creatures, n, seed=0):
     return creatures.spec.sample(np.random.default_rng(seed), n)
 
 
+@pytest.mark.parametrize("backend", ["reference", NATIVE])
 @pytest.mark.parametrize("controller", ["neural", "oscillator"])
-def test_a_batch_equals_its_members_wherever_they_sit(controller):
-    creatures = task(controller)
+def test_a_batch_equals_its_members_wherever_they_sit(controller, backend):
+    creatures = task(controller, backend=backend)
     genes = genes_of(creatures, 13)
     whole = creatures.evaluate(genes, 0)
     alone = np.concatenate([creatures.evaluate(genes[i : i + 1], 0) for i in range(len(genes))])
@@ -30,8 +34,9 @@ def test_a_batch_equals_its_members_wherever_they_sit(controller):
     assert whole.tobytes() == alone.tobytes() == chunks.tobytes() == backwards.tobytes()
 
 
-def test_the_score_is_the_mean_over_courses_lived_alone():
-    creatures = task(courses=3)
+@pytest.mark.parametrize("backend", ["reference", NATIVE])
+def test_the_score_is_the_mean_over_courses_lived_alone(backend):
+    creatures = task(courses=3, backend=backend)
     genes = genes_of(creatures, 5)
     together = creatures.live(genes)
     for course in range(3):
@@ -63,7 +68,7 @@ def test_nobody_scores_nothing(creatures):
 
 def test_threads_do_not_change_the_score():
     options = CreatureOptions(courses=2, life_s=0.3)
-    one, two = Creatures(options), Creatures(options, threads=2)
+    one, two = (Creatures(options, backend="reference", threads=n) for n in (1, 2))
     genes = genes_of(one, 300)
     assert one.evaluate(genes, 0).tobytes() == two.evaluate(genes, 0).tobytes()
 
@@ -84,11 +89,11 @@ def test_the_layout_exists_without_importing_pytorch():
 
 
 def test_an_unknown_backend_is_refused_with_the_known_ones():
-    with pytest.raises(ConfigError, match=r"auto, reference, got 'gpu'"):
+    with pytest.raises(ConfigError, match=r"auto, native, reference, got 'gpu'"):
         Creatures(CreatureOptions(), backend="gpu")
 
 
 def test_auto_names_the_backend_it_chose():
-    assert Creatures(CreatureOptions()).backend == "reference"
+    assert Creatures(CreatureOptions()).backend == ("reference" if compiler.find() is None else "native")
     with pytest.raises(ConfigError, match="threads"):
         Creatures(CreatureOptions(), threads=0)

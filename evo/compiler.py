@@ -1,0 +1,151 @@
+"""From C++ source to a loaded library, compiled once for each kind of machine.
+
+The library is kept in the user's cache under a name that holds two hashes: of everything it was made from (source,
+flags, compiler), so that machines with different processors or compilers can share a home, and of its own bytes, so
+that a file that is cut short or not ours is never loaded. It appears by a rename, so islands that start together at
+worst compile the same thing twice. Without a usable cache the library is loaded from a temporary directory.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import ctypes
+import hashlib
+import json
+import os
+import shutil
+import subprocess
+import tempfile
+from dataclasses import dataclass
+from pathlib import Path
+
+from evo import atomic
+from evo.errors import ConfigError
+
+COMPILERS = ("g++", "clang++", "c++")
+COMMON_FLAGS = ("-std=c++17", "-shared", "-fPIC")
+HASH_DIGITS = 16
+PATIENCE_S = 120.0
+"""A compiler that takes longer than this is not waited for."""
+
+
+@dataclass(frozen=True)
+class Library:
+    """A loaded library.
+
+    Attributes:
+        functions: Its functions, as attributes.
+        sha256: Of source, flags and compiler, abbreviated.
+    """
+
+    functions: ctypes.CDLL
+    sha256: str
+
+
+def find() -> str | None:
+    """Return the path of a C++ compiler, if there is one."""
+    return next(filter(None, map(shutil.which, COMPILERS)), None)
+
+
+def load(source: Path, flags: tuple[str, ...], *, cache: Path | None = None) -> Library:
+    """Load what `source` compiles to.
+
+    Args:
+        source: One C++ file that includes only the standard library.
+        flags: Beyond `COMMON_FLAGS`; they name the processor features to use, all of which must be here.
+        cache: Where to keep the library; the user's cache if None.
+
+    Raises:
+        ConfigError: There is no compiler, or it refuses the source.
+    """
+    compiler = find()
+    if compiler is None:
+        raise ConfigError(f"no C++ compiler found; install one of {', '.join(COMPILERS)} (Debian: apt install g++)")
+    version = _run(compiler, "--version")
+    origin = json.dumps([source.read_text(encoding="utf-8"), COMMON_FLAGS, flags, version])
+    key = hashlib.sha256(origin.encode()).hexdigest()[:HASH_DIGITS]
+    directory = cache or _user_cache()
+    stem = f"{source.stem}-{key}"
+    library = _open_cached(directory, stem) if directory else None
+    if library is None:
+        with tempfile.TemporaryDirectory(prefix="atoll-") as temporary:
+            built = Path(temporary) / f"{stem}.so"
+            _run(compiler, *COMMON_FLAGS, *flags, str(source), "-o", str(built))
+            kept = _keep(directory, stem, built.read_bytes()) if directory else None
+            library = (_open(kept) if kept else None) or ctypes.CDLL(str(built))  # a loaded file may be removed
+    return Library(library, key)
+
+
+def _user_cache() -> Path | None:
+    """Return the directory for caches, if there is a home.
+
+    The environment decides here, and it is not configuration: where files go that anyone may delete at any time
+    changes no result, and XDG_CACHE_HOME is how a system says it.
+    """
+    base = os.environ.get("XDG_CACHE_HOME", "")
+    if Path(base).is_absolute():
+        return Path(base) / "atoll"
+    with contextlib.suppress(RuntimeError):
+        return Path.home() / ".cache" / "atoll"
+    return None
+
+
+def _open_cached(directory: Path, stem: str) -> ctypes.CDLL | None:
+    """Load the library of that stem if it is there, intact, and in a directory that nobody else can write to."""
+    try:
+        where = directory.stat()
+        if where.st_uid != os.geteuid() or where.st_mode & 0o022:
+            return None
+        for path in sorted(directory.glob(f"{stem}-*.so")):
+            if path.stem == f"{stem}-{_digest(path.read_bytes())}" and (library := _open(path)):
+                return library
+    except OSError:
+        pass  # unreadable is as good as absent
+    return None
+
+
+def _keep(directory: Path, stem: str, data: bytes) -> Path | None:
+    """Put a library into the cache and return its path; None where that is impossible."""
+    path = directory / f"{stem}-{_digest(data)}.so"
+    try:
+        atomic.make_directory(directory, mode=0o700)
+        atomic.replace_file(path, data, durable=False)
+    except OSError:
+        return None
+    return path
+
+
+def _open(path: Path) -> ctypes.CDLL | None:
+    """Load a library; None where its file system allows no programs."""
+    try:
+        return ctypes.CDLL(str(path))
+    except OSError:
+        return None
+
+
+def _digest(data: bytes) -> str:
+    return hashlib.sha256(data).hexdigest()[:HASH_DIGITS]
+
+
+def _run(compiler: str, *arguments: str) -> str:
+    """Run the compiler, and return what it says.
+
+    Raises:
+        ConfigError: It failed; the first line that names an error is passed on.
+    """
+    try:
+        done = subprocess.run(  # noqa: S603 - a compiler from PATH, and arguments of our own
+            [compiler, *arguments],
+            capture_output=True,
+            check=False,
+            text=True,
+            errors="replace",
+            timeout=PATIENCE_S,
+            env={**os.environ, "LC_ALL": "C"},
+        )
+    except (OSError, subprocess.TimeoutExpired) as error:
+        raise ConfigError(f"{compiler} does not run: {error}") from error
+    if done.returncode:
+        lines = done.stderr.splitlines() or [f"exit status {done.returncode}"]
+        raise ConfigError(f"{compiler} failed: {next((line for line in lines if 'error' in line), lines[0])}")
+    return done.stdout

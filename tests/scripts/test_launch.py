@@ -195,7 +195,7 @@ def test_a_record_of_another_host_is_left_to_that_host(root: Path, stranger: sub
 
 
 def test_stop_leaves_alone_what_it_did_not_start(root: Path, stranger: subprocess.Popen[bytes]) -> None:
-    record_of(root, "island-01").write_text(f"{stranger.pid} {sourced('start_of $$')}\n")
+    record_of(root, "island-01").write_text(f"{stranger.pid} {sourced(f'start_of {os.getpid()}')}\n")
     assert "0 islands stopped" in stop(root, "--now").stdout
     assert stranger.poll() is None
     assert records(root) == []

@@ -201,8 +201,9 @@ def verify(root: Path, is_json: bool) -> int:
 
 @pool.command()
 @click.option("--if-finished", "only_finished", is_flag=True, help="Leave an unfinished run where it is, and say so.")
+@click.option("--force", "is_forced", is_flag=True, help="Believe that islands on other hosts have ended.")
 @shared_options
-def archive(root: Path, is_json: bool, only_finished: bool) -> int:
+def archive(root: Path, is_json: bool, only_finished: bool, is_forced: bool) -> int:
     """Put a whole run away, to old/run-<id>/ in the shared directory.
 
     \b
@@ -211,7 +212,7 @@ def archive(root: Path, is_json: bool, only_finished: bool) -> int:
     """
     from scripts.view.pool import put_away
 
-    return put_away(SharedPaths(root), only_finished=only_finished, is_json=is_json)
+    return put_away(SharedPaths(root), only_finished=only_finished, is_forced=is_forced, is_json=is_json)
 
 
 @cli.command()

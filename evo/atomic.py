@@ -17,6 +17,7 @@ import shutil
 from typing import TYPE_CHECKING
 
 from evo.errors import StorageError
+from evo.paths import TEMPORARY, TRASH
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -100,7 +101,7 @@ def create_directory(path: Path, files: Mapping[str, bytes], *, tag: str, durabl
     Raises:
         OSError: ENOTEMPTY or EEXIST if there is such a directory already.
     """
-    temporary = path.parent / f".tmp-{tag}-{secrets.token_hex(4)}"
+    temporary = path.parent / f"{TEMPORARY}{tag}-{secrets.token_hex(4)}"
     temporary.mkdir()
     try:
         for name, data in files.items():
@@ -162,7 +163,7 @@ def remove_directory(path: Path) -> None:
 def clear_leftovers(path: Path) -> None:
     """Remove what a killed process left half written, or half removed, in a directory that is ours alone."""
     with contextlib.suppress(FileNotFoundError, NotADirectoryError), os.scandir(path) as entries:
-        for name in [entry.name for entry in entries if entry.name.startswith((".tmp-", ".trash-"))]:
+        for name in [entry.name for entry in entries if entry.name.startswith((TEMPORARY, TRASH))]:
             remove_directory(path / name)
 
 
@@ -176,7 +177,7 @@ def sync_directory(path: Path) -> None:
 
 
 def _write_temporary(path: Path, data: bytes, *, durable: bool) -> Path:
-    temporary = path.parent / f".tmp-{path.name}-{os.getpid()}-{secrets.token_hex(4)}"
+    temporary = path.parent / f"{TEMPORARY}{path.name}-{os.getpid()}-{secrets.token_hex(4)}"
     try:
         _write_new(temporary, data, durable=durable)
     except OSError:

@@ -80,7 +80,11 @@ class Exchange(Protocol[A]):
         ...
 
     def beat(self, generation: int) -> None:
-        """Show that the island lives."""
+        """Show that the island lives.
+
+        Raises:
+            FencedError: A newer process owns it.
+        """
         ...
 
 

@@ -75,11 +75,11 @@ class ArchivedIsland:
     folder: Path
 
     @property
-    def home(self) -> Path:  # noqa: D102
+    def home(self) -> Path:
         return self.folder / "private"
 
     @property
-    def outbox(self) -> Path:  # noqa: D102
+    def outbox(self) -> Path:
         return self.folder / "published"
 
 
@@ -96,11 +96,11 @@ class IslandPaths:
     name: str
 
     @property
-    def home(self) -> Path:  # noqa: D102
+    def home(self) -> Path:
         return self.root / "islands" / self.name
 
     @property
-    def checkpoints(self) -> Path:  # noqa: D102
+    def checkpoints(self) -> Path:
         return self.home / "checkpoint"
 
     def checkpoint(self, generation: int) -> Path:
@@ -108,7 +108,7 @@ class IslandPaths:
         return self.checkpoints / f"{generation_name(generation)}.safetensors"
 
     @property
-    def inboxes(self) -> Path:  # noqa: D102
+    def inboxes(self) -> Path:
         return self.home / "inbox"
 
     def inbox(self, generation: int) -> Path:
@@ -116,23 +116,23 @@ class IslandPaths:
         return self.inboxes / f"{generation_name(generation)}.safetensors"
 
     @property
-    def log(self) -> Path:  # noqa: D102
+    def log(self) -> Path:
         return self.home / "log.jsonl"
 
     @property
-    def ledger(self) -> Path:  # noqa: D102
+    def ledger(self) -> Path:
         return self.home / "ledger.jsonl"
 
     @property
-    def migration_log(self) -> Path:  # noqa: D102
+    def migration_log(self) -> Path:
         return self.home / "migration.log"
 
     @property
-    def champion(self) -> Path:  # noqa: D102
+    def champion(self) -> Path:
         return self.home / "champion.safetensors"
 
     @property
-    def outbox(self) -> Path:  # noqa: D102
+    def outbox(self) -> Path:
         return self.root / "migration_pool" / self.name
 
     def publication(self, generation: int) -> Path:
@@ -144,7 +144,7 @@ class IslandPaths:
         return self.outbox / f"{TRASH}{generation_name(generation)}-{tag}"
 
     @property
-    def epochs(self) -> Path:  # noqa: D102
+    def epochs(self) -> Path:
         return self.outbox / "epochs"
 
     def epoch(self, number: int) -> Path:
@@ -152,15 +152,15 @@ class IslandPaths:
         return self.epochs / f"{number}.json"
 
     @property
-    def beat(self) -> Path:  # noqa: D102
+    def beat(self) -> Path:
         return self.outbox / "beat.json"
 
     @property
-    def owner_lock(self) -> Path:  # noqa: D102
+    def owner_lock(self) -> Path:
         return self.root / "migration_pool" / "locks" / f"{self.name}.owner.lock"
 
     @property
-    def prune_lock(self) -> Path:  # noqa: D102
+    def prune_lock(self) -> Path:
         return self.root / "migration_pool" / "locks" / f"{self.name}.prune.lock"
 
 
@@ -175,23 +175,23 @@ class SharedPaths:
     root: Path
 
     @property
-    def pool(self) -> Path:  # noqa: D102
+    def pool(self) -> Path:
         return self.root / "migration_pool"
 
     @property
-    def identity(self) -> Path:  # noqa: D102
+    def identity(self) -> Path:
         return self.pool / "POOL.json"
 
     @property
-    def locks(self) -> Path:  # noqa: D102
+    def locks(self) -> Path:
         return self.pool / "locks"
 
     @property
-    def homes(self) -> Path:  # noqa: D102
+    def homes(self) -> Path:
         return self.root / "islands"
 
     @property
-    def archive(self) -> Path:  # noqa: D102
+    def archive(self) -> Path:
         return self.root / "old"
 
     def archived_run(self, run_id: str) -> Path:

@@ -33,13 +33,13 @@ def show_findings(shared: SharedPaths, *, is_json: bool) -> int:
     return DamagedFileError.exit_code if findings.defects else 0
 
 
-def put_away(shared: SharedPaths, *, only_finished: bool, is_json: bool) -> int:
+def put_away(shared: SharedPaths, *, only_finished: bool, is_forced: bool, is_json: bool) -> int:
     """Archive the run, or say why it stays; return the exit code."""
     pools.check_directory(shared)
     run = archive.look(shared)
     is_half_done = run.target is not None and run.target.exists()
     stays = run.run_id is None or (only_finished and not run.is_finished and not is_half_done)
-    target = None if stays else archive.put_away(shared, run)
+    target = None if stays else archive.put_away(shared, run, force=is_forced)
     if is_json:
         click.echo(json.dumps({"run_id": run.run_id, "archived_to": str(target) if target else None}))
     elif run.run_id is None:

@@ -1,4 +1,4 @@
-"""The shell around the generation page: it loops, listens to signals, and keeps the files of one island.
+"""The loop around the generation page: what an island does, in which order, and what it asks of others.
 
 The order of effects is what makes a kill harmless. At a migration the checkpoint comes before the publication and the
 import after it, through an inbox that is written before it is used; so a restart from any checkpoint repeats exactly
@@ -7,28 +7,20 @@ what the dead process did after it.
 
 from __future__ import annotations
 
-import signal
 import time
-from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Any, Protocol, TypeVar
+from dataclasses import replace
+from typing import TYPE_CHECKING, Protocol, TypeVar
 
-import numpy as np
-
-from evo import ancestry, atomic, checkpoint, diversity, generation, runlog
-from evo.checkpoint import Checkpoint
+from evo import generation
 from evo.rng import streams
-from evo.tasks.task import build_of
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
-    from types import FrameType, TracebackType
+    from collections.abc import Callable
 
     from evo.config import IslandConfig
     from evo.generation import State
     from evo.genome import Floats, Indices, Migrants
-    from evo.paths import IslandPaths
     from evo.rng import Streams
-    from evo.runlog import Record
     from evo.tasks.task import Task
 
 
@@ -177,127 +169,3 @@ def _migrate(config: IslandConfig, task: Task, state: State, *, exchange: Exchan
     displaced = exchange.displaced(state.fitness, len(immigrants))
     exchange.settle(g, arrivals, fitness, displaced)
     return generation.absorb(state, immigrants, fitness, displaced=displaced)
-
-
-class FileKeeper:
-    """Keeps checkpoints, the champion and `log.jsonl` in an island's private folder."""
-
-    def __init__(
-        self,
-        paths: IslandPaths,
-        *,
-        config: IslandConfig,
-        task: Task,
-        settings: Mapping[str, Any],
-        observe: Callable[[Record], None],
-    ) -> None:
-        self._paths = paths
-        self._config = config
-        self._task = task
-        self._settings = settings
-        self._observe = observe
-
-    def start(self, record: Record) -> None:
-        """Begin an epoch in the log: what `record` says of the process, and the settings.
-
-        Raises:
-            StorageError: The file system refused.
-        """
-        with atomic.storage_errors("begin the log"):
-            atomic.make_directory(self._paths.home)
-            atomic.mend_tail(self._paths.log)
-        computed_by = {"backend": self._task.backend, "build": build_of(self._task)}
-        self._append({"kind": "start", **record, "settings": dict(self._settings), **computed_by})
-
-    def checkpoint(self, state: State) -> None:
-        """Write the checkpoint.
-
-        Raises:
-            StorageError: The file system refused; the older checkpoint is untouched.
-        """
-        with atomic.storage_errors("write the checkpoint"):
-            checkpoint.save(self._paths, Checkpoint(state, self._settings, self._task.backend))
-
-    def champion(self, state: State) -> None:
-        """Write the champion's file.
-
-        Raises:
-            StorageError: The file system refused.
-        """
-        with atomic.storage_errors("write the champion"):
-            checkpoint.save_champion(
-                self._paths.champion, state.champion, island=self._config.island, task=task_identity(self._task)
-            )
-
-    def log(self, state: State, *, evaluate_s: float) -> None:
-        """Append the generation's line. Times stand in a field of their own, so equal runs log equal lines."""
-        fitness = state.fitness.astype(np.float64)
-        record: Record = {
-            "kind": "generation",
-            "generation": state.generation,
-            "best": float(fitness.max()),
-            "median": float(np.median(fitness)),
-            "mean": float(fitness.mean()),
-            "worst": float(fitness.min()),
-            "champion": state.champion.fitness,
-            "diversity": diversity.gene_deviation(state.population, self._task.spec),
-            "ancestry": ancestry.shares(state.population),
-            "evaluations": state.counts.evaluations,
-            "exports": state.counts.exports,
-            "imports": state.counts.imports,
-            "refused": state.counts.refused,
-            "time": {"unix_s": time.time(), "evaluate_s": evaluate_s},
-        }
-        self._append(record)
-
-    def _append(self, record: Record) -> None:
-        with atomic.storage_errors("append to the log"):
-            runlog.append(self._paths.log, record)
-        self._observe(record)
-
-
-def task_identity(task: Task) -> dict[str, Any]:
-    """Return what makes two tasks the same problem, and a genome readable."""
-    segments = [[s.name, s.size, s.low, s.high, s.kind.value, s.scale] for s in task.spec.segments]
-    return {"name": task.name, "options": dict(task.options), "genome_sha256": task.spec.sha256, "segments": segments}
-
-
-def recorded_settings(config: IslandConfig, task: Task) -> dict[str, Any]:
-    """Return the settings as log and checkpoint record them, with every option of the task."""
-    return {**config.settings(), "options": dict(task.options)}
-
-
-@dataclass
-class StopSignal:
-    """SIGINT, SIGTERM and SIGHUP ask for an orderly end; the second one is not caught and ends at once.
-
-    A signal that the parent process set to be ignored (nohup, a shell's background job) stays ignored.
-
-    Attributes:
-        received: The signal's number, or 0.
-    """
-
-    received: int = 0
-
-    def __enter__(self) -> StopSignal:
-        heard = [number for number in _STOP_SIGNALS if signal.getsignal(number) is not signal.SIG_IGN]
-        self._before = {number: signal.signal(number, self._receive) for number in heard}
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        for number, handler in self._before.items():
-            signal.signal(number, handler)
-
-    def __call__(self) -> bool:
-        """Say whether a signal has come."""
-        return self.received != 0
-
-    def _receive(self, number: int, frame: FrameType | None) -> None:  # noqa: ARG002 - the signal module's form
-        self.received = number
-        for heard in self._before:
-            signal.signal(heard, signal.SIG_DFL)
-
-
-_STOP_SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)

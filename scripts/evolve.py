@@ -10,10 +10,12 @@ import filelock
 
 from evo import atomic, checkpoint, runlog
 from evo.errors import OwnerConflictError
-from evo.island import FileKeeper, StopSignal, evolve, recorded_settings, task_identity
+from evo.island import evolve
+from evo.keeper import FileKeeper, recorded_settings
 from evo.paths import SharedPaths, archive_name, parse_generation
+from evo.stopping import StopSignal
 from evo.tasks.loader import load_task
-from evo.tasks.task import build_of
+from evo.tasks.task import build_of, task_identity
 from migration import archive, epochs, locks, pool
 from migration.batch import Publisher
 from migration.exchange import DirectoryExchange

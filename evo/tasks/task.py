@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -10,11 +10,6 @@ if TYPE_CHECKING:
     from evo.genome import Floats, GenomeSpec
 
 OptionValue = int | float | str | bool
-
-
-def build_of(task: Task) -> str:
-    """Return what a task says of its backend beyond the name, in an attribute `build`; few have anything to say."""
-    return str(getattr(task, "build", ""))
 
 
 class Task(Protocol):
@@ -51,3 +46,14 @@ class Task(Protocol):
             Fitness, finite float32 [P]; the score of a genome depends on neither its place nor its neighbours.
         """
         ...
+
+
+def task_identity(task: Task) -> dict[str, Any]:
+    """Return what makes two tasks the same problem, and a genome readable."""
+    segments = [[s.name, s.size, s.low, s.high, s.kind.value, s.scale] for s in task.spec.segments]
+    return {"name": task.name, "options": dict(task.options), "genome_sha256": task.spec.sha256, "segments": segments}
+
+
+def build_of(task: Task) -> str:
+    """Return what a task says of its backend beyond the name, in an attribute `build`; few have anything to say."""
+    return str(getattr(task, "build", ""))

@@ -11,7 +11,7 @@ from rich.progress_bar import ProgressBar
 from rich.table import Table
 from rich.text import Text
 
-from scripts.view.progress import summary
+from scripts.view.plain import summary
 
 if TYPE_CHECKING:
     from evo.runlog import Record

@@ -10,9 +10,9 @@ import pytest
 
 from evo import atomic
 from evo.errors import OwnerConflictError, PoolMismatchError
-from evo.island import task_identity
 from evo.paths import SharedPaths
 from evo.tasks.loader import load_task
+from evo.tasks.task import task_identity
 from migration import archive, locks, pool
 from tests.migration.test_status import change, live
 

@@ -10,9 +10,9 @@ import threading
 import pytest
 
 from evo.errors import PoolMismatchError, StorageError
-from evo.island import task_identity
 from evo.paths import SharedPaths
 from evo.tasks.loader import load_task
+from evo.tasks.task import task_identity
 from migration import locks, pool
 
 TASK = task_identity(load_task("sphere", {"dimensions": "4"}))

@@ -5,9 +5,9 @@ from typing import TYPE_CHECKING
 import pytest
 
 from evo.errors import PoolMismatchError
-from evo.island import task_identity
 from evo.paths import SharedPaths
 from evo.tasks.loader import ENTRIES, load_task
+from evo.tasks.task import task_identity
 from migration import pool
 from migration.verify import Defect, Findings, spec_of, verify
 from tests.migration.test_status import live

@@ -1,0 +1,103 @@
+"""What an island leaves behind: checkpoints, its champion and `log.jsonl`, in its private folder."""
+
+from __future__ import annotations
+
+import time
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from evo import ancestry, atomic, checkpoint, diversity, runlog
+from evo.checkpoint import Checkpoint
+from evo.tasks.task import build_of, task_identity
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+
+    from evo.config import IslandConfig
+    from evo.generation import State
+    from evo.paths import IslandPaths
+    from evo.runlog import Record
+    from evo.tasks.task import Task
+
+
+class FileKeeper:
+    """Keeps checkpoints, the champion and `log.jsonl` in an island's private folder."""
+
+    def __init__(
+        self,
+        paths: IslandPaths,
+        *,
+        config: IslandConfig,
+        task: Task,
+        settings: Mapping[str, Any],
+        observe: Callable[[Record], None],
+    ) -> None:
+        self._paths = paths
+        self._config = config
+        self._task = task
+        self._settings = settings
+        self._observe = observe
+
+    def start(self, record: Record) -> None:
+        """Begin an epoch in the log: what `record` says of the process, and the settings.
+
+        Raises:
+            StorageError: The file system refused.
+        """
+        with atomic.storage_errors("begin the log"):
+            atomic.make_directory(self._paths.home)
+            atomic.mend_tail(self._paths.log)
+        computed_by = {"backend": self._task.backend, "build": build_of(self._task)}
+        self._append({"kind": "start", **record, "settings": dict(self._settings), **computed_by})
+
+    def checkpoint(self, state: State) -> None:
+        """Write the checkpoint.
+
+        Raises:
+            StorageError: The file system refused; the older checkpoint is untouched.
+        """
+        with atomic.storage_errors("write the checkpoint"):
+            checkpoint.save(self._paths, Checkpoint(state, self._settings, self._task.backend))
+
+    def champion(self, state: State) -> None:
+        """Write the champion's file.
+
+        Raises:
+            StorageError: The file system refused.
+        """
+        with atomic.storage_errors("write the champion"):
+            checkpoint.save_champion(
+                self._paths.champion, state.champion, island=self._config.island, task=task_identity(self._task)
+            )
+
+    def log(self, state: State, *, evaluate_s: float) -> None:
+        """Append the generation's line. Times stand in a field of their own, so equal runs log equal lines."""
+        fitness = state.fitness.astype(np.float64)
+        record: Record = {
+            "kind": "generation",
+            "generation": state.generation,
+            "best": float(fitness.max()),
+            "median": float(np.median(fitness)),
+            "mean": float(fitness.mean()),
+            "worst": float(fitness.min()),
+            "champion": state.champion.fitness,
+            "diversity": diversity.gene_deviation(state.population, self._task.spec),
+            "ancestry": ancestry.shares(state.population),
+            "evaluations": state.counts.evaluations,
+            "exports": state.counts.exports,
+            "imports": state.counts.imports,
+            "refused": state.counts.refused,
+            "time": {"unix_s": time.time(), "evaluate_s": evaluate_s},
+        }
+        self._append(record)
+
+    def _append(self, record: Record) -> None:
+        with atomic.storage_errors("append to the log"):
+            runlog.append(self._paths.log, record)
+        self._observe(record)
+
+
+def recorded_settings(config: IslandConfig, task: Task) -> dict[str, Any]:
+    """Return the settings as log and checkpoint record them, with every option of the task."""
+    return {**config.settings(), "options": dict(task.options)}

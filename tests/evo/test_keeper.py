@@ -1,0 +1,105 @@
+"""The files of an island say what it did, however its run was cut."""
+
+import pytest
+
+from evo import atomic, checkpoint, runlog
+from evo.errors import StorageError
+from evo.island import evolve
+from evo.keeper import FileKeeper, recorded_settings
+from evo.paths import SharedPaths
+from tests.evo.lives import (
+    Memory,
+    configured,
+    disk,
+    never,
+    stopping_after,
+)
+from tests.problems import Weather
+
+
+class Folder:
+    """An island with a real `FileKeeper`, and the exchange of these tests."""
+
+    def __init__(self, root):
+        self.paths = SharedPaths(root).island("island-01")
+        self.seen = []
+        self._disk = disk()
+
+    def live(self, config, *, is_stopping=never):
+        task = Weather()
+        noted = recorded_settings(config, task)
+        keeper = FileKeeper(self.paths, config=config, task=task, settings=noted, observe=self.seen.append)
+        with atomic.storage_errors("read the checkpoint"):
+            newest = checkpoint.load_newest(self.paths)
+        if newest:
+            checkpoint.check_settings(newest, noted)
+        resumed = newest.state if newest else None
+        keeper.start({"epoch": len(self.seen) + 1, "generation": resumed.generation if resumed else 0, "pid": 7})
+        return evolve(
+            config, task, exchange=Memory(self._disk), keeper=keeper, resumed=resumed, is_stopping=is_stopping
+        )
+
+    def files(self):
+        """Return what must not depend on how the run was cut into processes."""
+        lines = [r for r in runlog.current(runlog.read(self.paths.log)) if r["kind"] == "generation"]
+        lines = [{name: value for name, value in line.items() if name != "time"} for line in lines]
+        newest = max(self.paths.checkpoints.iterdir(), key=lambda path: path.name)
+        return lines, self.paths.champion.read_bytes(), newest.name, newest.read_bytes()
+
+
+@pytest.mark.parametrize("stops", [(2,), (3, 2, 4), (5,), (9,), (1, 1, 1), (12,)])
+def test_the_files_of_an_island_do_not_show_how_its_run_was_cut(tmp_path, stops):
+    whole, cut = Folder(tmp_path / "whole"), Folder(tmp_path / "cut")
+    whole.live(configured())
+    for stop in stops:
+        cut.live(configured(), is_stopping=stopping_after(stop))
+    cut.live(configured())
+    assert cut.files() == whole.files()
+
+
+def test_the_log_has_a_start_line_and_one_line_per_generation_and_is_shown_as_it_is_written(tmp_path):
+    folder = Folder(tmp_path)
+    state = folder.live(configured())
+    records = runlog.read(folder.paths.log)
+    assert records == folder.seen
+    first, *rest = records
+    assert (first["kind"], first["epoch"], first["generation"], first["pid"]) == ("start", 1, 0, 7)
+    assert first["settings"] == recorded_settings(configured(), Weather())
+    assert [record["generation"] for record in rest] == [*range(14)]
+    for record in rest:
+        assert record["worst"] <= record["median"] <= record["best"] <= record["champion"]
+        assert record["worst"] <= record["mean"] <= record["best"]
+        assert abs(sum(record["ancestry"].values()) - 1) < 1e-9
+        assert record["time"].keys() == {"unix_s", "evaluate_s"}
+    assert (rest[-1]["evaluations"], rest[-1]["imports"]) == (state.counts.evaluations, state.counts.imports)
+
+
+def test_a_start_mends_the_line_that_a_crash_tore(tmp_path):
+    folder = Folder(tmp_path)
+    folder.live(configured(), is_stopping=stopping_after(4))
+    with folder.paths.log.open("ab") as log:
+        log.write(b'{"kind":"gener')
+    folder.live(configured())
+    assert [record["kind"] for record in runlog.read(folder.paths.log)].count("start") == 2
+
+
+def test_the_two_newest_checkpoints_are_kept(tmp_path):
+    folder = Folder(tmp_path)
+    folder.live(configured())
+    assert sorted(path.name for path in folder.paths.checkpoints.iterdir()) == [
+        "gen-12.safetensors",
+        "gen-13.safetensors",
+    ]
+
+
+@pytest.mark.parametrize("in_the_way", ["home", "checkpoints", "log", "champion"])
+def test_a_refusing_file_system_is_a_storage_error(tmp_path, in_the_way):
+    folder = Folder(tmp_path)
+    obstacle = getattr(folder.paths, in_the_way)
+    if in_the_way in {"home", "checkpoints"}:
+        obstacle.parent.mkdir(parents=True)
+        obstacle.write_bytes(b"a file where a directory belongs")
+    else:
+        (obstacle / "full").mkdir(parents=True)
+    with pytest.raises(StorageError, match="cannot "):
+        folder.live(configured())

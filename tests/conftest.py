@@ -6,6 +6,7 @@ In CI a skipped test is a failure, since a promise that nobody checks is none: i
 from __future__ import annotations
 
 import os
+import signal
 from typing import TYPE_CHECKING, TypeVar
 
 import pytest
@@ -18,6 +19,10 @@ settings.register_profile(
     "atoll", derandomize=True, deadline=None, max_examples=60, suppress_health_check=[HealthCheck.too_slow]
 )
 settings.load_profile("atoll")
+
+# Whoever runs the tests may ignore these (nohup, a job in the background), and every child of ours would inherit that.
+signal.signal(signal.SIGHUP, signal.SIG_DFL)
+signal.signal(signal.SIGINT, signal.default_int_handler)
 
 Report = TypeVar("Report", pytest.TestReport, pytest.CollectReport)
 

@@ -87,7 +87,7 @@ def outcome(command: str, place: Path, environment: dict[str, str]) -> tuple[int
         except subprocess.TimeoutExpired:
             os.killpg(process.pid, signal.SIGTERM)
             _, err = process.communicate(timeout=60)
-            is_well = command not in LONG and process.returncode in {-signal.SIGTERM, 128 + signal.SIGTERM}
+            is_well = command not in LONG and process.returncode in {0, -signal.SIGTERM, 128 + signal.SIGTERM}
             return 0 if is_well else process.returncode or 1, err
         else:
             return process.returncode, err

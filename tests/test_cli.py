@@ -1,8 +1,6 @@
 from __future__ import annotations
 
 import json
-import os
-import pty
 import re
 import subprocess
 import sys
@@ -239,8 +237,9 @@ def test_an_unknown_command_is_refused_in_one_line() -> None:
     check_refused(atoll("evolv"), 2, "No such command 'evolv'")
 
 
-def test_a_reader_that_goes_away_is_no_error(archipelago: Path) -> None:
-    following = f"{sys.executable} cli.py tail --migration-dir {archipelago} | head -n 1 >/dev/null"
+@pytest.mark.parametrize("lines", [0, 10])
+def test_a_reader_that_goes_away_is_no_error(lines: int, archipelago: Path) -> None:
+    following = f"{sys.executable} cli.py tail -n {lines} --migration-dir {archipelago} | true"
     ended = run("bash", "-c", f"{following}; exit ${{PIPESTATUS[0]}}")
     assert (ended.returncode, ended.stderr) == (141, "")
 
@@ -259,23 +258,6 @@ def test_an_island_outlives_its_display(output: str, tmp_path: Path) -> None:
         json.loads(atoll("status", "--json", "--migration-dir", tmp_path / "s").stdout)["islands"][0]["generation"]
         == 20
     )
-
-
-def test_an_island_outlives_its_terminal_until_it_has_checkpointed(tmp_path: Path) -> None:
-    ours, theirs = pty.openpty()
-    endless = ["i", *QUICK, "-g", "1000000", "--checkpoint-every", "1000000", "--topology", "none"]
-    island = subprocess.Popen(
-        ["setsid", "--ctty", "--wait", sys.executable, "cli.py", "evolve", *endless, "--migration-dir", tmp_path / "s"],
-        cwd=ROOT,
-        stdin=theirs,
-        stdout=theirs,
-        stderr=theirs,
-    )
-    os.close(theirs)
-    wait_until((tmp_path / "s/islands/i/log.jsonl").exists, "the island's start")
-    os.close(ours)
-    assert island.wait(60) == 129
-    assert list((tmp_path / "s/islands/i/checkpoint").iterdir())
 
 
 def test_nothing_to_do_shows_the_help() -> None:
@@ -308,47 +290,6 @@ def test_watching_in_json_is_one_object_a_look(archipelago: Path) -> None:
     looks = [json.loads(line) for line in ended.stdout.splitlines()]
     assert looks
     assert all([row["name"] for row in look["islands"]][:2] == ["island-01", "island-02"] for look in looks)
-
-
-def on_a_terminal(*arguments: str, **environment: str) -> str:
-    """Run a command on a pseudo-terminal and return all it wrote."""
-    ours, theirs = pty.openpty()
-    process = subprocess.Popen(
-        [sys.executable, "cli.py", *arguments],
-        cwd=ROOT,
-        env={**os.environ, "TERM": "xterm-256color", "COLUMNS": "120", **environment},
-        stdout=theirs,
-        stderr=theirs,
-        stdin=theirs,
-    )
-    os.close(theirs)
-    written = b""
-    while True:
-        try:
-            chunk = os.read(ours, 65536)
-        except OSError:  # the terminal's other side is closed
-            break
-        if not chunk:
-            break
-        written += chunk
-    os.close(ours)
-    process.wait()
-    return written.decode()
-
-
-def test_colour_is_for_terminals_and_no_color_is_respected(archipelago: Path) -> None:
-    arguments = ("status", "--migration-dir", str(archipelago))
-    colour = re.compile(r"\x1b\[[0-9;]*3[0-9]m")
-    bold = "\x1b[1m"
-    assert bold in on_a_terminal(*arguments)
-    assert not colour.search(on_a_terminal(*arguments, NO_COLOR="1"))
-    assert "\x1b" not in atoll(*arguments).stdout
-
-
-def test_an_island_on_a_terminal_shows_its_last_generation(tmp_path: Path) -> None:
-    shown = on_a_terminal("evolve", "i", *QUICK, "--migration-dir", str(tmp_path / "s"))
-    assert "gen 20/20" in shown
-    assert "i is done at generation 20" in shown
 
 
 def test_errors_map_to_documented_codes(capsys: pytest.CaptureFixture[str]) -> None:

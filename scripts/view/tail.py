@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import errno
 import json
+import select
+import sys
 import time
 from typing import TYPE_CHECKING
 
@@ -41,10 +44,19 @@ def tail(shared: SharedPaths, names: Sequence[str], *, lines: int, is_json: bool
         click.echo(line)
     while is_following:
         time.sleep(POLL_S)
+        _check_reader()
         for path in _logs(shared, names, is_json=is_json):
             added, places[path] = _read_from(path, places.get(path, 0))
             for line in added:
                 click.echo(line)
+
+
+def _check_reader() -> None:
+    """End like a program that writes to a closed pipe, also while there is nothing to write."""
+    poll = select.poll()
+    poll.register(sys.stdout, 0)
+    if poll.poll(0):
+        raise BrokenPipeError(errno.EPIPE, "the reader has gone")
 
 
 def _stamp(line: str) -> str:

@@ -15,7 +15,7 @@ import psutil
 import pytest
 
 from scripts.vary import as_toml, vary
-from tests.processes import ROOT, check_refused, kill_all_in, run, wait_until
+from tests.processes import ROOT, check_refused, run, wait_until
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -64,15 +64,6 @@ def record_of(root: Path, island: str) -> Path:
 
 def records(root: Path) -> list[str]:
     return sorted(path.name for path in (root / "launch").glob("*.pid"))
-
-
-@pytest.fixture
-def root(tmp_path: Path) -> Iterator[Path]:
-    """A shared directory; what still runs on it in the end is killed, whatever the scripts remember of it."""
-    try:
-        yield tmp_path / "s"
-    finally:
-        kill_all_in(tmp_path)
 
 
 @pytest.fixture
@@ -369,38 +360,6 @@ def test_stop_leaves_alone_a_tmux_session_that_only_has_the_name_of_ours(root: P
     assert stop(root, **tmux).returncode == 0
     assert run("tmux", "has-session", "-t", "atoll", **tmux).returncode == 0
     assert not list((root / "launch").glob("tmux*"))
-
-
-STAND_IN_SBATCH = """#!/usr/bin/env bash
-# Does what Slurm would: one process per index of the array, from a copy of the script.
-set -eu
-[ "${1#--array=1-}" != "$1" ] && last=${1#--array=1-} && shift
-script=$1
-shift
-copy=$(mktemp)
-cp "$script" "$copy"
-for ((i = 1; i <= last; i++)); do
-  SLURM_ARRAY_TASK_ID=$i SLURM_SUBMIT_DIR=$PWD bash "$copy" "$@" &
-done
-wait
-"""
-
-
-def test_the_slurm_script_runs_one_island_per_array_task(root: Path, tmp_path: Path) -> None:
-    (tmp_path / "sbatch").write_text(STAND_IN_SBATCH)
-    (tmp_path / "sbatch").chmod(0o755)
-    submitted = run(tmp_path / "sbatch", "--array=1-2", "scripts/islands.sbatch", *QUICK, "--migration-dir", root)
-    assert submitted.returncode == 0, submitted.stderr
-    assert [(row["name"], row["condition"]) for row in status(root)] == [
-        ("island-01", "finished"),
-        ("island-02", "finished"),
-    ]
-
-
-def test_the_slurm_script_refuses_to_run_outside_an_array() -> None:
-    ended = run("bash", "scripts/islands.sbatch", SLURM_SUBMIT_DIR=str(ROOT))
-    assert ended.returncode != 0
-    assert "submit this file as a job array" in ended.stderr
 
 
 def test_tail_migrations_follows_all_islands(running: Path) -> None:

@@ -12,6 +12,7 @@ from evo import atomic, checkpoint, runlog
 from evo.errors import OwnerConflictError
 from evo.island import evolve
 from evo.keeper import FileKeeper, recorded_settings
+from evo.memory import keep_freed_memory
 from evo.paths import SharedPaths, archive_name, parse_generation
 from evo.stopping import StopSignal
 from evo.tasks.loader import load_task
@@ -82,6 +83,7 @@ def run_island(config: IslandConfig, *, root: Path, is_fresh: bool, display: Dis
     Raises:
         AtollError: What the user has to know.
     """
+    keep_freed_memory()
     shared = SharedPaths(root)
     paths = shared.island(config.island)
     task = _load_task(config, config.backend)

@@ -13,7 +13,19 @@ import pytest
 ROOT = Path(__file__).parents[1]
 
 LAYERS = (
-    ("config", "config_file", "errors", "rng", "paths", "atomic", "threads", "strict_json", "arrayfile", "compiler"),
+    (
+        "config",
+        "config_file",
+        "errors",
+        "rng",
+        "paths",
+        "atomic",
+        "threads",
+        "strict_json",
+        "arrayfile",
+        "compiler",
+        "memory",
+    ),
     ("genome",),
     ("selection", "variation", "ancestry", "diversity", "tasks", "tasks.*"),
     ("generation",),

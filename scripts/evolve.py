@@ -117,26 +117,25 @@ def _load_task(config: IslandConfig, backend: str) -> Task:
 @contextlib.contextmanager
 def _owned(paths: IslandPaths, joined: Pool) -> Iterator[None]:
     lock = locks.owner_lock(paths.owner_lock, joined.lock_class)
-    try:
-        lock.acquire()
-    except filelock.Timeout as error:  # an OSError too, so it comes first
-        holder = epochs.latest(paths)
-        is_current = holder is not None and epochs.is_alive(holder) is not False
-        who = (
-            epochs.describe(holder)
-            if holder and is_current
-            else "another process that is just starting, or archiving it"
-        )
-        raise OwnerConflictError(
-            f"island {paths.name} is already run by {who}; choose another name, or stop that process first"
-        ) from error
-    except OSError as error:
-        with atomic.storage_errors("lock the island"):
-            raise error from None
+    with atomic.storage_errors("lock the island"):
+        try:
+            lock.acquire()
+        except filelock.Timeout as error:  # an OSError too, so it is told apart first
+            raise OwnerConflictError(
+                f"island {paths.name} is already run by {_holder(paths)}; "
+                f"choose another name, or stop that process first"
+            ) from error
     try:
         yield
     finally:
         lock.release()
+
+
+def _holder(paths: IslandPaths) -> str:
+    epoch = epochs.latest(paths)
+    if epoch is None or epochs.is_alive(epoch) is False:
+        return "another process that is just starting, or archiving it"
+    return epochs.describe(epoch)
 
 
 def _clear_leftovers(paths: IslandPaths) -> None:

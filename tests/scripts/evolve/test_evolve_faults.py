@@ -7,7 +7,6 @@ import os
 import shutil
 import subprocess
 import sys
-import tempfile
 import time
 from pathlib import Path
 
@@ -15,7 +14,7 @@ import numpy as np
 import pytest
 
 from evo.errors import StorageError
-from tests.scripts.island_process import (
+from tests.scripts.evolve.island_process import (
     CONTEXT,
     DEADLINE_S,
     KILLED,
@@ -31,21 +30,8 @@ from tests.scripts.island_process import (
     wait_for,
 )
 
-ROOT = Path(__file__).resolve().parents[2]
+ROOT = Path(__file__).resolve().parents[3]
 ALONE = {"topology": "none"}
-
-
-@pytest.fixture
-def tmp_path():
-    """A directory in memory, where a SIGKILL finds as much as on a disk and a sync costs nothing."""
-    parent = "/dev/shm" if Path("/dev/shm").is_dir() else None  # noqa: S108
-    with tempfile.TemporaryDirectory(dir=parent) as path:
-        yield Path(path)
-
-
-@pytest.fixture
-def root(tmp_path):
-    return tmp_path / "shared"
 
 
 # Kills
@@ -119,13 +105,13 @@ def test_a_full_disk_stops_an_island_that_goes_on_once_there_is_space(root, tmp_
     script = """
     mount -t tmpfs -o size=2m tmpfs "$PLACE"
     for pages in 0 1 2 4 7; do
-        "$PYTHON" -m tests.scripts.island_process "$BEFORE" >/dev/null
+        "$PYTHON" -m tests.scripts.evolve.island_process "$BEFORE" >/dev/null
         dd if=/dev/zero of="$PLACE/filler" bs=4k 2>/dev/null || true
         truncate -s "-${pages}p" "$PLACE/filler" 2>/dev/null || truncate -s "-$((pages * 4096))" "$PLACE/filler"
-        code=0; "$PYTHON" -m tests.scripts.island_process "$ORDER" >"$RESULT/$pages.txt" || code=$?
+        code=0; "$PYTHON" -m tests.scripts.evolve.island_process "$ORDER" >"$RESULT/$pages.txt" || code=$?
         echo "$code" >>"$RESULT/codes"
         rm "$PLACE/filler"
-        "$PYTHON" -m tests.scripts.island_process "$ORDER" >/dev/null
+        "$PYTHON" -m tests.scripts.evolve.island_process "$ORDER" >/dev/null
         cp -r "$PLACE/shared" "$RESULT/$pages"
         rm -r "$PLACE/shared"
     done
@@ -151,7 +137,7 @@ def test_a_full_pool_costs_the_publications_and_nothing_else(root, tmp_path):
     script = """
     mkdir -p "$PLACE/shared/migration_pool/a"
     mount -t tmpfs -o nr_inodes=6 tmpfs "$PLACE/shared/migration_pool/a"
-    "$PYTHON" -m tests.scripts.island_process "$ORDER"
+    "$PYTHON" -m tests.scripts.evolve.island_process "$ORDER"
     cp -r "$PLACE/shared" "$RESULT/"
     """
     place, result = tmp_path / "place", tmp_path / "result"

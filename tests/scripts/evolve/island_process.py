@@ -32,7 +32,7 @@ DEFAULTS = {"population": 12, "generations": 12, "migrate_every": 3, "checkpoint
 FILE_EVENTS = {"open", "os.rename", "os.link", "os.mkdir", "os.remove", "os.rmdir", "os.truncate"}
 
 CONTEXT = multiprocessing.get_context("forkserver")
-CONTEXT.set_forkserver_preload(["pytest", "scripts.evolve", "tests.scripts.island_process"])
+CONTEXT.set_forkserver_preload(["pytest", "scripts.evolve", "tests.scripts.evolve.island_process"])
 
 
 @dataclass(frozen=True)

@@ -6,8 +6,6 @@ import contextlib
 import fcntl
 import os
 import signal
-import tempfile
-from pathlib import Path
 
 import pytest
 
@@ -15,7 +13,7 @@ from evo import checkpoint, runlog
 from evo.errors import OwnerConflictError, PoolMismatchError, ResumeError, StorageError
 from evo.paths import SharedPaths
 from migration import epochs, pool
-from tests.scripts.island_process import (
+from tests.scripts.evolve.island_process import (
     KILLED,
     Job,
     copy_of,
@@ -29,21 +27,7 @@ from tests.scripts.island_process import (
     wait_for,
 )
 
-ROOT = Path(__file__).resolve().parents[2]
 ALONE = {"topology": "none"}
-
-
-@pytest.fixture
-def tmp_path():
-    """A directory in memory, where a SIGKILL finds as much as on a disk and a sync costs nothing."""
-    parent = "/dev/shm" if Path("/dev/shm").is_dir() else None  # noqa: S108
-    with tempfile.TemporaryDirectory(dir=parent) as path:
-        yield Path(path)
-
-
-@pytest.fixture
-def root(tmp_path):
-    return tmp_path / "shared"
 
 
 def paths_of(root, island="a"):

@@ -11,7 +11,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 READY := $(VENV)/.ready
 
-.PHONY: help setup islands tmux status tail stop test-fast test check bench-reference bench-native clean
+.PHONY: help setup islands tmux status tail stop test-fast test chaos check bench-reference bench-native clean
 
 help: ## Show this help
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-16s %s\n", $$1, $$2}'
@@ -45,6 +45,9 @@ test-fast: $(READY) ## Run the tests without the slow ones
 
 test: $(READY) ## Run every test
 	$(BIN)/python -m pytest -q -n $(WORKERS)
+
+chaos: $(READY) ## Run the tests of faults in their full sizes, and print what they went through
+	$(BIN)/python -m pytest -q -n $(WORKERS) --chaos tests/faults
 
 check: $(READY) ## Lint, check types and check the shell scripts
 	$(BIN)/ruff check .

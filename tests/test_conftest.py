@@ -40,3 +40,19 @@ def test_a_limit_of_the_machine_is_skipped_in_ci_too(tmp_path: Path, reason: str
 
 def test_an_expected_failure_stays_one_in_ci(tmp_path: Path) -> None:
     assert "1 xfailed" in outcome(tmp_path, "import pytest\n@pytest.mark.xfail\ndef test_it(): assert False\n", "1")
+
+
+COUNTED = """
+import pytest
+@pytest.mark.parametrize("n", [1, 20])
+def test_it(tally, chaos, n):
+    tally(3, cases=n * (100 if chaos else 1), bytes_lost=0)
+"""
+
+
+@pytest.mark.parametrize(("option", "cases"), [([], "21"), (["--chaos"], "2,100"), (["--chaos", "-n2"], "2,100")])
+def test_what_tests_of_faults_went_through_is_summed_up_by_row(tmp_path: Path, option: list[str], cases: str) -> None:
+    shutil.copy(ROOT / "tests/conftest.py", tmp_path)
+    (tmp_path / "test_it.py").write_text(COUNTED)
+    said = run(sys.executable, "-m", "pytest", "-q", *option, "--rootdir", tmp_path, tmp_path).stdout
+    assert f"row  3  {cases} cases, 0 bytes lost\n" in said

@@ -18,7 +18,7 @@ from evo.tasks.creatures.world import FIRST, SECOND, TOUCH_M
 
 if TYPE_CHECKING:
     from evo.genome import Floats
-    from evo.tasks.creatures.reference import Lanes, Motion
+    from evo.tasks.creatures.reference import Hunt, Lanes, Motion
     from evo.tasks.creatures.task import Creatures
 
 UNSEEN_COURSES = 40
@@ -86,7 +86,7 @@ class _Watch:
         self.airborne = 0
         self.looks = 0
 
-    def __call__(self, lanes: Lanes, motion: Motion) -> None:
+    def __call__(self, lanes: Lanes, motion: Motion, hunt: Hunt) -> None:  # noqa: ARG002 - see `Observer`
         position, velocity = motion.position_m.numpy(), motion.velocity_m_s.numpy()
         there = lanes.reach_m.numpy() > 0
         joined = lanes.stiffness_n_m.numpy() > 0

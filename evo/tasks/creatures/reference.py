@@ -98,7 +98,7 @@ class Hunt:
     last_gap_m: Tensor
 
 
-Observer = Callable[[Lanes, Motion], None]
+Observer = Callable[[Lanes, Motion, Hunt], None]
 
 
 def live(
@@ -122,7 +122,8 @@ def live(
         ticks: Length of a life, in tenths of a second.
         threads: Threads of PyTorch to use; they do not change the result.
         world: Physics; the default world if None.
-        observe: Called after every physics step with a chunk of lanes, creature by creature, course by course.
+        observe: Called after every physics step with a chunk of lanes, creature by creature, course by course; the
+            hunt is as it was at the last look.
 
     Returns:
         What became of each life, [P, C].
@@ -222,7 +223,7 @@ def _live_chunk(
         for _ in range(world.steps_per_tick):
             motion = step(motion, lanes, target_m, world)
             if observe:
-                observe(lanes, motion)
+                observe(lanes, motion, hunt)
     return _summarise(look(hunt, motion, lanes, pellets), motion, lanes)
 
 

@@ -24,7 +24,7 @@ class Film:
     def __init__(self):
         self.position, self.velocity = [], []
 
-    def __call__(self, _lanes, motion):
+    def __call__(self, _lanes, motion, _hunt):
         self.position.append(motion.position_m.numpy().astype(np.float64))
         self.velocity.append(motion.velocity_m_s.numpy().astype(np.float64))
 

@@ -6,8 +6,6 @@ then audited on courses it was not trained on. Each seed's figures are a row, wr
 
 from __future__ import annotations
 
-import time
-from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -15,43 +13,18 @@ import click
 import numpy as np
 
 from evo import atomic, generation, runlog
-from evo.config import Value, island_config
-from evo.island import evolve
 from evo.rng import streams
-from evo.tasks.creatures.audit import examine
 from evo.tasks.creatures.options import CreatureOptions
 from evo.tasks.creatures.task import Creatures
 from scripts.bench.machine import describe
+from scripts.experiments import trial
 
 if TYPE_CHECKING:
     from evo.config import IslandConfig
-    from evo.generation import State
     from evo.genome import Floats
+    from scripts.experiments.trial import Row
 
 ISLAND = "evolvability"
-MIGRANTS = 1
-"""Nobody migrates here; the setting only has to fit the smallest population."""
-
-
-@dataclass
-class Curve:
-    """A keeper that keeps the best fitness so far at each generation, and no file.
-
-    Attributes:
-        best: Of the founders first.
-    """
-
-    best: list[float] = field(default_factory=list)
-
-    def log(self, state: State, *, evaluate_s: float) -> None:  # noqa: ARG002 - see `evo.island.Keeper`
-        """Note a generation."""
-        self.best.append(state.champion.fitness)
-
-    def checkpoint(self, state: State) -> None:
-        """Keep nothing: a run that is cut short is run again."""
-
-    def champion(self, state: State) -> None:
-        """Keep nothing: the last state has it."""
 
 
 @click.command()
@@ -78,17 +51,13 @@ def main(
 ) -> None:
     """Compare evolution with random search at equal evaluations, and audit the champions."""
     creatures = Creatures(CreatureOptions(courses=courses, controller=controller), threads=threads)
-    plan: dict[str, Value] = {
-        "population": population,
-        "generations": generations,
-        "migrants": MIGRANTS,
-        "topology": "none",
-    }
     atomic.make_directory(out.parent)
-    rows: list[dict[str, float | None]] = []
+    rows: list[Row] = []
     for seed in range(first_seed, first_seed + seeds):
-        config = island_config(ISLAND, {**plan, "seed": seed}, {})
-        rows.append(_run(creatures, config, is_random_wanted=random))
+        config = trial.plan(ISLAND, seed=seed, population=population, generations=generations)
+        state, row = trial.run(creatures, config)
+        luck = _search_at_random(creatures, config) if random else None
+        rows.append({**row, "random": luck, "margin": None if luck is None else state.champion.fitness - luck})
         setting = {**config.settings(), "options": dict(creatures.options), "backend": creatures.backend, **describe()}
         runlog.append(out, {**rows[-1], **setting})
         click.echo(_line(rows[-1]))
@@ -96,24 +65,6 @@ def main(
         values = [value for row in rows if (value := row[name]) is not None]
         if values:
             click.echo(f"{name}: median {np.median(values):.2f} (min {min(values):.2f}, max {max(values):.2f})")
-
-
-def _run(creatures: Creatures, config: IslandConfig, *, is_random_wanted: bool) -> dict[str, float | None]:
-    start_s = time.perf_counter()
-    curve = Curve()
-    state = evolve(config, creatures, exchange=None, keeper=curve, resumed=None, is_stopping=lambda: False)
-    evolution_s = time.perf_counter() - start_s
-    luck = _search_at_random(creatures, config) if is_random_wanted else None
-    return {
-        "seed": config.seed,
-        "evaluations": state.counts.evaluations,
-        "evolved": state.champion.fitness,
-        "random": luck,
-        "margin": None if luck is None else state.champion.fitness - luck,
-        **asdict(examine(creatures, state.champion.individual.genes[0])),
-        **{f"best_at_{n}": best for n, best in enumerate(curve.best) if n % 10 == 0},
-        "evolution_s": evolution_s,
-    }
 
 
 def _search_at_random(creatures: Creatures, config: IslandConfig) -> float:
@@ -127,14 +78,9 @@ def _search_at_random(creatures: Creatures, config: IslandConfig) -> float:
     return float(max(best))
 
 
-def _line(row: dict[str, float | None]) -> str:
+def _line(row: Row) -> str:
     random = "" if row["random"] is None else f" random {row['random']:.1f}, margin {row['margin']:+.1f};"
-    return (
-        f"seed {row['seed']}: evolved {row['evolved']:.1f};{random}"
-        f" unseen courses: {row['unseen_pellets']:.2f} pellets, fitness {row['unseen_fitness']:.1f};"
-        f" stretch {row['max_stretch']:.2f}, node {row['max_node_m_s']:.1f} m/s, airborne {row['airborne_share']:.3f},"
-        f" keeps {row['retained_share']:.2f} after a 1e-5 nudge ({row['evolution_s']:.0f} s)"
-    )
+    return f"seed {row['seed']}: evolved {row['evolved']:.1f};{random} {trial.describe(row)}"
 
 
 if __name__ == "__main__":

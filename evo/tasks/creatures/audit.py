@@ -26,6 +26,11 @@ NUDGE = 1e-5
 """Size of the gene change that a sound champion survives, as a part of each gene's range."""
 NUDGED = 8
 """How many such changes are tried."""
+SHORTEST_M = 1e-3
+"""A body whose muscles are all shorter at rest has no length to be measured by."""
+MAX_STRETCH, MAX_NODE_M_S, MAX_AIRBORNE_SHARE, MIN_RETAINED_SHARE = 2.0, 25.0, 0.75, 0.5
+"""What a walk keeps within. The whips of the first study stretched to several times their body and went at 50 to 100
+m/s, its walkers at 10 to 18; the limit is half of the slowest whip."""
 
 
 @dataclass(frozen=True)
@@ -38,7 +43,8 @@ class Audit:
         trained_pellets: Mean number of pellets it collects on the first.
         unseen_pellets: The same on the others; the number to quote.
         travel_m: Mean distance over ground between birth and death, in metres, unseen courses.
-        max_stretch: Greatest length of a muscle there, as a multiple of its length at rest.
+        max_stretch: Greatest length of a muscle there, as a multiple of the longest muscle of the body at rest: a short
+            muscle between two nodes that are born close together says nothing about a whip.
         max_node_m_s: Greatest speed of a node there, in m/s.
         airborne_share: Part of the time during which no node touches the ground there.
         retained_share: Mean trained fitness of eight genomes that differ from it by ±1e-5 of each gene's range, as a
@@ -54,6 +60,16 @@ class Audit:
     max_node_m_s: float
     airborne_share: float
     retained_share: float
+
+    @property
+    def is_sound(self) -> bool:
+        """Say whether it moves by fair means."""
+        return (
+            self.max_stretch <= MAX_STRETCH
+            and self.max_node_m_s <= MAX_NODE_M_S
+            and self.airborne_share <= MAX_AIRBORNE_SHARE
+            and self.retained_share >= MIN_RETAINED_SHARE
+        )
 
 
 def examine(creatures: Creatures, genome: Floats) -> Audit:
@@ -91,9 +107,9 @@ class _Watch:
         there = lanes.reach_m.numpy() > 0
         joined = lanes.stiffness_n_m.numpy() > 0
         length = np.linalg.norm(position[:, SECOND] - position[:, FIRST], axis=0)
-        stretch = length / np.maximum(lanes.rest_m.numpy(), 1e-3)
+        longest = np.max(lanes.rest_m.numpy(), axis=0, where=joined, initial=SHORTEST_M)
         touching = there & (position[1] - lanes.radius_m.numpy() < TOUCH_M)
-        self.max_stretch = max(self.max_stretch, float(np.max(stretch, where=joined, initial=0.0)))
+        self.max_stretch = max(self.max_stretch, float(np.max(length / longest, where=joined, initial=0.0)))
         speed = np.linalg.norm(velocity, axis=0)
         self.max_node_m_s = max(self.max_node_m_s, float(np.max(speed, where=there, initial=0.0)))
         self.airborne += int(np.sum(~touching.any(axis=0)))

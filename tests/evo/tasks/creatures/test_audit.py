@@ -1,6 +1,9 @@
 """The audit measures what it says, and the same every time."""
 
+from dataclasses import replace
+
 import numpy as np
+import pytest
 
 from evo.tasks.creatures import audit, body
 
@@ -30,3 +33,19 @@ def test_a_resting_body_neither_stretches_nor_flies(creatures, genes):
     assert found.max_stretch < 1.6
     assert found.airborne_share < 0.1
     assert found.trained_pellets == found.unseen_pellets == 0
+
+
+@pytest.mark.parametrize(
+    ("name", "worst_allowed", "too_much"),
+    [
+        ("max_stretch", 2.0, 2.01),
+        ("max_node_m_s", 25.0, 25.1),
+        ("airborne_share", 0.75, 0.76),
+        ("retained_share", 0.5, 0.49),
+    ],
+)
+def test_a_champion_is_sound_up_to_each_limit(name, worst_allowed, too_much):
+    walk = audit.Audit(400.0, 350.0, 4.0, 3.0, 7.0, 1.4, 17.0, 0.05, 0.95)
+    assert walk.is_sound
+    assert replace(walk, **{name: worst_allowed}).is_sound
+    assert not replace(walk, **{name: too_much}).is_sound

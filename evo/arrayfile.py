@@ -20,7 +20,10 @@ if TYPE_CHECKING:
 Arrays = dict[str, NDArray[Any]]
 
 METADATA_KEY = "atoll"
+LENGTH_BYTES = 8
 MAX_HEADER_BYTES = 1 << 20
+MAX_HEADER_DEPTH = 4
+MAX_ARRAYS = 256
 MAX_RANK = 4
 DTYPES = {"F32": np.float32, "F64": np.float64, "U16": np.uint16, "I64": np.int64}
 
@@ -41,9 +44,10 @@ def decode(data: bytes, *, max_header_bytes: int = MAX_HEADER_BYTES) -> tuple[Ar
     Raises:
         DamagedFileError: The bytes are anything else, cut short, changed, or larger than they may be.
     """
-    header = _header(data, max_header_bytes=max_header_bytes)
+    header, start = _header(data, max_header_bytes=max_header_bytes)
     metadata = _metadata(header)
-    _check_tensors(header)
+    _check_arrays(header)
+    _check_extent(header, start=start, end=len(data))
     try:
         tensors = safetensors.deserialize(data)  # type: ignore[no-untyped-call]
     except safetensors.SafetensorError as error:
@@ -58,16 +62,21 @@ def decode(data: bytes, *, max_header_bytes: int = MAX_HEADER_BYTES) -> tuple[Ar
     return arrays, metadata
 
 
-def _header(data: bytes, *, max_header_bytes: int) -> dict[str, Any]:
-    length = int.from_bytes(data[:8], "little")
-    if len(data) < 8 or length > len(data) - 8:
-        raise DamagedFileError(f"cut short: {len(data)} bytes")
+def _header(data: bytes, *, max_header_bytes: int) -> tuple[dict[str, Any], int]:
+    """Return the header and where it ends."""
+    length = int.from_bytes(data[:LENGTH_BYTES], "little")
+    start = LENGTH_BYTES + length
     if length > max_header_bytes:
-        raise DamagedFileError(f"a header of {length} bytes, at most {max_header_bytes} allowed")
-    header = strict_json.parse(data[8 : 8 + length])
+        raise DamagedFileError(f"a header of {length} bytes, at most {max_header_bytes} allowed", byte=0)
+    if len(data) < max(LENGTH_BYTES, start):
+        raise DamagedFileError(f"cut short: {len(data)} bytes", byte=len(data))
+    try:
+        header = strict_json.parse(data[LENGTH_BYTES:start], max_depth=MAX_HEADER_DEPTH)
+    except DamagedFileError as error:
+        raise DamagedFileError(str(error), byte=LENGTH_BYTES + (error.byte or 0)) from error
     if not isinstance(header, dict):
-        raise DamagedFileError("the header is not an object")
-    return header
+        raise DamagedFileError("the header is not an object", byte=LENGTH_BYTES)
+    return header, start
 
 
 def _metadata(header: dict[str, Any]) -> dict[str, Any]:
@@ -81,22 +90,41 @@ def _metadata(header: dict[str, Any]) -> dict[str, Any]:
     return metadata
 
 
-def _check_tensors(header: dict[str, Any]) -> None:
+def _check_arrays(header: dict[str, Any]) -> None:
+    if len(header) > MAX_ARRAYS:
+        raise DamagedFileError(f"{len(header)} arrays, at most {MAX_ARRAYS} allowed")
     for name, entry in header.items():
         if not isinstance(entry, dict) or not _is_shape(entry.get("shape")):
             raise DamagedFileError(f"array {name!r} has no usable shape")
         dtype = entry.get("dtype")
         if not isinstance(dtype, str) or dtype not in DTYPES:
             raise DamagedFileError(f"array {name!r} has type {dtype!r}, allowed are {', '.join(DTYPES)}")
+        if not _are_whole(entry.get("data_offsets"), n=2):
+            raise DamagedFileError(f"array {name!r} has no usable place")
+
+
+def _check_extent(header: dict[str, Any], *, start: int, end: int) -> None:
+    """Make sure that the arrays follow each other without overlap or gap, and that the file ends where they do."""
+    place = start
+    for name, entry in sorted(header.items(), key=lambda item: item[1]["data_offsets"]):
+        first, last = (start + offset for offset in entry["data_offsets"])
+        n_bytes = math.prod(entry["shape"]) * np.dtype(DTYPES[entry["dtype"]]).itemsize
+        if (first, last) != (place, place + n_bytes):
+            raise DamagedFileError(f"array {name!r} lies at {first} to {last}, expected {place} to {place + n_bytes}")
+        place = last
+    if place != end:
+        raise DamagedFileError(f"{end} bytes, the header says {place}", byte=min(place, end))
 
 
 def _is_shape(shape: object) -> bool:
-    if not isinstance(shape, list) or len(shape) > MAX_RANK:
-        return False
-    if not all(isinstance(n, int) and n >= 0 for n in shape):
+    if not isinstance(shape, list) or len(shape) > MAX_RANK or not _are_whole(shape, n=len(shape)):
         return False
     size: int = math.prod(max(n, 1) for n in shape)  # an empty array's other sides count too
     return size <= strict_json.MAX_INTEGER
+
+
+def _are_whole(numbers: object, *, n: int) -> bool:
+    return isinstance(numbers, list) and len(numbers) == n and all(type(i) is int and i >= 0 for i in numbers)
 
 
 def _digest(arrays: Mapping[str, NDArray[Any]], metadata: Mapping[str, object]) -> str:

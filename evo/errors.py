@@ -56,6 +56,11 @@ class DamagedFileError(AtollError):
 
     exit_code = 9
 
+    def __init__(self, message: str, *, byte: int | None = None) -> None:
+        """Say what is wrong, and from which byte of the file on as far as that is known."""
+        super().__init__(message)
+        self.byte = byte
+
 
 EXIT_CODES = {
     0: "finished, or nothing left to do",

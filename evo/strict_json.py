@@ -17,7 +17,7 @@ def encode(value: object) -> bytes:
     return json.dumps(value, sort_keys=True, separators=(",", ":"), allow_nan=False).encode()
 
 
-def parse(data: bytes) -> Any:  # noqa: ANN401 - JSON is whatever it is; callers check its shape
+def parse(data: bytes, *, max_depth: int = MAX_DEPTH) -> Any:  # noqa: ANN401 - callers check its shape
     """Read JSON that a stranger may have written.
 
     Raises:
@@ -35,10 +35,16 @@ def parse(data: bytes) -> Any:  # noqa: ANN401 - JSON is whatever it is; callers
         if b"\\u" in data:
             json.dumps(value, ensure_ascii=False).encode()
     except (ValueError, RecursionError) as error:
-        raise DamagedFileError(f"not valid JSON: {error}") from error
-    if _depth(value, limit=MAX_DEPTH) > MAX_DEPTH:
-        raise DamagedFileError(f"JSON nested more than {MAX_DEPTH} deep")
+        raise DamagedFileError(f"not valid JSON: {error}", byte=_place(error)) from error
+    if _depth(value, limit=max_depth) > max_depth:
+        raise DamagedFileError(f"JSON nested more than {max_depth} deep")
     return value
+
+
+def _place(error: Exception) -> int | None:
+    if isinstance(error, json.JSONDecodeError):
+        return len(error.doc[: error.pos].encode())
+    return error.start if isinstance(error, UnicodeDecodeError) else None
 
 
 def _unique_keys(pairs: list[tuple[str, object]]) -> dict[str, object]:

@@ -27,6 +27,8 @@ from migration.untrusted import (
 if TYPE_CHECKING:
     from pathlib import Path
 
+    from migration.budget import Budget
+
 
 @dataclass(frozen=True)
 class Publisher:
@@ -79,20 +81,25 @@ def pack(publisher: Publisher, generation: int, emigrants: Migrants) -> tuple[Ma
     return manifest, {GENOMES: genomes, MANIFEST: manifest.encode()}
 
 
-def read(path: Path, *, run_id: str, spec: GenomeSpec, island: str, generation: int) -> Batch:
+def read(
+    path: Path, *, run_id: str, spec: GenomeSpec, island: str, generation: int, budget: Budget | None = None
+) -> Batch:
     """Read the batch in the directory `path`, as `island` is said to have published it at `generation`.
 
     Raises:
-        RefusedError: Anything about it is not as it must be.
+        RefusedError: Anything about it is not as it must be, or there is no memory for it.
         VanishedError: It has been pruned meanwhile.
     """
-    with directory(path) as descriptor:
-        manifest = manifests.parse(read_file(descriptor, MANIFEST, limit=MAX_MANIFEST_BYTES))
-        _check_identity(manifest, run_id=run_id, spec=spec, island=island, generation=generation)
-        data = read_file(descriptor, GENOMES, limit=min(MAX_GENOME_FILE_BYTES, manifest.file_bytes))
-    if len(data) != manifest.file_bytes or hashlib.sha256(data).hexdigest() != manifest.file_sha256:
-        raise RefusedError(Reason.DAMAGED, f"{GENOMES} does not match its checksum in the manifest")
-    population = _population(data, manifest, spec)
+    try:
+        with directory(path) as descriptor:
+            manifest = manifests.parse(read_file(descriptor, MANIFEST, limit=MAX_MANIFEST_BYTES, budget=budget))
+            _check_identity(manifest, run_id=run_id, spec=spec, island=island, generation=generation)
+            limit = min(MAX_GENOME_FILE_BYTES, manifest.file_bytes)
+            data = read_file(descriptor, GENOMES, limit=limit, budget=budget)
+        _check_bytes(data, manifest)
+        population = _population(data, manifest, spec)
+    except MemoryError as error:
+        raise RefusedError(Reason.UNREADABLE, "there is not enough memory for it") from error
     fitness = np.asarray([entry.fitness for entry in manifest.genomes], dtype=np.float32)
     return Batch(manifest, Migrants(population, fitness, tuple(entry.id for entry in manifest.genomes)))
 
@@ -104,32 +111,42 @@ def genome_sha256(genes: Floats) -> str:
 
 def _check_identity(manifest: Manifest, *, run_id: str, spec: GenomeSpec, island: str, generation: int) -> None:
     if manifest.run_id != run_id:
-        raise RefusedError(Reason.OTHER_RUN, f"run {manifest.run_id}, this is {run_id}")
+        raise RefusedError(Reason.OTHER_RUN, f"run {manifest.run_id}, this is {run_id}", name=MANIFEST)
     if manifest.genome_sha256 != spec.sha256:
-        raise RefusedError(Reason.OTHER_GENOME, f"layout {manifest.genome_sha256[:12]}, this is {spec.sha256[:12]}")
+        detail = f"layout {manifest.genome_sha256[:12]}, this is {spec.sha256[:12]}"
+        raise RefusedError(Reason.OTHER_GENOME, detail, name=MANIFEST)
     if (manifest.island, manifest.generation) != (island, generation):
-        raise RefusedError(
-            Reason.MISPLACED,
-            f"it says {manifest.island} gen {manifest.generation}, it lies at {island} gen {generation}",
-        )
+        detail = f"it says {manifest.island} gen {manifest.generation}, it lies at {island} gen {generation}"
+        raise RefusedError(Reason.MISPLACED, detail, name=MANIFEST)
+
+
+def _check_bytes(data: bytes, manifest: Manifest) -> None:
+    if len(data) < manifest.file_bytes:
+        detail = f"{GENOMES} has {len(data)} bytes, the manifest says {manifest.file_bytes}"
+        raise RefusedError(Reason.DAMAGED, detail, name=GENOMES, byte=len(data))
+    if hashlib.sha256(data).hexdigest() != manifest.file_sha256:
+        detail = f"{GENOMES} does not match its checksum in the manifest"
+        raise RefusedError(Reason.DAMAGED, detail, name=GENOMES)
 
 
 def _population(data: bytes, manifest: Manifest, spec: GenomeSpec) -> Population:
     try:
         arrays, _ = arrayfile.decode(data, max_header_bytes=MAX_HEADER_BYTES)
     except DamagedFileError as error:
-        raise RefusedError(Reason.DAMAGED, f"{GENOMES}: {error}") from error
+        raise RefusedError(Reason.DAMAGED, f"{GENOMES}: {error}", name=GENOMES, byte=error.byte) from error
     shape = (len(manifest.genomes), spec.size)
     for name, dtype in (("genes", np.float32), ("ancestry", np.uint16)):
         if name not in arrays or arrays[name].shape != shape or arrays[name].dtype != dtype:
-            raise RefusedError(Reason.DAMAGED, f"{GENOMES}: expected {name} {shape} of {np.dtype(dtype)}")
+            detail = f"{GENOMES}: expected {name} {shape} of {np.dtype(dtype)}"
+            raise RefusedError(Reason.DAMAGED, detail, name=GENOMES)
     genes, painted = arrays["genes"], arrays["ancestry"]
     if painted.max(initial=0) >= len(manifest.islands):
-        raise RefusedError(Reason.DAMAGED, f"{GENOMES}: ancestry points outside the table of islands")
+        detail = f"{GENOMES}: ancestry points outside the table of islands"
+        raise RefusedError(Reason.DAMAGED, detail, name=GENOMES)
     if not spec.contains(genes):
-        raise RefusedError(
-            Reason.OUT_OF_BOUNDS, "a gene is not finite, outside its bounds, or not whole where it must be"
-        )
+        detail = "a gene is not finite, outside its bounds, or not whole where it must be"
+        raise RefusedError(Reason.OUT_OF_BOUNDS, detail, name=GENOMES)
     if [genome_sha256(row) for row in genes] != [entry.sha256 for entry in manifest.genomes]:
-        raise RefusedError(Reason.DAMAGED, "a genome does not match its checksum in the manifest")
+        detail = "a genome does not match its checksum in the manifest"
+        raise RefusedError(Reason.DAMAGED, detail, name=GENOMES)
     return Population(genes, painted, manifest.islands)

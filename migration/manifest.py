@@ -8,8 +8,8 @@ from typing import Any
 
 from evo import strict_json
 from evo.errors import DamagedFileError
-from evo.paths import GENOMES, is_island_name
-from migration.untrusted import MAX_GENOMES, MAX_ISLANDS, Reason, RefusedError
+from evo.paths import GENOMES, MANIFEST, is_island_name
+from migration.untrusted import MAX_GENOMES, MAX_ISLANDS, MAX_JSON_DEPTH, Reason, RefusedError
 
 FORMAT = 1
 MAX_ID_LENGTH = 128
@@ -88,11 +88,13 @@ def parse(data: bytes) -> Manifest:
         RefusedError: It is anything but the canonical bytes of a well-formed manifest, hashes included.
     """
     try:
-        manifest = _manifest(strict_json.parse(data))
-    except (DamagedFileError, KeyError, TypeError, ValueError, AttributeError) as error:
-        raise RefusedError(Reason.DAMAGED, f"manifest: {error}") from error
+        manifest = _manifest(strict_json.parse(data, max_depth=MAX_JSON_DEPTH))
+    except DamagedFileError as error:
+        raise RefusedError(Reason.DAMAGED, f"manifest: {error}", name=MANIFEST, byte=error.byte) from error
+    except (KeyError, TypeError, ValueError, AttributeError) as error:
+        raise RefusedError(Reason.DAMAGED, f"manifest: {error}", name=MANIFEST) from error
     if manifest.encode() != data:
-        raise RefusedError(Reason.DAMAGED, "the manifest does not match its checksum")
+        raise RefusedError(Reason.DAMAGED, "the manifest does not match its checksum", name=MANIFEST)
     return manifest
 
 

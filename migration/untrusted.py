@@ -20,13 +20,17 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
     from pathlib import Path
 
+    from migration.budget import Budget
+
 MAX_ISLANDS = 1024
 MAX_ENTRIES = 65_536
 MAX_MANIFEST_BYTES = 256 * 1024
 MAX_GENOMES = 64
 MAX_GENOME_FILE_BYTES = 16 * 1024 * 1024
 MAX_HEADER_BYTES = 64 * 1024
+MAX_JSON_DEPTH = 4
 MAX_DETAIL_LENGTH = 200
+CHUNK_BYTES = 1024 * 1024
 
 _GONE = {errno.ENOENT, errno.ESTALE}
 
@@ -44,14 +48,24 @@ class Reason(StrEnum):
     OUT_OF_BOUNDS = "genes out of bounds"
     TOO_MANY_ISLANDS = "ancestors from too many islands"
     ROLLED_BACK = "older than what was seen"
+    OVER_BUDGET = "beyond what one import may cost"
 
 
 class RefusedError(Exception):
-    """A batch is turned away; the detail may quote the stranger, so it is kept short."""
+    """A batch is turned away; the detail may quote the stranger, so it is kept short.
 
-    def __init__(self, reason: Reason, detail: str) -> None:
+    Args:
+        reason: Why.
+        detail: The same in particular.
+        name: Which file of the batch; empty for its folder.
+        byte: Where in that file, as far as that is known.
+    """
+
+    def __init__(self, reason: Reason, detail: str, *, name: str = "", byte: int | None = None) -> None:
         self.reason = reason
         self.detail = detail if len(detail) <= MAX_DETAIL_LENGTH else detail[:MAX_DETAIL_LENGTH] + "..."
+        self.name = name
+        self.byte = byte
         super().__init__(f"{reason}: {self.detail}")
 
 
@@ -111,22 +125,31 @@ def directory(path: Path) -> Iterator[int]:
         os.close(descriptor)
 
 
-def read_file(directory_descriptor: int, name: str, *, limit: int) -> bytes:
+def read_file(directory_descriptor: int, name: str, *, limit: int, budget: Budget | None = None) -> bytes:
     """Read a whole plain file of at most `limit` bytes.
 
+    Args:
+        directory_descriptor: Where it lies.
+        name: Its name there.
+        limit: Bytes it may have.
+        budget: What may be read beside it; None where nobody limits that.
+
     Raises:
-        RefusedError: It is not a plain file, larger, or cannot be read.
+        RefusedError: It is not a plain file, larger, beyond the budget, or cannot be read.
         VanishedError: It has gone.
     """
-    with _translated(name):
+    with _translated(name, within=name):
         flags = os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
         descriptor = os.open(name, flags, dir_fd=directory_descriptor)
         try:
             found = os.fstat(descriptor)
             if not stat.S_ISREG(found.st_mode):
-                raise RefusedError(Reason.NOT_A_FILE, name)
+                raise RefusedError(Reason.NOT_A_FILE, name, name=name)
             if found.st_size > limit:
-                raise RefusedError(Reason.TOO_LARGE, f"{name} has {found.st_size} bytes, at most {limit} allowed")
+                detail = f"{name} has {found.st_size} bytes, at most {limit} allowed"
+                raise RefusedError(Reason.TOO_LARGE, detail, name=name, byte=limit)
+            if budget is not None:
+                budget.spend(name, found.st_size)
             return _read_all(descriptor, name, limit=limit)
         finally:
             os.close(descriptor)
@@ -134,20 +157,20 @@ def read_file(directory_descriptor: int, name: str, *, limit: int) -> bytes:
 
 def _read_all(descriptor: int, name: str, *, limit: int) -> bytes:
     data = bytearray()
-    while chunk := os.read(descriptor, limit + 1 - len(data)):
+    while chunk := os.read(descriptor, min(CHUNK_BYTES, limit + 1 - len(data))):
         data += chunk
         if len(data) > limit:
-            raise RefusedError(Reason.TOO_LARGE, f"{name} grew beyond {limit} bytes")
+            raise RefusedError(Reason.TOO_LARGE, f"{name} grew beyond {limit} bytes", name=name, byte=limit)
     return bytes(data)
 
 
 @contextlib.contextmanager
-def _translated(name: str) -> Iterator[None]:
+def _translated(name: str, *, within: str = "") -> Iterator[None]:
     try:
         yield
     except OSError as error:
         if error.errno in _GONE:
             raise VanishedError(name) from error
         if error.errno in {errno.ELOOP, errno.ENOTDIR, errno.ENXIO, errno.EISDIR}:
-            raise RefusedError(Reason.NOT_A_FILE, f"{name}: {error.strerror}") from error
-        raise RefusedError(Reason.UNREADABLE, f"{name}: {error.strerror}") from error
+            raise RefusedError(Reason.NOT_A_FILE, f"{name}: {error.strerror}", name=within) from error
+        raise RefusedError(Reason.UNREADABLE, f"{name}: {error.strerror}", name=within) from error

@@ -148,3 +148,55 @@ def test_the_header_may_not_outgrow_its_bound():
     assert arrayfile.decode(WHOLE, max_header_bytes=length)
     with pytest.raises(DamagedFileError, match=f"header of {length} bytes"):
         arrayfile.decode(WHOLE, max_header_bytes=length - 1)
+
+
+def test_as_many_arrays_as_are_allowed_and_no_more():
+    few = {str(i): GENES for i in range(arrayfile.MAX_ARRAYS)}
+    assert len(arrayfile.decode(arrayfile.encode(few, {}))[0]) == arrayfile.MAX_ARRAYS
+    with pytest.raises(DamagedFileError, match="257 arrays, at most 256"):
+        arrayfile.decode(arrayfile.encode({**few, "one more": GENES}, {}))
+
+
+def described(*offsets, size=8):
+    """Return a file of float32 arrays [1] that lie where they are said to."""
+    arrays = {f"a{i}": {"dtype": "F32", "shape": [1], "data_offsets": list(each)} for i, each in enumerate(offsets)}
+    return raw({"__metadata__": {"atoll": "{}"}, **arrays}, b"\0" * size)
+
+
+@pytest.mark.parametrize(
+    ("data", "words"),
+    [
+        (described((0, 4), (0, 4)), "lies at"),
+        (described((0, 4), (4, 8), (4, 8)), "lies at"),
+        (described((0, 4), (2, 6)), "lies at"),
+        (described((4, 8)), "lies at"),
+        (described((0, 8)), "lies at"),
+        (described((0, 4), (4, 8), size=9), "the header says"),
+        (described((0, 4), (4, 8), size=7), "the header says"),
+        (described((0, 4), (4, 8.0)), "no usable place"),
+        (described((0, 4, 8)), "no usable place"),
+        (described((-4, 0)), "no usable place"),
+        (raw(b"[" * 5 + b"]" * 5), "more than 4 deep"),
+    ],
+)
+def test_a_layout_that_is_not_exact_is_refused_before_the_library_sees_it(data, words, monkeypatch):
+    monkeypatch.setattr(safetensors, "deserialize", None)
+    with pytest.raises(DamagedFileError, match=words):
+        arrayfile.decode(data)
+
+
+@pytest.mark.parametrize(
+    ("data", "byte"),
+    [
+        (WHOLE[:3], 3),
+        (WHOLE[:40], 40),
+        (WHOLE[:-1], len(WHOLE) - 1),
+        (WHOLE + b"\0", len(WHOLE)),
+        (b"\xff" * 8, 0),
+        (raw(b'{"a":}'), 8 + 5),
+    ],
+)
+def test_a_refusal_says_at_which_byte_where_that_is_known(data, byte):
+    with pytest.raises(DamagedFileError) as refused:
+        arrayfile.decode(data)
+    assert refused.value.byte == byte

@@ -114,3 +114,19 @@ def test_the_last_allowed_depth_is_allowed():
 def test_what_is_not_a_number_is_not_written(value):
     with pytest.raises(ValueError, match="JSON"):
         strict_json.encode(value)
+
+
+def test_a_reader_may_allow_less_depth():
+    assert strict_json.parse(nested(4), max_depth=4) == [[[[]]]]
+    with pytest.raises(DamagedFileError, match="more than 4 deep"):
+        strict_json.parse(nested(5), max_depth=4)
+
+
+@pytest.mark.parametrize(
+    ("data", "byte"),
+    [(b'{"a":1,}', 7), ('{"é":x}'.encode(), 6), (b'["\xff"]', 2), (b'{"a":1,"a":2}', None), (b"", 0)],
+)
+def test_a_refusal_says_at_which_byte_where_that_is_known(data, byte):
+    with pytest.raises(DamagedFileError) as refused:
+        strict_json.parse(data)
+    assert refused.value.byte == byte

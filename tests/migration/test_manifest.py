@@ -174,6 +174,17 @@ def test_a_signed_lie_is_refused(field, value):
     refuse(resigned(with_field(field, value)))
 
 
+def test_a_manifest_that_is_nested_deeper_than_it_need_be_is_refused():
+    assert refuse(resigned(with_field("extra", [[[1]]]))).detail == "the manifest does not match its checksum"
+    assert "nested more than 4 deep" in refuse(resigned(with_field("extra", [[[[1]]]]))).detail
+
+
+def test_a_refusal_names_the_file_and_the_byte():
+    data = packed("a", 1)[MANIFEST]
+    for wrong, byte in ((data[:-1], len(data) - 1), (b"x", 0), (data + b" ", None)):
+        assert (refuse(wrong).name, refuse(wrong).byte) == (MANIFEST, byte)
+
+
 def test_what_is_resigned_without_a_lie_is_accepted():
     assert resigned(GOOD) == packed("a", 1)[MANIFEST]
 

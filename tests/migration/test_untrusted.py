@@ -7,6 +7,8 @@ import socket
 
 import pytest
 
+from migration import budget, untrusted
+from migration.budget import Budget
 from migration.untrusted import Reason, RefusedError, VanishedError, directory, list_names, read_file
 
 
@@ -34,6 +36,34 @@ def test_a_larger_file_is_refused_unread(place, monkeypatch):
     with pytest.raises(RefusedError) as refused:
         read(place / "f")
     assert refused.value.reason is Reason.TOO_LARGE
+
+
+def test_a_small_file_asks_for_little_memory_however_high_the_limit(place, monkeypatch):
+    (place / "f").write_bytes(b"x")
+    asked = []
+    read_bytes = os.read
+    monkeypatch.setattr(os, "read", lambda descriptor, n: [asked.append(n), read_bytes(descriptor, n)][1])
+    assert read(place / "f", limit=1 << 40) == b"x"
+    assert max(asked) <= untrusted.CHUNK_BYTES
+
+
+def test_a_file_beyond_the_budget_is_refused_unread(place, monkeypatch):
+    (place / "f").write_bytes(b"x")
+    spent = Budget()
+    spent.spend("others", budget.MAX_ROUND_BYTES)
+    monkeypatch.setattr(os, "read", None)
+    with directory(place) as descriptor, pytest.raises(RefusedError) as refused:
+        read_file(descriptor, "f", limit=100, budget=spent)
+    assert refused.value.reason is Reason.OVER_BUDGET
+
+
+def test_a_refusal_names_the_file_and_the_byte(place):
+    (place / "f").write_bytes(b"x" * 101)
+    os.mkfifo(place / "fifo")
+    for name, byte in (("f", 100), ("fifo", None)):
+        with pytest.raises(RefusedError) as refused:
+            read(place / name)
+        assert (refused.value.name, refused.value.byte) == (name, byte)
 
 
 def test_a_file_that_grows_while_it_is_read_is_refused(place, monkeypatch):

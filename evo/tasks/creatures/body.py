@@ -13,22 +13,22 @@ import numpy as np
 from evo.genome import Floats, GenomeSpec, Indices, Mask, Segment
 from evo.tasks.creatures.arithmetic import add_in_order
 from evo.tasks.creatures.skeleton import living, muscles_per_node
-from evo.tasks.creatures.world import BODY_STEP_S, FIRST, MUSCLES, NODES, SECOND
+from evo.tasks.creatures.world import BODY_STEP_S, FIRST, MUSCLES, NODES, SECOND, World
 
 SEGMENTS = (
     Segment("position_m", 3 * NODES, -1.0, 1.0),  # x of all nodes, y of all, z of all
-    Segment("radius_m", NODES, 0.1, 0.4),
+    Segment("radius_m", NODES, 0.2, 0.4),
     Segment("friction", NODES, 0.2, 1.5),
     Segment("presence", NODES),
     Segment("muscle", MUSCLES),
     Segment("rest", MUSCLES, 0.8, 1.2),
     Segment("stiffness_n_m", MUSCLES, 50.0, 500.0),
     Segment("damping", MUSCLES, 0.1, 1.0),
-    Segment("amplitude", MUSCLES, 0.0, 0.4),
+    Segment("amplitude", MUSCLES, 0.0, 0.3),
 )
+"""Radius and amplitude close an exploit: a node much lighter than its neighbours, moved far, is a whip."""
 ABSENT_BELOW = 0.25
 """Presence of a node or muscle up to which it is not there: at 1/4, three quarters of random bodies hold together."""
-DENSITY_KG_M3 = 20.0
 SPHERE = np.float32(4.0 / 3.0 * np.pi)
 ABSENT_M = np.float32(-1e6)
 """Reach of a node that is not there: so far inside itself that it is never the nearest."""
@@ -71,21 +71,22 @@ class Body:
         return replace(self, **{field.name: getattr(self, field.name)[..., indices] for field in fields(self)})
 
 
-def decode(genes: Floats, spec: GenomeSpec) -> Body:
-    """Build the bodies of `genes` [P, D]."""
+def decode(genes: Floats, spec: GenomeSpec, *, density_kg_m3: float = World.density_kg_m3) -> Body:
+    """Build the bodies of `genes` [P, D], of a material of that density."""
 
     def gene(name: str) -> Floats:
         return np.ascontiguousarray(genes[:, spec.slice_of(name)].T)
 
     nodes, muscles = living(gene("presence") > ABSENT_BELOW, gene("muscle") > ABSENT_BELOW)
     radius_m = gene("radius_m")
-    mass_kg = np.where(nodes, radius_m * radius_m * radius_m * SPHERE * np.float32(DENSITY_KG_M3), 0)
+    mass_kg = np.where(nodes, radius_m * radius_m * radius_m * SPHERE * np.float32(density_kg_m3), 0)
     inverse_mass = _inverse(mass_kg)
     mass_share = mass_kg * _inverse(add_in_order(mass_kg))
     reach_m = np.where(nodes, radius_m, ABSENT_M)
-    position_m = _stand(gene("position_m").reshape(3, NODES, -1), mass_share, reach_m)
+    viable: Mask = np.asarray(nodes.any(axis=0))
+    position_m = _stand(gene("position_m").reshape(3, NODES, -1), mass_share, reach_m, viable)
     rest_m = _distance(position_m) * gene("rest")
-    stiffness, damping = _soften(gene("stiffness_n_m"), gene("damping"), mass_kg, muscles)
+    stiffness, damping = _soften(gene("stiffness_n_m"), gene("damping"), inverse_mass, muscles)
     return Body(
         position_m=position_m,
         radius_m=radius_m,
@@ -98,30 +99,32 @@ def decode(genes: Floats, spec: GenomeSpec) -> Body:
         swing_m=rest_m * gene("amplitude"),
         stiffness_n_m=stiffness,
         damping_n_s_m=damping,
-        viable=np.asarray(nodes.any(axis=0)),
+        viable=viable,
     )
 
 
 def _inverse(x: Floats) -> Floats:
     """Return 1/x, and 0 where x is 0."""
-    return np.where(x > 0, np.float32(1) / np.where(x > 0, x, 1), 0).astype(np.float32)
+    inverse: Floats = np.reciprocal(x, out=np.zeros(x.shape, np.float32), where=x > 0)
+    return inverse
 
 
-def _stand(position_m: Floats, mass_share: Floats, reach_m: Floats) -> Floats:
+def _stand(position_m: Floats, mass_share: Floats, reach_m: Floats, viable: Mask) -> Floats:
     """Move bodies so that the centre of mass is above the origin and the lowest edge touches the ground."""
-    centre = add_in_order(np.moveaxis(position_m * mass_share, 1, 0))
-    lowest = np.where(reach_m > 0, position_m[1] - reach_m, np.inf).min(axis=0)
-    origin = np.stack([centre[0], np.where(np.isfinite(lowest), lowest, 0), centre[2]])
-    return position_m - origin[:, None].astype(np.float32)
+    origin = add_in_order((position_m * mass_share).swapaxes(0, 1))
+    origin[1] = np.where(viable, (position_m[1] - reach_m).min(axis=0), 0)
+    standing: Floats = position_m - origin[:, None]
+    return standing
 
 
 def _distance(position_m: Floats) -> Floats:
-    d = position_m[:, SECOND] - position_m[:, FIRST]
+    d = position_m.take(SECOND, axis=1) - position_m.take(FIRST, axis=1)
     squared: Floats = add_in_order(d * d)
-    return np.sqrt(squared)
+    distance: Floats = np.sqrt(squared)
+    return distance
 
 
-def _soften(stiffness: Floats, ratio: Floats, mass_kg: Floats, muscles: Mask) -> tuple[Floats, Floats]:
+def _soften(stiffness: Floats, ratio: Floats, inverse_mass: Floats, muscles: Mask) -> tuple[Floats, Floats]:
     """Turn a muscle's wished stiffness and damping ratio into constants that are stable at every step of use.
 
     A spring's implicit Euler step is an explicit one with both constants divided by 1 + (c + k·h)·h/m, where m is the
@@ -132,7 +135,7 @@ def _soften(stiffness: Floats, ratio: Floats, mass_kg: Floats, muscles: Mask) ->
     Args:
         stiffness: k in N/m, [28, P].
         ratio: Damping as a part of critical damping of the two nodes alone, [28, P].
-        mass_kg: [8, P].
+        inverse_mass: In 1/kg, [8, P].
         muscles: Those that are there, [28, P].
 
     Returns:
@@ -141,8 +144,7 @@ def _soften(stiffness: Floats, ratio: Floats, mass_kg: Floats, muscles: Mask) ->
     Source: Baraff and Witkin 1998 (implicit springs); Tonge et al. 2012 (mass splitting).
     """
     h = np.float32(BODY_STEP_S)
-    inverse_mass = _inverse(mass_kg)
-    loads = inverse_mass * muscles_per_node(muscles).astype(np.float32)
+    loads = inverse_mass * muscles_per_node(muscles)
     reduced_kg = _inverse(inverse_mass[FIRST] + inverse_mass[SECOND])
     push = ratio * 2 * np.sqrt(stiffness * reduced_kg) + stiffness * h
     softening = 1 + push * h * (loads[FIRST] + loads[SECOND])

@@ -9,7 +9,7 @@ import numpy as np
 
 from evo.tasks.creatures import course
 from evo.tasks.creatures.fitness import score
-from evo.tasks.creatures.world import PAIRS, World
+from evo.tasks.creatures.world import PAIRS
 
 if TYPE_CHECKING:
     from evo.genome import Floats, Indices
@@ -60,7 +60,7 @@ def record(creatures: Creatures, genome: Floats, *, course_number: int) -> Recor
     is_muscle = lanes.stiffness_n_m[:, 0].numpy() > 0
     place = np.cumsum(is_node) - 1
     return Recording(
-        frame_s=World().dt_s,
+        frame_s=creatures.world.dt_s,
         position_m=np.stack(film.position_m)[:, :, is_node],
         radius_m=lanes.radius_m[is_node, 0].numpy(),
         muscles=place[np.array(PAIRS)[is_muscle]],

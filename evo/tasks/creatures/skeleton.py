@@ -1,18 +1,32 @@
-"""Which nodes and muscles of a genome make up its body."""
+"""Which nodes and muscles of a genome make up its body.
+
+A set of nodes is a byte, one bit per node: all sets of a population are an array [P], and set algebra is `&` and `|`.
+"""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
 import numpy as np
+from numpy.typing import NDArray
 
 from evo.tasks.creatures.world import FIRST, NODES, PAIRS, SECOND
 
 if TYPE_CHECKING:
-    from evo.genome import Indices, Mask
+    from collections.abc import Callable
+
+    from evo.genome import Mask
+
+Sets = NDArray[np.uint8]
 
 MIN_MUSCLES = 3
 """Muscles a node needs to stay: with fewer it can be whirled like a whip, with three it is held in space."""
+BIT = np.left_shift(1, np.arange(NODES)).astype(np.uint8)
+"""The set of each node alone, [8]."""
+MUSCLES_AT = np.array([[m for m, pair in enumerate(PAIRS) if node in pair] for node in range(NODES)])
+"""The muscles that each node can have, [8, 7]."""
+FAR_END = BIT[FIRST[MUSCLES_AT] + SECOND[MUSCLES_AT] - np.arange(NODES)[:, None]][..., None]
+"""The node at the other end of each of them, as a set, [8, 7, 1]."""
 
 
 def living(present: Mask, gated: Mask) -> tuple[Mask, Mask]:
@@ -30,44 +44,33 @@ def living(present: Mask, gated: Mask) -> tuple[Mask, Mask]:
 
     Source: Seidman 1983 (k-cores).
     """
-    linked = _core(_adjacency(present, gated))
-    nodes = _largest_part(linked)
+    linked = _neighbours(gated)
+    core = _settle(lambda kept: kept & _pack(np.bitwise_count(linked & kept) >= MIN_MUSCLES), _pack(present))
+    # A part of the core has at least four nodes, so of eight nodes there are two parts at most, and then of four each:
+    # the part of the lowest node is never the smaller one.
+    part = _settle(lambda part: part | core & _pack(linked & part > 0), core & -core)
+    nodes = part & BIT[:, None] > 0
     return nodes, gated & nodes[FIRST] & nodes[SECOND]
 
 
-def muscles_per_node(muscles: Mask) -> Indices:
+def muscles_per_node(muscles: Mask) -> Sets:
     """Count the muscles [28, P] at each node, [8, P]."""
-    count = np.zeros((NODES, muscles.shape[-1]), dtype=np.int64)
-    for m, (i, j) in enumerate(PAIRS):
-        count[i] += muscles[m]
-        count[j] += muscles[m]
-    return count
+    return np.bitwise_count(_neighbours(muscles))
 
 
-def _adjacency(present: Mask, gated: Mask) -> Mask:
-    linked = np.zeros((NODES, NODES, present.shape[-1]), dtype=bool)
-    linked[FIRST, SECOND] = linked[SECOND, FIRST] = gated & present[FIRST] & present[SECOND]
-    return linked
+def _neighbours(muscles: Mask) -> Sets:
+    """Return the nodes that each node has a muscle to, [8, P]."""
+    neighbours: Sets = np.bitwise_or.reduce(muscles.take(MUSCLES_AT, axis=0) * FAR_END, axis=1)
+    return neighbours
 
 
-def _core(linked: Mask) -> Mask:
-    """Remove nodes of low degree until none is left; every round but the last removes a node."""
-    while True:
-        held = linked.sum(axis=1) >= MIN_MUSCLES
-        kept = linked & held[:, None] & held[None, :]
-        if np.array_equal(kept, linked):
-            return linked
-        linked = kept
+def _pack(nodes: Mask) -> Sets:
+    """Return [8, P] as sets [P]."""
+    return BIT @ nodes
 
 
-def _largest_part(linked: Mask) -> Mask:
-    """Give every node the lowest name it is connected to, then keep the commonest name."""
-    names = np.arange(NODES)[:, None]
-    nodes = linked.any(axis=1)
-    label = np.where(nodes, names, NODES)
-    for _ in range(NODES - 1):
-        heard = np.where(linked, label[None, :], NODES).min(axis=1)
-        label = np.minimum(label, heard)
-    size: Indices = (label[:, None] == names[None]).sum(axis=0)  # [8, P], ties go to the lowest name
-    largest: Mask = nodes & (label == np.argmax(size, axis=0))
-    return largest
+def _settle(step: Callable[[Sets], Sets], sets: Sets) -> Sets:
+    """Repeat `step` until it changes nothing more."""
+    while not np.array_equal(after := step(sets), sets):
+        sets = after
+    return sets

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from functools import cached_property
 from types import MappingProxyType
 from typing import TYPE_CHECKING
@@ -19,6 +19,7 @@ from evo.tasks.creatures.world import World
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
+    from evo.genome import Segment
     from evo.tasks.creatures.options import CreatureOptions
     from evo.tasks.creatures.reference import Observer
     from evo.tasks.task import OptionValue
@@ -33,6 +34,8 @@ class Creatures:
         options: The problem.
         backend: What lives the lives; "auto" takes the native one where it can be built. All agree bit for bit.
         threads: Threads that the reference backend may use; the native one uses one.
+        world: Physics, for an experiment; the default world if None.
+        ranges: Lowest and highest value of segments, for an experiment, where they are not to be the default ones.
 
     Attributes:
         build: Width and hash of the native kernel, or why `auto` did not choose it.
@@ -43,7 +46,15 @@ class Creatures:
 
     name = "creatures"
 
-    def __init__(self, options: CreatureOptions, *, backend: str = "auto", threads: int = 1) -> None:
+    def __init__(
+        self,
+        options: CreatureOptions,
+        *,
+        backend: str = "auto",
+        threads: int = 1,
+        world: World | None = None,
+        ranges: Mapping[str, tuple[float, float]] | None = None,
+    ) -> None:
         if backend not in ("auto", *BACKENDS):
             raise ConfigError(f"backend: expected one of auto, {', '.join(BACKENDS)}, got {backend!r}")
         if threads < 1:
@@ -51,7 +62,8 @@ class Creatures:
         self.backend, self.build = _choose(backend)
         self.options: Mapping[str, OptionValue] = MappingProxyType(asdict(options))
         self.controller = controller_named(options.controller)
-        self.spec = GenomeSpec(body.SEGMENTS + self.controller.segments)
+        self.spec = GenomeSpec(_within(ranges or {}, body.SEGMENTS + self.controller.segments))
+        self.world = world or World()
         self._options = options
         self._threads = threads
 
@@ -63,7 +75,7 @@ class Creatures:
     @property
     def steps_per_genome(self) -> int:
         """Creature-steps that the evaluation of one genome takes."""
-        return self._options.courses * self._options.ticks * World().steps_per_tick
+        return self._options.courses * self._options.ticks * self.world.steps_per_tick
 
     @cached_property
     def pellets(self) -> Floats:
@@ -82,13 +94,15 @@ class Creatures:
             pellets: Courses, [C, K, 2]; the trained ones if None.
             observe: See `reference.live`, which is used if somebody observes: the lives are the same.
         """
-        bodies = body.decode(genes, self.spec)
+        bodies = body.decode(genes, self.spec, density_kg_m3=self.world.density_kg_m3)
         weights = np.ascontiguousarray(genes[:, -self.n_weights :].T)
         pellets = self.pellets if pellets is None else pellets
         if self.backend == "native" and observe is None:
             from evo.tasks.creatures import native  # noqa: PLC0415 - nothing to load for who uses the reference
 
-            return native.live(bodies, weights, pellets, controller=self.controller, ticks=self._options.ticks)
+            return native.live(
+                bodies, weights, pellets, controller=self.controller, ticks=self._options.ticks, world=self.world
+            )
         from evo.tasks.creatures import reference  # noqa: PLC0415 - PyTorch takes a second to import
 
         return reference.live(
@@ -98,8 +112,18 @@ class Creatures:
             controller=self.controller,
             ticks=self._options.ticks,
             threads=self._threads,
+            world=self.world,
             observe=observe,
         )
+
+
+def _within(ranges: Mapping[str, tuple[float, float]], segments: tuple[Segment, ...]) -> tuple[Segment, ...]:
+    """Return the segments, those that `ranges` names with its bounds."""
+    unknown = set(ranges) - {segment.name for segment in segments}
+    if unknown:
+        raise ConfigError(f"ranges: no segment is called {', '.join(sorted(unknown))}")
+    bounds = {segment.name: (segment.low, segment.high) for segment in segments} | dict(ranges)
+    return tuple(replace(each, low=bounds[each.name][0], high=bounds[each.name][1]) for each in segments)
 
 
 def _choose(backend: str) -> tuple[str, str]:

@@ -37,6 +37,7 @@ class World:
         restitution: Part of its falling speed with which a node leaves the ground.
         bounce_m_s: Falling speed from which a node bounces at all, in m/s.
         sliding_share: Kinetic friction as a part of static friction.
+        density_kg_m3: Of what nodes are made of.
         steps_per_tick: Physics steps in one tick of 0.1 s.
     """
 
@@ -45,6 +46,7 @@ class World:
     restitution: float = 0.3
     bounce_m_s: float = 0.5
     sliding_share: float = 0.8
+    density_kg_m3: float = 20.0
     steps_per_tick: int = 6
 
     @property

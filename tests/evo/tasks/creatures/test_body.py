@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from evo.tasks.creatures import body
-from evo.tasks.creatures.world import FIRST, SECOND
+from evo.tasks.creatures.world import FIRST, SECOND, World
 
 
 def test_about_five_hundred_genes(creatures):
@@ -45,7 +45,7 @@ def test_shares_add_up_to_one_and_mass_follows_volume(creatures, genes):
     there = bodies.reach_m > 0
     np.testing.assert_allclose(bodies.mass_share.sum(axis=0), 1, rtol=1e-5)
     np.testing.assert_allclose(bodies.count_share.sum(axis=0), 1, rtol=1e-5)
-    mass = body.DENSITY_KG_M3 * 4 / 3 * np.pi * bodies.radius_m.astype(np.float64) ** 3
+    mass = World.density_kg_m3 * 4 / 3 * np.pi * bodies.radius_m.astype(np.float64) ** 3
     np.testing.assert_allclose(bodies.inverse_mass[there], 1 / mass[there], rtol=1e-5)
 
 

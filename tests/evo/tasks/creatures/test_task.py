@@ -10,6 +10,7 @@ from evo import compiler
 from evo.errors import ConfigError
 from evo.tasks.creatures.options import CreatureOptions
 from evo.tasks.creatures.task import Creatures
+from evo.tasks.creatures.world import World
 
 NATIVE = pytest.param("native", marks=pytest.mark.skipif(compiler.find() is None, reason="no C++ compiler"))
 
@@ -32,6 +33,20 @@ def test_a_batch_equals_its_members_wherever_they_sit(controller, backend):
     chunks = np.concatenate([creatures.evaluate(part, 0) for part in (genes[:2], genes[2:9], genes[9:])])
     backwards = creatures.evaluate(genes[::-1], 0)[::-1]
     assert whole.tobytes() == alone.tobytes() == chunks.tobytes() == backwards.tobytes()
+
+
+@pytest.mark.parametrize("backend", ["reference", NATIVE])
+def test_another_creature_in_a_place_changes_that_score_only(backend):
+    creatures = task(courses=2, backend=backend)
+    genes, strangers = genes_of(creatures, 21), genes_of(creatures, 21, seed=1)
+    before, differs = creatures.evaluate(genes, 0), 0
+    for i in range(len(genes)):
+        changed = genes.copy()
+        changed[i] = strangers[i]
+        after = creatures.evaluate(changed, 0)
+        assert np.delete(after, i).tobytes() == np.delete(before, i).tobytes()
+        differs += after[i] != before[i]
+    assert differs > 15
 
 
 @pytest.mark.parametrize("backend", ["reference", NATIVE])
@@ -86,6 +101,20 @@ def test_the_layout_exists_without_importing_pytorch():
         "sys.exit('torch' in sys.modules)"
     )
     assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
+
+
+@pytest.mark.parametrize("backend", ["reference", NATIVE])
+def test_an_experiment_may_try_another_world_and_other_ranges(backend):
+    options, world = CreatureOptions(courses=1, life_s=2.0), World(gravity_m_s2=1.6, density_kg_m3=40.0)
+    here = Creatures(options, backend=backend)
+    there = Creatures(options, backend=backend, world=world)
+    other = Creatures(options, backend=backend, ranges={"amplitude": (0.0, 0.01)})
+    genes = genes_of(here, 20)
+    assert not np.array_equal(here.evaluate(genes, 0), there.evaluate(genes, 0))
+    assert other.spec.size == here.spec.size
+    assert genes_of(other, 20)[:, other.spec.slice_of("amplitude")].max() <= 0.01
+    with pytest.raises(ConfigError, match="no segment is called length"):
+        Creatures(options, backend=backend, ranges={"length": (0.0, 1.0)})
 
 
 def test_an_unknown_backend_is_refused_with_the_known_ones():

@@ -86,11 +86,13 @@ def evolve(
       python cli.py evolve island-01 -p 250 -g 150 --migration-dir shared/ --migrate-every 10
       python cli.py evolve quick -p 50 -g 40 --task rastrigin -o dimensions=20
       python cli.py evolve island-02 --config islands.toml
+      python cli.py evolve a --mode lockstep --members a,b,c --migration-dir exact/
+      python cli.py evolve island-01 --mode replay --replay-from shared/islands/island-01 --migration-dir replayed/
     """
     check_island_name(island)
     values, file_options = _read_file(config_file, island)
     values |= {name: value for name, value in flags.items() if value is not None}
-    config = settings.island_config(island, values, file_options | _pairs(options))
+    config = _configure(island, values, file_options | _pairs(options))
 
     from evo.threads import limit_threads
 
@@ -279,6 +281,14 @@ def _read_file(path: Path | None, island: str) -> tuple[dict[str, Any], dict[str
     from evo.config_file import read_config_file
 
     return read_config_file(path, island)
+
+
+def _configure(island: str, values: dict[str, Any], options: dict[str, str]) -> settings.IslandConfig:
+    if values.get("mode") != settings.REPLAY:
+        return settings.island_config(island, values, options)
+    from scripts.recording import replay_config
+
+    return replay_config(island, values, options)
 
 
 def _pairs(options: tuple[str, ...]) -> dict[str, str]:

@@ -9,7 +9,7 @@ from evo import ancestry, arrayfile, atomic
 from evo.errors import DamagedFileError, ResumeError
 from evo.generation import Champion, Counts, State
 from evo.genome import Population
-from evo.paths import CHECKPOINT_NAME, IslandPaths, parse_generation
+from evo.paths import CHECKPOINT_NAME, IslandPaths, PrivateFiles, parse_generation
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -42,18 +42,47 @@ def save(paths: IslandPaths, checkpoint: Checkpoint) -> None:
     """
     atomic.make_directory(paths.checkpoints)
     atomic.replace_file(paths.checkpoint(checkpoint.state.generation), encode(checkpoint), durable=True)
-    for generation in _generations(paths)[:-KEPT]:
+    for generation in kept(paths)[:-KEPT]:
         atomic.remove_file(paths.checkpoint(generation))
 
 
-def load_newest(paths: IslandPaths) -> Checkpoint | None:
+def kept(paths: PrivateFiles, *, at_most: int | None = None) -> list[int]:
+    """Return the generations that have a checkpoint, sorted.
+
+    Raises:
+        OSError: The directory cannot be listed.
+    """
+    try:
+        names = [entry.name for entry in paths.checkpoints.iterdir()]
+    except FileNotFoundError:
+        return []
+    numbers = (parse_generation(name, CHECKPOINT_NAME) for name in names)
+    return sorted(n for n in numbers if n is not None and (at_most is None or n <= at_most))
+
+
+def drop_newer(paths: IslandPaths, generation: int) -> None:
+    """Remove the checkpoints of later generations, so that those that are lived again are kept.
+
+    Raises:
+        OSError: The file system refused.
+    """
+    for later in kept(paths):
+        if later > generation:
+            atomic.remove_file(paths.checkpoint(later))
+
+
+def load_newest(paths: PrivateFiles, *, at_most: int | None = None) -> Checkpoint | None:
     """Return the highest checkpoint that verifies, or None if there is none at all.
+
+    Args:
+        paths: Whose.
+        at_most: The highest generation to consider, if any.
 
     Raises:
         ResumeError: There are checkpoints, but of another version, or none is intact.
     """
     damage: list[str] = []
-    for generation in reversed(_generations(paths)):
+    for generation in reversed(kept(paths, at_most=at_most)):
         path = paths.checkpoint(generation)
         try:
             return decode(path.read_bytes())
@@ -149,12 +178,12 @@ def save_champion(path: Path, champion: Champion, *, island: str, task: Mapping[
 
 
 def check_settings(checkpoint: Checkpoint, settings: Mapping[str, Any]) -> None:
-    """Compare the settings of this start with the checkpoint's; the generation to reach may differ.
+    """Compare the settings of this start with the checkpoint's, but for the generation to reach and how long to wait.
 
     Raises:
         ResumeError: Others differ; every one is named.
     """
-    ignored = {"generations", "backend"}
+    ignored = {"generations", "backend", "lockstep_timeout_s"}
     names = [name for name in sorted({*settings, *checkpoint.settings}) if name not in ignored]
     changes = [
         f"{name} was {checkpoint.settings.get(name)!r}, now {settings.get(name)!r}"
@@ -169,12 +198,3 @@ def check_settings(checkpoint: Checkpoint, settings: Mapping[str, Any]) -> None:
             f"this island was started with other settings: {'; '.join(changes)}; "
             f"repeat the old settings to go on, or use --fresh to archive it and start again"
         )
-
-
-def _generations(paths: IslandPaths) -> list[int]:
-    try:
-        names = [entry.name for entry in paths.checkpoints.iterdir()]
-    except FileNotFoundError:
-        return []
-    numbers = (parse_generation(name, CHECKPOINT_NAME) for name in names)
-    return sorted(n for n in numbers if n is not None)

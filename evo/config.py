@@ -22,6 +22,8 @@ T = TypeVar("T")
 
 TOPOLOGIES = "full, ring, random-K (K islands drawn anew each time), none (migration off)"
 TOPOLOGY = re.compile(r"full|ring|none|random-[1-9][0-9]{0,3}")
+ASYNC, LOCKSTEP, REPLAY = MODES = ("async", "lockstep", "replay")
+MAX_MEMBERS = 1024
 
 
 def setting(
@@ -132,15 +134,48 @@ class Migration:
         "what a publication survives: the death of the process, or a power cut too",
         choices=("process", "power"),
     )
+    mode: str = setting(
+        ASYNC,
+        "take what others have published by now, wait for their same generation (--members), or repeat a recorded "
+        "island from its inbox (--replay-from)",
+        choices=MODES,
+    )
+    members: str = setting("", "in lockstep, all islands of the archipelago: a,b,c")
+    lockstep_timeout_s: float = setting(
+        3600.0, "in lockstep, seconds to wait for a member's publication before giving up", low=0.0, high=1e9
+    )
+    replay_from: str = setting("", "the recorded island's private folder, for example shared/islands/island-01")
 
     def __post_init__(self) -> None:
         check(self)
+        self._check_mode()
         if not TOPOLOGY.fullmatch(self.topology):
             raise ConfigError(f"--topology must be one of {TOPOLOGIES}; got {self.topology!r}")
         if self.keep_generations in {1, 2}:
             raise ConfigError(
                 f"--keep-generations must be 0 (keep all) or at least 3, so that slow islands find a batch; "
                 f"got {self.keep_generations}"
+            )
+
+    def _check_mode(self) -> None:
+        for mode, name in ((LOCKSTEP, "members"), (REPLAY, "replay_from")):
+            if (self.mode == mode) != bool(getattr(self, name)):
+                raise ConfigError(
+                    f"--mode {mode} and {flag_name(name)} go together; got --mode {self.mode}, {flag_name(name)} "
+                    f"{getattr(self, name)!r}"
+                )
+        if self.mode != LOCKSTEP:
+            return
+        names = tuple(map(check_island_name, self.members.split(",")))
+        if len(set(names)) != len(names) or len(names) > MAX_MEMBERS:
+            raise ConfigError(f"--members must be at most {MAX_MEMBERS} different islands; got {self.members!r}")
+        object.__setattr__(self, "members", ",".join(sorted(names)))  # a set: in whatever order it was spelled
+        if self.is_off:
+            raise ConfigError("--mode lockstep and --topology none contradict each other: nobody would be waited for")
+        if self.keep_generations:
+            raise ConfigError(
+                f"--keep-generations must be 0 (keep all) with --mode lockstep, since a slower member may still need "
+                f"what would be pruned; got {self.keep_generations}"
             )
 
     @property
@@ -181,6 +216,18 @@ class IslandConfig:
                 f"--tournament-size must be at most the population of {self.population}, "
                 f"got {self.breeding.tournament_size}"
             )
+        if self.migration.mode == LOCKSTEP and self.island not in self.migration.members.split(","):
+            raise ConfigError(
+                f"--members must name every island of the lockstep, this one too; {self.island} is not among "
+                f"{self.migration.members}"
+            )
+
+    def agreement(self) -> dict[str, Value]:
+        """Return what all islands of a pool must have alike, beside seed and task: the mode, and what it rests on."""
+        if self.migration.mode != LOCKSTEP:
+            return {"mode": self.migration.mode}
+        names = ("mode", "members", "migrate_every", "generations", "migrants")
+        return {name: value for name, value in self.settings().items() if name in names}
 
     def settings(self) -> dict[str, Value]:
         """Return every named setting, flat, as the log records it."""

@@ -62,6 +62,18 @@ class DamagedFileError(AtollError):
         self.byte = byte
 
 
+class LockstepTimeoutError(AtollError):
+    """In lockstep, a member's publication did not come in time."""
+
+    exit_code = 10
+
+
+class ReplayError(AtollError):
+    """A replay differs from its recording."""
+
+    exit_code = 11
+
+
 EXIT_CODES = {
     0: "finished, or nothing left to do",
     1: "unexpected failure (a bug: please report it)",
@@ -76,6 +88,8 @@ EXIT_CODES = {
             StorageError,
             TaskError,
             DamagedFileError,
+            LockstepTimeoutError,
+            ReplayError,
         )
     },
     129: "stopped because its terminal closed; nothing is lost, the same command goes on",

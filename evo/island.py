@@ -15,7 +15,7 @@ from evo import generation
 from evo.rng import streams
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Generator
 
     from evo.config import IslandConfig
     from evo.generation import State
@@ -51,6 +51,15 @@ class Exchange(Protocol[A]):
 
     def publish(self, generation: int, emigrants: Migrants) -> int:
         """Offer genomes to the others; return how many are on offer now. Again with the same ones: no effect."""
+        ...
+
+    def is_ready(self, generation: int, *, streams: Streams) -> bool:
+        """Say whether `collect` can be answered; if not, whoever asks is to ask again.
+
+        Args:
+            generation: When.
+            streams: The island's randomness at this generation.
+        """
         ...
 
     def collect(self, generation: int, *, known: tuple[str, ...], streams: Streams) -> A:
@@ -114,11 +123,35 @@ def evolve(
         exchange: The others; None for an island that is alone by construction.
         keeper: Where checkpoints and the log go.
         resumed: The state of the newest checkpoint.
-        is_stopping: Asked once a generation; True ends the run after a checkpoint.
+        is_stopping: Asked once a generation, and whenever others are waited for; True ends the run after a checkpoint.
         clock: Seconds from anywhere; only differences are logged.
 
     Returns:
         The last state, immigrants included.
+    """
+    steps = live(config, task, exchange=exchange, keeper=keeper, resumed=resumed, is_stopping=is_stopping, clock=clock)
+    while True:
+        try:
+            next(steps)
+        except StopIteration as ending:
+            state: State = ending.value
+            return state
+
+
+def live(
+    config: IslandConfig,
+    task: Task,
+    *,
+    exchange: Exchange[A] | None,
+    keeper: Keeper,
+    resumed: State | None,
+    is_stopping: Callable[[], bool],
+    clock: Callable[[], float] = time.perf_counter,
+) -> Generator[bool, None, State]:
+    """Do the same by turns, so that several islands can live in one process: pause at each migration.
+
+    Yields:
+        Whether others are waited for: False once it has published, then True as often as it has asked in vain.
     """
     started_s = clock()
     state = resumed or _found(config, task)
@@ -130,7 +163,11 @@ def evolve(
         if is_kept:
             keeper.checkpoint(evaluated)
         if exchange is not None and is_migrating:
-            state = _migrate(config, task, state, exchange=exchange)
+            migrated = yield from _migrate(config, task, state, exchange=exchange, is_stopping=is_stopping)
+            if migrated is None:
+                keeper.champion(evaluated)
+                return evaluated  # without a line in the log: a restart completes this generation
+            state = migrated
         is_stopped = not is_last and is_stopping()
         if is_stopped and not is_kept:
             keeper.checkpoint(evaluated)
@@ -153,11 +190,19 @@ def _found(config: IslandConfig, task: Task) -> State:
     return generation.assess(task, founders, generation=0, before=None)
 
 
-def _migrate(config: IslandConfig, task: Task, state: State, *, exchange: Exchange[A]) -> State:
-    g = state.generation
+def _migrate(
+    config: IslandConfig, task: Task, state: State, *, exchange: Exchange[A], is_stopping: Callable[[], bool]
+) -> Generator[bool, None, State | None]:
+    """Return the state with its immigrants, or None if told to stop while waiting for them."""
+    g, randomness = state.generation, streams(config.seed, config.island, state.generation)
     leaving = generation.emigrants(state, exchange.emigrants(state.fitness), island=config.island)
     exported = exchange.publish(g, leaving)
-    arrivals = exchange.collect(g, known=state.population.islands, streams=streams(config.seed, config.island, g))
+    yield False
+    while not exchange.is_ready(g, streams=randomness):
+        if is_stopping():
+            return None
+        yield True
+    arrivals = exchange.collect(g, known=state.population.islands, streams=randomness)
     immigrants = arrivals.migrants.population
     counts = replace(
         state.counts, exports=state.counts.exports + exported, refused=state.counts.refused + arrivals.refused

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from abc import ABC, abstractmethod
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -83,21 +84,13 @@ class ArchivedIsland:
         return self.folder / "published"
 
 
-@dataclass(frozen=True)
-class IslandPaths:
-    """Where one island keeps its files: `home` is private, `outbox` is read by the others.
-
-    Attributes:
-        root: The shared directory.
-        name: The island's name, verbatim.
-    """
-
-    root: Path
-    name: str
+class PrivateFiles(ABC):
+    """What lies in an island's private folder, wherever that is."""
 
     @property
+    @abstractmethod
     def home(self) -> Path:
-        return self.root / "islands" / self.name
+        """The folder."""
 
     @property
     def checkpoints(self) -> Path:
@@ -130,6 +123,38 @@ class IslandPaths:
     @property
     def champion(self) -> Path:
         return self.home / "champion.safetensors"
+
+
+@dataclass(frozen=True)
+class RecordedIsland(PrivateFiles):
+    """An island's private folder by itself: archived, copied or in another archipelago.
+
+    Attributes:
+        folder: Where it is now.
+    """
+
+    folder: Path
+
+    @property
+    def home(self) -> Path:
+        return self.folder
+
+
+@dataclass(frozen=True)
+class IslandPaths(PrivateFiles):
+    """Where one island keeps its files: `home` is private, `outbox` is read by the others.
+
+    Attributes:
+        root: The shared directory.
+        name: The island's name, verbatim.
+    """
+
+    root: Path
+    name: str
+
+    @property
+    def home(self) -> Path:
+        return self.root / "islands" / self.name
 
     @property
     def outbox(self) -> Path:

@@ -104,8 +104,16 @@ def put_away(shared: SharedPaths, run: Run, *, force: bool = False) -> Path | No
     return run.target
 
 
-def put_island_away(shared: SharedPaths, paths: IslandPaths, *, epoch: int) -> Path | None:
+def put_island_away(
+    shared: SharedPaths, paths: IslandPaths, *, epoch: int, keep_published: bool = False
+) -> Path | None:
     """Move what one island has, private and published, out of the way; its caller owns the island.
+
+    Args:
+        shared: The archipelago's files.
+        paths: The island's.
+        epoch: Its last one.
+        keep_published: Leave what is published where it is.
 
     Returns:
         Where it is now, also when an earlier call was cut short; None if there was nothing.
@@ -116,7 +124,7 @@ def put_island_away(shared: SharedPaths, paths: IslandPaths, *, epoch: int) -> P
     target = shared.archived_island(paths.name, epoch)
     with atomic.storage_errors("archive the island"):
         for source, place in ((paths.outbox, target.outbox), (paths.home, target.home)):
-            if source.exists():
+            if source.exists() and not (keep_published and source == paths.outbox):
                 atomic.make_directory(target.folder)
                 atomic.move(source, place)
     return target.folder if target.folder.exists() else None
@@ -133,7 +141,7 @@ def _hold_all(shared: SharedPaths, lock_class: str, held: contextlib.ExitStack) 
     for name in sorted({*conditions, *starting}):
         condition = conditions.get(name)
         is_held = not _hold(shared.island(name), lock_class, held, wait_s=LETTING_GO_S * (condition == status.FINISHED))
-        if condition == status.RUNNING or (is_held and lock_class == "flock"):
+        if condition in status.ALIVE or (is_held and lock_class == "flock"):
             running.append(name)
         elif lock_class == "soft" and (is_held or condition == status.ELSEWHERE):
             unknown.append(name)

@@ -30,6 +30,23 @@ class Shelves(Protocol):
     def newest(self, peer: str, *, seen: Seen) -> tuple[Batch | None, list[Refusal]]: ...  # noqa: D102
 
 
+def choose(
+    island: str, peers: tuple[str, ...], *, migration: Migration, streams: Streams
+) -> tuple[Counter[str], np.random.Generator]:
+    """Draw K sources uniformly with replacement: how often each was drawn, and the stream as it goes on from there.
+
+    Args:
+        island: Who imports.
+        peers: The other islands.
+        migration: K and the topology.
+        streams: The island's randomness at this generation.
+    """
+    sources = topology.sources(migration.topology, island, peers, streams("topology"))
+    rng = streams("import")
+    places = rng.integers(len(sources), size=migration.migrants) if sources else ()
+    return Counter(sources[i] for i in places), rng
+
+
 def draw(
     island: str,
     *,
@@ -40,7 +57,7 @@ def draw(
     seen: Seen,
     streams: Streams,
 ) -> Arrivals:
-    """Draw K sources uniformly with replacement, and from each one's newest valid batch distinct random genomes.
+    """Choose K sources, and from each one's newest valid batch distinct random genomes.
 
     Args:
         island: Who imports.
@@ -52,10 +69,7 @@ def draw(
         streams: The island's randomness at this generation.
     """
     peers = mailbox.peers()
-    sources = topology.sources(migration.topology, island, peers, streams("topology"))
-    rng = streams("import")
-    places = rng.integers(len(sources), size=migration.migrants) if sources else ()
-    draws = Counter(sources[i] for i in places)
+    draws, rng = choose(island, peers, migration=migration, streams=streams)
     picks: list[Pick] = []
     refusals: list[Refusal] = []
     seen = dict(seen)

@@ -1,46 +1,48 @@
 """Topology, policy and mailbox together: what an island asks of the archipelago.
 
-`Exchange` is the algorithm; a mailbox moves the genomes. `DirectoryExchange` moves them through the pool on disk,
-`MemoryExchange` (in `memory.py`) through a dictionary. Both keep one contract.
+`Exchange` is the algorithm of the default mode, async; `lockstep.py` and `replay.py` change what is waited for, and
+where genomes come from. A mailbox moves them, through the pool on disk (`directory.py`) or a dictionary (`memory.py`).
 """
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
-from evo import atomic
 from migration import inbox, policy
 from migration.draw import Shelves, draw
 from migration.inbox import Arrivals, Refusal
-from migration.mailbox import DirectoryMailbox
 from migration.untrusted import Reason, RefusedError
 
 if TYPE_CHECKING:
     from evo.config import Migration
     from evo.genome import Floats, GenomeSpec, Indices, Migrants
-    from evo.paths import IslandPaths, SharedPaths
     from evo.rng import Streams
-    from migration.batch import Publisher
-    from migration.epochs import Epoch
+    from migration.batch import Batch
     from migration.inbox import Seen
-    from migration.ledger import Ledger
 
 
 class Mailbox(Shelves, Protocol):
     """How batches travel."""
 
     def publish(self, generation: int, emigrants: Migrants) -> None: ...  # noqa: D102
+    def at(self, peer: str, generation: int) -> Batch: ...  # noqa: D102
     def prune(self, keep: int) -> list[int]: ...  # noqa: D102
-    def beat(self, generation: int) -> None: ...  # noqa: D102
+    def beat(self, generation: int, *, waiting_for: tuple[str, ...] = ()) -> None: ...  # noqa: D102
     def load_arrivals(self, generation: int) -> Arrivals | None: ...  # noqa: D102
     def save_arrivals(self, generation: int, arrivals: Arrivals) -> None: ...  # noqa: D102
+
+
+class Notes(Protocol):
+    """Where events are noted; see `migration.ledger.Ledger`."""
+
+    def note(self, kind: str, text: str, *, generation: int, **details: Any) -> None: ...  # noqa: ANN401, D102
 
 
 class Exchange:
     """The algorithm of migration; see `evo.island.Exchange` for what each method owes the island."""
 
     def __init__(
-        self, island: str, *, spec: GenomeSpec, migration: Migration, mailbox: Mailbox, ledger: Ledger, seen: Seen
+        self, island: str, *, spec: GenomeSpec, migration: Migration, mailbox: Mailbox, ledger: Notes, seen: Seen
     ) -> None:
         self._island = island
         self._spec = spec
@@ -70,16 +72,13 @@ class Exchange:
                 "unpublished", f"could not publish: {error}; evolving on", generation=generation, error=str(error)
             )
             return 0
-        best = float(emigrants.fitness.max())
-        self._ledger.note(
-            "published",
-            f"published {_count(len(emigrants), 'genome')}, best {best:.6g}",
-            generation=generation,
-            ids=list(emigrants.ids),
-            best=best,
-        )
+        self._note_published(generation, emigrants)
         self._prune(generation)
         return len(emigrants)
+
+    def is_ready(self, generation: int, *, streams: Streams) -> bool:  # noqa: ARG002 - see `evo.island.Exchange`
+        """Say yes: what has not come is not waited for."""
+        return True
 
     def collect(self, generation: int, *, known: tuple[str, ...], streams: Streams) -> Arrivals:
         """Take others' genomes, through the durable inbox.
@@ -89,7 +88,7 @@ class Exchange:
         """
         arrivals = self._mailbox.load_arrivals(generation)
         if arrivals is None:
-            arrivals = self._draw(known, streams)
+            arrivals = self._draw(generation, known=known, streams=streams)
             self._mailbox.save_arrivals(generation, arrivals)
         self._seen = dict(arrivals.seen)
         for refusal in arrivals.refusals:
@@ -138,7 +137,7 @@ class Exchange:
         except OSError as error:
             self._ledger.note("no-beat", f"could not write the beat: {error}", generation=generation, error=str(error))
 
-    def _draw(self, known: tuple[str, ...], streams: Streams) -> Arrivals:
+    def _draw(self, generation: int, *, known: tuple[str, ...], streams: Streams) -> Arrivals:  # noqa: ARG002
         try:
             return draw(
                 self._island,
@@ -153,6 +152,16 @@ class Exchange:
             refusal = Refusal("pool", 0, str(Reason.UNREADABLE), f"its folder: {error.strerror}")
             return Arrivals(inbox.nobody(self._spec), refusals=(refusal,), seen=self._seen)
 
+    def _note_published(self, generation: int, emigrants: Migrants) -> None:
+        best = float(emigrants.fitness.max())
+        self._ledger.note(
+            "published",
+            f"published {count(len(emigrants), 'genome')}, best {best:.6g}",
+            generation=generation,
+            ids=list(emigrants.ids),
+            best=best,
+        )
+
     def _prune(self, generation: int) -> None:
         if not self._migration.keep_generations:
             return
@@ -164,69 +173,12 @@ class Exchange:
         if pruned:
             self._ledger.note(
                 "pruned",
-                f"pruned {_count(len(pruned), 'old publication')}",
+                f"pruned {count(len(pruned), 'old publication')}",
                 generation=generation,
                 generations=pruned,
             )
 
 
-class DirectoryExchange(Exchange):
-    """Genomes travel through the pool on disk."""
-
-    def __init__(
-        self,
-        shared: SharedPaths,
-        paths: IslandPaths,
-        *,
-        publisher: Publisher,
-        epoch: Epoch,
-        lock_class: str,
-        migration: Migration,
-        ledger: Ledger,
-    ) -> None:
-        mailbox = DirectoryMailbox(
-            shared,
-            paths,
-            publisher=publisher,
-            epoch=epoch,
-            lock_class=lock_class,
-            durable=migration.durability == "power",
-        )
-        with atomic.storage_errors("clear what an earlier start left in the pool"):
-            moved, left = mailbox.mend()
-        _note_mending(ledger, moved, left)
-        before = inbox.newest_before(paths, epoch.generation)
-        super().__init__(
-            paths.name,
-            spec=publisher.spec,
-            migration=migration,
-            mailbox=mailbox,
-            ledger=ledger,
-            seen=dict(before.seen) if before else {},
-        )
-
-
-def _note_mending(ledger: Ledger, moved: list[Refusal], left: list[Refusal]) -> None:
-    for refusal in moved:
-        ledger.note(
-            "mended",
-            f"moved our gen-{refusal.generation} away, {refusal.reason}: {refusal.detail}",
-            generation=refusal.generation,
-            reason=refusal.reason,
-            detail=refusal.detail,
-        )
-    for reason in sorted({refusal.reason for refusal in left}):
-        alike = [refusal for refusal in left if refusal.reason == reason]  # newest first
-        ledger.note(
-            "unmended",
-            f"left {_count(len(alike), 'publication')} of ours alone, {reason}: gen-{alike[0].generation}, "
-            f"{alike[0].detail}",
-            generation=alike[0].generation,
-            generations=[refusal.generation for refusal in alike],
-            reason=reason,
-            detail=alike[0].detail,
-        )
-
-
-def _count(n: int, noun: str) -> str:
+def count(n: int, noun: str) -> str:
+    """Return a number of things in words."""
     return f"{n} {noun}" if n == 1 else f"{n} {noun}s"

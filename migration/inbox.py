@@ -18,6 +18,8 @@ from evo.paths import CHECKPOINT_NAME, parse_generation
 from migration.untrusted import list_names
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from evo.paths import IslandPaths
 
 FORMAT = 1
@@ -95,6 +97,20 @@ def load(paths: IslandPaths, generation: int) -> Arrivals | None:
         StorageError: The record cannot be read.
     """
     path = paths.inbox(generation)
+    try:
+        return read(path)
+    except DamagedFileError as error:
+        raise ResumeError(f"damaged inbox: {error}; what it held is gone, start again with --fresh") from error
+
+
+def read(path: Path) -> Arrivals | None:
+    """Return the record at `path`, or None if there is none.
+
+    Raises:
+        DamagedFileError: It is not intact.
+        ResumeError: It is of another version.
+        StorageError: It cannot be read.
+    """
     if not path.exists():
         return None
     with atomic.storage_errors("read the inbox"):
@@ -102,7 +118,7 @@ def load(paths: IslandPaths, generation: int) -> Arrivals | None:
     try:
         return decode(data)
     except DamagedFileError as error:
-        raise ResumeError(f"{path} is damaged ({error}), and what it held is gone; start again with --fresh") from error
+        raise DamagedFileError(f"{path}: {error}") from error
 
 
 def newest_before(paths: IslandPaths, generation: int) -> Arrivals | None:

@@ -37,6 +37,8 @@ if TYPE_CHECKING:
 
 TRIES_PER_PEER = 3
 BEAT_INTERVAL_S = 1.0
+MAX_WAITED_FOR = 16
+"""How many names a beat holds at most."""
 BROKEN = frozenset({Reason.DAMAGED, Reason.MISPLACED, Reason.NOT_A_FILE, Reason.TOO_LARGE, Reason.OUT_OF_BOUNDS})
 """What proves that a batch of ours is none, so that its name may be freed. All else is left as it lies: what cannot be
 read now may be read later, and what another run or genome layout published is whole."""
@@ -75,6 +77,8 @@ class DirectoryMailbox:
         self._durable = durable
         self._clock = clock
         self._last_beat_s = -math.inf
+        self._waiting_for: tuple[str, ...] = ()
+        self._n_beats = 0
 
     def peers(self) -> tuple[str, ...]:
         """Return the names of all islands in the pool but this one, by one listing.
@@ -107,6 +111,15 @@ class DirectoryMailbox:
                 else:
                     return found, refusals
         return None, refusals
+
+    def at(self, peer: str, generation: int) -> Batch:
+        """Return a peer's batch of one generation.
+
+        Raises:
+            RefusedError: What has its name is no valid batch, or cannot be read.
+            VanishedError: It is not there.
+        """
+        return self._read(peer, generation)
 
     def publish(self, generation: int, emigrants: Migrants) -> None:
         """Offer a batch; again with the same genomes: no effect.
@@ -173,20 +186,28 @@ class DirectoryMailbox:
                 atomic.remove_directory(self._hide(generation))
         return old
 
-    def beat(self, generation: int) -> None:
-        """Show that the island lives, and see that it is still ours.
+    def beat(self, generation: int, *, waiting_for: tuple[str, ...] = ()) -> None:
+        """Show that the island lives and whom it waits for, and see that it is still ours.
 
-        Once a second at most: replacing a file costs milliseconds on some mounts.
+        Once a second at most, unless it waits for others than before: replacing a file costs milliseconds on some
+        mounts.
 
         Raises:
             FencedError: A newer process owns this island.
             OSError: The file system refused.
         """
-        if self._clock() - self._last_beat_s < BEAT_INTERVAL_S:
+        waiting_for = waiting_for[:MAX_WAITED_FOR]
+        if self._clock() - self._last_beat_s < BEAT_INTERVAL_S and waiting_for == self._waiting_for:
             return
-        self._last_beat_s = self._clock()
+        self._last_beat_s, self._waiting_for, self._n_beats = self._clock(), waiting_for, self._n_beats + 1
         epochs.check_owner(self._paths, self._epoch)
-        record = {"epoch": self._epoch.number, "nonce": self._epoch.nonce, "generation": generation}
+        record = {
+            "epoch": self._epoch.number,
+            "nonce": self._epoch.nonce,
+            "sequence": self._n_beats,
+            "generation": generation,
+            "waiting_for": list(waiting_for),
+        }
         atomic.replace_file(self._paths.beat, strict_json.encode(record), durable=False)
 
     def load_arrivals(self, generation: int) -> Arrivals | None:

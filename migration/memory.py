@@ -2,18 +2,25 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import replace
+from functools import partial
 from typing import TYPE_CHECKING
 
 from evo import ancestry
+from evo.config import LOCKSTEP
 from migration.batch import Batch, Publisher, pack
 from migration.exchange import Exchange
+from migration.lockstep import LockstepExchange, Patience
+from migration.untrusted import VanishedError
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from evo.config import Migration
     from evo.genome import Migrants
+    from migration.exchange import Notes
     from migration.inbox import Arrivals, Refusal, Seen
-    from migration.ledger import Ledger
 
 
 class MemoryMailbox:
@@ -34,6 +41,17 @@ class MemoryMailbox:
         batches = self._pool[peer]
         return (batches[max(batches)], []) if batches else (None, [])
 
+    def at(self, peer: str, generation: int) -> Batch:
+        """Return a peer's batch of one generation.
+
+        Raises:
+            VanishedError: It is not there.
+        """
+        try:
+            return self._pool[peer][generation]
+        except KeyError:
+            raise VanishedError(f"{peer} gen {generation}") from None
+
     def publish(self, generation: int, emigrants: Migrants) -> None:
         """Offer a batch, unless this generation has been."""
         manifest, _ = pack(self._publisher, generation, emigrants)
@@ -48,7 +66,7 @@ class MemoryMailbox:
             del batches[generation]
         return old
 
-    def beat(self, generation: int) -> None:
+    def beat(self, generation: int, *, waiting_for: tuple[str, ...] = ()) -> None:
         """Do nothing: who shares a process need not be told that it lives."""
 
     def load_arrivals(self, generation: int) -> Arrivals | None:
@@ -60,22 +78,25 @@ class MemoryMailbox:
         self._inbox[generation] = arrivals
 
 
-class MemoryExchange(Exchange):
-    """Genomes travel through a dictionary."""
+def memory_exchange(
+    pool: dict[str, dict[int, Batch]], *, publisher: Publisher, migration: Migration, ledger: Notes
+) -> Exchange:
+    """Return an island's exchange through a dictionary; in lockstep it waits without an end, and without sleeping.
 
-    def __init__(
-        self,
-        pool: dict[str, dict[int, Batch]],
-        *,
-        publisher: Publisher,
-        migration: Migration,
-        ledger: Ledger,
-    ) -> None:
-        super().__init__(
-            publisher.island,
-            spec=publisher.spec,
-            migration=migration,
-            mailbox=MemoryMailbox(pool, publisher),
-            ledger=ledger,
-            seen={},
-        )
+    Args:
+        pool: What the islands share.
+        publisher: Who publishes.
+        migration: What crosses, when, and in which mode.
+        ledger: Where it is noted.
+    """
+    make: Callable[..., Exchange] = Exchange
+    if migration.mode == LOCKSTEP:
+        make = partial(LockstepExchange, patience=Patience(math.inf, clock=lambda: 0.0, sleep=lambda _: None))
+    return make(
+        publisher.island,
+        spec=publisher.spec,
+        migration=migration,
+        mailbox=MemoryMailbox(pool, publisher),
+        ledger=ledger,
+        seen={},
+    )

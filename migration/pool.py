@@ -9,6 +9,7 @@ from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Any
 
 from evo import atomic, strict_json
+from evo.config import ASYNC, MODES, flag_name
 from evo.errors import DamagedFileError, PoolMismatchError, StorageError
 from migration import locks
 from migration.untrusted import RefusedError, VanishedError, read_file
@@ -22,6 +23,7 @@ FORMAT = 1
 MAX_BYTES = 1 << 20
 RUN_ID = re.compile(r"[A-Za-z0-9_-]{1,128}")
 LOCK_CLASSES = ("flock", "soft")
+DEFAULT = {"mode": ASYNC}
 
 
 @dataclass(frozen=True)
@@ -33,19 +35,21 @@ class Pool:
         seed: Seed of all islands.
         task: Name, options and genome layout of the problem.
         lock_class: The kind of lock that excludes on this mount: flock or soft.
+        agreement: The mode of all islands, and the settings that it rests on (`evo.config.IslandConfig.agreement`).
     """
 
     run_id: str
     seed: int
     task: Mapping[str, Any]
     lock_class: str
+    agreement: Mapping[str, Any]
 
 
-def join(paths: SharedPaths, *, seed: int, task: Mapping[str, Any]) -> Pool:
+def join(paths: SharedPaths, *, seed: int, task: Mapping[str, Any], agreement: Mapping[str, Any] = DEFAULT) -> Pool:
     """Read the pool's identity, or write it as its first island.
 
     Raises:
-        PoolMismatchError: The pool is for another task, seed, genome or format.
+        PoolMismatchError: The pool is for another task, seed, genome, mode or format.
         StorageError: The directory is missing, cannot be written to, or lies on a file system that lacks what islands
             need.
     """
@@ -55,11 +59,11 @@ def join(paths: SharedPaths, *, seed: int, task: Mapping[str, Any]) -> Pool:
     pool = read(paths)
     if pool is None:
         with atomic.storage_errors("write POOL.json"):
-            _create(paths, seed=seed, task=task)
+            _create(paths, seed=seed, task=task, agreement=agreement)
         pool = read(paths)
     if pool is None:
         raise StorageError(f"{paths.identity} vanished while it was being read; is somebody deleting the pool?")
-    _check_same(paths, pool, seed=seed, task=task)
+    _check_same(paths, pool, seed=seed, task=task, agreement=agreement)
     return pool
 
 
@@ -131,7 +135,8 @@ def _parse(document: dict[str, Any]) -> Pool:
             f"the pool has format {document['format']}, this version of Atoll reads format {FORMAT}; "
             f"use another --migration-dir"
         )
-    pool = Pool(document["run_id"], document["seed"], document["task"], document["lock_class"])
+    names = ("run_id", "seed", "task", "lock_class", "agreement")
+    pool = Pool(*(document[name] for name in names))
     if not isinstance(pool.run_id, str) or not RUN_ID.fullmatch(pool.run_id):  # it becomes part of a path
         raise ValueError("no usable run id")
     if type(document["format"]) is not int or type(pool.seed) is not int or pool.lock_class not in LOCK_CLASSES:
@@ -139,10 +144,17 @@ def _parse(document: dict[str, Any]) -> Pool:
     texts = (pool.task["name"], pool.task["genome_sha256"])
     if not all(isinstance(text, str) for text in texts) or not isinstance(pool.task["options"], dict):
         raise ValueError("no usable task")
+    if pool.agreement["mode"] not in MODES or not all(map(_is_plain, pool.agreement.items())):
+        raise ValueError("no usable agreement")
     return pool
 
 
-def _create(paths: SharedPaths, *, seed: int, task: Mapping[str, Any]) -> None:
+def _is_plain(item: tuple[str, object]) -> bool:
+    """Say whether a name and its value can be shown."""
+    return type(item[1]) in {int, str} and f"{item[0]}{item[1]}".isprintable()
+
+
+def _create(paths: SharedPaths, *, seed: int, task: Mapping[str, Any], agreement: Mapping[str, Any]) -> None:
     support = locks.probe(paths.pool)
     _check_support(paths, support)
     document = {
@@ -151,6 +163,7 @@ def _create(paths: SharedPaths, *, seed: int, task: Mapping[str, Any]) -> None:
         "seed": seed,
         "task": dict(task),
         "lock_class": support.lock_class,
+        "agreement": dict(agreement),
         "mount": asdict(support),
     }
     atomic.create_file(paths.identity, strict_json.encode(document) + b"\n", durable=True)
@@ -170,7 +183,9 @@ def _check_support(paths: SharedPaths, support: locks.MountSupport) -> None:
         )
 
 
-def _check_same(paths: SharedPaths, pool: Pool, *, seed: int, task: Mapping[str, Any]) -> None:
+def _check_same(
+    paths: SharedPaths, pool: Pool, *, seed: int, task: Mapping[str, Any], agreement: Mapping[str, Any]
+) -> None:
     differences = []
     if pool.seed != seed:
         differences.append(f"--seed {pool.seed} (not {seed})")
@@ -185,8 +200,20 @@ def _check_same(paths: SharedPaths, pool: Pool, *, seed: int, task: Mapping[str,
         ]
         if not differences and pool.task["genome_sha256"] != task["genome_sha256"]:
             differences.append("the genome layout of another version of the task")
+    differences += _disagreement(pool.agreement, agreement)
     if differences:
         raise PoolMismatchError(
             f"the pool {paths.pool} was started with {', '.join(differences)}; "
             f"use the same, or another --migration-dir, or 'cli.py pool archive' to put the old run away"
         )
+
+
+def _disagreement(there: Mapping[str, Any], here: Mapping[str, Any]) -> list[str]:
+    if there["mode"] != here["mode"]:
+        members = f" --members {there['members']}" if "members" in there else ""
+        return [f"--mode {there['mode']}{members} (not {here['mode']})"]
+    return [
+        f"{flag_name(name)} {there.get(name)} (not {here.get(name)})"
+        for name in sorted({*there, *here})
+        if there.get(name) != here.get(name)
+    ]

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 import psutil
 
-from evo import runlog
+from evo import runlog, strict_json
+from evo.errors import DamagedFileError
+from evo.paths import is_island_name
 from migration import epochs
 from migration.untrusted import RefusedError, VanishedError, directory, islands_in, read_file
 
@@ -23,6 +25,8 @@ SILENT_AFTER_S = 120.0
 SILENT_AFTER_GENERATIONS = 3
 
 RUNNING, FINISHED, STOPPED, ELSEWHERE, SILENT = "running", "finished", "stopped", "elsewhere", "silent"
+WAITING = "waiting"
+ALIVE = frozenset({RUNNING, WAITING})
 ENDED = frozenset({FINISHED, STOPPED})
 
 
@@ -32,9 +36,10 @@ class IslandStatus:
 
     Attributes:
         name: The island.
-        condition: running, finished, stopped (resumable), elsewhere (on another host, where nobody here can know) or
-            silent (elsewhere, and its beat has not changed for three of its generations of watching, two minutes at
-            least).
+        condition: running, waiting (running, for another member of its lockstep), finished, stopped (resumable),
+            elsewhere (on another host, where nobody here can know) or silent (elsewhere, and its beat has not changed
+            for three of its generations of watching, two minutes at least).
+        waiting_for: Whom it waits for.
         generation: The last one finished.
         target: The one to reach.
         best: Best fitness of that generation.
@@ -57,6 +62,7 @@ class IslandStatus:
 
     name: str
     condition: str
+    waiting_for: tuple[str, ...]
     generation: int | None
     target: int | None
     best: float | None
@@ -95,10 +101,12 @@ def read_island(paths: IslandPaths) -> IslandStatus:
     ledger = runlog.read_last(paths.ledger)
     generation = line.get("generation", last.get("start", {}).get("generation"))
     condition = _condition(epoch, generation)
+    waiting_for = _waiting_for(paths, epoch) if condition in {RUNNING, ELSEWHERE} and epoch else ()
     threads, memory_mb = _process(epoch) if condition == RUNNING and epoch else (None, None)
     return IslandStatus(
         name=paths.name,
-        condition=condition,
+        condition=WAITING if waiting_for and condition == RUNNING else condition,
+        waiting_for=waiting_for,
         generation=generation,
         target=epoch.target if epoch else None,
         best=line.get("best"),
@@ -147,8 +155,8 @@ class BeatWatch:
         before, since_s = self._last[row.name]
         if beat != before:
             self._last[row.name] = (beat, now_s)
-            return _with_condition(row, RUNNING)
-        return _with_condition(row, SILENT) if now_s - since_s > _patience_s(row) else row
+            return replace(row, condition=WAITING if row.waiting_for else RUNNING)
+        return replace(row, condition=SILENT) if now_s - since_s > _patience_s(row) else row
 
 
 def _patience_s(row: IslandStatus) -> float:
@@ -191,5 +199,11 @@ def _beat(paths: IslandPaths) -> bytes:
         return b""
 
 
-def _with_condition(row: IslandStatus, condition: str) -> IslandStatus:
-    return IslandStatus(**{**asdict(row), "condition": condition})
+def _waiting_for(paths: IslandPaths, epoch: Epoch) -> tuple[str, ...]:
+    """Return whom an island says in its beat that it waits for; anything else there says nothing."""
+    try:
+        record = strict_json.parse(_beat(paths))
+        names = record["waiting_for"] if record["nonce"] == epoch.nonce else []
+        return tuple(name for name in names if is_island_name(name)) if isinstance(names, list) else ()
+    except (DamagedFileError, KeyError, TypeError):
+        return ()

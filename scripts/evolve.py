@@ -3,36 +3,36 @@
 from __future__ import annotations
 
 import contextlib
-from dataclasses import dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
 
 import filelock
 
-from evo import atomic, checkpoint, runlog
+from evo import atomic
+from evo.config import ASYNC, LOCKSTEP, REPLAY
 from evo.errors import OwnerConflictError
 from evo.island import evolve
-from evo.keeper import FileKeeper, recorded_settings
+from evo.keeper import FileKeeper
 from evo.memory import keep_freed_memory
-from evo.paths import SharedPaths, archive_name, parse_generation
+from evo.paths import SharedPaths
 from evo.stopping import StopSignal
-from evo.tasks.loader import load_task
 from evo.tasks.task import build_of, task_identity
-from migration import archive, epochs, locks, pool
+from migration import epochs, locks, pool
 from migration.batch import Publisher
-from migration.exchange import DirectoryExchange
+from migration.directory import directory_exchange
 from migration.ledger import Ledger
-from migration.untrusted import list_names
+from migration.replay import Journal
+from scripts import recording as recordings
+from scripts import replay
+from scripts.start import Start, find_start, has_logged, load_for
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
-    from pathlib import Path
+    from collections.abc import Callable, Iterator
 
-    from evo.checkpoint import Checkpoint
     from evo.config import IslandConfig
     from evo.generation import State
     from evo.paths import IslandPaths
     from evo.runlog import Record
-    from evo.tasks.task import Task
     from migration.pool import Pool
 
 SIGNAL_EXIT_CODE = 128
@@ -54,20 +54,6 @@ class Display(Protocol):
         ...
 
 
-@dataclass(frozen=True)
-class _Start:
-    """What a start found: the problem, the pool, and where to go on from."""
-
-    config: IslandConfig
-    task: Task
-    pool: Pool
-    resumed: Checkpoint | None
-
-    @property
-    def generation(self) -> int:
-        return self.resumed.state.generation if self.resumed else 0
-
-
 def run_island(config: IslandConfig, *, root: Path, is_fresh: bool, display: Display) -> int:
     """Evolve one island in this process.
 
@@ -86,32 +72,22 @@ def run_island(config: IslandConfig, *, root: Path, is_fresh: bool, display: Dis
     keep_freed_memory()
     shared = SharedPaths(root)
     paths = shared.island(config.island)
-    task = _load_task(config, config.backend)
-    joined = pool.join(shared, seed=config.seed, task=task_identity(task))
+    task = load_for(config, config.backend)
+    recording = recordings.read(Path(config.migration.replay_from)) if config.migration.mode == REPLAY else None
+    joined = pool.join(shared, seed=config.seed, task=task_identity(task), agreement=config.agreement())
     with _owned(paths, joined), StopSignal() as stop:
         pool.check_current(shared, joined)
-        _clear_leftovers(paths)
-        after = _last_epoch(shared, paths)
-        if is_fresh:
-            archived = archive.put_island_away(shared, paths, epoch=after)
-            if archived:
-                display.say(f"archived the former {config.island} to {archived}")
-        resumed = _resume(paths, config, task)
-        if resumed and resumed.backend != task.backend:
-            task = _load_task(config, resumed.backend)
-        start = _Start(config, task, joined, resumed)
-        if start.resumed and start.generation >= config.generations and _is_over(paths, start.generation):
-            display.say(
-                f"{config.island} is already at generation {start.generation}; use -g {2 * start.generation} to go on, "
-                f"or --fresh to archive it and start again"
-            )
-            return 0
-        state = _evolve(start, shared, paths, after=after, stop=stop, display=display)
-        return _farewell(state, config, paths, stop=stop, display=display)
-
-
-def _load_task(config: IslandConfig, backend: str) -> Task:
-    return load_task(config.task, dict(config.options), backend=backend, threads=config.threads)
+        start = find_start(config, task, joined, shared=shared, recording=recording, is_fresh=is_fresh, say=display.say)
+        if start.is_over:
+            display.say(_already_over(start))
+            is_done = True
+        else:
+            state = _evolve(start, shared, paths, stop=stop, display=display)
+            is_done = state.generation >= config.generations and has_logged(paths, state.generation)
+            _say_goodbye(state, config, paths, is_done=is_done, display=display)
+        if is_done and recording:
+            display.say(f"the replay equals the recording: {replay.check_whole(recording, paths)}")
+    return 0 if is_done else SIGNAL_EXIT_CODE + stop.received
 
 
 @contextlib.contextmanager
@@ -138,47 +114,12 @@ def _holder(paths: IslandPaths) -> str:
     return epochs.describe(epoch)
 
 
-def _clear_leftovers(paths: IslandPaths) -> None:
-    with atomic.storage_errors("clear what an earlier start left"):
-        for place in (paths.home, paths.checkpoints, paths.inboxes, paths.outbox, paths.epochs):
-            atomic.clear_leftovers(place)
-
-
-def _last_epoch(shared: SharedPaths, paths: IslandPaths) -> int:
-    """Return the highest epoch known here, also when a crash left an island archived by half, or archived and no more.
-
-    Raises:
-        StorageError: The file system refused.
-    """
-    with atomic.storage_errors("look for earlier starts"):
-        start = runlog.read_last(paths.log).get("start", {})
-        archived = [parse_generation(name, archive_name(paths.name)) for name in list_names(shared.archive)]
-        known = [start.get("epoch", 0), epochs.latest_number(paths), *archived]
-    return max(number for number in known if isinstance(number, int))
-
-
-def _is_over(paths: IslandPaths, generation: int) -> bool:
-    """Say whether a generation's line, which is written after all else, is in the log: a killed run may lack it."""
-    last = runlog.read_last(paths.log).get("generation", {}).get("generation")
-    return isinstance(last, int) and last >= generation
-
-
-def _resume(paths: IslandPaths, config: IslandConfig, task: Task) -> Checkpoint | None:
-    with atomic.storage_errors("read the checkpoint"):
-        newest = checkpoint.load_newest(paths)
-    if newest is not None:
-        checkpoint.check_settings(newest, recorded_settings(config, task))
-    return newest
-
-
-def _evolve(
-    start: _Start, shared: SharedPaths, paths: IslandPaths, *, after: int, stop: StopSignal, display: Display
-) -> State:
+def _evolve(start: Start, shared: SharedPaths, paths: IslandPaths, *, stop: StopSignal, display: Display) -> State:
     config, task = start.config, start.task
     with atomic.storage_errors("claim the island"):
         epoch = epochs.claim(
             paths,
-            after=after,
+            after=start.after,
             generation=start.generation,
             target=config.generations,
             population=config.population,
@@ -190,15 +131,15 @@ def _evolve(
         paths,
         config=config,
         task=task,
-        settings=recorded_settings(config, task),
-        observe=display.generation,
+        settings=start.settings,
+        observe=_observer(start, display),
     )
     keeper.start(
         {**record, "host": epoch.host, "pid": epoch.pid, "run_id": start.pool.run_id, "started_s": epoch.started_s}
     )
     ledger = Ledger(paths, observe=display.migration)
     ledger.start(record)
-    exchange = DirectoryExchange(
+    exchange = directory_exchange(
         shared,
         paths,
         publisher=Publisher(start.pool.run_id, config.island, epoch.number, epoch.nonce, task.spec),
@@ -206,12 +147,24 @@ def _evolve(
         lock_class=start.pool.lock_class,
         migration=config.migration,
         ledger=ledger,
+        journal=Journal(start.recording.files, start.recording.exports) if start.recording else None,
     )
     resumed = start.resumed.state if start.resumed else None
     return evolve(config, task, exchange=exchange, keeper=keeper, resumed=resumed, is_stopping=stop)
 
 
-def _greet(start: _Start, display: Display) -> None:
+def _observer(start: Start, display: Display) -> Callable[[Record], None]:
+    """Return who sees each line of the log: the display, and in a replay who holds it against the recording."""
+
+    def observe(record: Record) -> None:
+        display.generation(record)
+        if start.recording:
+            replay.check_line(start.recording, record)
+
+    return observe
+
+
+def _greet(start: Start, display: Display) -> None:
     config, task = start.config, start.task
     options = " ".join(f"{name}={value}" for name, value in task.options.items())
     why = f"chosen by --backend{' auto' if config.backend == 'auto' else ''}"
@@ -219,14 +172,27 @@ def _greet(start: _Start, display: Display) -> None:
     begin = f"resuming at generation {start.generation}" if start.resumed else "starting"
     display.say(f"{config.island}: {begin}, {config.population} individuals to generation {config.generations}")
     display.say(f"task {task.name} ({options}), {task.spec.size} genes, evaluator {task.backend} ({why})")
+    if config.migration.mode == LOCKSTEP:
+        display.say(f"in lockstep with {config.migration.members}: waiting for their same generation at each migration")
+    if start.recording:
+        display.say(f"replaying {start.recording.files.home}, which logged {start.recording.last} generations")
     if config.migration.is_off:
         display.say("MIGRATION IS OFF (--topology none): this island neither publishes nor imports")
 
 
-def _farewell(state: State, config: IslandConfig, paths: IslandPaths, *, stop: StopSignal, display: Display) -> int:
+def _already_over(start: Start) -> str:
+    g = start.generation
+    advice = {
+        ASYNC: f"use -g {2 * g} to go on, or --fresh to archive it and start again",
+        LOCKSTEP: "all members end there; 'cli.py pool archive' puts the run away",
+        REPLAY: "the whole recording is replayed",
+    }
+    return f"{start.config.island} is already at generation {g}; {advice[start.config.migration.mode]}"
+
+
+def _say_goodbye(state: State, config: IslandConfig, paths: IslandPaths, *, is_done: bool, display: Display) -> None:
     display.say(f"champion {state.champion.fitness:.6g} of generation {state.champion.generation}: {paths.champion}")
-    if state.generation >= config.generations:
-        display.say(f"{config.island} is done at generation {state.generation}")
-        return 0
-    display.say(f"{config.island} stopped at generation {state.generation}; the same command goes on from there")
-    return SIGNAL_EXIT_CODE + stop.received
+    how = f"is done at generation {state.generation}"
+    if not is_done:
+        how = f"stopped at generation {state.generation}; the same command goes on from there"
+    display.say(f"{config.island} {how}")

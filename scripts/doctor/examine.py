@@ -109,7 +109,7 @@ def judge_pools(measurements: Sequence[Measurement], *, cores: int) -> list[Find
 
 def judge_islands(rows: Sequence[IslandStatus], *, cores: int) -> Finding:
     """Compare the islands that run here with the cores there are."""
-    running = [row for row in rows if row.condition == status.RUNNING]
+    running = [row for row in rows if row.condition in status.ALIVE]
     threads = sum(row.threads or 0 for row in running)
     evidence = f"{len(running)} running here with {threads} threads in all, on {cores} usable cores"
     if len(running) > cores:

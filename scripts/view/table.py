@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from migration.status import FINISHED, RUNNING, STOPPED
+from migration.status import FINISHED, RUNNING, STOPPED, WAITING
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from migration.status import IslandStatus
 
 HEADER = ("island", "state", "gen", "best", "median", "exports", "imports", "refused", "gen/s", "threads", "MB")
-STYLES = {RUNNING: "green", FINISHED: "bold", STOPPED: "yellow"}
+STYLES = {RUNNING: "green", WAITING: "cyan", FINISHED: "bold", STOPPED: "yellow"}
 UNKNOWN = "-"
 GAP = 2
 WORD_COLUMNS = 2

@@ -61,10 +61,11 @@ def test_the_order_of_effects_is_the_one_that_survives_a_kill():
     _, on = STRAIGHT[0]
     here = [effect[0] for effect in on.effects]
     begin = on.effects.index(("log", 7)) + 2
-    assert here[begin : begin + 8] == [
+    assert here[begin : begin + 9] == [
         "checkpoint",
         "emigrants",
         "publish",
+        "ready",
         "collect",
         "settle",
         "champion",

@@ -15,10 +15,10 @@ from evo.paths import GENOMES, MANIFEST, IslandPaths, SharedPaths
 from evo.rng import streams
 from migration import batch, epochs
 from migration.batch import Publisher
-from migration.exchange import DirectoryExchange, Exchange
+from migration.directory import directory_exchange
 from migration.ledger import Ledger
 from migration.mailbox import DirectoryMailbox
-from migration.memory import MemoryExchange
+from migration.memory import memory_exchange
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -26,6 +26,7 @@ if TYPE_CHECKING:
 
     from migration.batch import Batch
     from migration.epochs import Epoch
+    from migration.exchange import Exchange
     from migration.inbox import Arrivals
 
 SEED = 7
@@ -140,7 +141,7 @@ class OnDisk:
         epoch = self.epoch(island, generation)
         ledger = Ledger(self.paths(island))
         ledger.start({"epoch": epoch.number, "generation": generation})
-        return DirectoryExchange(
+        return directory_exchange(
             self.shared,
             self.paths(island),
             publisher=publisher(island, epoch.number, nonce=epoch.nonce),
@@ -165,4 +166,4 @@ class InMemory:
     def island(self, island: str, **migration: Any) -> Exchange:
         ledger = Ledger(self.paths(island))
         ledger.start({"epoch": 1, "generation": 0})
-        return MemoryExchange(self.pool, publisher=publisher(island), migration=Migration(**migration), ledger=ledger)
+        return memory_exchange(self.pool, publisher=publisher(island), migration=Migration(**migration), ledger=ledger)

@@ -58,7 +58,7 @@ def test_each_thing_a_mount_cannot_do_is_a_warning(lost: str) -> None:
 
 
 def test_a_pool_made_for_other_locks_is_a_warning() -> None:
-    assert examine.judge_mount(GOOD_MOUNT, Pool("id", 1, {}, "soft")).verdict == "warning"
+    assert examine.judge_mount(GOOD_MOUNT, Pool("id", 1, {}, "soft", {"mode": "async"})).verdict == "warning"
 
 
 def test_a_limit_works_before_loading_and_not_after() -> None:

@@ -13,6 +13,7 @@ from scripts.view import table
 ROW = IslandStatus(
     name="island-01",
     condition="running",
+    waiting_for=(),
     generation=12,
     target=150,
     best=123.456,

@@ -1,0 +1,153 @@
+"""What a start of an island finds, and where it goes on from; its caller owns the island."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from evo import atomic, checkpoint, runlog
+from evo.config import LOCKSTEP
+from evo.keeper import recorded_settings
+from evo.paths import archive_name, parse_generation
+from evo.tasks.loader import load_task
+from migration import archive, epochs, lockstep
+from migration.untrusted import list_names
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+
+    from evo.checkpoint import Checkpoint
+    from evo.config import IslandConfig
+    from evo.paths import IslandPaths, SharedPaths
+    from evo.tasks.task import Task
+    from migration.pool import Pool
+    from scripts.recording import Recording
+
+
+@dataclass(frozen=True)
+class Start:
+    """All that decides how an island goes on.
+
+    Attributes:
+        config: What to compute.
+        task: The problem.
+        pool: The archipelago.
+        recording: What a replay is held against.
+        settings: What log and checkpoint record.
+        after: The highest epoch before this start.
+        resumed: The checkpoint to go on from.
+        is_over: Nothing is left to compute or to publish.
+    """
+
+    config: IslandConfig
+    task: Task
+    pool: Pool
+    recording: Recording | None
+    settings: Mapping[str, Any]
+    after: int
+    resumed: Checkpoint | None
+    is_over: bool
+
+    @property
+    def generation(self) -> int:
+        """Where it goes on from."""
+        return self.resumed.state.generation if self.resumed else 0
+
+
+def find_start(
+    config: IslandConfig,
+    task: Task,
+    pool: Pool,
+    *,
+    shared: SharedPaths,
+    recording: Recording | None,
+    is_fresh: bool,
+    say: Callable[[str], None],
+) -> Start:
+    """Clear what a killed process left, archive what is not wanted any more, and find the checkpoint to go on from.
+
+    Args:
+        config: What to compute.
+        task: The problem.
+        pool: The archipelago.
+        shared: Its files.
+        recording: What a replay is held against.
+        is_fresh: Archive what the island has and start again.
+        say: Shows one line.
+
+    Raises:
+        AtollError: What the user has to know.
+    """
+    paths = shared.island(config.island)
+    _clear_leftovers(paths)
+    after = _last_epoch(shared, paths)
+    if is_fresh:
+        keep_published = config.migration.mode == LOCKSTEP  # others may need it yet, and it will be the same
+        archived = archive.put_island_away(shared, paths, epoch=after, keep_published=keep_published)
+        if archived:
+            say(f"archived the former {config.island} to {archived}")
+    settings = _settings(config, task, recording)
+    with atomic.storage_errors("read the checkpoint"):
+        resumed = checkpoint.load_newest(paths)
+        if resumed is not None:
+            checkpoint.check_settings(resumed, settings)
+        lost = _first_lost(config, task, pool, paths)
+        if resumed and lost is not None and lost < resumed.state.generation:
+            resumed = checkpoint.load_newest(paths, at_most=lost)
+            checkpoint.drop_newer(paths, resumed.state.generation if resumed else 0)
+            say(f"gen-{lost} of {config.island} is not in the pool any more; going back to where it is made again")
+    if resumed and resumed.backend != task.backend:
+        task = load_for(config, resumed.backend)
+    generation = resumed.state.generation if resumed else 0
+    is_over = lost is None and generation >= config.generations and has_logged(paths, generation)
+    return Start(config, task, pool, recording, settings, after, resumed, is_over)
+
+
+def load_for(config: IslandConfig, backend: str) -> Task:
+    """Load an island's task.
+
+    Raises:
+        ConfigError: The task, an option or the backend cannot be had.
+    """
+    return load_task(config.task, dict(config.options), backend=backend, threads=config.threads)
+
+
+def has_logged(paths: IslandPaths, generation: int) -> bool:
+    """Say whether a generation's line, which is written after all else, is in the log: a killed run may lack it."""
+    last = runlog.read_last(paths.log).get("generation", {}).get("generation")
+    return isinstance(last, int) and last >= generation
+
+
+def _clear_leftovers(paths: IslandPaths) -> None:
+    with atomic.storage_errors("clear what an earlier start left"):
+        for place in (paths.home, paths.checkpoints, paths.inboxes, paths.outbox, paths.epochs):
+            atomic.clear_leftovers(place)
+
+
+def _last_epoch(shared: SharedPaths, paths: IslandPaths) -> int:
+    """Return the highest epoch known here, also when a crash left an island archived by half, or archived and no more.
+
+    Raises:
+        StorageError: The file system refused.
+    """
+    with atomic.storage_errors("look for earlier starts"):
+        start = runlog.read_last(paths.log).get("start", {})
+        archived = [parse_generation(name, archive_name(paths.name)) for name in list_names(shared.archive)]
+        known = [start.get("epoch", 0), epochs.latest_number(paths), *archived]
+    return max(number for number in known if isinstance(number, int))
+
+
+def _settings(config: IslandConfig, task: Task, recording: Recording | None) -> dict[str, Any]:
+    if recording is None:
+        return recorded_settings(config, task)
+    chosen = {} if config.backend == recording.backend else {"backend": config.backend}
+    return {**recording.settings, **chosen}
+
+
+def _first_lost(config: IslandConfig, task: Task, pool: Pool, paths: IslandPaths) -> int | None:
+    """In lockstep, return the first generation that must be published again, up to the newest checkpoint."""
+    kept = checkpoint.kept(paths)
+    if config.migration.mode != LOCKSTEP or not kept:
+        return None
+    every = config.migration.migrate_every
+    return lockstep.first_lost(paths, range(every, kept[-1] + 1, every), run_id=pool.run_id, spec=task.spec)

@@ -60,6 +60,7 @@ def replace_file(path: Path, data: bytes, *, durable: bool) -> None:
     temporary = _write_temporary(path, data, durable=durable)
     try:
         os.replace(temporary, path)  # noqa: PTH105 - one spelling for every system call of this module
+        _check_moved(temporary)
     except OSError:
         temporary.unlink(missing_ok=True)
         raise
@@ -71,17 +72,19 @@ def create_file(path: Path, data: bytes, *, durable: bool) -> bool:
     """Put `data` at `path` unless something is there; say whether this call did it.
 
     A hard link refuses an existing name on every file system that has links, network ones included. Its answer may
-    get lost there, so the link count of our own file decides, not the error.
+    get lost there, so the link count of our own file decides, whatever the answer was.
     """
     temporary = _write_temporary(path, data, durable=durable)
     try:
+        refusal = OSError(errno.EIO, "a link was reported as made, and is not there", str(path))
         try:
             os.link(temporary, path)
         except OSError as error:
-            if temporary.stat().st_nlink < 2:
-                if error.errno == errno.EEXIST:
-                    return False
-                raise
+            refusal = error
+        if temporary.stat().st_nlink < 2:
+            if refusal.errno == errno.EEXIST:
+                return False
+            raise refusal
     finally:
         temporary.unlink(missing_ok=True)
     if durable:
@@ -109,6 +112,7 @@ def create_directory(path: Path, files: Mapping[str, bytes], *, tag: str, durabl
         if durable:
             sync_directory(temporary)
         os.rename(temporary, path)  # noqa: PTH104
+        _check_moved(temporary)
     except OSError:
         remove_directory(temporary)
         raise
@@ -144,6 +148,7 @@ def mend_tail(path: Path) -> None:
 def move(source: Path, target: Path) -> None:
     """Rename within the file system."""
     os.rename(source, target)  # noqa: PTH104
+    _check_moved(source)
 
 
 def remove_file(path: Path) -> None:
@@ -174,6 +179,12 @@ def sync_directory(path: Path) -> None:
         os.fsync(descriptor)
     finally:
         os.close(descriptor)
+
+
+def _check_moved(source: Path) -> None:
+    """Take no rename's word for it: what is acknowledged must be there."""
+    if os.path.lexists(source):
+        raise OSError(errno.EIO, "a rename was reported as done, and is not", str(source))
 
 
 def _write_temporary(path: Path, data: bytes, *, durable: bool) -> Path:

@@ -340,3 +340,20 @@ def test_a_full_disk_is_reported_with_the_file_it_stopped(monkeypatch, tmp_path,
     place = traced(monkeypatch, operation, tmp_path / "count")[0].names.index("write")
     _, error = traced(monkeypatch, operation, tmp_path / "f", fail_at=place)
     assert error.filename.startswith(str(tmp_path))
+
+
+@pytest.mark.parametrize("operation", OPERATIONS)
+def test_a_file_system_that_says_done_and_did_nothing_is_not_believed(tmp_path, monkeypatch, operation):
+    for name in ("rename", "replace", "link"):
+        monkeypatch.setattr(os, name, lambda *_: None)
+    with pytest.raises(OSError, match="and is not") as caught:
+        operation(tmp_path / "new")
+    assert caught.value.errno == errno.EIO
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_move_that_did_nothing_is_not_believed(tmp_path, monkeypatch):
+    monkeypatch.setattr(os, "rename", lambda *_: None)
+    (tmp_path / "old").touch()
+    with pytest.raises(OSError, match="and is not"):
+        atomic.move(tmp_path / "old", tmp_path / "new")

@@ -111,10 +111,11 @@ def read(path: Path) -> Arrivals | None:
         ResumeError: It is of another version.
         StorageError: It cannot be read.
     """
-    if not path.exists():
-        return None
     with atomic.storage_errors("read the inbox"):
-        data = path.read_bytes()
+        try:
+            data = path.read_bytes()
+        except FileNotFoundError:
+            return None
     try:
         return decode(data)
     except DamagedFileError as error:
@@ -122,8 +123,14 @@ def read(path: Path) -> Arrivals | None:
 
 
 def newest_before(paths: IslandPaths, generation: int) -> Arrivals | None:
-    """Return the last import before `generation`, or None."""
-    numbers = (parse_generation(name, CHECKPOINT_NAME) for name in list_names(paths.inboxes))
+    """Return the last import before `generation`, or None.
+
+    Raises:
+        ResumeError: Its record is not intact, or of another version.
+        StorageError: The inbox cannot be read.
+    """
+    with atomic.storage_errors("look into the inbox"):
+        numbers = [parse_generation(name, CHECKPOINT_NAME) for name in list_names(paths.inboxes)]
     earlier = [n for n in numbers if n is not None and n < generation]
     return load(paths, max(earlier)) if earlier else None
 

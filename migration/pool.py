@@ -58,12 +58,10 @@ def join(paths: SharedPaths, *, seed: int, task: Mapping[str, Any], agreement: M
         atomic.make_directory(paths.locks)
     pool = read(paths)
     if pool is None:
-        with atomic.storage_errors("write POOL.json"):
-            _create(paths, seed=seed, task=task, agreement=agreement)
-        pool = read(paths)
-    if pool is None:
-        raise StorageError(f"{paths.identity} vanished while it was being read; is somebody deleting the pool?")
+        pool = _create_or_read(paths, seed=seed, task=task, agreement=agreement)
     _check_same(paths, pool, seed=seed, task=task, agreement=agreement)
+    with atomic.storage_errors("clear what an earlier start left in the pool"):
+        atomic.clear_leftovers(paths.pool)  # probes and drafts of POOL.json: of no use to anybody once there is one
     return pool
 
 
@@ -75,7 +73,9 @@ def check_current(paths: SharedPaths, joined: Pool) -> None:
         StorageError: POOL.json cannot be read.
     """
     archived = paths.archived_run(joined.run_id)
-    if archived.exists():
+    with atomic.storage_errors("look whether this run is being archived"):
+        is_archived = archived.exists()
+    if is_archived:
         raise PoolMismatchError(
             f"this run is being archived to {archived}; 'cli.py pool archive' completes that, and then the same "
             f"command starts a new run (to keep the run instead, remove that folder once nothing is left in it)"
@@ -89,13 +89,16 @@ def check_directory(paths: SharedPaths) -> None:
     """Refuse a directory whose parent is missing: more likely a typing error than a wish.
 
     Raises:
-        StorageError: It is so.
+        StorageError: It is so, or nobody can say.
     """
-    if not paths.root.exists() and not paths.root.absolute().parent.is_dir():
+    with atomic.storage_errors("look at the shared directory"):
+        is_there, is_directory = paths.root.exists(), paths.root.is_dir()
+        can_be_made = is_there or paths.root.absolute().parent.is_dir()
+    if not can_be_made:
         raise StorageError(
             f"{paths.root.absolute().parent} does not exist; create it, or choose another --migration-dir"
         )
-    if paths.root.exists() and not paths.root.is_dir():
+    if is_there and not is_directory:
         raise StorageError(f"{paths.root} is not a directory; choose another --migration-dir")
 
 
@@ -152,6 +155,21 @@ def _parse(document: dict[str, Any]) -> Pool:
 def _is_plain(item: tuple[str, object]) -> bool:
     """Say whether a name and its value can be shown."""
     return type(item[1]) in {int, str} and f"{item[0]}{item[1]}".isprintable()
+
+
+def _create_or_read(paths: SharedPaths, *, seed: int, task: Mapping[str, Any], agreement: Mapping[str, Any]) -> Pool:
+    try:
+        with atomic.storage_errors("write POOL.json"):
+            _create(paths, seed=seed, task=task, agreement=agreement)
+    except StorageError:
+        pool = read(paths)  # whoever came first has cleared away what we were about to try
+        if pool is None:
+            raise
+        return pool
+    pool = read(paths)
+    if pool is None:
+        raise StorageError(f"{paths.identity} vanished while it was being read; is somebody deleting the pool?")
+    return pool
 
 
 def _create(paths: SharedPaths, *, seed: int, task: Mapping[str, Any], agreement: Mapping[str, Any]) -> None:

@@ -104,7 +104,8 @@ def _owned(paths: IslandPaths, joined: Pool) -> Iterator[None]:
     try:
         yield
     finally:
-        lock.release()
+        with contextlib.suppress(OSError):  # the end of the process, which is next, lets go of it anyway
+            lock.release()
 
 
 def _holder(paths: IslandPaths) -> str:

@@ -99,7 +99,55 @@ def test_another_format_is_refused(paths):
         join(paths)
 
 
-@pytest.mark.parametrize("field", ["format", "run_id", "seed", "task", "lock_class"])
+LOCKSTEP = {"mode": "lockstep", "members": "a,b,c", "migrate_every": 10, "generations": 150, "migrants": 5}
+
+
+@pytest.mark.parametrize("agreement", [{"mode": "async"}, {"mode": "replay"}, LOCKSTEP])
+def test_a_pool_keeps_what_its_first_island_agreed_to(paths, agreement):
+    assert join(paths, agreement=agreement).agreement == agreement
+    assert join(paths, agreement=agreement) == pool.read(paths)
+
+
+@pytest.mark.parametrize(
+    ("changes", "words"),
+    [
+        ({"members": "a,b,c,d"}, r"--members a,b,c \(not a,b,c,d\)"),
+        ({"migrate_every": 5}, r"--migrate-every 10 \(not 5\)"),
+        ({"generations": 300}, r"--generations 150 \(not 300\)"),
+        ({"migrants": 4, "members": "a,b"}, r"--members a,b,c \(not a,b\), --migrants 5 \(not 4\)"),
+    ],
+)
+def test_other_terms_of_a_lockstep_are_refused_and_named(paths, changes, words):
+    join(paths, agreement=LOCKSTEP)
+    with pytest.raises(PoolMismatchError, match=f"{words}; use the same"):
+        join(paths, agreement={**LOCKSTEP, **changes})
+
+
+@pytest.mark.parametrize(
+    ("there", "here", "words"),
+    [
+        (LOCKSTEP, {"mode": "async"}, r"--mode lockstep --members a,b,c \(not async\)"),
+        ({"mode": "async"}, LOCKSTEP, r"--mode async \(not lockstep\)"),
+        ({"mode": "replay"}, {"mode": "async"}, r"--mode replay \(not async\)"),
+    ],
+)
+def test_islands_of_two_modes_do_not_share_a_pool(paths, there, here, words):
+    join(paths, agreement=there)
+    with pytest.raises(PoolMismatchError, match=f"{words}; use the same"):
+        join(paths, agreement=here)
+
+
+@pytest.mark.parametrize(
+    "agreement",
+    [{}, {"mode": "other"}, {"mode": ["async"]}, {**LOCKSTEP, "members": ["a"]}, {**LOCKSTEP, "\x1b[2J": 1}],
+)
+def test_an_agreement_that_says_nothing_or_cannot_be_shown_is_damage(paths, agreement):
+    plant(paths, {**good(paths), "agreement": agreement})
+    with pytest.raises(PoolMismatchError, match="damaged"):
+        join(paths)
+
+
+@pytest.mark.parametrize("field", ["format", "run_id", "seed", "task", "lock_class", "agreement"])
 @pytest.mark.parametrize("value", [None, [], {}, "", 1.5, True, "x" * 1000, "\x1b[2J"])
 def test_a_field_of_another_kind_is_damage(paths, field, value):
     plant(paths, {**good(paths), field: value})
@@ -121,7 +169,7 @@ def test_an_unknown_kind_of_lock_is_damage(paths):
         join(paths)
 
 
-@pytest.mark.parametrize("field", ["format", "run_id", "seed", "task", "lock_class"])
+@pytest.mark.parametrize("field", ["format", "run_id", "seed", "task", "lock_class", "agreement"])
 def test_a_missing_field_is_damage(paths, field):
     document = good(paths)
     del document[field]
@@ -229,3 +277,23 @@ def test_a_mount_without_hard_links_is_not_taken_for_one_that_may_not_be_written
     monkeypatch.setattr(os, "link", refuse)
     with pytest.raises(StorageError, match="makes no hard links"):
         join(paths)
+
+
+def test_a_start_clears_the_probes_and_drafts_of_those_who_died_making_the_pool(paths):
+    join(paths)
+    (paths.pool / ".tmp-probe-1").mkdir()
+    (paths.pool / ".tmp-POOL.json-1").touch()
+    join(paths)
+    assert sorted(path.name for path in paths.pool.iterdir()) == ["POOL.json", "locks"]
+
+
+def test_who_is_cleared_away_while_trying_obeys_the_pool_that_is_there(paths, monkeypatch):
+    """The first of many has made the pool, and its clearing takes the others' probes from under them."""
+
+    def probe(_):
+        monkeypatch.undo()
+        join(paths)
+        raise FileNotFoundError
+
+    monkeypatch.setattr(locks, "probe", probe)
+    assert join(paths) == pool.read(paths)

@@ -211,3 +211,23 @@ def test_a_champions_file_does_not_tell_how_large_the_islands_table_has_grown(tm
         checkpoint.save_champion(tmp_path / "c", replace(champion, individual=individual), island="a", task={})
         files.append((tmp_path / "c").read_bytes())
     assert files[0] == files[1]
+
+
+def test_an_earlier_one_can_be_gone_back_to_and_is_then_the_newest(paths):
+    for generation in (10, 20):
+        checkpoint.save(paths, at(generation))
+    assert checkpoint.kept(paths) == [10, 20]
+    assert checkpoint.load_newest(paths, at_most=19).state.generation == 10
+    assert checkpoint.load_newest(paths, at_most=20).state.generation == 20
+    assert checkpoint.load_newest(paths, at_most=9) is None
+    checkpoint.drop_newer(paths, 10)
+    assert checkpoint.kept(paths) == [10]
+    checkpoint.save(paths, at(15))
+    assert checkpoint.kept(paths) == [10, 15]
+    checkpoint.drop_newer(paths, 0)
+    assert checkpoint.kept(paths) == []
+
+
+def test_how_long_to_wait_may_change():
+    before = replace(at(10), settings={**SETTINGS, "lockstep_timeout_s": 60.0})
+    checkpoint.check_settings(before, {**SETTINGS, "lockstep_timeout_s": 600.0})

@@ -135,6 +135,49 @@ def test_too_few_kept_generations_are_refused(keep):
         make(keep_generations=keep)
 
 
+def lockstep(**values):
+    return make(**{"mode": "lockstep", "members": "island-02,island-01", **values})
+
+
+def test_members_are_a_set():
+    assert lockstep() == lockstep(members="island-01,island-02")
+    assert lockstep().migration.members == "island-01,island-02"
+
+
+@pytest.mark.parametrize(
+    ("values", "words"),
+    [
+        ({"members": ""}, "--mode lockstep and --members go together"),
+        ({"mode": "async"}, "--mode lockstep and --members go together; got --mode async"),
+        ({"mode": "async", "members": "", "replay_from": "f"}, "--mode replay and --replay-from go together"),
+        ({"mode": "replay", "members": ""}, "--mode replay and --replay-from go together"),
+        ({"members": "island-02"}, "this one too; island-01 is not among island-02"),
+        ({"members": "island-01,island-01"}, "different islands"),
+        ({"members": "island-01,"}, "island name ''"),
+        ({"members": "island-01, island-02"}, "island name ' island-02'"),
+        ({"members": ",".join(["island-01", *(f"i{n}" for n in range(1024))])}, "at most 1024"),
+        ({"topology": "none"}, "--mode lockstep and --topology none contradict"),
+        ({"keep_generations": 3}, "--keep-generations must be 0 .* with --mode lockstep"),
+        ({"lockstep_timeout_s": -1.0}, "--lockstep-timeout-s must be at least"),
+    ],
+)
+def test_a_mode_that_cannot_work_is_refused(values, words):
+    with pytest.raises(ConfigError, match=words):
+        lockstep(**values)
+
+
+def test_what_a_pool_must_agree_on_depends_on_the_mode():
+    assert make().agreement() == {"mode": "async"}
+    assert make(mode="replay", replay_from="f").agreement() == {"mode": "replay"}
+    assert lockstep(migrate_every=7, generations=21, migrants=3).agreement() == {
+        "mode": "lockstep",
+        "members": "island-01,island-02",
+        "migrate_every": 7,
+        "generations": 21,
+        "migrants": 3,
+    }
+
+
 @pytest.mark.parametrize(
     ("values", "flag"),
     [({"population": 5}, "--migrants"), ({"population": 4, "migrants": 1}, "--tournament-size")],

@@ -6,13 +6,15 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from evo import checkpoint
+from evo import checkpoint, island
 from tests.evo.lives import (
     KilledError,
+    Memory,
     configured,
     disk,
     fingerprint,
     live,
+    never,
     outcome,
     stopping_after,
 )
@@ -186,3 +188,67 @@ def test_how_often_it_is_saved_changes_nothing(setting):
 
 def test_alone_is_the_same_as_with_migration_off():
     assert fingerprint(live(configured(), is_alone=True)[0]) == fingerprint(STRAIGHT[3][0])
+
+
+# Waiting for others
+
+
+class Late(Memory):
+    """An exchange that is ready only when it has been asked so many times."""
+
+    def __init__(self, on, asked_in_vain):
+        super().__init__(on)
+        self._n = asked_in_vain
+        self._left = asked_in_vain
+
+    def is_ready(self, generation, *, streams):
+        super().is_ready(generation, streams=streams)
+        self._left -= 1
+        if self._left >= 0:
+            return False
+        self._left = self._n
+        return True
+
+
+def steps(on, asked_in_vain, *, is_stopping=never, config=CONFIGS[0]):
+    """Return the pauses of a life that waits at each migration, and its last state."""
+    memory = Late(on, asked_in_vain)
+    resumed = checkpoint.decode(on.checkpoint).state if on.checkpoint else None
+    life = island.live(
+        config, Weather(), exchange=memory, keeper=memory, resumed=resumed, is_stopping=is_stopping, clock=lambda: 0.0
+    )
+    pauses = []
+    while True:
+        try:
+            pauses.append(next(life))
+        except StopIteration as ending:
+            return pauses, ending.value
+
+
+@given(st.integers(0, 4))
+def test_it_pauses_once_it_has_published_and_as_often_as_it_waits(asked_in_vain):
+    pauses, state = steps(disk(), asked_in_vain)
+    migrations = len(STRAIGHT[0][1].offered)
+    assert pauses == [False, *[True] * asked_in_vain] * migrations
+    assert fingerprint(state) == fingerprint(STRAIGHT[0][0])
+
+
+def test_nothing_is_collected_before_it_is_ready_and_all_is_on_offer():
+    on = disk()
+    steps(on, 2)
+    kinds = [effect[0] for effect in on.effects]
+    asked = [i for i, kind in enumerate(kinds) if kind == "ready"]
+    assert kinds[asked[0] - 1 : asked[0] + 4] == ["publish", "ready", "ready", "ready", "collect"]
+
+
+@given(st.lists(st.integers(1, 12), max_size=4))
+def test_told_to_stop_while_it_waits_it_leaves_with_a_checkpoint_and_without_a_line(stops):
+    on = disk()
+    for stop in stops:
+        _, state = steps(on, 3, is_stopping=stopping_after(stop))
+        assert checkpoint.decode(on.checkpoint).state.generation == state.generation
+        if on.effects[-2][0] == "ready":
+            assert on.effects[-1] == ("champion", state.generation)
+    _, state = steps(on, 3)
+    assert fingerprint(state) == fingerprint(STRAIGHT[0][0])
+    assert outcome(on) == outcome(STRAIGHT[0][1])

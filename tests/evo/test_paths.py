@@ -11,6 +11,8 @@ from evo.paths import (
     CHECKPOINT_NAME,
     EPOCH_NAME,
     IslandPaths,
+    PrivateFiles,
+    RecordedIsland,
     SharedPaths,
     archive_name,
     check_island_name,
@@ -26,7 +28,8 @@ generations = st.integers(0, 10**9)
 
 def files(paths):
     """Return every path of one island."""
-    plain = [getattr(paths, name) for name, kind in vars(IslandPaths).items() if isinstance(kind, property)]
+    names = {**vars(PrivateFiles), **vars(IslandPaths)}
+    plain = [getattr(paths, name) for name, kind in names.items() if isinstance(kind, property)]
     return [*plain, paths.checkpoint(7), paths.inbox(7), paths.publication(7), paths.epoch(7)]
 
 
@@ -139,3 +142,12 @@ def test_only_one_spelling_names_a_generation(name):
 def test_names_no_generation(name):
     assert parse_generation(name) is None
     assert parse_generation(f"{name}.safetensors", CHECKPOINT_NAME) is None
+
+
+def test_a_private_folder_has_the_same_names_wherever_it_is():
+    """An archived island is read by the same spelling as a living one."""
+    island = SharedPaths(ROOT).island("a")
+    elsewhere = RecordedIsland(ROOT / "old" / "a-3" / "private")
+    for name in ("checkpoints", "inboxes", "log", "ledger", "migration_log", "champion"):
+        assert getattr(elsewhere, name).relative_to(elsewhere.home) == getattr(island, name).relative_to(island.home)
+    assert elsewhere.inbox(10).relative_to(elsewhere.home) == island.inbox(10).relative_to(island.home)

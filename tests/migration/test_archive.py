@@ -187,3 +187,13 @@ def test_a_call_cut_short_is_completed_by_the_next_one(shared: SharedPaths, monk
     target = archive.put_away(shared, archive.look(shared))
     assert target is not None
     assert sorted(path.name for path in target.iterdir()) == ["islands", "migration_pool"]
+
+
+def test_what_is_published_can_stay(shared: SharedPaths) -> None:
+    paths = shared.island("a")
+    atomic.make_directory(paths.home)
+    target = archive.put_island_away(shared, paths, epoch=7, keep_published=True)
+    assert target is not None
+    assert [place.name for place in target.iterdir()] == ["private"]
+    assert paths.outbox.is_dir()
+    assert not paths.home.exists()

@@ -13,7 +13,7 @@ from evo.config import Migration
 from evo.rng import streams
 from migration import batch
 from migration.batch import Batch
-from migration.draw import draw
+from migration.draw import choose, draw
 from migration.inbox import Refusal
 from migration.untrusted import MAX_ISLANDS, Reason
 from tests.migration.archipelago import SEED, SPEC, gene_names, migrants_of, publisher
@@ -158,3 +158,11 @@ def test_ancestors_known_already_need_no_room():
     found = pick(Shelves({"a": shelf("a", 6)}), 5, known=known)
     assert len(found.migrants) == 5
     assert found.refusals == ()
+
+
+@given(st.integers(1, 5), st.integers(0, 300), st.sampled_from(["full", "ring", "random-2"]))
+def test_whom_is_drawn_from_is_known_before_anything_is_on_the_shelves(k, generation, topology):
+    migration = Migration(migrants=k, topology=topology)
+    chosen, _ = choose(ME, tuple("bcd"), migration=migration, streams=streams(SEED, ME, generation))
+    found = pick(Shelves({name: shelf(name, 9) for name in "bcd"}), k, topology=topology, generation=generation)
+    assert Counter(source.island for source in found.sources) == chosen

@@ -120,3 +120,13 @@ def test_the_largest_import_there_can_be_is_read_again():
 
 def test_refused_counts_the_refusals():
     assert dataclasses.replace(arrivals(), refusals=(Refusal("b", 1, "damaged", ""),) * 2).refused == 2
+
+
+def test_a_record_by_itself_is_read_without_advice_for_its_island(paths):
+    """A replay reads another island's; starting that one afresh would be no help."""
+    assert inbox.read(paths.inbox(10)) is None
+    inbox.save(paths, 10, arrivals())
+    assert same(inbox.read(paths.inbox(10)), arrivals())
+    paths.inbox(10).write_bytes(b"")
+    with pytest.raises(DamagedFileError, match=f"{paths.inbox(10)}"):
+        inbox.read(paths.inbox(10))

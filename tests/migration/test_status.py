@@ -99,6 +99,53 @@ def test_an_island_with_long_generations_is_given_three_of_them(
     assert [watch.look()[0].condition for _ in range(3)] == ["elsewhere", "elsewhere", "silent"]
 
 
+def beat(paths: IslandPaths, epoch: Epoch, waiting_for: object, **others: object) -> None:
+    record = {"nonce": epoch.nonce, "waiting_for": waiting_for, **others}
+    atomic.replace_file(paths.beat, json.dumps(record).encode(), durable=False)
+
+
+def test_who_waits_is_waiting_and_still_lives(shared: SharedPaths) -> None:
+    paths = shared.island("a")
+    epoch = live(paths, generation=10)
+    beat(paths, epoch, ["b", "c"])
+    row = status.read_island(paths)
+    assert (row.condition, row.waiting_for) == ("waiting", ("b", "c"))
+    assert row.condition in status.ALIVE
+    assert row.threads is not None
+    beat(paths, epoch, [])
+    assert status.read_island(paths).condition == "running"
+
+
+@pytest.mark.parametrize("fields", [{"pid": 2**22 + 1}, {"nonce": "another start"}])
+def test_the_beat_of_a_process_that_ended_says_nothing(fields: dict[str, object], shared: SharedPaths) -> None:
+    paths = shared.island("a")
+    epoch = live(paths, generation=10)
+    beat(paths, epoch, ["b"])
+    change(paths, epoch, **fields)
+    assert status.read_island(paths).condition != "waiting"
+
+
+@pytest.mark.parametrize("waiting_for", ["b", None, 3, [3], {"b": 1}, ["../b"], ["\x1b[2J"], [["b"]]])
+def test_a_strange_beat_says_nothing(waiting_for: object, shared: SharedPaths) -> None:
+    paths = shared.island("a")
+    beat(paths, live(paths, generation=10), waiting_for)
+    assert status.read_island(paths).condition == "running"
+
+
+def test_who_waits_on_another_host_beats_and_is_not_silent(shared: SharedPaths) -> None:
+    paths = shared.island("a")
+    epoch = live(paths, generation=7)
+    change(paths, epoch, host="far-away")
+    now_s = 0.0
+    watch = status.BeatWatch(shared, clock=lambda: now_s)
+    seen = []
+    for i in range(5):
+        beat(paths, epoch, ["b"], sequence=i)
+        seen.append(watch.look()[0].condition)
+        now_s += status.SILENT_AFTER_S * 2
+    assert seen == ["elsewhere", *["waiting"] * 4]
+
+
 def test_after_a_restart_the_superseded_generations_do_not_count(shared: SharedPaths) -> None:
     paths = shared.island("a")
     live(paths, generation=17)

@@ -1,0 +1,441 @@
+"""Laws of lockstep: an import is a function of members, seed and generation; and no waiting is without an end."""
+
+from __future__ import annotations
+
+import errno
+import itertools
+import os
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from evo import atomic
+from evo.config import Migration
+from evo.errors import FencedError, LockstepTimeoutError, ResumeError, StorageError
+from evo.paths import GENOMES, MANIFEST
+from evo.rng import streams
+from migration import epochs
+from migration.draw import choose
+from migration.ledger import Ledger
+from migration.lockstep import FIRST_PAUSE_S, LONGEST_PAUSE_S, LockstepExchange, Patience, first_lost
+from migration.mailbox import BEAT_INTERVAL_S, MAX_WAITED_FOR
+from migration.untrusted import Reason, RefusedError
+from tests.migration.archipelago import (
+    RUN_ID,
+    SEED,
+    SPEC,
+    InMemory,
+    OnDisk,
+    collect,
+    damage,
+    gene_names,
+    migrants_of,
+    packed,
+    publisher,
+    read_ledger,
+    write_batch,
+)
+
+MEMBERS = "a,b,c,d"
+LOCKSTEP = {"mode": "lockstep", "members": MEMBERS}
+
+
+def member(world, name, **migration):
+    return world.island(name, **{**LOCKSTEP, **migration})
+
+
+def publish(world, name, *generations):
+    exchange = member(world, name)
+    for generation in generations:
+        exchange.publish(generation, migrants_of(name, generation))
+
+
+def is_ready(exchange, name, generation):
+    return exchange.is_ready(generation, streams=streams(SEED, name, generation))
+
+
+def imported(world, name, generation, **migration):
+    """Import as a member does, all others having published; return what came as values."""
+    exchange = member(world, name, **migration)
+    exchange.publish(generation, migrants_of(name, generation))
+    assert is_ready(exchange, name, generation)
+    found = collect(exchange, name, generation)
+    population = found.migrants.population
+    return found.migrants.ids, population.genes.tobytes(), gene_names(population), found.refusals, found.peers
+
+
+# Exactly the batches of the same generation
+
+
+def test_a_member_is_ready_when_all_it_draws_from_have_published_this_very_generation(world):
+    a = member(world, "a", migrants=30)  # so many draws that nobody is left out
+    a.publish(10, migrants_of("a", 10))
+    for name in "bcd":
+        assert not is_ready(a, "a", 10)
+        publish(world, name, 9, 11, 20)
+        assert not is_ready(a, "a", 10)
+        publish(world, name, 10)
+    assert is_ready(a, "a", 10)
+    assert {source.generation for source in collect(a, "a", 10).sources} == {10}
+
+
+def test_only_those_are_waited_for_whom_the_draw_names(world):
+    one = Migration(migrants=1)
+    a = member(world, "a", migrants=one.migrants)
+    for generation in range(10, 100, 10):
+        draws, _ = choose("a", ("b", "c", "d"), migration=one, streams=streams(SEED, "a", generation))
+        [drawn] = draws
+        a.publish(generation, migrants_of("a", generation))
+        for name in sorted({*"bcd"} - {drawn}):
+            publish(world, name, generation)
+        assert not is_ready(a, "a", generation)
+        publish(world, drawn, generation)
+        assert is_ready(a, "a", generation)
+        assert {source.island for source in collect(a, "a", generation).sources} == {drawn}
+
+
+@pytest.mark.parametrize(("topology", "source"), [("ring", "b"), ("full", None), ("random-1", None)])
+def test_peers_are_the_members_whoever_is_seen(world, topology, source):
+    """A stranger's folder and its batches change nothing, and neither does a member that nobody has seen yet."""
+    publish(world, "b", 10)
+    alone = member(world, "c", topology=topology)
+    alone.publish(10, migrants_of("c", 10))
+    if source:
+        assert is_ready(alone, "c", 10)
+    publish(world, "a", 10)
+    publish(world, "d", 10)
+    world.island("bb", **{**LOCKSTEP, "members": "a,b,bb,c,d"}).publish(10, migrants_of("bb", 10))
+    assert is_ready(alone, "c", 10)
+    found = collect(alone, "c", 10)
+    assert {s.island for s in found.sources} <= ({source} if source else {*"abd"})
+    assert found.peers == 3
+
+
+ORDERS = list(itertools.permutations("bcd"))
+
+
+@given(st.sampled_from(ORDERS), st.lists(st.sampled_from([5, 15, 20, 30]), unique=True), st.booleans())
+def test_what_arrives_depends_on_nothing_but_members_seed_and_generation(tmp_path_factory, order, others, is_on_disk):
+    root = tmp_path_factory.mktemp("worlds")
+    world = (OnDisk if is_on_disk else InMemory)(root)
+    for name in order:
+        publish(world, name, *others, 10)
+    reference = InMemory(root / "reference")
+    for name in "bcd":
+        publish(reference, name, 10)
+    assert imported(world, "a", 10) == imported(reference, "a", 10)
+
+
+def test_the_order_in_which_members_are_spelled_does_not_matter(world):
+    for name in "bcd":
+        publish(world, name, 10, 20)
+    assert imported(world, "a", 10, members="d,b,a,c") == imported(InMemoryCopy(world), "a", 10)
+
+
+class InMemoryCopy(InMemory):
+    """A world of its own in which the same was published."""
+
+    def __init__(self, world):
+        super().__init__(world.root / "copy")
+        for name in "bcd":
+            publish(self, name, 10, 20)
+
+
+def test_a_restart_collects_from_its_inbox_what_the_dead_process_did(disk):
+    for name in "bcd":
+        publish(disk, name, 10)
+    before = imported(disk, "a", 10)
+    for name in "bcd":
+        atomic.remove_directory(disk.paths(name).publication(10))
+    assert imported(disk, "a", 10) == before
+
+
+# Offers
+
+
+def refusing(monkeypatch, n, error):
+    """Let the next `n` publications fail."""
+    left = itertools.count(1)
+    create = atomic.create_directory
+
+    def refuse(*args, **kwargs):
+        if next(left) <= n:
+            raise error
+        return create(*args, **kwargs)
+
+    monkeypatch.setattr(atomic, "create_directory", refuse)
+
+
+@pytest.mark.parametrize("number", [errno.ENOSPC, errno.EIO, errno.EDQUOT, errno.EROFS])
+def test_an_offer_that_is_refused_is_made_again_and_nobody_goes_on_before(disk, monkeypatch, number):
+    for name in "bcd":
+        publish(disk, name, 10)
+    a = member(disk, "a")
+    refusing(monkeypatch, 4, OSError(number, os.strerror(number)))
+    assert a.publish(10, migrants_of("a", 10)) == 3, (
+        "it is counted when the generation is complete, and then it is there"
+    )
+    for _ in range(3):
+        assert not is_ready(a, "a", 10)
+        assert not disk.paths("a").publication(10).exists()
+    assert is_ready(a, "a", 10)
+    assert disk.paths("a").publication(10).is_dir()
+    events = [record["kind"] for record in read_ledger(disk.paths("a"))]
+    assert events == ["start", "unpublished", "published"], "each is said once"
+
+
+def test_other_genomes_under_a_name_that_is_taken_end_the_island(disk):
+    publish(disk, "a", 10)
+    restarted = member(disk, "a")
+    with pytest.raises(ResumeError, match=r"gen-10 of a was published before, and is another.*repeat their settings"):
+        restarted.publish(10, migrants_of("a", 11))
+
+
+def test_the_same_genomes_again_are_the_offer_that_is_there(disk):
+    publish(disk, "a", 10)
+    before = disk.paths("a").publication(10).stat().st_ino
+    publish(disk, "a", 10)
+    assert disk.paths("a").publication(10).stat().st_ino == before
+
+
+def test_a_batch_of_another_run_under_our_name_ends_the_island(disk):
+    write_batch(disk.paths("a").publication(10), packed("a", 10, run_id="b" * 32))
+    with pytest.raises(ResumeError, match="of another run"):
+        publish(disk, "a", 10)
+
+
+# Waiting
+
+
+class Time:
+    """A clock that sleeping moves on."""
+
+    def __init__(self):
+        self.now_s = 0.0
+        self.slept = []
+
+    def sleep(self, seconds):
+        self.slept.append(seconds)
+        self.now_s += seconds
+
+
+def waiting(disk, name="a", *, timeout_s=60.0, **migration):
+    """Return a member on disk with its own time, which is the mailbox's too, and its time."""
+    time = Time()
+    epoch = disk.epoch(name)
+    ledger = Ledger(disk.paths(name))
+    ledger.start({"epoch": epoch.number, "generation": 0})
+    mailbox = disk.mailbox(name, epoch)
+    mailbox._clock = lambda: time.now_s
+    patience = Patience(timeout_s, clock=lambda: time.now_s, sleep=time.sleep)
+    exchange = LockstepExchange(
+        name,
+        spec=SPEC,
+        migration=Migration(**{**LOCKSTEP, **migration}),
+        mailbox=mailbox,
+        ledger=ledger,
+        seen={},
+        patience=patience,
+    )
+    return exchange, time
+
+
+def wait(exchange, time, *, until_s=1e9, generation=10):
+    """Ask until ready, or until that time; return how often."""
+    asked = 0
+    while time.now_s < until_s and not is_ready(exchange, "a", generation):
+        asked += 1
+    return asked
+
+
+def test_it_looks_soon_at_first_and_then_twice_a_second_until_it_gives_up(disk):
+    a, time = waiting(disk, timeout_s=60.0)
+    a.publish(10, migrants_of("a", 10))
+    with pytest.raises(LockstepTimeoutError):
+        wait(a, time)
+    assert time.slept[0] == FIRST_PAUSE_S
+    assert time.slept[:-1] == sorted(time.slept[:-1])
+    assert max(time.slept) == LONGEST_PAUSE_S
+    assert len(time.slept) < 140
+    assert time.now_s == pytest.approx(60.0), "the last pause ends with the timeout"
+
+
+def test_giving_up_names_who_is_missing_and_what_to_do(disk):
+    publish(disk, "c", 10)
+    a, time = waiting(disk, timeout_s=5.0, migrants=30)
+    a.publish(10, migrants_of("a", 10))
+    with pytest.raises(LockstepTimeoutError) as ending:
+        wait(a, time)
+    assert str(ending.value) == (
+        "a waited 5 s for b, d gen-10; start whoever of them does not run, then run the same command again "
+        "(--lockstep-timeout-s sets how long to wait)"
+    )
+    assert ending.value.exit_code == 10
+
+
+def test_who_is_missing_is_said_once_after_some_seconds(disk):
+    a, time = waiting(disk, migrants=30)
+    a.publish(10, migrants_of("a", 10))
+    wait(a, time, until_s=2.9)
+    assert read_ledger(disk.paths("a"), "waiting") == []
+    wait(a, time, until_s=50.0)
+    [said] = read_ledger(disk.paths("a"), "waiting")
+    assert said["waiting_for"] == ["b", "c", "d"]
+    assert "gen 10  waiting for b, c, d gen-10" in disk.paths("a").migration_log.read_text()
+
+
+def test_many_who_are_missing_are_counted(disk):
+    names = tuple(f"i{n}" for n in range(9))
+    a, time = waiting(disk, members=",".join(["a", *names]), migrants=64)
+    a.publish(10, migrants_of("a", 10))
+    wait(a, time, until_s=5.0)
+    assert "waiting for i0, i1, i2, i3 and 5 more gen-10" in disk.paths("a").migration_log.read_text()
+
+
+def test_each_wait_has_its_own_time(disk):
+    for name in "bcd":
+        publish(disk, name, 10)
+    a, time = waiting(disk, timeout_s=60.0)
+    a.publish(10, migrants_of("a", 10))
+    assert is_ready(a, "a", 10)
+    time.now_s += 1000.0
+    a.publish(20, migrants_of("a", 20))
+    wait(a, time, until_s=1059.0, generation=20)
+    with pytest.raises(LockstepTimeoutError):
+        wait(a, time, generation=20)
+
+
+def test_who_waits_beats_and_says_for_whom(disk):
+    publish(disk, "c", 10)
+    a, time = waiting(disk, migrants=30)
+    a.publish(10, migrants_of("a", 10))
+    beats = []
+    while time.now_s < 10.0:
+        is_ready(a, "a", 10)
+        beat = disk.paths("a").beat
+        if beat.exists() and beat.read_bytes() not in beats:
+            beats.append(beat.read_bytes())
+    assert 7 <= len(beats) <= 10 / BEAT_INTERVAL_S, "no two are alike, or a watcher takes them for silence"
+    assert all(b'"waiting_for":["b","d"]' in beat for beat in beats)
+    for name in "bd":
+        publish(disk, name, 10)
+    assert is_ready(a, "a", 10)
+    a.beat(10)
+    assert b'"waiting_for":[]' in disk.paths("a").beat.read_bytes(), "at once, however short ago the last one was"
+
+
+def test_a_short_wait_costs_no_beat(disk):
+    a, time = waiting(disk)
+    a.publish(10, migrants_of("a", 10))
+    wait(a, time, until_s=0.9)
+    assert not disk.paths("a").beat.exists()
+
+
+def test_a_beat_has_a_bounded_number_of_names(disk):
+    disk.mailbox("a").beat(10, waiting_for=tuple(f"{i:064}" for i in range(1000)))
+    assert disk.paths("a").beat.stat().st_size < 4096
+    assert disk.paths("a").beat.read_bytes().count(b"0" * 50) == MAX_WAITED_FOR
+
+
+def test_a_beat_that_cannot_be_written_is_noted_once_a_wait(disk, monkeypatch):
+    a, time = waiting(disk)
+    a.publish(10, migrants_of("a", 10))
+
+    def refuse(*_args, **_kwargs):
+        raise OSError(errno.EROFS, "Read-only file system")
+
+    monkeypatch.setattr(atomic, "replace_file", refuse)
+    wait(a, time, until_s=30.0)
+    assert len(read_ledger(disk.paths("a"), "no-beat")) == 1
+
+
+def test_who_waits_sees_that_it_has_been_taken_over(disk):
+    a, time = waiting(disk)
+    a.publish(10, migrants_of("a", 10))
+    wait(a, time, until_s=5.0)
+    epochs.claim(disk.paths("a"), after=0, generation=10, target=99, population=9, task="sphere")
+    with pytest.raises(FencedError):
+        wait(a, time)
+
+
+def test_an_offer_that_is_refused_for_too_long_ends_with_its_own_reason(disk, monkeypatch):
+    a, time = waiting(disk, timeout_s=60.0)
+    refusing(monkeypatch, 10**9, OSError(errno.ENOSPC, "No space left on device"))
+    a.publish(10, migrants_of("a", 10))
+    with pytest.raises(StorageError, match=r"cannot publish gen-10, tried for 60 s.*No space left.*free some space"):
+        wait(a, time)
+    assert len(read_ledger(disk.paths("a"), "unpublished")) == 1
+
+
+def test_an_own_batch_that_cannot_be_read_is_looked_at_again(disk, monkeypatch):
+    publish(disk, "a", 10)
+    a, time = waiting(disk, timeout_s=60.0)
+
+    def refuse(*_args):
+        raise RefusedError(Reason.UNREADABLE, "manifest.json: Input/output error")
+
+    with monkeypatch.context() as patch:
+        patch.setattr("migration.mailbox.DirectoryMailbox._read_own", refuse)
+        a.publish(10, migrants_of("a", 10))
+        wait(a, time, until_s=10.0)
+        with pytest.raises(StorageError, match="cannot publish gen-10, tried for 60 s: unreadable"):
+            wait(a, time)
+
+
+# Damage
+
+
+@pytest.mark.parametrize("name", [GENOMES, MANIFEST])
+def test_a_damaged_batch_is_refused_aloud_and_waited_for(disk, name):
+    for each in "bcd":
+        publish(disk, each, 10)
+    damage(disk.paths("b").publication(10) / name)
+    a, time = waiting(disk, migrants=30)
+    a.publish(10, migrants_of("a", 10))
+    wait(a, time, until_s=20.0)
+    [refused] = read_ledger(disk.paths("a"), "refused")
+    assert (refused["source"], refused["source_generation"], refused["reason"]) == ("b", 10, Reason.DAMAGED)
+    publish(disk, "b", 10)  # its owner starts again, moves it away and publishes anew
+    assert is_ready(a, "a", 10)
+    assert collect(a, "a", 10).refusals == (), "when it was repaired is no part of the result"
+
+
+def test_a_peer_that_is_refused_in_ever_new_ways_does_not_fill_the_ledger(disk):
+    for each in "cd":
+        publish(disk, each, 10)
+    a, time = waiting(disk, migrants=30)
+    a.publish(10, migrants_of("a", 10))
+    for i in range(50):
+        write_batch(disk.paths("b").publication(10), {MANIFEST: b"[" * i})
+        is_ready(a, "a", 10)
+    assert time.now_s < 60.0
+    assert len(read_ledger(disk.paths("a"), "refused")) == 1
+
+
+def test_the_first_lost_publication_is_found(disk):
+    publish(disk, "a", 10, 20, 30, 40)
+    paths = disk.paths("a")
+
+    def lost(*generations):
+        return first_lost(paths, generations, run_id=RUN_ID, spec=SPEC)
+
+    assert lost(10, 20, 30, 40) is None
+    assert lost() is None
+    assert lost(10, 20, 30, 40, 50) == 50
+    damage(paths.publication(30) / GENOMES)
+    assert lost(10, 20, 30, 40) == 30
+    (paths.publication(20) / MANIFEST).unlink()
+    assert lost(10, 20, 30, 40) == 20
+
+
+def test_what_cannot_be_read_or_is_another_runs_is_not_lost(disk, monkeypatch):
+    write_batch(disk.paths("a").publication(10), packed("a", 10, by=publisher("a", run_id="b" * 32)))
+    assert first_lost(disk.paths("a"), [10], run_id=RUN_ID, spec=SPEC) is None
+    publish(disk, "b", 10)
+
+    def refuse(*_args, **_kwargs):
+        raise OSError(errno.EIO, "Input/output error")
+
+    monkeypatch.setattr(os, "open", refuse)
+    assert first_lost(disk.paths("b"), [10], run_id=RUN_ID, spec=SPEC) is None

@@ -168,7 +168,8 @@ def _observer(start: Start, display: Display) -> Callable[[Record], None]:
 def _greet(start: Start, display: Display) -> None:
     config, task = start.config, start.task
     options = " ".join(f"{name}={value}" for name, value in task.options.items())
-    why = f"chosen by --backend{' auto' if config.backend == 'auto' else ''}"
+    is_recorded = start.recording is not None and config.backend == start.recording.backend
+    why = "as recorded" if is_recorded else f"chosen by --backend{' auto' if config.backend == 'auto' else ''}"
     why = "; ".join(filter(None, [why, build_of(task)]))
     begin = f"resuming at generation {start.generation}" if start.resumed else "starting"
     display.say(f"{config.island}: {begin}, {config.population} individuals to generation {config.generations}")

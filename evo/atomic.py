@@ -35,6 +35,10 @@ ADVICE = {
 }
 
 
+class UnsyncedError(OSError):
+    """What was written is visible, and may not survive a power cut."""
+
+
 @contextlib.contextmanager
 def storage_errors(doing: str) -> Iterator[None]:
     """Report a failure of the file system as a StorageError that says what was being done and what to do.
@@ -50,9 +54,19 @@ def storage_errors(doing: str) -> Iterator[None]:
         raise StorageError(f"cannot {doing}: {where}{error.strerror or error}; {advice}") from error
 
 
-def make_directory(path: Path, *, mode: int = 0o777) -> None:
-    """Create a directory, with that mode less the umask, and its parents, unless they exist."""
-    path.mkdir(mode=mode, parents=True, exist_ok=True)
+def make_directory(path: Path, *, mode: int = 0o777, durable: bool = True) -> None:
+    """Create a directory, with that mode less the umask, and its parents, unless they exist.
+
+    Whatever is synced inside it is lost with it if its own name is not synced too.
+    """
+    if path.is_dir():
+        return
+    if path != path.parent:
+        make_directory(path.parent, durable=durable)
+    path.mkdir(mode=mode, exist_ok=True)
+    if durable:
+        with contextlib.suppress(PermissionError):  # a directory that one may write to, but not read
+            sync_directory(path.parent)
 
 
 def replace_file(path: Path, data: bytes, *, durable: bool) -> None:
@@ -102,6 +116,7 @@ def create_directory(path: Path, files: Mapping[str, bytes], *, tag: str, durabl
         durable: Survive a power cut.
 
     Raises:
+        UnsyncedError: It is visible, but could not be made durable.
         OSError: ENOTEMPTY or EEXIST if there is such a directory already.
     """
     temporary = path.parent / f"{TEMPORARY}{tag}-{secrets.token_hex(4)}"
@@ -117,7 +132,10 @@ def create_directory(path: Path, files: Mapping[str, bytes], *, tag: str, durabl
         remove_directory(temporary)
         raise
     if durable:
-        sync_directory(path.parent)
+        try:
+            sync_directory(path.parent)
+        except OSError as error:
+            raise UnsyncedError(error.errno, error.strerror, str(path.parent)) from error
 
 
 def append_line(path: Path, line: bytes) -> None:

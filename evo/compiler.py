@@ -108,7 +108,7 @@ def _keep(directory: Path, stem: str, data: bytes) -> Path | None:
     """Put a library into the cache and return its path; None where that is impossible."""
     path = directory / f"{stem}-{_digest(data)}.so"
     try:
-        atomic.make_directory(directory, mode=0o700)
+        atomic.make_directory(directory, mode=0o700, durable=False)
         atomic.replace_file(path, data, durable=False)
     except OSError:
         return None

@@ -128,19 +128,23 @@ class DirectoryMailbox:
             FencedError: A newer process owns this island.
             RefusedError: What has this name is another batch of an epoch before ours, or of another run, or cannot be
                 read.
-            OSError: The file system refused; nothing of the batch is visible.
+            OSError: The file system refused; the batch is not visible, or it may not survive a power cut.
         """
         epochs.check_owner(self._paths, self._epoch)
         manifest, files = batches.pack(self._publisher, generation, emigrants)
         if self._is_published(generation, manifest):
+            self._sync()
             return
         tag = f"{generation}-{self._epoch.number}"
         target = self._paths.publication(generation)
         try:
             atomic.create_directory(target, files, tag=tag, durable=self._durable)
+        except atomic.UnsyncedError:
+            raise
         except OSError as error:
             if error.errno not in _OCCUPIED or not self._is_published(generation, manifest):
                 raise
+            self._sync()
 
     def mend(self) -> tuple[list[Refusal], list[Refusal]]:
         """Clear what dead starts of this island left: temporary files, and batches of its own that are not intact.
@@ -265,6 +269,11 @@ class DirectoryMailbox:
                 f"process (epoch {self._epoch.number}); it stops and publishes nothing more"
             )
         raise RefusedError(Reason.MISPLACED, f"another batch of epoch {there.epoch} has the name gen-{generation}")
+
+    def _sync(self) -> None:
+        """Make what is visible survive a power cut: who published it may have been killed, or refused, before that."""
+        if self._durable:
+            atomic.sync_directory(self._paths.outbox)
 
     def _hide(self, generation: int) -> Path:
         """Move a batch of ours out of sight; what is not removed here is by the next start."""

@@ -113,8 +113,13 @@ def load_for(config: IslandConfig, backend: str) -> Task:
 
 
 def has_logged(paths: IslandPaths, generation: int) -> bool:
-    """Say whether a generation's line, which is written after all else, is in the log: a killed run may lack it."""
-    last = runlog.read_last(paths.log).get("generation", {}).get("generation")
+    """Say whether a generation's line, which is written after all else, is in the log: a killed run may lack it.
+
+    Raises:
+        StorageError: The log cannot be read.
+    """
+    with atomic.storage_errors("read the log"):
+        last = runlog.read_last(paths.log).get("generation", {}).get("generation")
     return isinstance(last, int) and last >= generation
 
 

@@ -67,12 +67,16 @@ def cli() -> None:
 @click.option("-o", "--option", "options", multiple=True, metavar="NAME=VALUE", help="A task's option; see 'tasks'.")
 @click.option("--config", "config_file", type=click.Path(path_type=Path), help="TOML: [defaults] and [<island>].")
 @click.option("--fresh", "is_fresh", is_flag=True, help="Archive what this island has, then start again.")
+@click.option(
+    "--take-over", "is_taking_over", is_flag=True, help="Take it from an owner on another host that has ended."
+)
 @shared_options
 def evolve(
     island: str,
     options: tuple[str, ...],
     config_file: Path | None,
     is_fresh: bool,
+    is_taking_over: bool,
     root: Path,
     is_json: bool,
     **flags: Any,
@@ -101,7 +105,7 @@ def evolve(
     from scripts.view.progress import choose_display
 
     with choose_display(target=config.generations, is_json=is_json) as display:
-        return run_island(config, root=root, is_fresh=is_fresh, display=display)
+        return run_island(config, root=root, is_fresh=is_fresh, display=display, is_taking_over=is_taking_over)
 
 
 @cli.command()

@@ -16,11 +16,11 @@ import secrets
 import shutil
 from typing import TYPE_CHECKING
 
-from evo.errors import StorageError
+from evo.errors import AtollError, StorageError
 from evo.paths import TEMPORARY, TRASH
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Callable, Iterator, Mapping
     from pathlib import Path
 
 ADVICE = {
@@ -69,13 +69,14 @@ def make_directory(path: Path, *, mode: int = 0o777, durable: bool = True) -> No
             sync_directory(path.parent)
 
 
-def replace_file(path: Path, data: bytes, *, durable: bool) -> None:
-    """Put `data` at `path`, replacing what is there in one step."""
+def replace_file(path: Path, data: bytes, *, durable: bool, last_look: Callable[[], None] = lambda: None) -> None:
+    """Put `data` at `path`, replacing what is there in one step; `last_look` may prevent that step by raising."""
     temporary = _write_temporary(path, data, durable=durable)
     try:
+        last_look()
         os.replace(temporary, path)  # noqa: PTH105 - one spelling for every system call of this module
         _check_moved(temporary)
-    except OSError:
+    except (OSError, AtollError):
         temporary.unlink(missing_ok=True)
         raise
     if durable:

@@ -12,7 +12,7 @@ from evo.genome import Population
 from evo.paths import CHECKPOINT_NAME, IslandPaths, PrivateFiles, parse_generation
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Callable, Mapping
     from pathlib import Path
 
 FORMAT = 1
@@ -34,14 +34,15 @@ class Checkpoint:
     backend: str
 
 
-def save(paths: IslandPaths, checkpoint: Checkpoint) -> None:
-    """Write a checkpoint, then drop all but the newest two.
+def save(paths: IslandPaths, checkpoint: Checkpoint, *, last_look: Callable[[], None] = lambda: None) -> None:
+    """Write a checkpoint, then drop all but the newest two; `last_look` may prevent it by raising.
 
     Raises:
         OSError: The file system refused; older checkpoints are untouched.
     """
     atomic.make_directory(paths.checkpoints)
-    atomic.replace_file(paths.checkpoint(checkpoint.state.generation), encode(checkpoint), durable=True)
+    path = paths.checkpoint(checkpoint.state.generation)
+    atomic.replace_file(path, encode(checkpoint), durable=True, last_look=last_look)
     for generation in kept(paths)[:-KEPT]:
         atomic.remove_file(paths.checkpoint(generation))
 
@@ -152,7 +153,14 @@ def _checkpoint(arrays: arrayfile.Arrays, metadata: Mapping[str, Any]) -> Checkp
     return Checkpoint(state, metadata["settings"], metadata["backend"])
 
 
-def save_champion(path: Path, champion: Champion, *, island: str, task: Mapping[str, Any]) -> None:
+def save_champion(
+    path: Path,
+    champion: Champion,
+    *,
+    island: str,
+    task: Mapping[str, Any],
+    last_look: Callable[[], None] = lambda: None,
+) -> None:
     """Write a champion with all that is needed to simulate it again; equal champions give equal bytes.
 
     Its table of islands is compacted: the one it was found with and the one it was resumed with may differ in length.
@@ -162,6 +170,7 @@ def save_champion(path: Path, champion: Champion, *, island: str, task: Mapping[
         champion: The individual.
         island: Who found it.
         task: Name, options and genome layout of the problem.
+        last_look: May prevent it, at the last moment, by raising.
     """
     individual = ancestry.compact(champion.individual)
     metadata = {
@@ -174,7 +183,7 @@ def save_champion(path: Path, champion: Champion, *, island: str, task: Mapping[
         "task": dict(task),
     }
     arrays: arrayfile.Arrays = {"genes": individual.genes, "ancestry": individual.ancestry}
-    atomic.replace_file(path, arrayfile.encode(arrays, metadata), durable=True)
+    atomic.replace_file(path, arrayfile.encode(arrays, metadata), durable=True, last_look=last_look)
 
 
 def check_settings(checkpoint: Checkpoint, settings: Mapping[str, Any]) -> None:

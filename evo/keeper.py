@@ -22,7 +22,16 @@ if TYPE_CHECKING:
 
 
 class FileKeeper:
-    """Keeps checkpoints, the champion and `log.jsonl` in an island's private folder."""
+    """Keeps checkpoints, the champion and `log.jsonl` in an island's private folder.
+
+    Args:
+        paths: Where.
+        config: What is computed.
+        task: The problem.
+        settings: What the log and the checkpoints record of both.
+        observe: Called with each line of the log.
+        check_owner: Called at the last moment before anything is written; raises where another process owns the folder.
+    """
 
     def __init__(
         self,
@@ -32,12 +41,14 @@ class FileKeeper:
         task: Task,
         settings: Mapping[str, Any],
         observe: Callable[[Record], None],
+        check_owner: Callable[[], None] = lambda: None,
     ) -> None:
         self._paths = paths
         self._config = config
         self._task = task
         self._settings = settings
         self._observe = observe
+        self._check_owner = check_owner
 
     def start(self, record: Record) -> None:
         """Begin an epoch in the log: what `record` says of the process, and the settings.
@@ -57,8 +68,9 @@ class FileKeeper:
         Raises:
             StorageError: The file system refused; the older checkpoint is untouched.
         """
+        kept = Checkpoint(state, self._settings, self._task.backend)
         with atomic.storage_errors("write the checkpoint"):
-            checkpoint.save(self._paths, Checkpoint(state, self._settings, self._task.backend))
+            checkpoint.save(self._paths, kept, last_look=self._check_owner)
 
     def champion(self, state: State) -> None:
         """Write the champion's file.
@@ -68,7 +80,11 @@ class FileKeeper:
         """
         with atomic.storage_errors("write the champion"):
             checkpoint.save_champion(
-                self._paths.champion, state.champion, island=self._config.island, task=task_identity(self._task)
+                self._paths.champion,
+                state.champion,
+                island=self._config.island,
+                task=task_identity(self._task),
+                last_look=self._check_owner,
             )
 
     def log(self, state: State, *, evaluate_s: float) -> None:
@@ -93,6 +109,7 @@ class FileKeeper:
         self._append(record)
 
     def _append(self, record: Record) -> None:
+        self._check_owner()
         with atomic.storage_errors("append to the log"):
             runlog.append(self._paths.log, record)
         self._observe(record)

@@ -10,6 +10,7 @@ start: it fences nobody. Its number is not used again all the same.
 
 from __future__ import annotations
 
+import contextlib
 import os
 import secrets
 import socket
@@ -68,15 +69,21 @@ class Epoch:
 
 
 def claim(paths: IslandPaths, *, after: int, generation: int, target: int, population: int, task: str) -> Epoch:
-    """Take the next epoch of an island, above `after` and above all in the pool.
+    """Take the next epoch of an island, above `after` and above all in the pool, unless somebody has since `after`.
+
+    So of processes that start together, whatever their locks are worth, one goes on; and one that was stopped while it
+    started does not fence who started the island in its place.
 
     Raises:
+        FencedError: Another process has started the island since `after` was its newest epoch.
         OSError: The file system refused.
     """
     atomic.make_directory(paths.epochs)
     number = after
     while True:
-        number = max(number, latest_number(paths)) + 1  # ever higher, though a listing may be old
+        taken = _numbers(paths)
+        _check_nobody(paths, [each for each in taken if each > after])
+        number = max(number, *taken) + 1  # ever higher, though a listing may be old
         epoch = Epoch(
             number=number,
             nonce=secrets.token_hex(16),
@@ -90,20 +97,23 @@ def claim(paths: IslandPaths, *, after: int, generation: int, target: int, popul
             task=task,
             started_s=time.time(),
         )
-        if atomic.create_file(paths.epoch(epoch.number), strict_json.encode(asdict(epoch)), durable=True):
-            return epoch
+        try:
+            if atomic.create_file(paths.epoch(epoch.number), strict_json.encode(asdict(epoch)), durable=True):
+                return epoch
+        except FileNotFoundError:  # a newer owner clears away what is half written
+            _check_nobody(paths, [each for each in _numbers(paths) if each > after])
+            raise
 
 
 def latest_number(paths: IslandPaths) -> int:
     """Return the highest epoch in the pool, 0 if there is none."""
-    numbers = (parse_generation(name, EPOCH_NAME) for name in list_names(paths.epochs))
-    return max((number for number in numbers if number is not None), default=0)
+    return max(_numbers(paths))
 
 
 def latest(paths: IslandPaths) -> Epoch | None:
     """Return the record of the highest epoch that has one; None if there is none, or none can be read."""
     try:
-        return _highest(paths, above=0)
+        return _highest(paths, _numbers(paths))
     except OSError:
         return None
 
@@ -134,12 +144,17 @@ def check_owner(paths: IslandPaths, epoch: Epoch) -> None:
         FencedError: One has.
         OSError: Nobody can say, now.
     """
-    newer = _highest(paths, above=epoch.number)
-    if newer:
-        raise FencedError(
-            f"island {paths.name} was taken over by process {newer.pid} on {newer.host}; this process stops and "
-            f"publishes nothing more"
-        )
+    _check_nobody(paths, [number for number in _numbers(paths) if number > epoch.number])
+
+
+def stop_if_fenced(paths: IslandPaths, epoch: Epoch) -> None:
+    """Do the same for what nobody else sees, where not knowing is no reason to stop.
+
+    Raises:
+        FencedError: A newer process has taken the island over.
+    """
+    with contextlib.suppress(OSError):
+        check_owner(paths, epoch)
 
 
 def is_alive(epoch: Epoch) -> bool | None:
@@ -165,11 +180,24 @@ def describe(epoch: Epoch) -> str:
     return f"process {epoch.pid} on {epoch.host}, since {since}"
 
 
-def _highest(paths: IslandPaths, *, above: int) -> Epoch | None:
+def _numbers(paths: IslandPaths) -> list[int]:
+    """Return the number of each start in the pool, and 0."""
     numbers = (parse_generation(name, EPOCH_NAME) for name in list_names(paths.epochs))
-    newer = sorted((number for number in numbers if number is not None and number > above), reverse=True)
-    records = (read(paths, number) for number in newer[:MAX_TRIES])
+    return [0, *(number for number in numbers if number is not None)]
+
+
+def _highest(paths: IslandPaths, numbers: list[int]) -> Epoch | None:
+    records = (read(paths, number) for number in sorted(numbers, reverse=True)[:MAX_TRIES])
     return next((record for record in records if record), None)
+
+
+def _check_nobody(paths: IslandPaths, numbers: list[int]) -> None:
+    newer = _highest(paths, numbers)
+    if newer:
+        raise FencedError(
+            f"island {paths.name} was taken over by process {newer.pid} on {newer.host}; this process stops and "
+            f"publishes nothing more"
+        )
 
 
 def _record(document: dict[str, Any]) -> Epoch:

@@ -23,6 +23,7 @@ class Ledger:
     Args:
         paths: Whose.
         observe: Called with each event's text, for whoever is watching.
+        check_owner: Called before anything is written; raises if the ledger is another process's by now.
         clock: Seconds since 1970.
     """
 
@@ -31,10 +32,12 @@ class Ledger:
         paths: IslandPaths,
         *,
         observe: Callable[[str], None] = lambda text: None,  # noqa: ARG005
+        check_owner: Callable[[], None] = lambda: None,
         clock: Callable[[], float] = time.time,
     ) -> None:
         self._paths = paths
         self._observe = observe
+        self._check_owner = check_owner
         self._clock = clock
 
     def start(self, record: Record) -> None:
@@ -57,6 +60,7 @@ class Ledger:
         Raises:
             StorageError: The file system refused.
         """
+        self._check_owner()
         now_s = self._clock()
         stamp = time.strftime("%Y-%m-%d %H:%M:%S", time.localtime(now_s))
         line = f"{stamp}  {self._paths.name}  gen {generation}  {text}"
@@ -69,9 +73,10 @@ class Ledger:
         }
         with atomic.storage_errors("write the ledger"):
             runlog.append(self._paths.ledger, record)
-            atomic.append_line(self._paths.migration_log, _printable(line).encode(errors="replace"))
-        self._observe(f"gen {generation}  {_printable(text)}")
+            atomic.append_line(self._paths.migration_log, printable(line).encode(errors="replace"))
+        self._observe(f"gen {generation}  {printable(text)}")
 
 
-def _printable(text: str) -> str:
+def printable(text: str) -> str:
+    """Return a text that may quote a stranger as a terminal can show it."""
     return "".join(character if character.isprintable() else "?" for character in text)

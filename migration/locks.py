@@ -20,6 +20,7 @@ import filelock
 
 from evo import atomic
 from evo.paths import TEMPORARY
+from migration.untrusted import RefusedError, VanishedError, directory, read_file
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -27,6 +28,8 @@ if TYPE_CHECKING:
 
 IMPORT_WAIT_S = 0.1
 IMPORT_POLL_S = 0.001
+PRUNE_POLL_S = 0.01
+MAX_MARKER_BYTES = 1024
 
 _CONTENDER = """
 import fcntl, sys
@@ -60,6 +63,14 @@ class MountSupport:
         return "flock" if self.flock_excludes else "soft"
 
 
+@dataclass(frozen=True)
+class SoftHolder:
+    """Who is written in the file of a soft lock."""
+
+    host: str
+    pid: int
+
+
 def probe(parent: Path) -> MountSupport:
     """Try out what the file system below `parent` does, in a directory of its own that is removed again.
 
@@ -88,6 +99,17 @@ def owner_lock(path: Path, lock_class: str) -> filelock.BaseFileLock:
     return filelock.FileLock(path, timeout=0, fallback_to_soft=False)
 
 
+def soft_holder(path: Path) -> SoftHolder | None:
+    """Return who is written in a soft lock's file; None if there is none, or nobody in it."""
+    try:
+        with directory(path.parent) as descriptor:
+            text = read_file(descriptor, path.name, limit=MAX_MARKER_BYTES).decode()
+        pid, host, *_ = text.split("\n")
+        return SoftHolder(host, int(pid)) if host.isprintable() else None
+    except (RefusedError, VanishedError, ValueError):
+        return None
+
+
 @contextlib.contextmanager
 def pruning_paused(path: Path, lock_class: str) -> Iterator[None]:
     """Ask a peer not to prune while we read from it; after 100 ms go on without, since hashes guard us anyway."""
@@ -107,12 +129,12 @@ def pruning_paused(path: Path, lock_class: str) -> Iterator[None]:
 
 
 @contextlib.contextmanager
-def pruning(path: Path, lock_class: str) -> Iterator[bool]:
-    """Hold off importers while we prune; False if one is reading just now, and the round is to be skipped."""
+def pruning(path: Path, lock_class: str, *, wait_s: float = 0.0) -> Iterator[bool]:
+    """Hold off importers while we prune; False if one reads for all of `wait_s`, and the round is to be skipped."""
     if lock_class == "soft":
         yield True
         return
-    lock = filelock.FileLock(path, timeout=0, fallback_to_soft=False)
+    lock = filelock.FileLock(path, timeout=wait_s, poll_interval=PRUNE_POLL_S, fallback_to_soft=False)
     try:
         lock.acquire()
     except filelock.Timeout:

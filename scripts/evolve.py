@@ -2,22 +2,20 @@
 
 from __future__ import annotations
 
-import contextlib
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
 
-import filelock
-
 from evo import atomic
 from evo.config import ASYNC, LOCKSTEP, REPLAY
-from evo.errors import OwnerConflictError
+from evo.errors import StorageError
 from evo.island import evolve
 from evo.keeper import FileKeeper
 from evo.memory import keep_freed_memory
 from evo.paths import SharedPaths
 from evo.stopping import StopSignal
 from evo.tasks.task import build_of, task_identity
-from migration import epochs, locks, pool
+from migration import epochs, owners, pool
 from migration.batch import Publisher
 from migration.directory import directory_exchange
 from migration.ledger import Ledger
@@ -27,13 +25,12 @@ from scripts import replay
 from scripts.start import Start, find_start, has_logged, load_for
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable
 
     from evo.config import IslandConfig
     from evo.generation import State
     from evo.paths import IslandPaths
     from evo.runlog import Record
-    from migration.pool import Pool
 
 SIGNAL_EXIT_CODE = 128
 
@@ -54,7 +51,9 @@ class Display(Protocol):
         ...
 
 
-def run_island(config: IslandConfig, *, root: Path, is_fresh: bool, display: Display) -> int:
+def run_island(
+    config: IslandConfig, *, root: Path, is_fresh: bool, display: Display, is_taking_over: bool = False
+) -> int:
     """Evolve one island in this process.
 
     Args:
@@ -62,6 +61,7 @@ def run_island(config: IslandConfig, *, root: Path, is_fresh: bool, display: Dis
         root: The shared directory.
         is_fresh: Archive what the island has and start again.
         display: Who watches.
+        is_taking_over: Take the island from an owner on another host.
 
     Returns:
         The exit code: 0, or 128 plus the number of the signal that ended the run early.
@@ -75,7 +75,8 @@ def run_island(config: IslandConfig, *, root: Path, is_fresh: bool, display: Dis
     task = load_for(config, config.backend)
     recording = recordings.read(Path(config.migration.replay_from)) if config.migration.mode == REPLAY else None
     joined = pool.join(shared, seed=config.seed, task=task_identity(task), agreement=config.agreement())
-    with _owned(paths, joined), StopSignal() as stop:
+    owned = owners.owned(paths, lock_class=joined.lock_class, is_taking_over=is_taking_over, say=display.say)
+    with owned, StopSignal() as stop:
         pool.check_current(shared, joined)
         start = find_start(config, task, joined, shared=shared, recording=recording, is_fresh=is_fresh, say=display.say)
         if start.is_over:
@@ -90,31 +91,6 @@ def run_island(config: IslandConfig, *, root: Path, is_fresh: bool, display: Dis
     return 0 if is_done else SIGNAL_EXIT_CODE + stop.received
 
 
-@contextlib.contextmanager
-def _owned(paths: IslandPaths, joined: Pool) -> Iterator[None]:
-    lock = locks.owner_lock(paths.owner_lock, joined.lock_class)
-    with atomic.storage_errors("lock the island"):
-        try:
-            lock.acquire()
-        except filelock.Timeout as error:  # an OSError too, so it is told apart first
-            raise OwnerConflictError(
-                f"island {paths.name} is already run by {_holder(paths)}; "
-                f"choose another name, or stop that process first"
-            ) from error
-    try:
-        yield
-    finally:
-        with contextlib.suppress(OSError):  # the end of the process, which is next, lets go of it anyway
-            lock.release()
-
-
-def _holder(paths: IslandPaths) -> str:
-    epoch = epochs.latest(paths)
-    if epoch is None or epochs.is_alive(epoch) is False:
-        return "another process that is just starting, or archiving it"
-    return epochs.describe(epoch)
-
-
 def _evolve(start: Start, shared: SharedPaths, paths: IslandPaths, *, stop: StopSignal, display: Display) -> State:
     config, task = start.config, start.task
     with atomic.storage_errors("claim the island"):
@@ -127,6 +103,7 @@ def _evolve(start: Start, shared: SharedPaths, paths: IslandPaths, *, stop: Stop
             task=task.name,
         )
     _greet(start, display)
+    check_owner = partial(epochs.stop_if_fenced, paths, epoch)
     record: dict[str, Any] = {"epoch": epoch.number, "generation": start.generation}
     keeper = FileKeeper(
         paths,
@@ -134,11 +111,12 @@ def _evolve(start: Start, shared: SharedPaths, paths: IslandPaths, *, stop: Stop
         task=task,
         settings=start.settings,
         observe=_observer(start, display),
+        check_owner=check_owner,
     )
     keeper.start(
         {**record, "host": epoch.host, "pid": epoch.pid, "run_id": start.pool.run_id, "started_s": epoch.started_s}
     )
-    ledger = Ledger(paths, observe=display.migration)
+    ledger = Ledger(paths, observe=display.migration, check_owner=check_owner)
     ledger.start(record)
     exchange = directory_exchange(
         shared,
@@ -151,7 +129,11 @@ def _evolve(start: Start, shared: SharedPaths, paths: IslandPaths, *, stop: Stop
         journal=Journal(start.recording.files, start.recording.exports) if start.recording else None,
     )
     resumed = start.resumed.state if start.resumed else None
-    return evolve(config, task, exchange=exchange, keeper=keeper, resumed=resumed, is_stopping=stop)
+    try:
+        return evolve(config, task, exchange=exchange, keeper=keeper, resumed=resumed, is_stopping=stop)
+    except StorageError:
+        check_owner()  # who was taken over finds its files gone, and that is the reason to give
+        raise
 
 
 def _observer(start: Start, display: Display) -> Callable[[Record], None]:

@@ -122,7 +122,9 @@ class OnDisk:
 
     def epoch(self, island: str, generation: int = 0) -> Epoch:
         atomic.make_directory(self.shared.locks)
-        return epochs.claim(self.paths(island), after=0, generation=generation, target=99, population=9, task="sphere")
+        paths = self.paths(island)
+        after = epochs.latest_number(paths)
+        return epochs.claim(paths, after=after, generation=generation, target=99, population=9, task="sphere")
 
     def mailbox(self, island: str, epoch: Epoch | None = None) -> DirectoryMailbox:
         epoch = epoch or self.epoch(island)

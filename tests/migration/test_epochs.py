@@ -12,7 +12,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from evo import strict_json
+from evo import atomic, strict_json
 from evo.errors import FencedError
 from evo.paths import SharedPaths
 from migration import epochs
@@ -23,7 +23,8 @@ def paths(tmp_path):
     return SharedPaths(tmp_path / "shared").island("a")
 
 
-def claim(paths, after=0):
+def claim(paths, after=None):
+    after = epochs.latest_number(paths) if after is None else after
     return epochs.claim(paths, after=after, generation=3, target=9, population=5, task="sphere")
 
 
@@ -44,24 +45,55 @@ def test_a_record_says_who(paths):
     assert f"process {os.getpid()} on {epoch.host}" in epochs.describe(epoch)
 
 
-def test_many_who_claim_together_get_distinct_numbers(paths):
-    """8 threads, 10 claims each: 80 numbers without a gap, each record its claimer's."""
+def test_of_many_who_start_together_one_owns(paths):
+    """8 threads, 10 times: whatever the locks are worth, one takes the next number and all others are told whose."""
     barrier = threading.Barrier(8)
-    taken = []
+    taken, fenced = [], []
 
     def start():
-        barrier.wait()
-        taken.extend(claim(paths) for _ in range(10))
+        for after in range(10):
+            barrier.wait()
+            try:
+                taken.append(claim(paths, after))
+            except FencedError:
+                fenced.append(after)
 
     threads = [threading.Thread(target=start) for _ in range(8)]
     for thread in threads:
         thread.start()
     for thread in threads:
         thread.join()
-    assert sorted(epoch.number for epoch in taken) == list(range(1, 81))
+    assert sorted(epoch.number for epoch in taken) == list(range(1, 11))
+    assert len(fenced) == 70
     for epoch in taken:
         assert json.loads(paths.epoch(epoch.number).read_bytes())["nonce"] == epoch.nonce
-    assert len(list(paths.epochs.iterdir())) == 80
+    assert len(list(paths.epochs.iterdir())) == 10
+
+
+def test_who_looked_before_another_started_does_not_start(paths):
+    """Stopped while it started, and continued when somebody else had taken its place."""
+    claim(paths, 0)
+    with pytest.raises(FencedError, match="island a was taken over"):
+        claim(paths, 0)
+    assert epochs.latest_number(paths) == 1
+
+
+def test_rubbish_that_came_since_keeps_nobody_from_starting(paths):
+    plant(paths, 7, b"{}")
+    assert claim(paths, 0).number == 8
+
+
+@pytest.mark.parametrize(("is_taken", "error"), [(True, FencedError), (False, FileNotFoundError)])
+def test_who_finds_its_half_written_record_cleared_away_says_why(paths, monkeypatch, is_taken, error):
+    def lose(path, *_args, **_names):
+        monkeypatch.undo()
+        if is_taken:
+            claim(paths)
+        raise FileNotFoundError(path)
+
+    monkeypatch.setattr(atomic, "create_file", lose)
+    with pytest.raises(error):
+        claim(paths)
 
 
 def test_a_claim_ends_though_the_listing_is_old(paths, monkeypatch):
@@ -69,7 +101,7 @@ def test_a_claim_ends_though_the_listing_is_old(paths, monkeypatch):
     claim(paths)
     claim(paths)
     monkeypatch.setattr(epochs, "list_names", lambda _: [])
-    assert claim(paths).number == 3
+    assert claim(paths, 0).number == 3
 
 
 def test_the_highest_owns_and_the_others_are_fenced(paths):
@@ -102,6 +134,7 @@ LEAVES = st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_s
 @given(st.dictionaries(st.sampled_from(sorted(epochs.Epoch.__annotations__)), LEAVES))
 def test_any_record_is_read_or_not_and_what_is_read_can_be_shown(paths, changes):
     """A stranger's pid, times and names must not crash whoever asks if it lives, nor write to their terminal."""
+    paths.epoch(4).unlink(missing_ok=True)
     plant(paths, 4, {**asdict(claim(paths, after=3)), **changes})
     epoch = epochs.read(paths, 4)
     if epoch is not None:

@@ -15,7 +15,6 @@ from evo.config import Migration
 from evo.errors import FencedError, LockstepTimeoutError, ResumeError, StorageError
 from evo.paths import GENOMES, MANIFEST
 from evo.rng import streams
-from migration import epochs
 from migration.draw import choose
 from migration.ledger import Ledger
 from migration.lockstep import FIRST_PAUSE_S, LONGEST_PAUSE_S, LockstepExchange, Patience, first_lost
@@ -354,7 +353,7 @@ def test_who_waits_sees_that_it_has_been_taken_over(disk):
     a, time = waiting(disk)
     a.publish(10, migrants_of("a", 10))
     wait(a, time, until_s=5.0)
-    epochs.claim(disk.paths("a"), after=0, generation=10, target=99, population=9, task="sphere")
+    disk.epoch("a", 10)
     with pytest.raises(FencedError):
         wait(a, time)
 

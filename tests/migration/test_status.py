@@ -149,7 +149,7 @@ def test_who_waits_on_another_host_beats_and_is_not_silent(shared: SharedPaths) 
 def test_after_a_restart_the_superseded_generations_do_not_count(shared: SharedPaths) -> None:
     paths = shared.island("a")
     live(paths, generation=17)
-    epochs.claim(paths, after=0, generation=10, target=50, population=10, task="sphere")
+    epochs.claim(paths, after=1, generation=10, target=50, population=10, task="sphere")
     runlog.append(paths.log, {"kind": "start", "generation": 10, "epoch": 2})
     row = status.read_island(paths)
     assert (row.generation, row.epoch, row.best) == (10, 2, None)

@@ -8,6 +8,7 @@ import multiprocessing
 import os
 import shutil
 import signal
+import socket
 import sys
 import time
 from dataclasses import dataclass, replace
@@ -46,6 +47,10 @@ class Job:
         is_fresh: Start again.
         delay_s: Seconds each evaluation takes longer.
         die_before: Kill the process before its file operation of this number; 0 never.
+        freeze_before: Stop it there instead, until somebody continues it.
+        freeze_at: Stop it during its evaluation of this number; 0 never.
+        host: The host that it takes itself to be on.
+        is_taking_over: Take the island from an owner on another host.
         output: Where standard output and error go.
     """
 
@@ -55,6 +60,10 @@ class Job:
     is_fresh: bool = False
     delay_s: float = 0.0
     die_before: int = 0
+    freeze_before: int = 0
+    freeze_at: int = 0
+    host: str = ""
+    is_taking_over: bool = False
     output: Path | None = None
 
 
@@ -75,7 +84,10 @@ def perform(job: Job) -> int:
     """Evolve in this process; return the exit code."""
     values = {**DEFAULTS, **job.values}
     try:
-        return run_island(island_config(job.island, values, {}), root=job.root, is_fresh=job.is_fresh, display=Screen())
+        config = island_config(job.island, values, {})
+        return run_island(
+            config, root=job.root, is_fresh=job.is_fresh, display=Screen(), is_taking_over=job.is_taking_over
+        )
     except AtollError as error:
         print(f"{type(error).__name__}: {error}", flush=True)  # noqa: T201
         return error.exit_code
@@ -90,20 +102,33 @@ def main(job: Job) -> None:
     if job.delay_s:
         evaluate = FunctionTask.evaluate
         FunctionTask.evaluate = lambda *args: [time.sleep(job.delay_s), evaluate(*args)][1]  # type: ignore[method-assign]
+    if job.freeze_at:
+        evaluations = itertools.count(1)
+        evaluate_ = FunctionTask.evaluate
+        FunctionTask.evaluate = lambda *args: [next(evaluations) == job.freeze_at and freeze(), evaluate_(*args)][1]  # type: ignore[method-assign]
+    if job.host:
+        socket.gethostname = lambda: job.host
     if job.die_before:
-        die_before(job.die_before, job.root)
+        signal_before(job.die_before, job.root, signal.SIGKILL)
+    if job.freeze_before:
+        signal_before(job.freeze_before, job.root, signal.SIGSTOP)
     sys.exit(perform(job))
 
 
-def die_before(n: int, root: Path) -> None:
-    """Kill this process before its n-th file operation below `root`, without any clearing up."""
+def freeze() -> None:
+    """Stop this process until somebody continues it."""
+    os.kill(os.getpid(), signal.SIGSTOP)
+
+
+def signal_before(n: int, root: Path, number: signal.Signals) -> None:
+    """Send this process a signal before its n-th file operation below `root`, without any clearing up."""
     count = 0
 
     def step():
         nonlocal count
         count += 1
         if count == n:
-            os.kill(os.getpid(), signal.SIGKILL)
+            os.kill(os.getpid(), number)
 
     def audit(event, arguments):
         if event in FILE_EVENTS and isinstance(arguments[0], str | Path) and _is_below(str(arguments[0]), root):
@@ -143,8 +168,40 @@ def trials(template: Path, place: Path, values: dict[str, Any], first: int, step
     (place / f"trials-{first}.json").write_text(json.dumps({"operations": n, "wrong": wrong}))
 
 
+def freezes(template: Path, place: Path, values: dict[str, Any], first: int, step: int) -> None:
+    """Stop an owner before its operations number `first`, `first + step`, ..., take its island over, let it go on.
+
+    Write, for each, its exit code and the names of what it changed after it went on.
+    """
+    found = []
+    for n in itertools.count(first, step):
+        root = shutil.copytree(template, place / f"frozen-{n}")
+        owner = fork(Job(root, "a", values, freeze_before=n, host="far-away"))
+        if not os.WIFSTOPPED(os.waitpid(owner, os.WUNTRACED)[1]):
+            break
+        assert run_forked(Job(root, "a", values, is_taking_over=True)) == 0
+        before = contents(root)
+        os.kill(owner, signal.SIGCONT)
+        code = os.waitstatus_to_exitcode(os.waitpid(owner, 0)[1])
+        after = contents(root)
+        changed = [name for name in {*before, *after} if before.get(name) != after.get(name)]
+        found.append({"code": code, "epochs": len(epochs_of(root)), "changed": sorted(changed)})
+        shutil.rmtree(root)
+    (place / f"freezes-{first}.json").write_text(json.dumps(found))
+
+
+def contents(root: Path) -> dict[str, bytes]:
+    """Return the bytes of every file of an archipelago."""
+    return {str(path.relative_to(root)): path.read_bytes() for path in root.rglob("*") if path.is_file()}
+
+
 def run_forked(job: Job) -> int:
     """Perform a job in a fork of this process; return its exit code."""
+    return os.waitstatus_to_exitcode(os.waitpid(fork(job), 0)[1])
+
+
+def fork(job: Job) -> int:
+    """Begin to perform a job in a fork of this process; return its id."""
     child = os.fork()
     if not child:
         try:
@@ -153,7 +210,7 @@ def run_forked(job: Job) -> int:
             os._exit(int(ending.code or 0))
         finally:
             os._exit(99)
-    return os.waitstatus_to_exitcode(os.waitpid(child, 0)[1])
+    return child
 
 
 def start(job: Job) -> ForkServerProcess:
@@ -163,15 +220,15 @@ def start(job: Job) -> ForkServerProcess:
     return process
 
 
-def end(process: ForkServerProcess) -> int:
+def end(process: ForkServerProcess, deadline_s: float = DEADLINE_S) -> int:
     """Wait for an island; return its exit code, negative for the signal that killed it."""
-    process.join(DEADLINE_S)
+    process.join(deadline_s)
     code = process.exitcode
     if code is None:
         process.kill()
         process.join()
     process.close()
-    assert code is not None, f"the island did not end within {DEADLINE_S} s"
+    assert code is not None, f"the island did not end within {deadline_s} s"
     return code
 
 
@@ -237,4 +294,4 @@ def wait_for(condition: Callable[[], bool], process: ForkServerProcess) -> None:
 
 if __name__ == "__main__":
     ORDER = json.loads(sys.argv[1])
-    main(Job(Path(ORDER["root"]), ORDER["island"], ORDER["values"]))
+    main(Job(**{**ORDER, "root": Path(ORDER["root"])}))

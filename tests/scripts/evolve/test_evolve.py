@@ -284,7 +284,7 @@ def test_an_island_that_publishes_nothing_is_fenced_too(root, values):
     output = root.parent / "output"
     older = start(Job(root, "a", {**values, "generations": 200_000}, delay_s=0.01, output=output))
     wait_for(lambda: last_generation(root) >= 4, older)
-    epochs.claim(paths_of(root), after=0, generation=3, target=60, population=12, task="sphere")
+    epochs.claim(paths_of(root), after=1, generation=3, target=60, population=12, task="sphere")
     assert end(older) == 5
     assert "FencedError: island a was taken over by process" in output.read_text()
 
@@ -296,8 +296,8 @@ def test_where_locks_do_nothing_the_older_owner_is_fenced(root, monkeypatch, cap
     whole = copy_of(root, root.parent / "whole")
     older = start(Job(root, "a", {"generations": 60}, delay_s=0.02, output=root.parent / "older"))
     wait_for(lambda: last_generation(root) >= 4, older)
-    monkeypatch.setattr("scripts.evolve._owned", lambda *_: contextlib.nullcontext())
-    claimed = epochs.claim(paths_of(root), after=0, generation=3, target=60, population=12, task="sphere")
+    monkeypatch.setattr("migration.owners.owned", lambda *_args, **_names: contextlib.nullcontext())
+    claimed = epochs.claim(paths_of(root), after=1, generation=3, target=60, population=12, task="sphere")
     assert end(older) == 5
     assert f"FencedError: island a was taken over by process {claimed.pid}" in (root.parent / "older").read_text()
     assert evolve(root, generations=60) == 0

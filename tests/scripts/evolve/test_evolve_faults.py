@@ -72,7 +72,7 @@ def test_a_kill_before_any_file_operation_leaves_no_trace(tmp_path):
     workers = [CONTEXT.Process(target=trials, args=(template, tmp_path, values, first, 2)) for first in (1, 2)]
     for worker in workers:
         worker.start()
-    assert [end(worker) for worker in workers] == [0, 0]
+    assert [end(worker, 10 * DEADLINE_S) for worker in workers] == [0, 0]
     results = [json.loads((tmp_path / f"trials-{first}.json").read_text()) for first in (1, 2)]
     assert [result["wrong"] for result in results] == [[], []]
     assert min(result["operations"] for result in results) > 150

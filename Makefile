@@ -6,12 +6,13 @@ N ?= 4
 DIR ?= shared
 ARGS ?= -p 48 -g 25 --migrate-every 5
 WORKERS ?= 2
+BENCH ?=
 
 VENV := .venv
 BIN := $(VENV)/bin
 READY := $(VENV)/.ready
 
-.PHONY: help setup islands tmux status tail stop test-fast test chaos check bench-reference bench-native clean
+.PHONY: help setup islands tmux status tail stop test-fast test chaos check bench clean
 
 help: ## Show this help
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-16s %s\n", $$1, $$2}'
@@ -55,11 +56,8 @@ check: $(READY) ## Lint, check types and check the shell scripts
 	$(BIN)/mypy
 	$(BIN)/shellcheck -x scripts/*.sh scripts/*.bash scripts/islands.sbatch .ci/run
 
-bench-reference: $(READY) ## Measure the reference evaluator (raw rows in bench/)
-	$(BIN)/python -m scripts.bench.reference
-
-bench-native: $(READY) ## Measure the native evaluator against the reference and the machine's peak
-	$(BIN)/python -m scripts.bench.native
+bench: $(READY) ## Measure everything, in ten minutes (raw rows in bench/; BENCH="evaluator island" for some)
+	@$(BIN)/python -m scripts.bench $(BENCH)
 
 clean: ## Remove the environment and caches; shared/ stays
 	rm -rf $(VENV) build *.egg-info .pytest_cache .mypy_cache .ruff_cache .hypothesis

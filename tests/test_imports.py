@@ -44,10 +44,10 @@ HEAVY = {
     "torch": ("evo/tasks/creatures/reference.py",),
     "optuna": ("scripts/compare/arms/*optuna*.py",),
     "ray": ("scripts/compare/arms/*ray*.py",),
-    "matplotlib": ("scripts/report/plots.py",),
+    "matplotlib": ("scripts/bench/plot.py", "scripts/report/*.py"),
     "gymnasium": ("evo/tasks/gym.py",),
 }
-"""Libraries that take long to import, and the one place that needs each."""
+"""Libraries that take long to import, and the places that need each."""
 
 
 @dataclass(frozen=True)

@@ -70,7 +70,7 @@ def _pack(nodes: Mask) -> Sets:
 
 
 def _settle(step: Callable[[Sets], Sets], sets: Sets) -> Sets:
-    """Repeat `step` until it changes nothing more."""
+    """Repeat `step`, which only removes nodes or only adds some, until it changes nothing more."""
     while not np.array_equal(after := step(sets), sets):
         sets = after
     return sets

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from evo.tasks.creatures import body
-from evo.tasks.creatures.world import FIRST, SECOND, World
+from evo.tasks.creatures.world import FIRST, NODES, SECOND, World
 
 
 def test_about_five_hundred_genes(creatures):
@@ -38,6 +38,24 @@ def test_a_body_is_born_with_its_centre_above_the_origin_and_its_lowest_edge_on_
     lowest = np.where(bodies.reach_m > 0, bodies.position_m[1] - bodies.reach_m, np.inf).min(axis=0)[alive]
     np.testing.assert_allclose(centre[[0, 2]], 0, atol=1e-6)
     np.testing.assert_allclose(lowest, 0, atol=1e-6)
+
+
+def test_where_absent_nodes_would_be_moves_nobody(creatures, genes):
+    absent = body.decode(genes, creatures.spec).reach_m < 0
+    moved = genes.copy()
+    position_m = moved[:, creatures.spec.slice_of("position_m")].reshape(-1, 3, NODES)
+    position_m[np.broadcast_to(absent.T[:, None], position_m.shape)] = -1.0
+    moved[:, creatures.spec.slice_of("position_m")] = position_m.reshape(len(genes), -1)
+    before, after = (body.decode(each, creatures.spec).position_m[:, ~absent] for each in (genes, moved))
+    assert absent.any()
+    assert before.tobytes() == after.tobytes()
+
+
+def test_what_does_not_hold_together_lies_where_its_genes_put_it(creatures, genes):
+    bodies = body.decode(genes, creatures.spec)
+    wished = genes[:, creatures.spec.slice_of("position_m")].T.reshape(3, NODES, -1)
+    assert not bodies.viable.all()
+    assert np.array_equal(bodies.position_m[..., ~bodies.viable], wished[..., ~bodies.viable])
 
 
 def test_shares_add_up_to_one_and_mass_follows_volume(creatures, genes):

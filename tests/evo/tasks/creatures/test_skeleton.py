@@ -1,11 +1,14 @@
 """Only nodes that are held in space stay, and only one part of them."""
 
+from itertools import combinations
+
 import numpy as np
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
-from evo.tasks.creatures.skeleton import living, muscles_per_node
+from evo.tasks.creatures.skeleton import MIN_MUSCLES, living, muscles_per_node
 from evo.tasks.creatures.world import MUSCLES, NODES, PAIRS
 
 batches = st.integers(1, 6).flatmap(
@@ -23,6 +26,92 @@ def graph(edges):
 
 def clique(*nodes):
     return [(i, j) for i in nodes for j in nodes if i < j]
+
+
+def neighbours_of(node, nodes, edges):
+    return {other for edge in edges if node in edge for other in edge if other != node} & nodes
+
+
+def parts_by_the_book(nodes, edges):
+    """Take loose nodes away one at a time, then walk from each node that is left; the largest part first."""
+    nodes = set(nodes)
+    while loose := [node for node in nodes if len(neighbours_of(node, nodes, edges)) < MIN_MUSCLES]:
+        nodes.remove(loose[0])
+    parts = []
+    while nodes:
+        part, edge_of_part = set(), {min(nodes)}
+        while edge_of_part:
+            part |= edge_of_part
+            edge_of_part = {near for node in part for near in neighbours_of(node, nodes, edges)} - part
+        parts.append(part)
+        nodes -= part
+    return sorted(parts, key=lambda part: (-len(part), min(part)))
+
+
+def edges_of(muscles):
+    return [PAIRS[m] for m in np.flatnonzero(muscles)]
+
+
+def renamed(nodes, muscles, names):
+    """Give node i the name `names[i]`, and its muscles with it."""
+    ends = np.sort(np.array(names)[np.array(PAIRS)], axis=1)
+    places = [PAIRS.index((i, j)) for i, j in ends.tolist()]
+    new_nodes, new_muscles = np.empty_like(nodes), np.empty_like(muscles)
+    new_nodes[list(names)], new_muscles[places] = nodes, muscles
+    return new_nodes, new_muscles
+
+
+@given(batches)
+def test_a_body_is_the_largest_part_of_the_core(batch):
+    nodes, muscles = living(*batch)
+    for column in range(nodes.shape[1]):
+        edges = edges_of(batch[1][:, column])
+        parts = parts_by_the_book(np.flatnonzero(batch[0][:, column]), edges)
+        largest = parts[0] if parts else set()
+        assert set(np.flatnonzero(nodes[:, column])) == largest
+        assert edges_of(muscles[:, column]) == [edge for edge in edges if largest >= set(edge)]
+
+
+@pytest.mark.parametrize("share", [0.3, 0.45, 0.6, 0.8])
+def test_so_it_is_in_graphs_of_any_density(share):
+    gated = np.random.default_rng(0).random((MUSCLES, 200)) < share
+    nodes, _ = living(np.ones((NODES, 200), dtype=bool), gated)
+    for column in range(200):
+        parts = parts_by_the_book(range(NODES), edges_of(gated[:, column]))
+        assert set(np.flatnonzero(nodes[:, column])) == (parts[0] if parts else set())
+
+
+def test_of_two_equal_parts_the_one_with_the_lowest_node_stays_however_nodes_are_split():
+    for chosen in combinations(range(NODES), NODES // 2):
+        others = [node for node in range(NODES) if node not in chosen]
+        nodes, _ = graph(clique(*chosen) + clique(*others))
+        assert np.flatnonzero(nodes[:, 0]).tolist() == (list(chosen) if 0 in chosen else others)
+
+
+def test_two_parts_fill_the_nodes_so_the_lowest_node_is_of_a_largest_part():
+    """`living` rests on this; more nodes, or fewer muscles to a node, need a comparison of parts."""
+    assert 2 * (MIN_MUSCLES + 1) >= NODES
+
+
+@given(batches, st.permutations(range(NODES)))
+def test_names_of_nodes_do_not_matter(batch, names):
+    nodes, muscles = living(*batch)
+    new_nodes, new_muscles = living(*renamed(*batch, names))
+    same_nodes, same_muscles = renamed(nodes, muscles, names)
+    for column in range(nodes.shape[1]):
+        parts = parts_by_the_book(np.flatnonzero(batch[0][:, column]), edges_of(batch[1][:, column]))
+        if len(parts) < 2:  # of equal parts, names decide
+            assert np.array_equal(new_nodes[:, column], same_nodes[:, column])
+            assert np.array_equal(new_muscles[:, column], same_muscles[:, column])
+
+
+@given(batches)
+def test_muscles_are_counted_at_both_ends(batch):
+    _, muscles = batch
+    count = muscles_per_node(muscles)
+    for node in range(NODES):
+        at_node = [m for m, pair in enumerate(PAIRS) if node in pair]
+        assert np.array_equal(count[node], muscles[at_node].sum(axis=0))
 
 
 @given(batches)

@@ -241,14 +241,20 @@ def test_nothing_is_collected_before_it_is_ready_and_all_is_on_offer():
     assert kinds[asked[0] - 1 : asked[0] + 4] == ["publish", "ready", "ready", "ready", "collect"]
 
 
+def test_told_to_stop_while_it_waits_it_leaves_with_a_checkpoint_and_without_a_line():
+    on = disk()
+    pauses, state = steps(on, 1000, is_stopping=stopping_after(4 + 3))  # generations 0 to 3, then three times in vain
+    assert pauses == [False, True, True]
+    assert on.effects[-4:] == [*[("ready", 4)] * 3, ("champion", 4)]
+    assert state.generation == checkpoint.decode(on.checkpoint).state.generation == 4
+    assert max(on.log) == 3
+
+
 @given(st.lists(st.integers(1, 12), max_size=4))
-def test_told_to_stop_while_it_waits_it_leaves_with_a_checkpoint_and_without_a_line(stops):
+def test_stopped_while_it_waits_or_elsewhere_and_resumed_it_is_the_same_run(stops):
     on = disk()
     for stop in stops:
-        _, state = steps(on, 3, is_stopping=stopping_after(stop))
-        assert checkpoint.decode(on.checkpoint).state.generation == state.generation
-        if on.effects[-2][0] == "ready":
-            assert on.effects[-1] == ("champion", state.generation)
+        steps(on, 3, is_stopping=stopping_after(stop))
     _, state = steps(on, 3)
     assert fingerprint(state) == fingerprint(STRAIGHT[0][0])
     assert outcome(on) == outcome(STRAIGHT[0][1])

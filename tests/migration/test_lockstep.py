@@ -240,7 +240,7 @@ def waiting(disk, name="a", *, timeout_s=60.0, **migration):
     return exchange, time
 
 
-def wait(exchange, time, *, until_s=1e9, generation=10):
+def wait(exchange, time, *, until_s=5000.0, generation=10):
     """Ask until ready, or until that time; return how often."""
     asked = 0
     while time.now_s < until_s and not is_ready(exchange, "a", generation):

@@ -268,31 +268,32 @@ def test_an_owner_publishes_again_what_was_damaged(root, tmp_path, capsys):
     assert result(root)["a"] == expected["a"]
 
 
-def test_a_kill_on_the_way_back_is_no_way_forward(root, tmp_path, monkeypatch):
-    """Killed while it lives again what was lost, it may not go on from the newer checkpoint that it had."""
+@pytest.mark.parametrize("stop", [7, 18])
+def test_cut_short_on_the_way_back_it_goes_on_from_there(root, tmp_path, monkeypatch, stop):
+    """Before or after what was lost is there again: not from the newer checkpoint that it had, or its log had a gap."""
     expected = together(tmp_path / "memory", lockstep_timeout_s=0.0, generations=30)
     for name in [*MEMBERS * 11]:
         evolve(root, name, lockstep_timeout_s=0.0, generations=30)
     before = offers(root)
     (paths_of(root).publication(15) / GENOMES).unlink()
-    assert run_and_stop(root, monkeypatch, generations=30) == 143
-    assert not paths_of(root).publication(15).exists()
+    assert run_and_stop(root, monkeypatch, stop, generations=30) == 143
+    assert paths_of(root).publication(15).exists() == (stop > 15)
     assert evolve(root, lockstep_timeout_s=0.0, generations=30) == 0
     assert offers(root) == before
     assert result(root) == expected
 
 
-def run_and_stop(root, monkeypatch, **values):
-    """Evolve, and be told to stop at generation 7."""
+def run_and_stop(root, monkeypatch, generation, **values):
+    """Evolve, and be told to stop after a generation."""
     with monkeypatch.context() as patch:
         log = FileKeeper.log
 
-        def stop_at_7(keeper, state, *, evaluate_s):
-            if state.generation == 6:
+        def log_and_stop(keeper, state, *, evaluate_s):
+            if state.generation == generation:
                 os.kill(os.getpid(), signal.SIGTERM)
             log(keeper, state, evaluate_s=evaluate_s)
 
-        patch.setattr(FileKeeper, "log", stop_at_7)
+        patch.setattr(FileKeeper, "log", log_and_stop)
         return evolve(root, lockstep_timeout_s=0.0, **values)
 
 

@@ -48,7 +48,8 @@ class World:
 
     def claim(self, island: str = "a", generation: int = 0) -> Epoch:
         paths = self.shared.island(island)
-        return epochs.claim(paths, after=0, generation=generation, target=99, population=9, task="sphere")
+        after = epochs.latest_number(paths)
+        return epochs.claim(paths, after=after, generation=generation, target=99, population=9, task="sphere")
 
     def newest_epoch(self, island: str = "a") -> Epoch:
         epoch = epochs.latest(self.shared.island(island))

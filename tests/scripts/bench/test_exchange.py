@@ -9,6 +9,7 @@ from scripts.bench import exchange
 from scripts.bench.pairs import measure
 from scripts.bench.plan import QUICK
 from scripts.bench.rows import Run
+from scripts.bench.stopwatch import Lap
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -29,6 +30,12 @@ def test_every_event_is_a_row_and_so_is_every_run_with_and_without_them(tmp_path
     for (what, _), row in runs.items():
         assert (row["publish_s"] > 0) == (row["import_s"] > 0) == (row["settle_s"] > 0) == (what == "on")
         assert row["checkpoint_s"] > 0  # the last generation is kept in any case
+
+
+def test_waiting_for_the_disk_is_what_a_part_did_not_do_itself() -> None:
+    laps = [Lap("files/publish", 5, 4), Lap("files/champion", 3, 1), Lap("files/publish", 7, 7)]
+    found = {name: seconds for name, seconds in exchange._seconds(laps).items() if seconds}
+    assert found == {"publish_s": 12, "publish_disk_s": 1, "champion_s": 3, "champion_disk_s": 2}
 
 
 def event(islands: int, ms: float) -> dict:

@@ -31,12 +31,14 @@ class Recording:
 
     Attributes:
         files: Its private folder.
+        island: Its name.
         settings: What it was computed with, the task's options included, as its last start logged them.
         backend: The evaluator.
         lines: What each generation logged, the founders first, without the time.
     """
 
     files: RecordedIsland
+    island: str
     settings: Mapping[str, Any]
     backend: str
     lines: tuple[Record, ...]
@@ -58,23 +60,30 @@ def read(folder: Path) -> Recording:
 
     Raises:
         ConfigError: There is none.
-        DamagedFileError: Its log is cut, has a gap, or is none.
+        DamagedFileError: Its log is damaged, has a gap, or is none.
         StorageError: It cannot be read.
     """
     files = RecordedIsland(folder)
-    with atomic.storage_errors("read the recording"):
-        records = runlog.current(runlog.read(files.log))
+    try:
+        with atomic.storage_errors("read the recording"):
+            return _recording(files, runlog.current(runlog.read(files.log)))
+    except (KeyError, TypeError, ValueError) as error:
+        raise DamagedFileError(f"{files.log} is no log of an island: {error}") from error
+
+
+def _recording(files: RecordedIsland, records: list[Record]) -> Recording:
     starts = [record for record in records if record["kind"] == "start"]
     lines = timeless(records)
     if not starts or len(lines) < 2:
         raise ConfigError(
-            f"nothing to replay in {folder}: expected an island's private folder, for example "
+            f"nothing to replay in {files.folder}: expected an island's private folder, for example "
             f"shared/islands/island-01, with a log of generation 1 at least"
         )
     for expected, line in enumerate(lines):
         if line["generation"] != expected:
             raise DamagedFileError(f"{files.log}: generation {expected} is missing")
-    return Recording(files, starts[0]["settings"], starts[0]["backend"], tuple(lines))
+    [island] = lines[0]["ancestry"]  # founders descend from their own island alone
+    return Recording(files, island, starts[0]["settings"], starts[0]["backend"], tuple(lines))
 
 
 def timeless(records: Iterable[Record]) -> list[Record]:
@@ -100,9 +109,8 @@ def replay_config(island: str, given: Mapping[str, Value], options: Mapping[str,
     if decided:
         raise ConfigError(f"in a replay the recording decides: leave out {', '.join(decided)}")
     recording = read(folder)
-    recorded = list(recording.lines[0]["ancestry"])  # founders descend from their own island alone
-    if recorded != [island]:
-        raise ConfigError(f"{folder} is a recording of island {', '.join(recorded)}, not of {island}")
+    if recording.island != island:
+        raise ConfigError(f"{folder} is a recording of island {recording.island}, not of {island}")
     settings = {name: value for name, value in recording.settings.items() if name != "options"}
     settings |= {"mode": REPLAY, "members": "", "backend": recording.backend, "generations": recording.last}
     texts = {name: _text(value) for name, value in recording.settings["options"].items()}

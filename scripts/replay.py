@@ -24,6 +24,8 @@ def check_line(recording: Recording, record: Record) -> None:
         ReplayError: They differ; the generation and what differs are named.
     """
     for line in timeless([record]):
+        if line["generation"] > recording.last:
+            raise ReplayError(f"the replay has generation {line['generation']}, the recording ends at {recording.last}")
         recorded = recording.lines[line["generation"]]
         names = [name for name in sorted({*line, *recorded}) if line.get(name) != recorded.get(name)]
         if names:

@@ -104,6 +104,14 @@ def test_completion_prints_a_script_for_the_installed_command(shell: str) -> Non
         (["i", "--task", "sphere", "--backend", "cuda"], ["no --backend 'cuda'", "numpy"]),
         (["i", "--topology", "star"], ["--topology must be one of full, ring"]),
         (["i", "--keep-generations", "1"], ["at least 3"]),
+        (["i", "--mode", "lockstep"], ["--mode lockstep and --members go together"]),
+        (["i", "--mode", "lockstep", "--members", "a,b"], ["i is not among a,b"]),
+        (["i", "--mode", "replay"], ["--mode replay needs --replay-from"]),
+        (
+            ["i", "--mode", "replay", "--replay-from", "no", "-g", "3"],
+            ["the recording decides: leave out --generations"],
+        ),
+        (["i", "--mode", "replay", "--replay-from", "missing"], ["nothing to replay in missing"]),
         (["i", "--config", "missing.toml"], ["cannot read the config file missing.toml"]),
     ],
 )
@@ -179,6 +187,34 @@ def test_evolve_in_json_prints_the_log(tmp_path: Path) -> None:
     ended = atoll("evolve", "i", *QUICK, "--json", "--migration-dir", tmp_path / "s")
     logged = (tmp_path / "s/islands/i/log.jsonl").read_text().splitlines()
     assert list(map(json.loads, ended.stdout.splitlines())) == list(map(json.loads, logged))
+
+
+def test_an_island_is_replayed_with_its_own_settings(archipelago: Path, tmp_path: Path) -> None:
+    recorded = ("--mode", "replay", "--replay-from", archipelago / "islands/island-02")
+    ended = atoll("evolve", "island-02", *recorded, "--migration-dir", tmp_path / "again")
+    assert ended.returncode == 0, ended.stderr
+    assert "the replay equals the recording: generations 0 to 20" in ended.stdout
+    (archipelago / "islands/island-02/inbox/gen-20.safetensors").rename(tmp_path / "kept")
+    ended = atoll("evolve", "island-02", *recorded, "--migration-dir", tmp_path / "once more")
+    (tmp_path / "kept").rename(archipelago / "islands/island-02/inbox/gen-20.safetensors")
+    check_refused(ended, 9, "no imports of generation 20")
+
+
+def test_status_shows_who_waits_for_whom(tmp_path: Path) -> None:
+    lockstep = ["--mode", "lockstep", "--members", "a,b", "--migration-dir", str(tmp_path / "s")]
+    island = subprocess.Popen([sys.executable, "cli.py", "evolve", "a", *QUICK, *lockstep], cwd=ROOT)
+    try:
+        shown = tmp_path / "s/migration_pool/a/beat.json"
+        wait_until(lambda: shown.exists() and b'["b"]' in shown.read_bytes(), "a to say that it waits")
+        [row] = json.loads(atoll("status", "--json", "--migration-dir", tmp_path / "s").stdout)["islands"]
+        assert (row["condition"], row["waiting_for"], row["generation"]) == ("waiting", ["b"], 9)
+        assert atoll("status", "--migration-dir", tmp_path / "s").stdout.splitlines()[1].split()[:2] == ["a", "waiting"]
+    finally:
+        island.terminate()
+    assert island.wait() == 143
+    check_refused(
+        atoll("evolve", "a", *QUICK, *lockstep, "--lockstep-timeout-s", "0.1"), 10, "waited 0.1 s for b gen-10"
+    )
 
 
 def test_status_tells_the_same_in_text_and_json(archipelago: Path) -> None:

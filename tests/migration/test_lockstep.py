@@ -243,7 +243,7 @@ def waiting(disk, name="a", *, timeout_s=60.0, **migration):
 def wait(exchange, time, *, until_s=5000.0, generation=10):
     """Ask until ready, or until that time; return how often."""
     asked = 0
-    while time.now_s < until_s and not is_ready(exchange, "a", generation):
+    while time.now_s < until_s and asked < 20_000 and not is_ready(exchange, "a", generation):
         asked += 1
     return asked
 

@@ -93,3 +93,11 @@ def test_a_damaged_log_is_named(folder: Path) -> None:
     log.write_bytes(b"{\n" + log.read_bytes())
     with pytest.raises(DamagedFileError, match=r"log\.jsonl, line 1"):
         recording.read(folder)
+
+
+@pytest.mark.parametrize("lacking", ["settings", "backend", "kind", "generation", "ancestry"])
+def test_a_log_of_something_else_is_damage(tmp_path: Path, lacking: str) -> None:
+    for record in (begun(), line(0), line(1)):
+        runlog.append(tmp_path / "log.jsonl", {name: value for name, value in record.items() if name != lacking})
+    with pytest.raises(DamagedFileError, match="is no log of an island"):
+        recording.read(tmp_path)

@@ -170,6 +170,18 @@ def test_a_stopped_replay_goes_on_and_a_finished_one_is_compared_again(recorded,
     assert "the replay equals the recording" in said
 
 
+def test_a_replay_that_has_more_than_the_recording_is_none_of_it(recorded, tmp_path, capsys):
+    replay(tmp_path / "again", home(recorded))
+    evolve(recorded, generations=15)
+    assert replay(tmp_path / "again", home(recorded)) == 0, "it goes on as the recording did"
+    log = home(recorded) / "log.jsonl"
+    log.write_bytes(
+        b"".join(line for line in log.read_bytes().splitlines(keepends=True) if b'"generation":15,' not in line)
+    )
+    assert replay(tmp_path / "again", home(recorded)) == 11
+    assert "the replay has generation 15, the recording ends at 14" in capsys.readouterr().out
+
+
 # What a recording lacks
 
 

@@ -4,21 +4,23 @@ from __future__ import annotations
 
 import json
 import shutil
+import sys
 import traceback
 from collections import Counter
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from tests.faults.injection import BUG, KILL, Call, Ending, Injector, Rule
 from tests.faults.operations import Operation, World, operation_called
 from tests.faults.seam import Seam
+from tests.faults.shim import LATE, Shim
 from tests.faults.strace import Strace
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
-    from pathlib import Path
 
-INJECTORS: dict[str, type[Injector]] = {"strace": Strace, "seam": Seam}
+INJECTORS: dict[str, type[Injector]] = {"strace": Strace, "seam": Seam, "shim": Shim}
 ALWAYS = (KILL, "EIO", "ENOSPC", "EDQUOT")
 CHANGING = {"mkdir", "rename", "link", "unlink", "unlinkat", "rmdir", "replace"}
 READING = {"openat", "open", "read", "newfstatat", "fstat", "getdents64", "stat", "lstat", "scandir"}
@@ -81,7 +83,18 @@ def lies(calls: list[Call]) -> Iterator[list[Rule]]:
     return ([Rule(call.name, call.nth, NOTHING_DONE)] for call in calls if call.name in CHANGING)
 
 
-PLANS: dict[str, Callable[[list[Call]], Iterator[list[Rule]]]] = {"once": once, "lasting": lasting, "lies": lies}
+def late(calls: list[Call]) -> Iterator[list[Rule]]:
+    """Let each rename and link be done, and be reported as failed: as by the server, or as by a repeated request."""
+    repeated = {"rename": "ENOENT", "link": "EEXIST"}
+    return ([Rule(call.name, call.nth, LATE + error)] for call in calls for error in ("EIO", repeated[call.name]))
+
+
+PLANS: dict[str, Callable[[list[Call]], Iterator[list[Rule]]]] = {
+    "once": once,
+    "lasting": lasting,
+    "lies": lies,
+    "late": late,
+}
 
 
 @dataclass(frozen=True)
@@ -145,6 +158,8 @@ def _rows(operation: Operation, rule: Rule) -> list[int]:
         return [1]
     if rule.fault == NOTHING_DONE:
         return [8]
+    if rule.fault.startswith(LATE):
+        return [7]
     rows = [4] if rule.is_lasting else [3]
     rows += [5] if rule.name == "fsync" and not rule.is_lasting else []
     return rows + ([19] if operation.name == "import" and rule.fault in {"ESTALE", "EACCES"} else [])
@@ -170,8 +185,14 @@ def _judge(world: World, operation: Operation, rule: Rule, ending: Ending, expec
     assert ending.code != BUG, ending.said
     if rule.name == "fsync" and rule.fault != KILL and not operation.goes_on:
         assert ending.acknowledged is None, "acknowledged what could not be synced"
+    if rule.fault.startswith(LATE) and operation.name in {"publish", "claim"}:
+        assert ending.acknowledged is not None, f"did not recognise its own: {ending.said}"
     operation.check(world, ending.acknowledged)
     recovered = operation.recover(world)
     assert recovered == expected.recovered, f"after recovery: {recovered}, not {expected.recovered}"
     if rule.fault == KILL:
         assert operation.outcome(world) == expected.outcome, "another outcome than without the kill"
+
+
+if __name__ == "__main__":
+    campaign(Path(sys.argv[1]), Order(**json.loads(sys.argv[2])))

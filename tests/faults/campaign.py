@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from tests.faults.injection import BUG, KILL, Call, Ending, Injector, Rule
-from tests.faults.operations import Operation, World, operation_called
+from tests.faults.operations import Operation, World, operation_called, publish_on_and_prune
 from tests.faults.seam import Seam
 from tests.faults.shim import LATE, Shim
 from tests.faults.strace import Strace
@@ -20,11 +20,15 @@ from tests.faults.strace import Strace
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
-INJECTORS: dict[str, type[Injector]] = {"strace": Strace, "seam": Seam, "shim": Shim}
+INJECTORS: dict[str, Callable[[], Injector]] = {
+    "strace": Strace,
+    "seam": lambda: Seam(meanwhile=publish_on_and_prune),
+    "shim": Shim,
+}
 ALWAYS = (KILL, "EIO", "ENOSPC", "EDQUOT")
 CHANGING = {"mkdir", "rename", "link", "unlink", "unlinkat", "rmdir", "replace"}
 READING = {"openat", "open", "read", "newfstatat", "fstat", "getdents64", "stat", "lstat", "scandir"}
-NOTHING_DONE = "=0"
+NOTHING_DONE, LOST_WRITE, PRUNED = "=0", "=10", "!"
 
 
 @dataclass
@@ -83,6 +87,16 @@ def lies(calls: list[Call]) -> Iterator[list[Rule]]:
     return ([Rule(call.name, call.nth, NOTHING_DONE)] for call in calls if call.name in CHANGING)
 
 
+def lost(calls: list[Call]) -> Iterator[list[Rule]]:
+    """Let each write say that ten bytes were written, and write none of them."""
+    return ([Rule(call.name, call.nth, LOST_WRITE)] for call in calls if call.name == "write")
+
+
+def pruned(calls: list[Call]) -> Iterator[list[Rule]]:
+    """Let the peer publish on and prune before each call."""
+    return ([Rule(call.name, call.nth, PRUNED)] for call in calls)
+
+
 def late(calls: list[Call]) -> Iterator[list[Rule]]:
     """Let each rename and link be done, and be reported as failed: as by the server, or as by a repeated request."""
     repeated = {"rename": "ENOENT", "link": "EEXIST"}
@@ -90,10 +104,7 @@ def late(calls: list[Call]) -> Iterator[list[Rule]]:
 
 
 PLANS: dict[str, Callable[[list[Call]], Iterator[list[Rule]]]] = {
-    "once": once,
-    "lasting": lasting,
-    "lies": lies,
-    "late": late,
+    plan.__name__: plan for plan in (once, lasting, lies, lost, pruned, late)
 }
 
 
@@ -154,10 +165,9 @@ def _campaign(place: Path, order: Order, report: Report) -> None:
 
 def _rows(operation: Operation, rule: Rule) -> list[int]:
     """Say which rows of docs/reliability.md a case belongs to."""
-    if rule.fault == KILL:
-        return [1]
-    if rule.fault == NOTHING_DONE:
-        return [8]
+    special = {KILL: 1, LOST_WRITE: 6, NOTHING_DONE: 8, PRUNED: 18}
+    if rule.fault in special:
+        return [special[rule.fault]]
     if rule.fault.startswith(LATE):
         return [7]
     rows = [4] if rule.is_lasting else [3]
@@ -183,11 +193,18 @@ def _wrong(world: World, operation: Operation, rule: Rule, ending: Ending, expec
 def _judge(world: World, operation: Operation, rule: Rule, ending: Ending, expected: Expected) -> None:
     assert ending.fired, "the fault did not happen"
     assert ending.code != BUG, ending.said
-    if rule.name == "fsync" and rule.fault != KILL and not operation.goes_on:
+    if rule.name == "fsync" and rule.fault not in {KILL, PRUNED} and not operation.goes_on:
         assert ending.acknowledged is None, "acknowledged what could not be synced"
     if rule.fault.startswith(LATE) and operation.name in {"publish", "claim"}:
         assert ending.acknowledged is not None, f"did not recognise its own: {ending.said}"
-    operation.check(world, ending.acknowledged)
+    if rule.fault == LOST_WRITE:
+        operation.check_damaged(world)
+        operation.recover(world)  # what is broken is kept in the trash for one start
+    elif rule.fault == PRUNED:
+        operation.check_pruned(world, ending.acknowledged)
+        return
+    else:
+        operation.check(world, ending.acknowledged)
     recovered = operation.recover(world)
     assert recovered == expected.recovered, f"after recovery: {recovered}, not {expected.recovered}"
     if rule.fault == KILL:

@@ -61,13 +61,13 @@ class World:
         assert identity is not None
         return Publisher(identity.run_id, island, epoch.number, epoch.nonce, SPEC)
 
-    def mailbox(self, epoch: Epoch, island: str = "a") -> DirectoryMailbox:
+    def mailbox(self, epoch: Epoch, island: str = "a", *, lock_class: str = "flock") -> DirectoryMailbox:
         return DirectoryMailbox(
             self.shared,
             self.shared.island(island),
             publisher=self.publisher(epoch, island),
             epoch=epoch,
-            lock_class="flock",
+            lock_class=lock_class,
             durable=True,
         )
 
@@ -128,6 +128,14 @@ class Operation:
     def check(self, world: World, acknowledged: str | None) -> None:
         raise NotImplementedError
 
+    def check_damaged(self, world: World) -> None:
+        """Hold the files against what a damaged one may do: nothing, to anybody."""
+        raise NotImplementedError
+
+    def check_pruned(self, world: World, acknowledged: str | None) -> None:
+        """Hold the files against what may come of a peer that pruned in the middle: fewer, but whole."""
+        raise NotImplementedError
+
     def recover(self, world: World) -> object:
         raise NotImplementedError
 
@@ -153,6 +161,12 @@ class Publish(Operation):
         seen, refusals = world.mailbox(world.claim("b"), "b").newest("a", seen={})
         assert seen is not None
         assert (seen.manifest.generation, refusals) == (max(found), [])
+
+    def check_damaged(self, world):
+        seen, refusals = world.mailbox(world.claim("b"), "b").newest("a", seen={})
+        assert seen is not None
+        assert seen.manifest.generation == 10
+        assert [(refusal.generation, refusal.reason) for refusal in refusals] == [(20, "damaged")]
 
     def recover(self, world):
         mailbox = world.mailbox(world.claim())
@@ -190,6 +204,15 @@ class Import(Operation):
             known = {row.tobytes() for genes in offered for row in genes}
             assert {row.tobytes() for row in kept.migrants.population.genes} <= known, "a partial import"
 
+    def check_pruned(self, world, acknowledged):
+        kept = inbox.load(world.a, 20)
+        assert kept is not None
+        assert hashlib.sha256(inbox.encode(20, kept)).hexdigest() == acknowledged
+        assert kept.refusals == (), "what was pruned is no defect"
+        offered = [migrants_of("b", g, spec=SPEC).population.genes for g in (10, 20, 30, 40, 50)]
+        known = {row.tobytes() for genes in offered for row in genes}
+        assert {row.tobytes() for row in kept.migrants.population.genes} <= known, "a partial import"
+
     def recover(self, world):
         kept = inbox.load(world.a, 20)
         for path in (world.a.home, world.a.inboxes):
@@ -219,6 +242,11 @@ class Checkpoint(Operation):
         assert generation in {4, 6}
         assert acknowledged is None or generation == 6, "an acknowledged checkpoint is lost"
         assert checkpoint.encode(newest) == checkpoint.encode(checkpoint_of(generation))
+
+    def check_damaged(self, world):
+        newest = checkpoint.load_newest(world.a)
+        assert newest is not None
+        assert checkpoint.encode(newest) == checkpoint.encode(checkpoint_of(4))
 
     def recover(self, world):
         atomic.clear_leftovers(world.a.checkpoints)
@@ -339,6 +367,15 @@ class FirstStart(Start):
 
 
 OPERATIONS: tuple[Operation, ...] = (Publish(), Import(), Checkpoint(), Prune(), Claim(), Start(), FirstStart())
+
+
+def publish_on_and_prune(root: Path) -> None:
+    """Do as the peer does in the middle of an import: publish on, and prune what was there, whatever the lock says."""
+    world = World(root)
+    mailbox = world.mailbox(world.newest_epoch("b"), "b", lock_class="soft")
+    for generation in (30, 40, 50):
+        mailbox.publish(generation, migrants_of("b", generation, spec=SPEC))
+    mailbox.prune(3)
 
 
 def operation_called(name: str) -> Operation:

@@ -62,11 +62,12 @@ class Seam:
 
     def _intercept(self, root: Path, rules: list[Rule], message: mmap.mmap) -> None:
         counts: Counter[str] = Counter()
+        is_traced = not rules
 
-        def meet(name: str) -> bool:
-            """Count a call; say whether it is to go on."""
+        def meet(name: str) -> str:
+            """Count a call; return what it is to answer instead of being done, if anything."""
             counts[name] += 1
-            if not rules:
+            if is_traced:
                 say(message, f"{name}\n")
             struck = [rule for rule in rules if rule.name == name and _strikes(rule, counts[name])]
             for rule in struck:
@@ -76,10 +77,11 @@ class Seam:
                 elif rule.fault == "!":
                     rules.clear()
                     self._meanwhile(root)
-                    return True
-                elif not rule.fault.startswith("="):
+                elif rule.fault.startswith("="):
+                    return rule.fault[1:]
+                else:
                     raise OSError(getattr(errno, rule.fault), os.strerror(getattr(errno, rule.fault)))
-            return not struck
+            return ""
 
         for module, name in FUNCTIONS:
             setattr(module, name, _wrapped(getattr(module, name), name, meet))
@@ -89,5 +91,9 @@ def _strikes(rule: Rule, n: int) -> bool:
     return n == rule.nth or (rule.is_lasting and n > rule.nth)
 
 
-def _wrapped(function: Callable[..., object], name: str, meet: Callable[[str], bool]) -> Callable[..., object]:
-    return lambda *arguments, **named: function(*arguments, **named) if meet(name) else None
+def _wrapped(function: Callable[..., object], name: str, meet: Callable[[str], str]) -> Callable[..., object]:
+    def call(*arguments: object, **named: object) -> object:
+        answer = meet(name)
+        return int(answer) if answer else function(*arguments, **named)
+
+    return call

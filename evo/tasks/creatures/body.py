@@ -93,7 +93,7 @@ def decode(genes: Floats, spec: GenomeSpec, *, density_kg_m3: float = World.dens
         reach_m=reach_m,
         inverse_mass=inverse_mass,
         mass_share=mass_share,
-        count_share=nodes * _inverse(nodes.sum(axis=0).astype(np.float32)),
+        count_share=nodes * _inverse(nodes.sum(axis=0, dtype=np.float32)),
         friction=gene("friction"),
         rest_m=rest_m,
         swing_m=rest_m * gene("amplitude"),
@@ -145,7 +145,13 @@ def _soften(stiffness: Floats, ratio: Floats, inverse_mass: Floats, muscles: Mas
     """
     h = np.float32(BODY_STEP_S)
     loads = inverse_mass * muscles_per_node(muscles)
-    reduced_kg = _inverse(inverse_mass[FIRST] + inverse_mass[SECOND])
+    reduced_kg = _inverse(_at_both_ends(inverse_mass))
     push = ratio * 2 * np.sqrt(stiffness * reduced_kg) + stiffness * h
-    softening = 1 + push * h * (loads[FIRST] + loads[SECOND])
+    softening = 1 + push * h * _at_both_ends(loads)
     return np.where(muscles, stiffness / softening, 0), np.where(muscles, push / softening, 0)
+
+
+def _at_both_ends(of_node: Floats) -> Floats:
+    """Add up what the two nodes of each muscle have, [28, P] of [8, P]."""
+    total: Floats = of_node.take(FIRST, axis=0) + of_node.take(SECOND, axis=0)
+    return total

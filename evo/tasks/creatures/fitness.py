@@ -69,15 +69,15 @@ def score(summary: Summary) -> Floats:
     """Return the fitness of each creature: the mean over its courses, finite float32 [P]."""
     with np.errstate(invalid="ignore", over="ignore"):  # a failed life may hold any number
         lives = _score_lives(summary)
-    lives = np.where(summary.status == Status.LIVED, lives, np.float32(DEAD))
+    lives = np.where(summary.status == np.uint8(Status.LIVED), lives, np.float32(DEAD))
     total: Floats = add_in_order(lives.T)
     return total * np.float32(1 / lives.shape[1])
 
 
 def _score_lives(summary: Summary) -> Floats:
     first_gap_m = np.maximum(summary.first_gap_m, np.float32(NO_GAP_M))
-    approach: Floats = np.clip((first_gap_m - summary.best_gap_m) / first_gap_m, 0, 1)
-    retreat: Floats = np.clip(summary.last_gap_m - summary.first_gap_m, 0, np.float32(MAX_RETREAT_M))
+    approach: Floats = ((first_gap_m - summary.best_gap_m) / first_gap_m).clip(0, 1)
+    retreat: Floats = (summary.last_gap_m - summary.first_gap_m).clip(0, np.float32(MAX_RETREAT_M))
     travel = np.minimum(summary.travel_m, np.float32(MAX_TRAVEL_M))
     points = summary.collected * np.float32(APPROACH + COLLECT) + approach * np.float32(APPROACH)
     points -= retreat * np.float32(RETREAT)

@@ -167,14 +167,14 @@ def live(
     plan = _plan(creatures, courses, n_pellets, ticks, is_neural=isinstance(controller, Neural), world=world)
     kernel.live(plan, rows.ctypes.data, pellets.ctypes.data, out.ctypes.data)
     collected, first_gap_m, best_gap_m, last_gap_m, travel_m, is_inside = out
-    status = np.where(is_inside > 0, Status.LIVED, Status.FAILED)
+    status = np.where(is_inside > 0, np.uint8(Status.LIVED), np.uint8(Status.FAILED))
     return Summary(
         collected=collected,
         first_gap_m=first_gap_m,
         best_gap_m=best_gap_m,
         last_gap_m=last_gap_m,
         travel_m=travel_m,
-        status=np.where(body.viable[:, None], status, Status.UNVIABLE).astype(np.uint8),
+        status=np.where(body.viable[:, None], status, np.uint8(Status.UNVIABLE)),
     )
 
 

@@ -50,7 +50,7 @@ def living(present: Mask, gated: Mask) -> tuple[Mask, Mask]:
     # the part of the lowest node is never the smaller one.
     part = _settle(lambda part: part | core & _pack(linked & part > 0), core & -core)
     nodes = part & BIT[:, None] > 0
-    return nodes, gated & nodes[FIRST] & nodes[SECOND]
+    return nodes, gated & nodes.take(FIRST, axis=0) & nodes.take(SECOND, axis=0)
 
 
 def muscles_per_node(muscles: Mask) -> Sets:
@@ -71,6 +71,6 @@ def _pack(nodes: Mask) -> Sets:
 
 def _settle(step: Callable[[Sets], Sets], sets: Sets) -> Sets:
     """Repeat `step`, which only removes nodes or only adds some, until it changes nothing more."""
-    while not np.array_equal(after := step(sets), sets):
+    while (after := step(sets)).tobytes() != sets.tobytes():  # a tenth of the time of `array_equal`
         sets = after
     return sets

@@ -12,7 +12,7 @@ from evo.genome import Population
 from evo.paths import CHECKPOINT_NAME, IslandPaths, PrivateFiles, parse_generation
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Callable, Iterable, Mapping
     from pathlib import Path
 
 FORMAT = 1
@@ -61,15 +61,15 @@ def kept(paths: PrivateFiles, *, at_most: int | None = None) -> list[int]:
     return sorted(n for n in numbers if n is not None and (at_most is None or n <= at_most))
 
 
-def drop_newer(paths: IslandPaths, generation: int) -> None:
-    """Remove the checkpoints of later generations, so that those that are lived again are kept.
+def drop(paths: IslandPaths, generations: Iterable[int], *, last_look: Callable[[], None] = lambda: None) -> None:
+    """Remove the checkpoints of generations that are lived again; `last_look` may prevent each by raising.
 
     Raises:
         OSError: The file system refused.
     """
-    for later in kept(paths):
-        if later > generation:
-            atomic.remove_file(paths.checkpoint(later))
+    for generation in generations:
+        last_look()
+        atomic.remove_file(paths.checkpoint(generation))
 
 
 def load_newest(paths: PrivateFiles, *, at_most: int | None = None) -> Checkpoint | None:

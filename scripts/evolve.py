@@ -6,7 +6,7 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
 
-from evo import atomic
+from evo import atomic, checkpoint
 from evo.config import ASYNC, LOCKSTEP, REPLAY
 from evo.errors import StorageError
 from evo.island import evolve
@@ -102,8 +102,9 @@ def _evolve(start: Start, shared: SharedPaths, paths: IslandPaths, *, stop: Stop
             population=config.population,
             task=task.name,
         )
+        check_owner = partial(epochs.stop_if_fenced, paths, epoch)
+        checkpoint.drop(paths, start.superseded, last_look=check_owner)
     _greet(start, display)
-    check_owner = partial(epochs.stop_if_fenced, paths, epoch)
     record: dict[str, Any] = {"epoch": epoch.number, "generation": start.generation}
     keeper = FileKeeper(
         paths,

@@ -36,6 +36,7 @@ class Start:
         settings: What log and checkpoint record.
         after: The highest epoch before this start.
         resumed: The checkpoint to go on from.
+        superseded: The checkpoints after it, where what they hold is lived again.
         is_over: Nothing is left to compute or to publish.
     """
 
@@ -46,6 +47,7 @@ class Start:
     settings: Mapping[str, Any]
     after: int
     resumed: Checkpoint | None
+    superseded: tuple[int, ...]
     is_over: bool
 
     @property
@@ -87,6 +89,7 @@ def find_start(
         if archived:
             say(f"archived the former {config.island} to {archived}")
     settings = _settings(config, task, recording)
+    superseded: tuple[int, ...] = ()
     with atomic.storage_errors("read the checkpoint"):
         resumed = checkpoint.load_newest(paths)
         if resumed is not None:
@@ -94,13 +97,15 @@ def find_start(
         lost = _first_lost(config, task, pool, paths)
         if resumed and lost is not None and lost < resumed.state.generation:
             resumed = checkpoint.load_newest(paths, at_most=lost)
-            checkpoint.drop_newer(paths, resumed.state.generation if resumed else 0)
+            superseded = tuple(
+                each for each in checkpoint.kept(paths) if not resumed or each > resumed.state.generation
+            )
             say(f"gen-{lost} of {config.island} is not in the pool any more; going back to where it is made again")
     if resumed and resumed.backend != task.backend:
         task = load_for(config, resumed.backend)
     generation = resumed.state.generation if resumed else 0
     is_over = lost is None and generation >= config.generations and has_logged(paths, generation)
-    return Start(config, task, pool, recording, settings, after, resumed, is_over)
+    return Start(config, task, pool, recording, settings, after, resumed, superseded, is_over)
 
 
 def load_for(config: IslandConfig, backend: str) -> Task:

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from evo import arrayfile, checkpoint
 from evo.checkpoint import Checkpoint
-from evo.errors import DamagedFileError, ResumeError
+from evo.errors import DamagedFileError, FencedError, ResumeError
 from evo.paths import SharedPaths
 from tests.problems import MIXED
 from tests.strategies import evaluated, painted, seeds, specs
@@ -153,6 +153,7 @@ def test_a_failure_to_save_leaves_the_older_ones(paths, monkeypatch):
 
 
 def test_checkpoints_and_champions_survive_a_power_cut(paths, tmp_path, monkeypatch):
+    checkpoint.save(paths, at(2))  # makes the directories, whose names are synced too
     synced = []
     monkeypatch.setattr("evo.atomic.sync_directory", synced.append)
     checkpoint.save(paths, at(3))
@@ -220,12 +221,21 @@ def test_an_earlier_one_can_be_gone_back_to_and_is_then_the_newest(paths):
     assert checkpoint.load_newest(paths, at_most=19).state.generation == 10
     assert checkpoint.load_newest(paths, at_most=20).state.generation == 20
     assert checkpoint.load_newest(paths, at_most=9) is None
-    checkpoint.drop_newer(paths, 10)
+    checkpoint.drop(paths, [20])
     assert checkpoint.kept(paths) == [10]
     checkpoint.save(paths, at(15))
     assert checkpoint.kept(paths) == [10, 15]
-    checkpoint.drop_newer(paths, 0)
-    assert checkpoint.kept(paths) == []
+
+
+def test_who_was_taken_over_drops_nothing(paths):
+    checkpoint.save(paths, at(10))
+
+    def stop():
+        raise FencedError("taken over")
+
+    with pytest.raises(FencedError):
+        checkpoint.drop(paths, [10], last_look=stop)
+    assert checkpoint.kept(paths) == [10]
 
 
 def test_how_long_to_wait_may_change():

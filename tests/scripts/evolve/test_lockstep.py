@@ -131,7 +131,7 @@ def test_whoever_is_first_or_slow_it_is_the_same_archipelago(tmp_path, order, de
 @pytest.mark.slow
 def test_whoever_is_killed_and_started_again_it_is_the_same_archipelago(tmp_path):
     """Any members, several at once, at random moments from the first generation to the last."""
-    n, values, root, rng = 24, {"generations": 120}, tmp_path / "disk", np.random.default_rng(5)
+    n, values, root, rng = 12, {"generations": 120}, tmp_path / "disk", np.random.default_rng(5)
     processes = {name: start(job(root, name, values)) for name in MEMBERS}
     for kill in range(n):
         victims = rng.permutation(list(MEMBERS))[: rng.integers(1, 4)]

@@ -57,6 +57,7 @@ VARIANTS = {
     "stiffness to 1000 N/m": Variant(ranges={"stiffness_n_m": (50.0, 1000.0)}),
     "density 10 kg/m3": Variant(world=World(density_kg_m3=10.0)),
     "density 40 kg/m3": Variant(world=World(density_kg_m3=40.0)),
+    "density 10 kg/m3, amplitude to 0.25": Variant(world=World(density_kg_m3=10.0), ranges={"amplitude": (0.0, 0.25)}),
     "drag 2/s": Variant(world=World(drag_per_s=2.0)),
     "drag 6/s": Variant(world=World(drag_per_s=6.0)),
     "mutation rate 0.005": Variant(settings={"mutation_rate": 0.005}),

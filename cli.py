@@ -13,6 +13,7 @@ from evo import atomic
 from evo import config as settings
 from evo.errors import EXIT_CODES, AtollError
 from evo.paths import SharedPaths, check_island_name
+from scripts.options import foreign_option, setting_options, shared_options
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -20,34 +21,7 @@ if TYPE_CHECKING:
     from migration.status import IslandStatus
 
 PROGRAM = "cli.py"
-SHORT_FLAGS = {"population": "-p", "generations": "-g"}
 EXIT_CODE_HELP = "\n".join(["\b", "Exit codes:", *[f"  {code:>3}  {text}" for code, text in EXIT_CODES.items()]])
-
-Command = Any
-
-
-def shared_options(command: Command) -> Command:
-    """Add the two options that mean the same everywhere."""
-    command = click.option("--json", "is_json", is_flag=True, help="Print JSON instead of text.")(command)
-    return click.option(
-        "--migration-dir",
-        "root",
-        type=click.Path(path_type=Path),
-        default=Path("shared"),
-        show_default=True,
-        help="The directory that the islands share.",
-    )(command)
-
-
-def setting_options(command: Command) -> Command:
-    """Add a flag for every setting of an island; without the flag, the config file or the default decides."""
-    for field in reversed(settings.all_settings().values()):
-        kind = click.Choice(field.metadata["choices"]) if field.metadata["choices"] else type(field.default)
-        flags = [settings.flag_name(field.name), *filter(None, [SHORT_FLAGS.get(field.name)])]
-        meaning = field.metadata["help"]
-        text = f"{meaning[0].upper()}{meaning[1:]}. [default: {field.default}]"
-        command = click.option(*flags, field.name, type=kind, default=None, help=text)(command)
-    return command
 
 
 @click.group(context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100}, epilog=EXIT_CODE_HELP)
@@ -70,6 +44,7 @@ def cli() -> None:
 @click.option(
     "--take-over", "is_taking_over", is_flag=True, help="Take it from an owner on another host that has ended."
 )
+@foreign_option
 @shared_options
 def evolve(
     island: str,
@@ -77,6 +52,7 @@ def evolve(
     config_file: Path | None,
     is_fresh: bool,
     is_taking_over: bool,
+    is_foreign_allowed: bool,
     root: Path,
     is_json: bool,
     **flags: Any,
@@ -105,7 +81,14 @@ def evolve(
     from scripts.view.progress import choose_display
 
     with choose_display(target=config.generations, is_json=is_json) as display:
-        return run_island(config, root=root, is_fresh=is_fresh, display=display, is_taking_over=is_taking_over)
+        return run_island(
+            config,
+            root=root,
+            is_fresh=is_fresh,
+            display=display,
+            is_taking_over=is_taking_over,
+            is_foreign_allowed=is_foreign_allowed,
+        )
 
 
 @cli.command()
@@ -123,6 +106,7 @@ def status(root: Path, is_json: bool, is_watching: bool, pids: tuple[int, ...], 
       python cli.py status --json | jq '.islands[].best'
     """
     from migration import pool
+    from migration.flow import refusals_of
     from migration.status import read_all
     from scripts.view import table
     from scripts.view.watch import watch
@@ -134,7 +118,7 @@ def status(root: Path, is_json: bool, is_watching: bool, pids: tuple[int, ...], 
         return 0
     rows = read_all(shared)
     if is_json:
-        click.echo(table.as_json(rows))
+        click.echo(table.as_json(rows, refusals={row.name: refusals_of(shared.island(row.name)) for row in rows}))
     else:
         _show(rows, shared, with_champions=with_champions)
     return 0
@@ -192,9 +176,20 @@ def pool() -> None:
 
 
 @pool.command()
+@click.option(
+    "--limit-s",
+    type=click.FloatRange(min=0.0),
+    default=600.0,
+    show_default=True,
+    help="Stop after so many seconds, and say what was not read.",
+)
 @shared_options
-def verify(root: Path, is_json: bool) -> int:
-    """Read everything in the pool, change nothing, report what an island would refuse (exit code 9).
+def verify(root: Path, is_json: bool, limit_s: float) -> int:
+    """Read everything, change nothing, report what an island would refuse.
+
+    Private folders are read too; archived runs are not, nor migration.log, which says what the ledger says. Each defect
+    has its file, and the byte where that is known. What running or killed processes leave is none. The exit code is 9
+    if there is a defect, or if something was not read.
 
     \b
     Example:
@@ -202,7 +197,69 @@ def verify(root: Path, is_json: bool) -> int:
     """
     from scripts.view.pool import show_findings
 
-    return show_findings(SharedPaths(root), is_json=is_json)
+    return show_findings(SharedPaths(root), limit_s=limit_s, is_json=is_json)
+
+
+@pool.command()
+@click.argument("islands", nargs=-1)
+@click.option("--keep", type=click.IntRange(min=3), required=True, help="How many publications of each island stay.")
+@click.option("--dry-run", "is_dry_run", is_flag=True, help="Say what would be removed, and change nothing.")
+@foreign_option
+@shared_options
+def prune(
+    islands: tuple[str, ...], keep: int, is_dry_run: bool, is_foreign_allowed: bool, root: Path, is_json: bool
+) -> int:
+    """Remove old publications of islands that do not run (all, unless named).
+
+    An island that runs, or that somebody reads just now, is left alone and named, and the exit code is 4; a running one
+    prunes by itself with evolve --keep-generations. In lockstep nothing is pruned.
+
+    \b
+    Example:
+      python cli.py pool prune --keep 10 --dry-run
+    """
+    from scripts.view.prune import show_pruned
+
+    return show_pruned(
+        SharedPaths(root),
+        islands,
+        keep=keep,
+        is_dry_run=is_dry_run,
+        is_foreign_allowed=is_foreign_allowed,
+        is_json=is_json,
+    )
+
+
+@pool.command()
+@click.argument("islands", nargs=-1)
+@click.option("--events", "with_events", is_flag=True, help="List every event instead of sums.")
+@shared_options
+def ledger(islands: tuple[str, ...], with_events: bool, root: Path, is_json: bool) -> int:
+    """Tell who gave what to whom, who was refused and why, and what became of those who were let in.
+
+    \b
+    Examples:
+      python cli.py pool ledger
+      python cli.py pool ledger island-01 --events --json
+    """
+    from scripts.view.flow import show_events, show_flow
+
+    show = show_events if with_events else show_flow
+    return show(SharedPaths(root), islands, is_json=is_json)
+
+
+@pool.command()
+@shared_options
+def owners(root: Path, is_json: bool) -> int:
+    """Tell who holds which island, since when, and whether that process lives.
+
+    \b
+    Example:
+      python cli.py pool owners
+    """
+    from scripts.view.owners import show_owners
+
+    return show_owners(SharedPaths(root), is_json=is_json)
 
 
 @pool.command()

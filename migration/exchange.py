@@ -21,6 +21,9 @@ if TYPE_CHECKING:
     from migration.inbox import Seen
 
 
+NO_MEMORY = "there is not enough memory for it"
+
+
 class Mailbox(Shelves, Protocol):
     """How batches travel."""
 
@@ -60,17 +63,16 @@ class Exchange:
         return policy.displaced(fitness, n)
 
     def publish(self, generation: int, emigrants: Migrants) -> int:
-        """Offer genomes to the others. A file system that refuses costs this offer and nothing else.
+        """Offer genomes to the others. A file system that refuses, or memory that is short, costs this offer alone.
 
         Raises:
             FencedError: A newer process owns this island.
         """
         try:
             self._mailbox.publish(generation, emigrants)
-        except (OSError, RefusedError) as error:
-            self._ledger.note(
-                "unpublished", f"could not publish: {error}; evolving on", generation=generation, error=str(error)
-            )
+        except (OSError, RefusedError, MemoryError) as error:
+            why = str(error) or NO_MEMORY
+            self._ledger.note("unpublished", f"could not publish: {why}; evolving on", generation=generation, error=why)
             return 0
         self._note_published(generation, emigrants)
         self._prune(generation)
@@ -148,8 +150,9 @@ class Exchange:
                 seen=self._seen,
                 streams=streams,
             )
-        except OSError as error:
-            refusal = Refusal("pool", 0, str(Reason.UNREADABLE), f"its folder: {error.strerror}")
+        except (OSError, MemoryError) as error:
+            why = f"its folder: {error.strerror}" if isinstance(error, OSError) else NO_MEMORY
+            refusal = Refusal("pool", 0, str(Reason.UNREADABLE), why)
             return Arrivals(inbox.nobody(self._spec), refusals=(refusal,), seen=self._seen)
 
     def _note_published(self, generation: int, emigrants: Migrants) -> None:

@@ -20,17 +20,19 @@ from typing import TYPE_CHECKING
 
 from evo import atomic, strict_json
 from evo.errors import FencedError
-from evo.paths import IslandPaths, SharedPaths, parse_generation
 from migration import batch as batches
 from migration import epochs, inbox, locks
+from migration.budget import Budget
 from migration.inbox import Arrivals, Refusal, Seen
-from migration.untrusted import MAX_ISLANDS, Reason, RefusedError, VanishedError, islands_in, list_names
+from migration.prune import remove_old
+from migration.untrusted import MAX_ISLANDS, Reason, RefusedError, VanishedError, generations_in, islands_in
 
 if TYPE_CHECKING:
     from collections.abc import Callable
     from pathlib import Path
 
     from evo.genome import Migrants
+    from evo.paths import IslandPaths, SharedPaths
     from migration.batch import Batch, Publisher
     from migration.epochs import Epoch
     from migration.manifest import Manifest
@@ -76,36 +78,41 @@ class DirectoryMailbox:
         self._lock_class = lock_class
         self._durable = durable
         self._clock = clock
+        self._budget = Budget(clock)
         self._last_beat_s = -math.inf
         self._waiting_for: tuple[str, ...] = ()
         self._n_beats = 0
 
     def peers(self) -> tuple[str, ...]:
-        """Return the names of all islands in the pool but this one, by one listing.
+        """Begin an import: return the names of all islands in the pool but this one, by one listing.
 
         Raises:
             OSError: The pool cannot be listed.
         """
+        self._budget = Budget(self._clock)
         names = islands_in(self._shared.pool)[:MAX_ISLANDS]
         return tuple(name for name in names if name != self._paths.name)
 
     def newest(self, peer: str, *, seen: Seen) -> tuple[Batch | None, list[Refusal]]:
         """Return a peer's newest valid batch, and what was refused on the way to it.
 
-        A batch older than what was seen of this peer before is a rollback, and refused.
+        A batch older than what was seen of this peer before is a rollback, and refused; and whatever is beyond the
+        budget of this import.
         """
         refusals: list[Refusal] = []
         with locks.pruning_paused(self._shared.island(peer).prune_lock, self._lock_class):
             try:
-                generations = self._generations(peer)
+                generations = generations_in(self._shared.island(peer).outbox)
             except OSError as error:
                 return None, [Refusal(peer, 0, str(Reason.UNREADABLE), f"its folder: {error.strerror}")]
             for generation in generations[:TRIES_PER_PEER]:
                 try:
-                    found = self._read(peer, generation)
+                    found = self._read(peer, generation, budget=self._budget)
                     _check_not_older(found, seen.get(peer, (0, 0)))
                 except RefusedError as error:
                     refusals.append(Refusal(peer, generation, str(error.reason), error.detail))
+                    if error.reason is Reason.OVER_BUDGET:
+                        break
                 except VanishedError:
                     continue
                 else:
@@ -161,7 +168,7 @@ class DirectoryMailbox:
         atomic.clear_leftovers(self._paths.epochs)
         moved: list[Refusal] = []
         left: list[Refusal] = []
-        for generation in self._generations(self._paths.name):
+        for generation in generations_in(self._paths.outbox):
             try:
                 self._read_own(generation)
             except RefusedError as error:
@@ -180,15 +187,8 @@ class DirectoryMailbox:
         Returns:
             The generations removed.
         """
-        old = self._generations(self._paths.name)[keep:]
-        if not old:
-            return []
-        with locks.pruning(self._paths.prune_lock, self._lock_class) as is_free:
-            if not is_free:
-                return []
-            for generation in old:
-                atomic.remove_directory(self._hide(generation))
-        return old
+        epoch, lock_class = self._epoch.number, self._lock_class
+        return remove_old(self._paths, keep=keep, epoch=epoch, lock_class=lock_class, wait_s=0.0) or []
 
     def beat(self, generation: int, *, waiting_for: tuple[str, ...] = ()) -> None:
         """Show that the island lives and whom it waits for, and see that it is still ours.
@@ -227,17 +227,14 @@ class DirectoryMailbox:
         with atomic.storage_errors("write the inbox"):
             inbox.save(self._paths, generation, arrivals)
 
-    def _generations(self, island: str) -> list[int]:
-        numbers = (parse_generation(name) for name in list_names(self._shared.island(island).outbox))
-        return sorted((n for n in numbers if n is not None), reverse=True)
-
-    def _read(self, island: str, generation: int) -> Batch:
+    def _read(self, island: str, generation: int, *, budget: Budget | None = None) -> Batch:
         return batches.read(
             self._shared.island(island).publication(generation),
             run_id=self._publisher.run_id,
             spec=self._publisher.spec,
             island=island,
             generation=generation,
+            budget=budget,
         )
 
     def _read_own(self, generation: int) -> Batch:

@@ -23,6 +23,7 @@ FORMAT = 1
 MAX_BYTES = 1 << 20
 RUN_ID = re.compile(r"[A-Za-z0-9_-]{1,128}")
 LOCK_CLASSES = ("flock", "soft")
+ROOT = 0
 DEFAULT = {"mode": ASYNC}
 
 
@@ -45,17 +46,32 @@ class Pool:
     agreement: Mapping[str, Any]
 
 
-def join(paths: SharedPaths, *, seed: int, task: Mapping[str, Any], agreement: Mapping[str, Any] = DEFAULT) -> Pool:
+def join(
+    paths: SharedPaths,
+    *,
+    seed: int,
+    task: Mapping[str, Any],
+    agreement: Mapping[str, Any] = DEFAULT,
+    is_foreign_allowed: bool = False,
+) -> Pool:
     """Read the pool's identity, or write it as its first island.
+
+    Args:
+        paths: The archipelago's files.
+        seed: Of all islands.
+        task: What all islands evolve.
+        agreement: The mode of all islands, and what it rests on.
+        is_foreign_allowed: The pool may belong to another account.
 
     Raises:
         PoolMismatchError: The pool is for another task, seed, genome, mode or format.
-        StorageError: The directory is missing, cannot be written to, or lies on a file system that lacks what islands
-            need.
+        StorageError: The directory is missing, cannot be written to, belongs to another account, or lies on a file
+            system that lacks what islands need.
     """
     check_directory(paths)
     with atomic.storage_errors("prepare the shared directory"):
         atomic.make_directory(paths.locks)
+        check_account(paths, is_foreign_allowed=is_foreign_allowed)
     pool = read(paths)
     if pool is None:
         pool = _create_or_read(paths, seed=seed, task=task, agreement=agreement)
@@ -100,6 +116,24 @@ def check_directory(paths: SharedPaths) -> None:
         )
     if is_there and not is_directory:
         raise StorageError(f"{paths.root} is not a directory; choose another --migration-dir")
+
+
+def check_account(paths: SharedPaths, *, is_foreign_allowed: bool) -> None:
+    """Refuse a pool or locks that belong to another account than ours or root's, unless told otherwise.
+
+    Whoever owns a folder may take away or replace all that is in it, also where nobody else may write.
+
+    Raises:
+        StorageError: It is so.
+        OSError: Nobody can say.
+    """
+    for folder in (paths.pool, paths.locks):
+        account = folder.stat().st_uid
+        if account not in {os.geteuid(), ROOT} and not is_foreign_allowed:
+            raise StorageError(
+                f"{folder} belongs to account {account}, and you are {os.geteuid()}; if you trust that account, use "
+                f"--foreign-pool, else another --migration-dir"
+            )
 
 
 def read(paths: SharedPaths) -> Pool | None:

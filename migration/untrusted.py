@@ -14,7 +14,7 @@ from enum import StrEnum
 from itertools import islice
 from typing import TYPE_CHECKING
 
-from evo.paths import is_island_name
+from evo.paths import is_island_name, parse_generation
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -96,6 +96,15 @@ def islands_in(path: Path) -> list[str]:
     return [name for name in list_folders(path) if is_island_name(name)]
 
 
+def generations_in(path: Path) -> list[int]:
+    """Return the generations that an island has published in `path`, newest first.
+
+    Raises:
+        OSError: The directory cannot be listed.
+    """
+    return sorted((n for name in list_names(path) if (n := parse_generation(name)) is not None), reverse=True)
+
+
 def _list(path: Path, limit: int, is_wanted: Callable[[os.DirEntry[str]], bool]) -> list[str]:
     try:
         with os.scandir(path) as entries:
@@ -138,19 +147,31 @@ def read_file(directory_descriptor: int, name: str, *, limit: int, budget: Budge
         RefusedError: It is not a plain file, larger, beyond the budget, or cannot be read.
         VanishedError: It has gone.
     """
+    with open_file(directory_descriptor, name) as descriptor:
+        size = os.fstat(descriptor).st_size
+        if size > limit:
+            detail = f"{name} has {size} bytes, at most {limit} allowed"
+            raise RefusedError(Reason.TOO_LARGE, detail, name=name, byte=limit)
+        if budget is not None:
+            budget.spend(name, size)
+        return _read_all(descriptor, name, limit=limit)
+
+
+@contextlib.contextmanager
+def open_file(directory_descriptor: int, name: str) -> Iterator[int]:
+    """Open a plain file to read it, without following a link or waiting for the other end of a pipe.
+
+    Raises:
+        RefusedError: It is not a plain file, or cannot be read, now or in the body.
+        VanishedError: It has gone.
+    """
     with _translated(name, within=name):
         flags = os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
         descriptor = os.open(name, flags, dir_fd=directory_descriptor)
         try:
-            found = os.fstat(descriptor)
-            if not stat.S_ISREG(found.st_mode):
+            if not stat.S_ISREG(os.fstat(descriptor).st_mode):
                 raise RefusedError(Reason.NOT_A_FILE, name, name=name)
-            if found.st_size > limit:
-                detail = f"{name} has {found.st_size} bytes, at most {limit} allowed"
-                raise RefusedError(Reason.TOO_LARGE, detail, name=name, byte=limit)
-            if budget is not None:
-                budget.spend(name, found.st_size)
-            return _read_all(descriptor, name, limit=limit)
+            yield descriptor
         finally:
             os.close(descriptor)
 

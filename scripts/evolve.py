@@ -52,7 +52,13 @@ class Display(Protocol):
 
 
 def run_island(
-    config: IslandConfig, *, root: Path, is_fresh: bool, display: Display, is_taking_over: bool = False
+    config: IslandConfig,
+    *,
+    root: Path,
+    is_fresh: bool,
+    display: Display,
+    is_taking_over: bool = False,
+    is_foreign_allowed: bool = False,
 ) -> int:
     """Evolve one island in this process.
 
@@ -62,6 +68,7 @@ def run_island(
         is_fresh: Archive what the island has and start again.
         display: Who watches.
         is_taking_over: Take the island from an owner on another host.
+        is_foreign_allowed: The pool may belong to another account.
 
     Returns:
         The exit code: 0, or 128 plus the number of the signal that ended the run early.
@@ -74,7 +81,13 @@ def run_island(
     paths = shared.island(config.island)
     task = load_for(config, config.backend)
     recording = recordings.read(Path(config.migration.replay_from)) if config.migration.mode == REPLAY else None
-    joined = pool.join(shared, seed=config.seed, task=task_identity(task), agreement=config.agreement())
+    joined = pool.join(
+        shared,
+        seed=config.seed,
+        task=task_identity(task),
+        agreement=config.agreement(),
+        is_foreign_allowed=is_foreign_allowed,
+    )
     owned = owners.owned(paths, lock_class=joined.lock_class, is_taking_over=is_taking_over, say=display.say)
     with owned, StopSignal() as stop:
         pool.check_current(shared, joined)

@@ -11,26 +11,35 @@ import click
 from evo.errors import DamagedFileError
 from migration import archive, status
 from migration import pool as pools
+from migration.ledger import printable
 from migration.verify import verify
 
 if TYPE_CHECKING:
     from evo.paths import SharedPaths
+    from migration.findings import Findings
 
 
-def show_findings(shared: SharedPaths, *, is_json: bool) -> int:
+def show_findings(shared: SharedPaths, *, limit_s: float, is_json: bool) -> int:
     """Verify the pool and print what was found; return the exit code."""
     pools.check_directory(shared)
-    findings = verify(shared)
+    findings = verify(shared, limit_s=limit_s)
     if is_json:
         click.echo(json.dumps(asdict(findings)))
     else:
-        for defect in findings.defects:
-            click.echo(f"{defect.path}: {defect.reason}")
-        click.echo(
-            f"{findings.islands} islands, {findings.batches} batches with {findings.genomes} genomes in order, "
-            f"{len(findings.defects)} defects"
-        )
-    return DamagedFileError.exit_code if findings.defects else 0
+        _print_findings(findings)
+    return 0 if findings.is_clean else DamagedFileError.exit_code
+
+
+def _print_findings(findings: Findings) -> None:
+    for defect in findings.defects:
+        place = "" if defect.byte is None else f", byte {defect.byte}"
+        click.echo(printable(f"{defect.path}{place}: {defect.reason}"))
+    if findings.more:
+        click.echo(f"... and {findings.more} more")
+    for what in findings.left_out:
+        click.echo(f"not read: {printable(what)}")
+    counted = ", ".join(f"{n} {name.replace('_', ' ')}" for name, n in findings.counts.items())
+    click.echo(f"in order: {counted}; {len(findings.leftovers)} leftovers, {len(findings.defects)} defects")
 
 
 def put_away(shared: SharedPaths, *, only_finished: bool, is_forced: bool, is_json: bool) -> int:

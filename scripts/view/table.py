@@ -11,7 +11,7 @@ import click
 from migration.status import FINISHED, RUNNING, STOPPED, WAITING
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
 
     from rich.table import Table
 
@@ -43,19 +43,31 @@ def cells(row: IslandStatus) -> tuple[str, ...]:
     )
 
 
-def as_json(rows: Sequence[IslandStatus]) -> str:
-    """Return the rows, with all that is known of each island, on one line of JSON."""
-    return json.dumps({"islands": [row.as_json() for row in rows]})
+def as_json(rows: Sequence[IslandStatus], *, refusals: Mapping[str, Mapping[str, int]] | None = None) -> str:
+    """Return the rows, with all that is known of each island, on one line of JSON.
+
+    Args:
+        rows: The islands.
+        refusals: For each island, how often it turned something away, by reason.
+    """
+    documents = [row.as_json() for row in rows]
+    for document in documents if refusals is not None else ():
+        document["refusals"] = dict((refusals or {}).get(document["name"], {}))
+    return json.dumps({"islands": documents})
 
 
 def as_text(rows: Sequence[IslandStatus]) -> str:
     """Return the table as aligned plain text, names to the left, numbers to the right."""
-    lines = [HEADER, *map(cells, rows)]
-    widths = [max(len(line[i]) for line in lines) for i in range(len(HEADER))]
+    return aligned([HEADER, *map(cells, rows)], n_words=WORD_COLUMNS)
+
+
+def aligned(lines: Sequence[Sequence[str]], *, n_words: int) -> str:
+    """Return lines of cells as text, the first `n_words` columns to the left, the others to the right."""
+    widths = [max(map(len, column)) for column in zip(*lines, strict=True)]
     return "\n".join(
         (" " * GAP)
         .join(
-            cell.ljust(width) if i < 2 else cell.rjust(width)
+            cell.ljust(width) if i < n_words else cell.rjust(width)
             for i, (cell, width) in enumerate(zip(line, widths, strict=True))
         )
         .rstrip()

@@ -3,7 +3,7 @@
 import pytest
 
 from evo import atomic, checkpoint, runlog
-from evo.errors import StorageError
+from evo.errors import FencedError, StorageError
 from evo.island import evolve
 from evo.keeper import FileKeeper, recorded_settings
 from evo.paths import SharedPaths
@@ -11,6 +11,7 @@ from tests.evo.lives import (
     Memory,
     configured,
     disk,
+    live,
     never,
     stopping_after,
 )
@@ -103,3 +104,26 @@ def test_a_refusing_file_system_is_a_storage_error(tmp_path, in_the_way):
         (obstacle / "full").mkdir(parents=True)
     with pytest.raises(StorageError, match="cannot "):
         folder.live(configured())
+
+
+@pytest.mark.parametrize("write", ["checkpoint", "champion", "log"])
+def test_nothing_is_written_into_a_folder_that_is_another_process_s_by_now(tmp_path, write):
+    """The last look comes after all else: also what was half written by then does not appear."""
+    folder = Folder(tmp_path)
+    folder.live(configured())
+    state, _ = live(configured())
+    before = contents(tmp_path)
+
+    def stop():
+        raise FencedError
+
+    task = Weather()
+    config = configured()
+    keeper = FileKeeper(folder.paths, config=config, task=task, settings={}, observe=pytest.fail, check_owner=stop)
+    with pytest.raises(FencedError):
+        getattr(keeper, write)(state, **({"evaluate_s": 0.0} if write == "log" else {}))
+    assert contents(tmp_path) == before
+
+
+def contents(place):
+    return {path: path.read_bytes() for path in place.rglob("*") if path.is_file()}

@@ -291,6 +291,20 @@ def test_a_pool_that_cannot_be_listed_is_a_refusal_and_replays(disk, monkeypatch
     assert len(collect(a, "a", 20).migrants) > 0
 
 
+def test_memory_that_is_short_costs_an_offer_or_an_import_and_nothing_else(world, monkeypatch):
+    a, b = world.island("a"), world.island("b")
+    b.publish(10, migrants_of("b", 10))
+    with monkeypatch.context() as patch:
+        for place in ("migration.batch.pack", "migration.memory.pack", "migration.exchange.draw"):
+            patch.setattr(place, lambda *_, **__: bytearray(1 << 62))
+        assert a.publish(10, migrants_of("a", 10)) == 0
+        found = collect(a, "a", 10)
+    assert "not enough memory" in read_ledger(world.paths("a"), "unpublished")[0]["error"]
+    assert [(r.reason, "not enough memory" in r.detail) for r in found.refusals] == [("unreadable", True)]
+    assert a.publish(20, migrants_of("a", 20)) == 3
+    assert len(collect(a, "a", 20).migrants) > 0
+
+
 def test_an_inbox_that_cannot_be_written_stops_the_island(disk, monkeypatch):
     a = disk.island("a")
     refuse_writes(monkeypatch)

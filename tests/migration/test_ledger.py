@@ -7,7 +7,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from evo import runlog
-from evo.errors import StorageError
+from evo.errors import FencedError, StorageError
 from evo.paths import SharedPaths
 from migration.ledger import Ledger
 from tests.migration.archipelago import read_ledger
@@ -81,3 +81,14 @@ def test_a_ledger_that_cannot_be_written_stops_the_island(paths, ledger):
     paths.ledger.mkdir()
     with pytest.raises(StorageError, match="cannot write the ledger"):
         ledger.note("published", "x", generation=10)
+
+
+@pytest.mark.usefixtures("ledger")
+def test_nothing_is_written_into_a_ledger_that_is_another_process_s_by_now(paths):
+    def stop():
+        raise FencedError
+
+    before = paths.ledger.read_bytes(), paths.migration_log.read_bytes()
+    with pytest.raises(FencedError):
+        Ledger(paths, check_owner=stop, observe=pytest.fail).note("imported", "", generation=1)
+    assert (paths.ledger.read_bytes(), paths.migration_log.read_bytes()) == before

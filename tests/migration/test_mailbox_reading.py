@@ -10,7 +10,7 @@ from dataclasses import replace
 import pytest
 
 from evo.paths import GENOMES, MANIFEST
-from migration import batch, locks
+from migration import batch, budget, locks
 from migration.untrusted import MAX_ISLANDS, Reason
 from tests.migration.archipelago import damage, migrants_of, packed, publisher, write_batch
 
@@ -177,6 +177,36 @@ def test_reading_goes_on_while_the_peer_s_lock_is_held(disk):
     published(disk)
     with locks.pruning(disk.paths("b").prune_lock, "flock"):
         assert mailbox.newest("b", seen={})[0] is not None
+
+
+def test_an_import_costs_a_bounded_number_of_files_whoever_offers_them(disk, monkeypatch):
+    """Two batches fit the budget; the third peer is refused unread, once, and the next import begins anew."""
+    monkeypatch.setattr(budget, "MAX_ROUND_FILES", 4)
+    for name in "bcd":
+        for generation in (10, 20, 30):
+            write_batch(disk.paths(name).publication(generation), packed(name, generation))
+    mailbox = disk.mailbox("a")
+    for _ in range(2):
+        assert mailbox.peers() == ("b", "c", "d")
+        assert [reasons(mailbox.newest(name, seen={})) for name in "bcd"] == [[], [], [Reason.OVER_BUDGET]]
+
+
+def test_an_import_costs_a_bounded_time(disk):
+    published(disk)
+    mailbox = disk.mailbox("a")
+    mailbox.peers()
+    disk.now_s = budget.MAX_ROUND_S + 0.1
+    assert reasons(mailbox.newest("b", seen={})) == [Reason.OVER_BUDGET]
+    mailbox.peers()
+    assert reasons(mailbox.newest("b", seen={})) == []
+
+
+def test_a_batch_that_is_waited_for_by_name_has_no_budget(disk):
+    """In lockstep an import must not depend on time."""
+    published(disk)
+    mailbox = disk.mailbox("a")
+    disk.now_s = budget.MAX_ROUND_S + 0.1
+    assert mailbox.at("b", 10).manifest.generation == 10
 
 
 def test_peers_are_the_others_with_islands_names(disk):

@@ -297,3 +297,30 @@ def test_who_is_cleared_away_while_trying_obeys_the_pool_that_is_there(paths, mo
 
     monkeypatch.setattr(locks, "probe", probe)
     assert join(paths) == pool.read(paths)
+
+
+@pytest.mark.parametrize("folder", ["pool", "locks"])
+def test_a_pool_of_another_account_is_refused_unless_told(paths, monkeypatch, folder):
+    join(paths)
+    mine = os.geteuid()
+    stat = type(paths.pool).stat
+
+    def foreign(path, **options):
+        found = stat(path, **options)
+        return os.stat_result((*found[:4], 12345, *found[5:10])) if path == getattr(paths, folder) else found
+
+    monkeypatch.setattr(type(paths.pool), "stat", foreign)
+    with pytest.raises(StorageError, match=f"belongs to account 12345, and you are {mine}.*--foreign-pool"):
+        join(paths)
+    assert join(paths, is_foreign_allowed=True)
+
+
+def test_root_s_pool_is_everybody_s(paths, monkeypatch):
+    join(paths)
+    account = paths.pool.stat().st_uid
+    monkeypatch.setattr(pool, "ROOT", account)
+    monkeypatch.setattr(os, "geteuid", lambda: account + 1)
+    join(paths)
+    monkeypatch.setattr(pool, "ROOT", account + 2)
+    with pytest.raises(StorageError, match="--foreign-pool"):
+        join(paths)

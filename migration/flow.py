@@ -1,0 +1,155 @@
+"""Who gave what to whom, who was refused and why, and what became of those who were let in: all islands' ledgers.
+
+A ledger is private, so each island's own is believed. A line that cannot be read is counted and left out; what a later
+start lived again replaces what an earlier one had written.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import json
+from collections import Counter
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from evo import runlog
+from migration.lines import is_torn, read_lines
+from migration.untrusted import RefusedError, VanishedError, islands_in
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator, Mapping, Sequence
+    from pathlib import Path
+
+    from evo.paths import IslandPaths, SharedPaths
+    from evo.runlog import Record
+
+PUBLISHED, IMPORTED, REFUSED, START = "published", "imported", "refused", "start"
+
+
+@dataclass(frozen=True)
+class Passage:
+    """What one island took from another.
+
+    Attributes:
+        giver: Who published.
+        taker: Who imported.
+        genomes: How many.
+        led: How many of them were better than all who lived there when they came.
+        equal: How many of them scored there what their island had said.
+    """
+
+    giver: str
+    taker: str
+    genomes: int
+    led: int
+    equal: int
+
+
+@dataclass(frozen=True)
+class Refusals:
+    """What one island turned away of another's, for one reason."""
+
+    giver: str
+    taker: str
+    reason: str
+    times: int
+
+
+@dataclass(frozen=True)
+class Flow:
+    """What crossed between the islands of an archipelago.
+
+    Attributes:
+        islands: Those whose ledgers were read.
+        published: How many genomes each of them offered.
+        passages: Who took how many of whose, by giver and taker.
+        refusals: What was turned away, by giver, taker and reason.
+        unreadable_lines: How many lines of each ledger could not be read; those without any are left out.
+    """
+
+    islands: tuple[str, ...]
+    published: Mapping[str, int]
+    passages: tuple[Passage, ...]
+    refusals: tuple[Refusals, ...]
+    unreadable_lines: Mapping[str, int]
+
+    @property
+    def givers(self) -> tuple[str, ...]:
+        """All who gave, or would have."""
+        return tuple(sorted({*self.islands, *(p.giver for p in self.passages), *(r.giver for r in self.refusals)}))
+
+
+def read_flow(shared: SharedPaths, names: Sequence[str] = ()) -> Flow:
+    """Sum up the ledgers of these islands, or of all."""
+    taken: Counter[tuple[str, str]] = Counter()
+    led: Counter[tuple[str, str]] = Counter()
+    equal: Counter[tuple[str, str]] = Counter()
+    refused: Counter[tuple[str, str, str]] = Counter()
+    published: dict[str, int] = {}
+    unreadable: dict[str, int] = {}
+    names = tuple(names) or tuple(islands_in(shared.homes))
+    for taker in names:
+        records, n_unreadable = read_events(shared.island(taker))
+        best = {r["generation"]: r.get("best") for r in records if r["kind"] == PUBLISHED}
+        published[taker] = sum(map(n_published, records))
+        for record in records:
+            giver = record.get("source")
+            if record["kind"] == IMPORTED and isinstance(giver, str):
+                taken[giver, taker] += 1
+                led[giver, taker] += _is_above(record.get("fitness_here"), best.get(record["generation"]))
+                equal[giver, taker] += record.get("fitness_here") == record.get("fitness_there")
+            elif record["kind"] == REFUSED and isinstance(giver, str):
+                refused[giver, taker, str(record.get("reason"))] += 1
+        if n_unreadable:
+            unreadable[taker] = n_unreadable
+    passages = tuple(Passage(*pair, taken[pair], led[pair], equal[pair]) for pair in sorted(taken))
+    refusals = tuple(Refusals(*place, n) for place, n in sorted(refused.items()))
+    return Flow(names, published, passages, refusals, unreadable)
+
+
+def n_published(record: Record) -> int:
+    """Return how many genomes an event offered."""
+    ids = record.get("ids")
+    return len(ids) if record["kind"] == PUBLISHED and isinstance(ids, list) else 0
+
+
+def read_events(paths: IslandPaths) -> tuple[list[Record], int]:
+    """Return an island's events as they stand, later starts before earlier ones; and how many lines were unreadable."""
+    records, n_unreadable = _scan(_lines(paths.ledger))
+    return runlog.current(records), n_unreadable
+
+
+def refusals_of(paths: IslandPaths) -> Counter[str]:
+    """Return how often an island turned something away, by reason; fast, since it reads no other lines."""
+    marks = tuple(f'"kind":"{kind}"'.encode() for kind in (REFUSED, START))  # as canonical JSON spells them
+    records, _ = _scan(line for line in _lines(paths.ledger) if any(mark in line for mark in marks))
+    return Counter(str(r.get("reason")) for r in runlog.current(records) if r["kind"] == REFUSED)
+
+
+def _lines(path: Path) -> Iterator[bytes]:
+    with contextlib.suppress(RefusedError, VanishedError):
+        yield from (line for _, line in read_lines(path) if not is_torn(line))
+
+
+def _scan(lines: Iterable[bytes]) -> tuple[list[Record], int]:
+    records, n_unreadable = [], 0
+    for line in lines:
+        record = _record(line)
+        if record is None:
+            n_unreadable += 1
+        else:
+            records.append(record)
+    return records, n_unreadable
+
+
+def _record(line: bytes) -> Record | None:
+    try:
+        record: Any = json.loads(line)
+    except (ValueError, RecursionError):
+        return None
+    is_event = isinstance(record, dict) and isinstance(record.get("kind"), str)
+    return record if is_event and isinstance(record.get("generation"), int) else None
+
+
+def _is_above(fitness: object, best: object) -> bool:
+    return isinstance(fitness, int | float) and isinstance(best, int | float) and fitness > best

@@ -1,0 +1,45 @@
+"""The options that several commands share, and a flag for every setting."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import click
+
+from evo import config as settings
+
+SHORT_FLAGS = {"population": "-p", "generations": "-g"}
+
+Command = Any
+
+
+def shared_options(command: Command) -> Command:
+    """Add the two options that mean the same everywhere."""
+    command = click.option("--json", "is_json", is_flag=True, help="Print JSON instead of text.")(command)
+    return click.option(
+        "--migration-dir",
+        "root",
+        type=click.Path(path_type=Path),
+        default=Path("shared"),
+        show_default=True,
+        help="The directory that the islands share.",
+    )(command)
+
+
+def foreign_option(command: Command) -> Command:
+    """Add the option of every command that writes into a pool."""
+    return click.option(
+        "--foreign-pool", "is_foreign_allowed", is_flag=True, help="Use a pool that belongs to another account."
+    )(command)
+
+
+def setting_options(command: Command) -> Command:
+    """Add a flag for every setting of an island; without the flag, the config file or the default decides."""
+    for field in reversed(settings.all_settings().values()):
+        kind = click.Choice(field.metadata["choices"]) if field.metadata["choices"] else type(field.default)
+        flags = [settings.flag_name(field.name), *filter(None, [SHORT_FLAGS.get(field.name)])]
+        meaning = field.metadata["help"]
+        text = f"{meaning[0].upper()}{meaning[1:]}. [default: {field.default}]"
+        command = click.option(*flags, field.name, type=kind, default=None, help=text)(command)
+    return command

@@ -1,0 +1,63 @@
+"""What `pool prune` says."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import asdict
+from typing import TYPE_CHECKING
+
+import click
+
+from evo import atomic
+from evo.config import LOCKSTEP
+from evo.errors import OwnerConflictError, PoolMismatchError
+from migration import pool as pools
+from migration.exchange import count
+from migration.ledger import printable
+from migration.prune import Pruned, prune
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from evo.paths import SharedPaths
+
+
+def show_pruned(
+    shared: SharedPaths,
+    names: Sequence[str],
+    *,
+    keep: int,
+    is_dry_run: bool,
+    is_foreign_allowed: bool,
+    is_json: bool,
+) -> int:
+    """Prune, and say what is gone and what was left alone; return the exit code.
+
+    Raises:
+        PoolMismatchError: There is no pool, or its islands need what they published.
+    """
+    pools.check_directory(shared)
+    joined = pools.read(shared)
+    if joined is None:
+        raise PoolMismatchError(f"{shared.identity} does not exist: no island has used this directory yet")
+    if joined.agreement["mode"] == LOCKSTEP:
+        raise PoolMismatchError(
+            "in lockstep every publication is kept, since a slower member or a restart may need it; "
+            "'cli.py pool archive' puts the whole run away"
+        )
+    with atomic.storage_errors("prune the pool"):
+        pools.check_account(shared, is_foreign_allowed=is_foreign_allowed)
+        rows = prune(shared, names, keep=keep, lock_class=joined.lock_class, is_dry_run=is_dry_run)
+    if is_json:
+        click.echo(json.dumps({"is_dry_run": is_dry_run, "islands": [asdict(row) for row in rows]}))
+    else:
+        for row in rows:
+            click.echo(printable(_line(row, is_dry_run=is_dry_run)))
+    return OwnerConflictError.exit_code if any(row.left_alone for row in rows) else 0
+
+
+def _line(row: Pruned, *, is_dry_run: bool) -> str:
+    if row.left_alone:
+        return f"{row.island}: left alone, {row.left_alone}"
+    done = "would remove" if is_dry_run else "removed"
+    return f"{row.island}: {done} {count(len(row.removed), 'publication')}, {row.kept} left"

@@ -1,0 +1,150 @@
+"""The commands that look after a pool, as a user meets them."""
+
+from __future__ import annotations
+
+import json
+import signal
+import subprocess
+import sys
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from tests.processes import ROOT, atoll, check_refused, wait_until
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+QUICK = ("-p", "20", "-g", "20", "--task", "sphere", "--migrate-every", "4")
+
+
+@pytest.fixture
+def root(tmp_path: Path) -> Path:
+    """Two finished islands, the second of which found a damaged batch."""
+    root = tmp_path / "shared"
+    assert atoll("evolve", "island-01", *QUICK, "--migration-dir", root).returncode == 0
+    with (root / "migration_pool/island-01/gen-20/genomes.safetensors").open("ab") as file:
+        file.write(b"x")
+    assert atoll("evolve", "island-02", *QUICK, "--migration-dir", root).returncode == 0
+    return root
+
+
+def told(root: Path, *arguments: str, code: int = 0) -> Any:
+    ended = atoll("pool", *arguments, "--json", "--migration-dir", root)
+    assert ended.returncode == code, ended.stderr
+    return json.loads(ended.stdout)
+
+
+def text(root: Path, *arguments: str, code: int = 0) -> list[str]:
+    ended = atoll("pool", *arguments, "--migration-dir", root)
+    assert ended.returncode == code, ended.stderr
+    return ended.stdout.splitlines()
+
+
+def test_verify_names_each_defect_with_its_file_and_byte(root: Path) -> None:
+    (root / "migration_pool/esc\x1b[31m").touch()
+    genomes = root / "migration_pool/island-01/gen-20/genomes.safetensors"
+    found = told(root, "verify", code=9)
+    assert (found["defects"][1]["path"], found["defects"][1]["byte"]) == (str(genomes), genomes.stat().st_size - 1)
+    assert found["counts"]["batches"] == 9
+    lines = text(root, "verify", code=9)
+    assert lines[0].endswith("esc?[31m: does not belong here")
+    assert lines[1].startswith(f"{genomes}, byte {genomes.stat().st_size - 1}: too large")
+    assert lines[-1].startswith("in order: 2 islands, 9 batches, 45 genomes, 2 starts, 20 private files; 0 leftovers")
+
+
+def test_verify_stops_in_time_and_says_so(root: Path) -> None:
+    assert told(root, "verify", "--limit-s", "0", code=9)["left_out"] == ["the rest: 0 s were over"]
+    assert "not read: the rest: 0 s were over" in text(root, "verify", "--limit-s", "0", code=9)
+
+
+def test_the_ledger_tells_who_gave_what_to_whom_and_who_was_refused(root: Path) -> None:
+    flow = told(root, "ledger")
+    [passage] = flow["passages"]
+    assert (passage["giver"], passage["taker"], passage["genomes"]) == ("island-01", "island-02", 25)
+    assert flow["refusals"] == [{"giver": "island-01", "taker": "island-02", "reason": "too large", "times": 5}]
+    lines = [line.split() for line in text(root, "ledger")]
+    assert lines[0] == ["giver", "1", "2", "published", "taken", "led", "equal", "refused"]
+    assert lines[1][:6] == ["1", "island-01", "-", "25", "25", "25"]
+    assert lines[2] == ["2", "island-02", "-", "-", "25", "0", "0", "0", "0"]
+    assert " ".join(lines[3]) == "island-02 refused island-01 5 times: too large"
+
+
+def test_events_are_listed_for_all_or_for_the_named(root: Path) -> None:
+    lines = text(root, "ledger", "--events", "island-02")
+    assert len(lines) == 1 + 5 * (1 + 5 + 1)
+    assert lines[1].startswith("island-02  gen 4  published 5 genomes, best")
+    assert "refused island-01 gen 20, too large: genomes.safetensors has" in lines[2]
+    assert "imported island-01:16:" in lines[3]
+    ended = atoll("pool", "ledger", "--events", "--json", "--migration-dir", root)
+    assert {json.loads(line)["island"] for line in ended.stdout.splitlines()} == {"island-01", "island-02"}
+
+
+def test_status_tells_the_reasons_of_refusals_in_json(root: Path) -> None:
+    rows = json.loads(atoll("status", "--json", "--migration-dir", root).stdout)["islands"]
+    assert [(row["refused"], row["refusals"]) for row in rows] == [(0, {}), (5, {"too large": 5})]
+
+
+def test_owners_tells_who_runs_and_who_has_ended(root: Path) -> None:
+    command = [sys.executable, "cli.py", "evolve", "long", *QUICK, "-g", "100000000", "--migration-dir", str(root)]
+    island = subprocess.Popen(command, cwd=ROOT, stdout=subprocess.DEVNULL)
+    try:
+        wait_until((root / "islands/long/log.jsonl").exists, "the island's start")
+        owners = told(root, "owners")["owners"]
+        assert [(owner["island"], owner["state"]) for owner in owners] == [
+            ("island-01", "ended"),
+            ("island-02", "ended"),
+            ("long", "running"),
+        ]
+        assert owners[2]["pid"] == island.pid
+        assert owners[2]["lock_class"] == "flock"
+        assert text(root, "owners")[3].split()[:2] == ["long", "running"]
+        left = told(root, "prune", "--keep", "3", code=4)["islands"]
+        assert [(row["island"], row["removed"]) for row in left] == [
+            ("island-01", [8, 4]),
+            ("island-02", [8, 4]),
+            ("long", []),
+        ]
+        assert f"it is run by process {island.pid}" in left[2]["left_alone"]
+    finally:
+        island.send_signal(signal.SIGKILL)
+        island.wait()
+    assert told(root, "owners")["owners"][2]["state"] == "ended"
+
+
+def test_prune_removes_what_a_dry_run_said(root: Path) -> None:
+    line = "island-01: would remove 2 publications, 3 left"
+    assert text(root, "prune", "island-01", "--keep", "3", "--dry-run") == [line]
+    assert text(root, "prune", "island-01", "--keep", "3") == ["island-01: removed 2 publications, 3 left"]
+    assert text(root, "prune", "island-01", "--keep", "3") == ["island-01: removed 0 publications, 3 left"]
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        (("prune",), ["Missing option '--keep'"]),
+        (("prune", "--keep", "2"), ["2 is not in the range x>=3"]),
+        (("prune", "nobody", "--keep", "3"), ["there is no island nobody"]),
+        (("ledger", "nobody"), ["there is no island nobody"]),
+        (("ledger", "../x"), ["island name '../x'"]),
+    ],
+)
+def test_a_wrong_wish_is_refused_in_one_line(arguments: tuple[str, ...], words: list[str], root: Path) -> None:
+    check_refused(atoll("pool", *arguments, "--migration-dir", root), 2, *words)
+
+
+@pytest.mark.parametrize("command", [("verify",), ("prune", "--keep", "3"), ("owners",)])
+def test_a_directory_without_a_pool_is_refused_in_one_line(command: tuple[str, ...], tmp_path: Path) -> None:
+    check_refused(atoll("pool", *command, "--migration-dir", tmp_path), 3, "no island has used this directory")
+
+
+def test_a_ledger_of_nobody_is_empty(tmp_path: Path) -> None:
+    assert text(tmp_path, "ledger") == [f"no islands in {tmp_path} yet"]
+    assert told(tmp_path, "ledger")["islands"] == []
+
+
+def test_in_lockstep_nothing_is_pruned(tmp_path: Path) -> None:
+    root = tmp_path / "shared"
+    members = ("--mode", "lockstep", "--members", "a")
+    assert atoll("evolve", "a", *QUICK, *members, "--migration-dir", root).returncode == 0
+    check_refused(atoll("pool", "prune", "--keep", "3", "--migration-dir", root), 3, "in lockstep every publication")

@@ -1,4 +1,4 @@
-"""Laws of an archipelago in lockstep whose islands are killed at random, again and again."""
+"""Laws of islands that are killed at random moments, again and again: one alone, and an archipelago in lockstep."""
 
 from __future__ import annotations
 
@@ -13,7 +13,19 @@ from evo.paths import GENOMES, SharedPaths
 from migration import batch, inbox
 from migration.pool import read as read_pool
 from migration.verify import spec_of, verify
-from tests.scripts.evolve.island_process import KILLED, Job, end, last_generation, start, timeless, wait_for
+from tests.scripts.evolve.island_process import (
+    KILLED,
+    Job,
+    copy_of,
+    end,
+    epochs_of,
+    last_generation,
+    outcome,
+    run,
+    start,
+    timeless,
+    wait_for,
+)
 
 MEMBERS = "abcde"
 LOCKSTEP = {"mode": "lockstep", "members": ",".join(MEMBERS), "lockstep_timeout_s": 300.0, "topology": "random-2"}
@@ -109,3 +121,25 @@ def test_islands_killed_at_random_end_as_if_they_had_lived_undisturbed(tmp_path,
     assert verify(SharedPaths(root)).defects == ()
     tally(2, kills=deaths.total(), publications=len(done), lost=len(lost))
     tally(2, imports=len(genomes), partial_imports=genomes.count(False))
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("topology", ["none", "full"])
+def test_an_island_killed_twenty_times_leaves_no_trace_of_it(tmp_path, tally, chaos, topology):
+    values = {"generations": 500 if chaos else 150, "topology": topology, "keep_generations": 0}
+    template = tmp_path / "template"
+    run(template, "peer")
+    whole, root = copy_of(template, tmp_path / "whole"), copy_of(template, tmp_path / "killed")
+    rng = np.random.default_rng(len(topology))
+    for kill in range(20):
+        process = start(Job(root, "a", values))
+        goal = values["generations"] * (kill + rng.random()) / 30
+        wait_for(lambda: last_generation(root) >= goal, process)  # noqa: B023 - at once
+        time.sleep(rng.random() * 0.003)
+        process.kill()
+        assert end(process) == KILLED
+    assert run(root, **values) == 0
+    assert run(whole, **values) == 0
+    assert outcome(root) == outcome(whole)
+    assert epochs_of(root) == list(range(1, len(epochs_of(root)) + 1))
+    tally(2, kills=20)

@@ -46,7 +46,6 @@ class Job:
         values: Settings that differ from `DEFAULTS`.
         is_fresh: Start again.
         delay_s: Seconds each evaluation takes longer.
-        die_before: Kill the process before its file operation of this number; 0 never.
         freeze_before: Stop it there instead, until somebody continues it.
         freeze_at: Stop it during its evaluation of this number; 0 never.
         host: The host that it takes itself to be on.
@@ -59,7 +58,6 @@ class Job:
     values: dict[str, Any]
     is_fresh: bool = False
     delay_s: float = 0.0
-    die_before: int = 0
     freeze_before: int = 0
     freeze_at: int = 0
     host: str = ""
@@ -108,8 +106,6 @@ def main(job: Job) -> None:
         FunctionTask.evaluate = lambda *args: [next(evaluations) == job.freeze_at and freeze(), evaluate_(*args)][1]  # type: ignore[method-assign]
     if job.host:
         socket.gethostname = lambda: job.host
-    if job.die_before:
-        signal_before(job.die_before, job.root, signal.SIGKILL)
     if job.freeze_before:
         signal_before(job.freeze_before, job.root, signal.SIGSTOP)
     sys.exit(perform(job))
@@ -143,29 +139,6 @@ def signal_before(n: int, root: Path, number: signal.Signals) -> None:
 
 def _is_below(path: str, root: Path) -> bool:
     return path.startswith(str(root)) or not path.startswith("/")
-
-
-def trials(template: Path, place: Path, values: dict[str, Any], first: int, step: int) -> None:
-    """Kill a run before its operations number `first`, `first + step`, ... and restart it; write what was wrong.
-
-    Each process is a fork of this one, which has a single thread and every import done.
-    """
-    run_forked(Job(shutil.copytree(template, place / f"whole-{first}"), "a", values))
-    expected = outcome(place / f"whole-{first}")
-    wrong: list[str] = []
-    for n in itertools.count(first, step):
-        root = shutil.copytree(template, place / f"killed-{n}")
-        code = run_forked(Job(root, "a", values, die_before=n))
-        if code == 0:
-            break
-        codes = code, run_forked(Job(root, "a", values))
-        if codes != (KILLED, 0):
-            wrong.append(f"killed before operation {n}: exit codes {codes}")
-        elif outcome(root) != expected:
-            parts = [name for name, value in outcome(root).items() if value != expected[name]]
-            wrong.append(f"killed before operation {n}: another {', '.join(parts)}")
-        shutil.rmtree(root)
-    (place / f"trials-{first}.json").write_text(json.dumps({"operations": n, "wrong": wrong}))
 
 
 def freezes(template: Path, place: Path, values: dict[str, Any], first: int, step: int) -> None:

@@ -1,0 +1,57 @@
+"""Eight processes that contend for one lock, and when each of them held it."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import time
+from itertools import pairwise
+from typing import TYPE_CHECKING
+
+from migration import locks
+from tests.scripts.evolve.island_process import CONTEXT, end
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+N = 8
+DEADLINE_S = 300.0
+HOLD_S = 0.0002
+NO_LOCK = "none"
+
+Span = tuple[int, int]
+"""Nanoseconds of this host's monotonic clock: from when to when a process held the lock."""
+
+
+def contest(place: Path, lock_class: str, n: int) -> list[Span]:
+    """Let each of the processes take the lock `n` times; return when it was held, in order."""
+    results = [place / f"{lock_class}-{i}.json" for i in range(N)]
+    contenders = [CONTEXT.Process(target=contend, args=(place / "lock", lock_class, n, path)) for path in results]
+    for process in contenders:
+        process.start()
+    assert [end(process, DEADLINE_S) for process in contenders] == [0] * N
+    held = sorted((began, ended) for path in results for began, ended in json.loads(path.read_text()))
+    assert len(held) == N * n
+    return held
+
+
+def contend(path: Path, lock_class: str, n: int, result: Path) -> None:
+    """Take a lock `n` times, and write when it was held."""
+    held = []
+    for _ in range(n):
+        with _taken(path, lock_class):
+            began_ns = time.monotonic_ns()
+            time.sleep(HOLD_S)
+            held.append((began_ns, time.monotonic_ns()))
+    result.write_text(json.dumps(held))
+
+
+def _taken(path: Path, lock_class: str) -> contextlib.AbstractContextManager[object]:
+    if lock_class == NO_LOCK:
+        return contextlib.nullcontext()
+    return locks.owner_lock(path, lock_class).acquire(timeout=DEADLINE_S, poll_interval=HOLD_S)
+
+
+def overlaps(held: list[Span]) -> list[tuple[Span, Span]]:
+    """Return each two spans in which two processes held the lock at once."""
+    return [(before, after) for before, after in pairwise(held) if after[0] < before[1]]

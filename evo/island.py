@@ -7,15 +7,17 @@ what the dead process did after it.
 
 from __future__ import annotations
 
+import contextlib
 import time
 from dataclasses import replace
 from typing import TYPE_CHECKING, Protocol, TypeVar
 
 from evo import generation
+from evo.errors import TaskError
 from evo.rng import streams
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Generator
+    from collections.abc import Callable, Generator, Iterator
 
     from evo.config import IslandConfig
     from evo.generation import State
@@ -181,13 +183,26 @@ def live(
         randomness = streams(config.seed, config.island, state.generation)
         children = generation.breed(state, task.spec, breeding=config.breeding, streams=randomness)
         started_s = clock()
-        state = generation.assess(task, children, generation=state.generation + 1, before=state)
+        with _keeping(evaluated, keeper=keeper, is_kept=is_kept):
+            state = generation.assess(task, children, generation=state.generation + 1, before=state)
 
 
 def _found(config: IslandConfig, task: Task) -> State:
     randomness = streams(config.seed, config.island, 0)
     founders = generation.found(task.spec, config.population, island=config.island, streams=randomness)
     return generation.assess(task, founders, generation=0, before=None)
+
+
+@contextlib.contextmanager
+def _keeping(state: State, *, keeper: Keeper, is_kept: bool) -> Iterator[None]:
+    """Keep the last whole generation if the evaluation of its children fails: once mended, it goes on from there."""
+    try:
+        yield
+    except TaskError:
+        if not is_kept:
+            keeper.checkpoint(state)
+            keeper.champion(state)
+        raise
 
 
 def _migrate(

@@ -7,6 +7,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from evo import checkpoint, island
+from evo.errors import TaskError
 from tests.evo.lives import (
     KilledError,
     Memory,
@@ -256,5 +257,32 @@ def test_stopped_while_it_waits_or_elsewhere_and_resumed_it_is_the_same_run(stop
     for stop in stops:
         steps(on, 3, is_stopping=stopping_after(stop))
     _, state = steps(on, 3)
+    assert fingerprint(state) == fingerprint(STRAIGHT[0][0])
+    assert outcome(on) == outcome(STRAIGHT[0][1])
+
+
+class Fragile(Weather):
+    """Breaks its contract at one generation."""
+
+    def __init__(self, breaks_at):
+        super().__init__()
+        self.breaks_at = breaks_at
+
+    def evaluate(self, genes, episode):
+        if episode == self.breaks_at:
+            raise TaskError("broken")
+        return super().evaluate(genes, episode)
+
+
+@pytest.mark.parametrize("breaks_at", range(1, 14))
+def test_what_a_task_breaks_is_kept_up_to_the_last_whole_generation_and_mended_goes_on_to_the_same_end(breaks_at):
+    on = disk()
+    with pytest.raises(TaskError, match="broken"):
+        live(CONFIGS[0], on, task=Fragile(breaks_at))
+    kept = checkpoint.decode(on.checkpoint).state.generation
+    assert kept == breaks_at - 1
+    assert breaks_at not in on.offered
+    assert on.champion is not None
+    state, _ = live(CONFIGS[0], on)
     assert fingerprint(state) == fingerprint(STRAIGHT[0][0])
     assert outcome(on) == outcome(STRAIGHT[0][1])

@@ -31,6 +31,8 @@ if TYPE_CHECKING:
     from evo.generation import State
     from evo.paths import IslandPaths
     from evo.runlog import Record
+    from evo.tasks.task import Task
+    from migration.pool import Pool
 
 SIGNAL_EXIT_CODE = 128
 
@@ -91,6 +93,7 @@ def run_island(
     owned = owners.owned(paths, lock_class=joined.lock_class, is_taking_over=is_taking_over, say=display.say)
     with owned, StopSignal() as stop:
         pool.check_current(shared, joined)
+        _warn_of_another_source(joined, task, say=display.say)
         start = find_start(config, task, joined, shared=shared, recording=recording, is_fresh=is_fresh, say=display.say)
         if start.is_over:
             display.say(_already_over(start))
@@ -102,6 +105,15 @@ def run_island(
         if is_done and recording:
             display.say(f"the replay equals the recording: {replay.check_whole(recording, paths)}")
     return 0 if is_done else SIGNAL_EXIT_CODE + stop.received
+
+
+def _warn_of_another_source(joined: Pool, task: Task, *, say: Callable[[str], None]) -> None:
+    there, here = joined.task.get("source_sha256"), task_identity(task).get("source_sha256")
+    if there != here:
+        say(
+            f"warning: {task.name} is not the file that this pool was started with; genomes go on from here, but what "
+            f"they score may not be comparable any more ('cli.py pool archive' puts the old run away)"
+        )
 
 
 def _evolve(start: Start, shared: SharedPaths, paths: IslandPaths, *, stop: StopSignal, display: Display) -> State:

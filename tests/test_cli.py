@@ -136,7 +136,7 @@ def test_flags_override_the_section_and_the_section_the_defaults(tmp_path: Path)
     start = json.loads((tmp_path / "s/islands/i/log.jsonl").read_text().splitlines()[0])
     assert start["settings"]["population"] == 12
     assert start["settings"]["mutation_rate"] == 0.4
-    assert start["settings"]["options"] == {"dimensions": 3}
+    assert start["settings"]["options"]["dimensions"] == 3
 
 
 def test_an_unwritable_or_missing_directory_is_refused(tmp_path: Path) -> None:

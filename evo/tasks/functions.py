@@ -1,9 +1,14 @@
 """Standard test functions, minimised by their authors and so returned as their negative.
 
 Each is a sum over dimensions, added one dimension after the other in float64, so that a genome's score does not
-depend on how many others are scored with it.
+depend on how many others are scored with it. Most can be moved and rotated: an optimum at the centre of the box helps
+whoever is drawn there (Kudela 2022), and a function that is a sum of functions of one gene helps whoever varies genes
+one by one (Salomon 1996).
 
-Source: Jamil & Yang 2013, "A literature survey of benchmark functions for global optimisation problems".
+Sources: Jamil & Yang 2013, "A literature survey of benchmark functions for global optimisation problems".
+Hansen et al. 2009, "Real-parameter black-box optimization benchmarking 2009", f2 and f10 (the ellipsoid).
+Kudela 2022, "A critical problem in benchmarking and analysis of evolutionary computation methods".
+Salomon 1996, "Re-evaluating genetic algorithm performance under coordinate rotation of benchmark functions".
 """
 
 from __future__ import annotations
@@ -18,6 +23,7 @@ from numpy.typing import NDArray
 
 from evo.errors import ConfigError
 from evo.genome import Floats, GenomeSpec, Segment
+from evo.rng import stream
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -27,6 +33,9 @@ if TYPE_CHECKING:
 Columns = NDArray[np.float64]
 Values = NDArray[np.float64]
 
+MAX_ROTATED = 1000
+CONDITION = 1e6
+
 
 @dataclass(frozen=True)
 class FunctionOptions:
@@ -34,18 +43,34 @@ class FunctionOptions:
 
     Attributes:
         dimensions: Number of genes.
+        offset: How far from the centre the optimum lies along every axis, as a share of the way to the bounds, up or
+            down by a fixed draw; 0 leaves it where the function's authors put it.
+        rotated: Turn the function around its optimum by a fixed random orthogonal matrix, so that it is no sum over
+            genes.
     """
 
     dimensions: int = 10
+    offset: float = 0.0
+    rotated: bool = False
 
     def __post_init__(self) -> None:
         if not 2 <= self.dimensions <= 100_000:
             raise ConfigError(f"dimensions must be between 2 and 100000, got {self.dimensions}")
+        if not 0 <= self.offset <= 0.9:
+            raise ConfigError(f"offset must be between 0 and 0.9, got {self.offset}")
+        if self.rotated and self.dimensions > MAX_ROTATED:
+            raise ConfigError(f"dimensions must be at most {MAX_ROTATED} with rotated=true, got {self.dimensions}")
 
 
 def sphere(x: Columns) -> Values:
     """Sum of squares; minimum 0 at 0. `x` is [D, P], one row per dimension."""
     return _add_up(x * x)
+
+
+def ellipsoid(x: Columns) -> Values:
+    """A bowl a thousand times as long as wide; minimum 0 at 0. Easy as it is, ill-conditioned when rotated."""
+    weights = CONDITION ** (np.arange(len(x)) / (len(x) - 1))
+    return _add_up(weights[:, None] * x * x)
 
 
 def rastrigin(x: Columns) -> Values:
@@ -71,24 +96,50 @@ def schwefel(x: Columns) -> Values:
     return 418.982887272433799 * len(x) - _add_up(x * np.sin(np.sqrt(np.abs(x))))
 
 
-FUNCTIONS: dict[str, tuple[Callable[[Columns], Values], float]] = {
-    "sphere": (sphere, 5.12),
-    "rastrigin": (rastrigin, 5.12),
-    "rosenbrock": (rosenbrock, 2.048),
-    "ackley": (ackley, 32.768),
-    "schwefel": (schwefel, 500.0),
+@dataclass(frozen=True)
+class Function:
+    """A test function as its authors define it.
+
+    Attributes:
+        values: Its values [P] at points [D, P].
+        half_width: The box is from minus to plus this, along every axis.
+        optimum: Where its minimum of 0 lies, along every axis.
+        can_move: There is nothing better outside of the box, so the function may be moved and rotated.
+    """
+
+    values: Callable[[Columns], Values]
+    half_width: float
+    optimum: float = 0.0
+    can_move: bool = True
+
+
+FUNCTIONS = {
+    "sphere": Function(sphere, 5.12),
+    "ellipsoid": Function(ellipsoid, 5.0),
+    "rastrigin": Function(rastrigin, 5.12),
+    "rosenbrock": Function(rosenbrock, 2.048, optimum=1.0),
+    "ackley": Function(ackley, 32.768),
+    "schwefel": Function(schwefel, 500.0, optimum=420.968746, can_move=False),
 }
-"""Each function with the half-width of its box."""
 
 
 class FunctionTask:
-    """One test function as a task."""
+    """One test function as a task.
+
+    Raises:
+        ConfigError: The function cannot be moved or rotated.
+    """
 
     def __init__(self, name: str, options: FunctionOptions) -> None:
         self.name = name
         self.backend = "numpy"
         self._options = options
-        self._function, self._half_width = FUNCTIONS[name]
+        self._function = FUNCTIONS[name]
+        if (options.offset or options.rotated) and not self._function.can_move:
+            raise ConfigError(
+                f"{name} has better points outside of its box, so it takes neither -o offset nor -o rotated; its "
+                f"optimum is off the centre as it is"
+            )
 
     @property
     def options(self) -> dict[str, OptionValue]:
@@ -98,12 +149,45 @@ class FunctionTask:
     @cached_property
     def spec(self) -> GenomeSpec:
         """One real segment within the function's usual box."""
-        return GenomeSpec((Segment("x", self._options.dimensions, -self._half_width, self._half_width),))
+        half_width = self._function.half_width
+        return GenomeSpec((Segment("x", self._options.dimensions, -half_width, half_width),))
+
+    @cached_property
+    def optimum(self) -> Floats:
+        """The genome that scores best, [D]."""
+        n, offset = self._options.dimensions, self._options.offset
+        if not offset:
+            return np.full(n, self._function.optimum, dtype=np.float32)
+        signs = np.where(stream(0, "", 0, "optimum of a test function").random(n) < 0.5, -1.0, 1.0)
+        return (signs * offset * self._function.half_width).astype(np.float32)
 
     def evaluate(self, genes: Floats, episode: int) -> Floats:  # noqa: ARG002 - deterministic
         """Return the function's negative for each genome, float32 [P]."""
         columns = np.ascontiguousarray(genes.T, dtype=np.float64)
-        return (-self._function(columns)).astype(np.float32)
+        if self._options.offset or self._options.rotated:
+            columns = self._turn(columns - self.optimum.astype(np.float64)[:, None]) + self._function.optimum
+        return (-self._function.values(columns)).astype(np.float32)
+
+    def _turn(self, x: Columns) -> Columns:
+        if not self._options.rotated:
+            return x
+        turned = np.zeros_like(x)
+        for column, row in zip(self._rotation.T, x, strict=True):  # no matrix product: its order depends on P
+            turned += column[:, None] * row
+        return turned
+
+    @cached_property
+    def _rotation(self) -> Values:
+        return rotation(self._options.dimensions)
+
+
+def rotation(n: int) -> Values:
+    """Return a random orthogonal matrix [n, n], always the same: Gram-Schmidt on a fixed normal draw."""
+    rows = stream(0, "", 0, "rotation of a test function").standard_normal((n, n))
+    for i in range(n):
+        rows[i] /= np.sqrt((rows[i] * rows[i]).sum())
+        rows[i + 1 :] -= (rows[i + 1 :] * rows[i]).sum(axis=1)[:, None] * rows[i]
+    return rows
 
 
 def _add_up(terms: Columns) -> Values:

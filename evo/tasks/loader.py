@@ -9,11 +9,15 @@ from typing import TYPE_CHECKING, Any
 
 from evo.config import suggest
 from evo.errors import ConfigError
+from evo.tasks.options import USER_FILE, parse_options
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from evo.tasks.task import OptionValue, Task
+
+GYM = "gym:"
+GYM_EXAMPLE = "gym:CartPole-v1"
 
 
 @dataclass(frozen=True)
@@ -38,6 +42,10 @@ class Entry:
         options: type[Any] = getattr(importlib.import_module(module), name)
         return options
 
+    def defaults(self) -> dict[str, OptionValue]:
+        """Return every option with its default."""
+        return dataclasses.asdict(self.options_class()())
+
 
 _FUNCTION_OPTIONS = ("evo.tasks.functions", "FunctionOptions")
 _ENTRIES = (
@@ -48,10 +56,18 @@ _ENTRIES = (
         ("native", "reference"),
     ),
     Entry("sphere", "sum of squares: the easiest test function", _FUNCTION_OPTIONS, ("numpy",)),
-    Entry("rastrigin", "many regular local minima, separable", _FUNCTION_OPTIONS, ("numpy",)),
+    Entry("ellipsoid", "a bowl a thousand times as long as wide", _FUNCTION_OPTIONS, ("numpy",)),
+    Entry("rastrigin", "many regular local minima, separable unless rotated", _FUNCTION_OPTIONS, ("numpy",)),
     Entry("rosenbrock", "a narrow curved valley, not separable", _FUNCTION_OPTIONS, ("numpy",)),
     Entry("ackley", "a deep hole in a nearly flat plain", _FUNCTION_OPTIONS, ("numpy",)),
     Entry("schwefel", "deceptive: the second best minimum is far from the best", _FUNCTION_OPTIONS, ("numpy",)),
+    Entry("trap", "deceptive bits: each block of them leads astray", ("evo.tasks.trap", "TrapOptions"), ("numpy",)),
+    Entry(
+        GYM_EXAMPLE,
+        "a small network in this or another environment of Gymnasium (Box observations; Discrete or Box actions)",
+        ("evo.tasks.gym", "GymOptions"),
+        ("gymnasium",),
+    ),
 )
 ENTRIES = {entry.name: entry for entry in _ENTRIES}
 
@@ -61,46 +77,50 @@ def load_task(name: str, options: Mapping[str, str], *, backend: str = "auto", t
 
     Raises:
         ConfigError: The task, an option, a value or the backend is unknown.
+        TaskError: A user's file fails.
     """
-    if name not in ENTRIES:
-        raise ConfigError(f"unknown task {name!r}{suggest(name, ENTRIES)}; known are {', '.join(ENTRIES)}")
-    entry = ENTRIES[name]
-    if backend != "auto" and backend not in entry.backends:
-        raise ConfigError(f"task {name} has no --backend {backend!r}; known are auto, {', '.join(entry.backends)}")
-    parsed = parse_options(entry, options)
-    if name == "creatures":
-        from evo.tasks.creatures.task import Creatures  # noqa: PLC0415 - imported only when wanted
+    if is_user_file(name):
+        from evo.tasks.user_file import load_user_task  # noqa: PLC0415 - imported only when wanted
 
-        return Creatures(parsed, backend=backend, threads=threads)
+        check_backend(name, backend, ("python",))
+        return load_user_task(name, options)
+    entry = ENTRIES.get(GYM_EXAMPLE if name.startswith(GYM) else name)
+    if entry is None:
+        known = ", ".join([*ENTRIES, USER_FILE])
+        raise ConfigError(f"unknown task {name!r}{suggest(name, ENTRIES)}; known are {known}")
+    check_backend(name, backend, entry.backends)
+    parsed = entry.options_class()(**parse_options(name, options, entry.defaults()))
+    return _build(name, parsed, backend=backend, threads=threads)
+
+
+def _build(name: str, options: Any, *, backend: str, threads: int) -> Task:  # noqa: ANN401 - each task has its own class
+    if name == "creatures":
+        from evo.tasks.creatures.task import Creatures  # noqa: PLC0415
+
+        return Creatures(options, backend=backend, threads=threads)
+    if name == "trap":
+        from evo.tasks.trap import Trap  # noqa: PLC0415
+
+        return Trap(options)
+    if name.startswith(GYM):
+        from evo.tasks.gym import GymTask  # noqa: PLC0415
+
+        return GymTask(name.removeprefix(GYM), options)
     from evo.tasks.functions import FunctionTask  # noqa: PLC0415
 
-    return FunctionTask(name, parsed)
+    return FunctionTask(name, options)
 
 
-def parse_options(entry: Entry, options: Mapping[str, str]) -> Any:  # noqa: ANN401 - each task has its own class
-    """Read `-o name=value` pairs into the task's options.
+def is_user_file(name: str) -> bool:
+    """Say whether `--task` names something in a file."""
+    return name.partition(":")[0].endswith(".py") or name.rpartition(":")[0].endswith(".py")
+
+
+def check_backend(name: str, backend: str, known: tuple[str, ...]) -> None:
+    """Make sure that a task has a backend.
 
     Raises:
-        ConfigError: A name is unknown, or a value is not of the option's type.
+        ConfigError: It has not.
     """
-    options_class = entry.options_class()
-    fields = {field.name: field for field in dataclasses.fields(options_class)}
-    for name in options:
-        if name not in fields:
-            raise ConfigError(
-                f"task {entry.name} has no option {name!r}{suggest(name, fields)}; known are {', '.join(fields)}"
-            )
-    values = {name: _parse(name, text, type(fields[name].default)) for name, text in options.items()}
-    return options_class(**values)
-
-
-def _parse(name: str, text: str, kind: type) -> OptionValue:
-    if kind is bool:
-        if text.lower() in {"true", "false"}:
-            return text.lower() == "true"
-        raise ConfigError(f"-o {name} must be true or false, got {text!r}")
-    try:
-        value: OptionValue = kind(text)
-    except ValueError:
-        raise ConfigError(f"-o {name} must be of type {kind.__name__}, got {text!r}") from None
-    return value
+    if backend not in {"auto", *known}:
+        raise ConfigError(f"task {name} has no --backend {backend!r}; known are auto, {', '.join(known)}")

@@ -49,9 +49,20 @@ class Task(Protocol):
 
 
 def task_identity(task: Task) -> dict[str, Any]:
-    """Return what makes two tasks the same problem, and a genome readable."""
+    """Return what makes two tasks the same problem, and a genome readable.
+
+    A task in a user's file adds the file's hash, in an attribute `source_sha256`: what differs in nothing else can be
+    evolved on together, but not be compared.
+    """
     segments = [[s.name, s.size, s.low, s.high, s.kind.value, s.scale] for s in task.spec.segments]
-    return {"name": task.name, "options": dict(task.options), "genome_sha256": task.spec.sha256, "segments": segments}
+    source = getattr(task, "source_sha256", None)
+    return {
+        "name": task.name,
+        "options": dict(task.options),
+        "genome_sha256": task.spec.sha256,
+        "segments": segments,
+        **({"source_sha256": source} if source else {}),
+    }
 
 
 def build_of(task: Task) -> str:

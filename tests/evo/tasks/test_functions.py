@@ -6,19 +6,21 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from evo.errors import ConfigError
-from evo.tasks.functions import FUNCTIONS, FunctionOptions, FunctionTask
+from evo.tasks.functions import FUNCTIONS, FunctionOptions, FunctionTask, rotation
 from tests.contracts import check_task
 from tests.strategies import seeds
 
 NAMES = sorted(FUNCTIONS)
-OPTIMA = {"sphere": 0.0, "rastrigin": 0.0, "rosenbrock": 1.0, "ackley": 0.0, "schwefel": 420.9687}
-SYMMETRIC = [name for name in NAMES if name != "rosenbrock"]
+OPTIMA = {"sphere": 0.0, "ellipsoid": 0.0, "rastrigin": 0.0, "rosenbrock": 1.0, "ackley": 0.0, "schwefel": 420.9687}
+SYMMETRIC = [name for name in NAMES if name not in {"rosenbrock", "ellipsoid"}]
 SEPARABLE = ["sphere", "rastrigin", "schwefel"]
+MOVABLE = [name for name in NAMES if FUNCTIONS[name].can_move]
 names = st.sampled_from(NAMES)
+movable = st.sampled_from(MOVABLE)
 
 
-def task(name, dimensions=10):
-    return FunctionTask(name, FunctionOptions(dimensions))
+def task(name, dimensions=10, **options):
+    return FunctionTask(name, FunctionOptions(dimensions, **options))
 
 
 def at(function, point):
@@ -99,11 +101,98 @@ def test_the_episode_does_not_matter(name, episode, seed):
     np.testing.assert_array_equal(function.evaluate(genes, episode), function.evaluate(genes, 0))
 
 
+def test_the_ellipsoid_is_a_thousand_times_as_long_as_wide():
+    length, width = at(task("ellipsoid", 6), np.eye(6)[0]), at(task("ellipsoid", 6), np.eye(6)[5])
+    assert abs(width / length - 1e6) < 1
+
+
+@pytest.mark.parametrize("offset", [0.0, 0.4])
+@pytest.mark.parametrize("name", MOVABLE)
+def test_keeps_the_contract_moved_and_rotated(name, offset):
+    check_task(task(name, 7, offset=offset, rotated=True), n=13)
+
+
+@given(movable, st.integers(2, 40), st.floats(0, 0.9), st.booleans())
+def test_the_optimum_scores_zero_wherever_it_was_moved_and_lies_in_the_box(name, dimensions, offset, rotated):
+    function = task(name, dimensions, offset=offset, rotated=rotated)
+    assert abs(at(function, function.optimum)) < 1e-5
+    assert function.spec.contains(function.optimum)
+
+
+@given(movable, seeds, st.floats(0.05, 0.9), st.booleans())
+def test_nothing_in_the_box_scores_better_than_the_moved_optimum(name, seed, offset, rotated):
+    function = task(name, 5, offset=offset, rotated=rotated)
+    genes = function.spec.sample(np.random.default_rng(seed), 50)
+    near = function.optimum + np.float32(0.01) * (genes - function.optimum)
+    assert np.concatenate([function.evaluate(genes, 0), function.evaluate(near, 0)]).max() <= 1e-5
+
+
+@given(movable, st.floats(0.05, 0.9), st.booleans())
+def test_the_moved_optimum_is_as_far_from_the_centre_as_the_option_says_along_every_axis(name, offset, rotated):
+    function = task(name, 20, offset=offset, rotated=rotated)
+    np.testing.assert_allclose(np.abs(function.optimum), offset * FUNCTIONS[name].half_width, rtol=1e-6)
+    assert len(set(np.sign(function.optimum))) == 2, "one corner would be a centre of another box"
+    np.testing.assert_array_equal(function.optimum, task(name, 20, offset=offset).optimum)
+
+
+@given(movable, seeds, st.floats(0.05, 0.9))
+def test_moving_changes_the_place_and_nothing_else(name, seed, offset):
+    still, moved = task(name, 4), task(name, 4, offset=offset)
+    steps = np.float32(0.05) * still.spec.sample(np.random.default_rng(seed), 6)
+    there, here = moved.evaluate(moved.optimum + steps, 0), still.evaluate(still.optimum + steps, 0)
+    np.testing.assert_allclose(there, here, rtol=1e-3, atol=1e-3)
+
+
+@pytest.mark.parametrize("dimensions", [2, 10, 300])
+def test_the_rotation_keeps_lengths_and_is_always_the_same(dimensions):
+    turn = rotation(dimensions)
+    np.testing.assert_allclose(turn @ turn.T, np.eye(dimensions), atol=1e-12)
+    np.testing.assert_array_equal(turn, rotation(dimensions))
+
+
+@given(seeds, st.floats(0, 0.9))
+def test_a_sphere_looks_the_same_from_all_sides(seed, offset):
+    flat, turned = task("sphere", 6, offset=offset), task("sphere", 6, offset=offset, rotated=True)
+    genes = flat.spec.sample(np.random.default_rng(seed), 6)
+    np.testing.assert_allclose(turned.evaluate(genes, 0), flat.evaluate(genes, 0), rtol=1e-5)
+
+
+@pytest.mark.parametrize("name", ["ellipsoid", "rastrigin"])
+def test_a_rotated_function_is_no_sum_over_genes(name):
+    """Along one gene, the best value of a separable function does not depend on the others; of this one it does."""
+
+    def best_last_gene(function, other):
+        line = np.linspace(-4, 4, 801, dtype=np.float32)
+        genes = np.stack([np.full_like(line, other), line], axis=1)
+        return line[function.evaluate(genes, 0).argmax()]
+
+    assert best_last_gene(task(name, 2), 0.0) == best_last_gene(task(name, 2), 2.5)
+    rotated = task(name, 2, rotated=True)
+    assert abs(best_last_gene(rotated, 0.0) - best_last_gene(rotated, 2.5)) > 0.1
+
+
+@pytest.mark.parametrize("options", [{"offset": 0.3}, {"rotated": True}], ids=str)
+def test_schwefel_stays_where_it_is(options):
+    with pytest.raises(ConfigError, match="better points outside of its box"):
+        task("schwefel", 5, **options)
+
+
 @pytest.mark.parametrize("dimensions", [-1, 0, 1, 100_001])
 def test_a_size_without_sense_is_refused(dimensions):
     with pytest.raises(ConfigError, match=f"between 2 and 100000, got {dimensions}"):
         FunctionOptions(dimensions)
 
 
+@pytest.mark.parametrize("offset", [-0.1, 0.91, float("nan")])
+def test_an_offset_out_of_the_box_is_refused(offset):
+    with pytest.raises(ConfigError, match=r"between 0 and 0.9"):
+        FunctionOptions(offset=offset)
+
+
+def test_a_rotation_that_would_take_all_memory_is_refused():
+    with pytest.raises(ConfigError, match="at most 1000 with rotated=true, got 1001"):
+        FunctionOptions(1001, rotated=True)
+
+
 def test_options_say_all_there_is_to_choose():
-    assert task("sphere", 7).options == {"dimensions": 7}
+    assert task("sphere", 7).options == {"dimensions": 7, "offset": 0.0, "rotated": False}

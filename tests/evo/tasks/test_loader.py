@@ -6,29 +6,14 @@ import sys
 from pathlib import Path
 
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
 
 from evo import compiler
 from evo.errors import ConfigError
 from evo.tasks import loader
-from evo.tasks.loader import ENTRIES, Entry, load_task, parse_options
+from evo.tasks.loader import ENTRIES, is_user_file, load_task
 
 ROOT = Path(__file__).parents[3]
 FUNCTIONS = [name for name in ENTRIES if name != "creatures"]
-
-
-@dataclasses.dataclass(frozen=True)
-class Options:
-    """One option of each type."""
-
-    whole: int = 3
-    real: float = 0.5
-    word: str = "a"
-    truth: bool = False
-
-
-MINE = Entry("mine", "a task of this test", (__name__, "Options"), ("test",))
 
 
 @pytest.mark.parametrize(
@@ -57,39 +42,11 @@ def test_options_reach_the_task():
     assert load_task("creatures", {"courses": "2"}).options["courses"] == 2
 
 
-@pytest.mark.parametrize(
-    ("text", "value"), [("True", True), ("true", True), ("FALSE", False), ("false", False)], ids=str
-)
-def test_truth_is_spelt_out(text, value):
-    assert parse_options(MINE, {"truth": text}).truth is value
-
-
-@given(st.integers(), st.floats(allow_nan=False), st.text(max_size=9), st.booleans())
-def test_a_value_is_read_as_the_type_of_its_default(whole, real, word, truth):
-    options = Options(whole, real, word, truth)
-    assert parse_options(MINE, {name: str(value) for name, value in dataclasses.asdict(options).items()}) == options
-
-
-@pytest.mark.parametrize(
-    ("name", "text"), [("whole", "1.5"), ("whole", ""), ("real", "x"), ("truth", "1"), ("truth", "yes"), ("truth", "")]
-)
-def test_a_value_of_another_type_is_refused_by_name(name, text):
-    with pytest.raises(ConfigError, match=f"-o {name} must be"):
-        parse_options(MINE, {name: text})
-
-
-def test_an_unknown_option_lists_the_known_ones_and_suggests():
-    with pytest.raises(
-        ConfigError, match=r"no option 'hole', did you mean 'whole'.*known are whole, real, word, truth"
-    ):
-        parse_options(MINE, {"hole": "1"})
-
-
-@pytest.mark.parametrize("name", ["rastrigine", "", "Sphere", "os:system", "../x.py:T"])
+@pytest.mark.parametrize("name", ["rastrigine", "", "Sphere", "os:system", "gym", "GYM:CartPole-v1", ".py.txt:T"])
 def test_an_unknown_task_lists_the_known_ones(name):
     with pytest.raises(ConfigError) as refusal:
         load_task(name, {})
-    assert all(known in str(refusal.value) for known in ENTRIES)
+    assert all(known in str(refusal.value) for known in [*ENTRIES, "path/to/file.py:NAME"])
 
 
 def test_a_near_miss_is_suggested():
@@ -108,7 +65,8 @@ def test_only_the_task_that_is_wanted_is_imported():
         "import sys\n"
         "from evo.tasks.loader import load_task\n"
         "load_task('sphere', {})\n"
-        "print([name for name in sys.modules if 'creatures' in name or name == 'torch'])\n"
+        "heavy = ('creatures', 'torch', 'gym', 'user_')\n"
+        "print([name for name in sys.modules if any(word in name for word in heavy)])\n"
     )
     answer = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, cwd=ROOT)
     assert answer.stdout.strip() == "[]"
@@ -116,3 +74,13 @@ def test_only_the_task_that_is_wanted_is_imported():
 
 def test_the_table_is_keyed_by_name():
     assert all(entry.name == name for name, entry in loader.ENTRIES.items())
+
+
+@pytest.mark.parametrize("name", ["x.py:T", "a/b.py:T", "../x.py:T", "/odd:dir/x.py:T", "x.py", ".py:T"])
+def test_what_names_a_python_file_is_a_users_file(name):
+    assert is_user_file(name)
+
+
+@pytest.mark.parametrize("name", ["sphere", "gym:CartPole-v1", "gym:my_module:Env-v0", "x.pyc:T", "x:T.py2", ""])
+def test_what_names_none_is_not(name):
+    assert not is_user_file(name)

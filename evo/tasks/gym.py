@@ -1,0 +1,186 @@
+"""`--task gym:CartPole-v1`: a small network in an environment of Gymnasium.
+
+One environment per individual, stepped in turn; the networks of all are computed at once. The largest output says the
+action (Discrete), or each is squashed into its bounds (Box). Episodes start from seeds that are a function of
+environment, generation and episode alone: the same for every individual and every island.
+
+Source: Towers et al. 2024, "Gymnasium: a standard interface for reinforcement learning environments".
+"""
+
+from __future__ import annotations
+
+from dataclasses import asdict, dataclass
+from functools import partial
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from evo.errors import ConfigError, TaskError
+from evo.rng import stream
+from evo.tasks.mistakes import what
+from evo.tasks.network import Networks, network_spec
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+    from types import ModuleType
+
+    from numpy.typing import NDArray
+
+    from evo.genome import Floats
+    from evo.tasks.task import OptionValue
+
+LANES = 64
+"""Environments that are alive at a time."""
+MAX_INPUTS = 1024
+
+
+@dataclass(frozen=True)
+class GymOptions:
+    """Options of an environment.
+
+    Attributes:
+        hidden: Units of the network's one hidden layer.
+        episodes: Episodes per evaluation; the fitness is the mean of their total rewards.
+        max_steps: Steps after which an episode ends; 0 leaves that to the environment.
+    """
+
+    hidden: int = 8
+    episodes: int = 5
+    max_steps: int = 0
+
+    def __post_init__(self) -> None:
+        for name, low, high in (("hidden", 1, 256), ("episodes", 1, 1000), ("max_steps", 0, 1_000_000)):
+            if not low <= getattr(self, name) <= high:
+                raise ConfigError(f"{name} must be between {low} and {high}, got {getattr(self, name)}")
+
+
+class GymTask:
+    """An environment as a task.
+
+    Args:
+        environment: Its id, as `gymnasium.make` takes it.
+        options: The network and the episodes.
+
+    Raises:
+        ConfigError: Gymnasium or the environment is missing, or the environment's spaces are not supported.
+    """
+
+    backend = "gymnasium"
+
+    def __init__(self, environment: str, options: GymOptions) -> None:
+        gymnasium = _gymnasium()
+        self.name = f"gym:{environment}"
+        self.build = f"gymnasium {gymnasium.__version__}"
+        self._options = options
+        self._make: Callable[[], Any] = partial(_make, gymnasium, environment, options.max_steps)
+        self._lanes = [self._make()]
+        self._n_inputs = _count_inputs(gymnasium, self._lanes[0])
+        n_outputs, self._actions = _actions(gymnasium, self._lanes[0])
+        self.spec = network_spec(self._n_inputs, options.hidden, n_outputs)
+
+    @property
+    def options(self) -> dict[str, OptionValue]:
+        """Every option and its value."""
+        return asdict(self._options)
+
+    def evaluate(self, genes: Floats, episode: int) -> Floats:
+        """Return the mean total reward of each genome over this generation's episodes, float32 [P].
+
+        Raises:
+            TaskError: The environment failed, or paid rewards that are no finite numbers.
+        """
+        seeds = stream(0, self.name, episode, "episodes").integers(2**31, size=self._options.episodes)
+        total = np.zeros(len(genes))
+        for reward in self.rewards(genes, seeds.tolist()).T:
+            total += reward
+        return (total / len(seeds)).astype(np.float32)
+
+    def rewards(self, genes: Floats, seeds: Sequence[int]) -> NDArray[np.float64]:
+        """Return the total reward of each genome in the episode of each seed, [P, len(seeds)].
+
+        Raises:
+            TaskError: The environment failed, or paid rewards that are no finite numbers.
+        """
+        chunks = [genes[i : i + LANES] for i in range(0, len(genes), LANES)]
+        return np.concatenate([np.stack([self._live(chunk, seed) for seed in seeds], axis=1) for chunk in chunks])
+
+    def _live(self, genes: Floats, seed: int) -> NDArray[np.float64]:
+        """Live one episode with each genome, [P]."""
+        self._lanes += [self._make() for _ in range(len(genes) - len(self._lanes))]
+        networks = Networks(genes, self.spec)
+        try:
+            total = self._episode(networks, len(genes), seed)
+        except Exception as error:  # whatever an environment raises
+            raise TaskError(f"{self.name}: {what(error)} (in the episode of seed {seed})") from error
+        if not np.isfinite(total).all():
+            raise TaskError(f"{self.name}: rewards must add up to a finite number, got {total[~np.isfinite(total)][0]}")
+        return total
+
+    def _episode(self, networks: Networks, n: int, seed: int) -> NDArray[np.float64]:
+        seen = np.zeros((self._n_inputs, n), dtype=np.float32)
+        total = np.zeros(n)
+        for lane in range(n):
+            seen[:, lane] = np.ravel(self._lanes[lane].reset(seed=seed)[0])
+        living = list(range(n))
+        while living:
+            actions = self._actions(networks.outputs(seen))
+            going_on = []
+            for lane in living:
+                observation, reward, is_over, is_cut, _ = self._lanes[lane].step(actions[lane])
+                seen[:, lane] = np.ravel(observation)
+                total[lane] += reward
+                if not (is_over or is_cut):
+                    going_on.append(lane)
+            living = going_on
+        return total
+
+
+def _gymnasium() -> ModuleType:
+    try:
+        import gymnasium  # noqa: PLC0415 - an extra that takes half a second to import
+    except ImportError as error:
+        raise ConfigError(
+            f"--task gym:... needs Gymnasium, which cannot be imported ({error}); pip install 'atoll[gym]'"
+        ) from error
+    return gymnasium
+
+
+def _make(gymnasium: ModuleType, environment: str, max_steps: int) -> Any:  # noqa: ANN401 - an optional library's type
+    try:
+        made = gymnasium.make(environment, max_episode_steps=max_steps or None, disable_env_checker=True)
+    except Exception as error:  # whatever an environment raises
+        raise ConfigError(f"--task gym:{environment}: {what(error)}") from error
+    if made.spec.max_episode_steps is None:
+        raise ConfigError(f"gym:{environment} has no end of its own; say when an episode ends, as in -o max_steps=1000")
+    return made
+
+
+def _count_inputs(gymnasium: ModuleType, environment: Any) -> int:  # noqa: ANN401
+    space = environment.observation_space
+    if not isinstance(space, gymnasium.spaces.Box):
+        raise ConfigError(f"gym:{environment.spec.id} has observations of {space}; supported is Box")
+    n = int(np.prod(space.shape))
+    if not 1 <= n <= MAX_INPUTS:
+        raise ConfigError(
+            f"gym:{environment.spec.id} has {n} numbers in an observation; supported are 1 to {MAX_INPUTS}"
+        )
+    return n
+
+
+def _actions(gymnasium: ModuleType, environment: Any) -> tuple[int, Callable[[Floats], Sequence[Any]]]:  # noqa: ANN401
+    """Return how many outputs there are, and what makes them [O, P] into P actions."""
+    space = environment.action_space
+    if isinstance(space, gymnasium.spaces.Discrete):
+        return int(space.n), lambda outputs: (int(space.start) + outputs.argmax(axis=0)).tolist()
+    if not isinstance(space, gymnasium.spaces.Box) or not np.isfinite([space.low, space.high]).all():
+        raise ConfigError(
+            f"gym:{environment.spec.id} has actions of {space}; supported are Discrete and Box with bounds"
+        )
+    middle, reach = (space.high + space.low) / 2, (space.high - space.low) / 2
+
+    def squash(outputs: Floats) -> Sequence[Any]:
+        squashed = np.tanh(outputs).T.reshape(-1, *space.shape)
+        actions: Sequence[Any] = np.clip(middle + reach * squashed, space.low, space.high).astype(space.dtype)
+        return actions
+
+    return int(np.prod(space.shape)), squash

@@ -1,0 +1,64 @@
+"""What a mistake in a user's file was, and where: one line instead of a traceback."""
+
+from __future__ import annotations
+
+import contextlib
+import traceback
+from typing import TYPE_CHECKING
+
+from evo.errors import TaskError
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+MAX_LENGTH = 400
+
+
+@contextlib.contextmanager
+def mistakes(path: str, task: str) -> Iterator[None]:
+    """Turn whatever a user's file raises, and what is said of it, into one line that names the file.
+
+    Raises:
+        TaskError: It raised something, `sys.exit` included.
+    """
+    try:
+        yield
+    except TaskError as error:
+        raise TaskError(f"{path}: {error}") from error
+    except (Exception, SystemExit) as error:
+        raise TaskError(f"{place(error, path)}: {what(error)}{more(task)}") from error
+
+
+def place(error: BaseException, path: str) -> str:
+    """Return the file, and the line of it that the error passed last."""
+    if isinstance(error, SyntaxError) and error.filename == path:
+        return f"{path}, line {error.lineno}"
+    frames = [frame for frame in traceback.extract_tb(error.__traceback__) if frame.filename == path]
+    return f"{path}, line {frames[-1].lineno}, in {frames[-1].name}" if frames else path
+
+
+def what(error: BaseException) -> str:
+    """Return the kind of an error and its message in one line."""
+    message = error.msg if isinstance(error, SyntaxError) else str(error)
+    text = f"{type(error).__name__}: {' '.join(message.split())}".removesuffix(": ")
+    if isinstance(error, SystemExit):
+        text = f"it ends the process ({text})"
+    if isinstance(error, ModuleNotFoundError):
+        text += " (install it into the environment of this program)"
+    return text if len(text) <= MAX_LENGTH else f"{text[:MAX_LENGTH]}..."
+
+
+def more(task: str) -> str:
+    """Return who tells more."""
+    return f"; 'python cli.py tasks check {task}' shows the traceback"
+
+
+def frames(error: BaseException, path: str) -> str:
+    """Return the traceback from the user's own first line on; nothing if the error was not theirs."""
+    cause = error.__cause__ or error
+    told = traceback.TracebackException.from_exception(cause, compact=True)
+    own = [i for i, frame in enumerate(told.stack) if frame.filename == path]
+    if not own and not isinstance(cause, SyntaxError):
+        return ""
+    told.stack = traceback.StackSummary.from_list(list(told.stack)[own[0] :] if own else [])
+    return "".join(told.format(chain=False)).rstrip()

@@ -48,7 +48,7 @@ test: $(READY) ## Run every test
 	$(BIN)/python -m pytest -q -n $(WORKERS)
 
 chaos: $(READY) ## Run the tests of faults in their full sizes, and print what they went through
-	$(BIN)/python -m pytest -q -n $(WORKERS) --chaos tests/faults
+	$(BIN)/python -m pytest -q -n $(WORKERS) --chaos tests/faults tests/scripts/evolve/test_take_over.py
 
 check: $(READY) ## Lint, check types and check the shell scripts
 	$(BIN)/ruff check .

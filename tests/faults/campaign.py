@@ -12,10 +12,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from tests.faults.injection import BUG, KILL, Call, Ending, Injector, Rule
-from tests.faults.operations import Operation, World, operation_called, publish_on_and_prune
+from tests.faults.operations import Operation, operation_called, publish_on_and_prune
 from tests.faults.seam import Seam
 from tests.faults.shim import LATE, Shim
 from tests.faults.strace import Strace
+from tests.faults.world import World
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator

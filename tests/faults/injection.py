@@ -12,7 +12,7 @@ import traceback
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Protocol
 
-from tests.faults.operations import World
+from tests.faults.world import World
 
 if TYPE_CHECKING:
     import mmap

@@ -16,8 +16,9 @@ import pytest
 from evo import atomic, checkpoint
 from migration import inbox, locks, pool
 from tests.faults.crash_model import Disk, restore
-from tests.faults.operations import Checkpoint, Claim, Operation, Publish, Start, World
+from tests.faults.operations import Checkpoint, Claim, Operation, Publish, Start
 from tests.faults.samples import SEED, SPEC, TASK, checkpoint_of
+from tests.faults.world import World
 from tests.migration.archipelago import migrants_of
 
 MOUNT = locks.MountSupport(flock_excludes=True, hard_links=True, directory_fsync=True, rename_refuses=True)

@@ -13,8 +13,9 @@ from migration.untrusted import RefusedError
 from tests.faults import sabotage
 from tests.faults.campaign import Order, read_report
 from tests.faults.contest import NO_LOCK, contest, overlaps
-from tests.faults.operations import Checkpoint, Import, World
+from tests.faults.operations import Checkpoint, Import
 from tests.faults.test_crash_model import explored
+from tests.faults.world import World
 from tests.migration.archipelago import OnDisk, migrants_of, packed, publisher, write_batch
 from tests.scripts.evolve.island_process import CONTEXT
 

@@ -14,7 +14,8 @@ import numpy as np
 import pytest
 
 from evo.errors import StorageError
-from tests.faults.operations import OPERATIONS, World
+from tests.faults.operations import OPERATIONS
+from tests.faults.world import World
 from tests.scripts.evolve.island_process import DEADLINE_S, copy_of, outcome, run
 
 pytestmark = pytest.mark.slow

@@ -130,7 +130,8 @@ def test_whatever_is_deleted_under_an_island_two_owners_never_go_on_unnoticed(tm
         second.terminate()
         assert end(second) == TERMINATED
     assert run(root, **{**LONG, "generations": last_generation(root) + 60}) == 0
-    assert verify(shared).defects == ()
+    left = {defect.reason for defect in verify(shared).defects}
+    assert left <= ({"published by epoch 1, of which there is no such record"} if deleted == "epochs" else set())
     tally(28, deletions=1)
 
 

@@ -1,0 +1,96 @@
+"""An archipelago on disk that faults happen to, and what its islands do to it."""
+
+from __future__ import annotations
+
+from functools import partial
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from evo.config import Migration
+from evo.paths import SharedPaths
+from migration import batch, epochs, pool
+from migration.batch import Publisher
+from migration.directory import directory_exchange
+from migration.ledger import Ledger
+from migration.mailbox import DirectoryMailbox
+from tests.faults.samples import SEED, SPEC, TASK
+from tests.migration.archipelago import migrants_of
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from migration.epochs import Epoch
+    from migration.exchange import Exchange
+
+
+class World:
+    """An archipelago on disk with an island `a`, which the operation belongs to, and a peer `b`."""
+
+    def __init__(self, root: Path) -> None:
+        self.root = root
+        self.shared = SharedPaths(root)
+        self.a = self.shared.island("a")
+
+    def join(self) -> None:
+        """Make the pool."""
+        pool.join(self.shared, seed=SEED, task=TASK)
+
+    def claim(self, island: str = "a", generation: int = 0) -> Epoch:
+        paths = self.shared.island(island)
+        after = epochs.latest_number(paths)
+        return epochs.claim(paths, after=after, generation=generation, target=99, population=9, task="sphere")
+
+    def newest_epoch(self, island: str = "a") -> Epoch:
+        epoch = epochs.latest(self.shared.island(island))
+        assert epoch is not None, "the record of the newest epoch has gone"
+        return epoch
+
+    def publisher(self, epoch: Epoch, island: str = "a") -> Publisher:
+        identity = pool.read(self.shared)
+        assert identity is not None
+        return Publisher(identity.run_id, island, epoch.number, epoch.nonce, SPEC)
+
+    def mailbox(self, epoch: Epoch, island: str = "a", *, lock_class: str = "flock") -> DirectoryMailbox:
+        return DirectoryMailbox(
+            self.shared,
+            self.shared.island(island),
+            publisher=self.publisher(epoch, island),
+            epoch=epoch,
+            lock_class=lock_class,
+            durable=True,
+        )
+
+    def exchange(self, epoch: Epoch, island: str = "a", **migration: object) -> Exchange:
+        ledger = Ledger(self.shared.island(island))
+        ledger.start({"epoch": epoch.number, "generation": epoch.generation})
+        return directory_exchange(
+            self.shared,
+            self.shared.island(island),
+            publisher=self.publisher(epoch, island),
+            epoch=epoch,
+            lock_class="flock",
+            migration=Migration(durability="power", **migration),
+            ledger=ledger,
+        )
+
+    def publish(self, island: str, *generations: int) -> None:
+        """Publish as an earlier start of an island."""
+        mailbox = self.mailbox(self.claim(island), island)
+        for generation in generations:
+            mailbox.publish(generation, migrants_of(island, generation, spec=SPEC))
+
+    def published(self, island: str = "a") -> dict[int, bool]:
+        """Return an island's visible generations, and whether each is whole and as it was meant."""
+        paths = self.shared.island(island)
+        found = {}
+        for path in paths.outbox.glob("gen-*"):
+            generation = int(path.name[4:])
+            read = partial(batch.read, run_id=self.publisher(self.newest_epoch(island)).run_id, spec=SPEC)
+            whole = read(path, island=island, generation=generation).migrants
+            expected = migrants_of(island, generation, spec=SPEC)
+            found[generation] = bool(np.array_equal(whole.population.genes, expected.population.genes))
+        return found
+
+    def leftovers(self) -> list[str]:
+        return [str(p.relative_to(self.root)) for p in self.root.rglob(".t*") if {".tmp-", ".tras"} & {p.name[:5]}]

@@ -24,7 +24,7 @@ SEGMENTS = (
     Segment("rest", MUSCLES, 0.8, 1.2),
     Segment("stiffness_n_m", MUSCLES, 50.0, 500.0),
     Segment("damping", MUSCLES, 0.1, 1.0),
-    Segment("amplitude", MUSCLES, 0.0, 0.3),
+    Segment("amplitude", MUSCLES, 0.0, 0.25),
 )
 """Radius and amplitude close an exploit: a node much lighter than its neighbours, moved far, is a whip."""
 ABSENT_BELOW = 0.25

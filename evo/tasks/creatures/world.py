@@ -46,7 +46,7 @@ class World:
     restitution: float = 0.3
     bounce_m_s: float = 0.5
     sliding_share: float = 0.8
-    density_kg_m3: float = 20.0
+    density_kg_m3: float = 10.0
     steps_per_tick: int = 6
 
     @property

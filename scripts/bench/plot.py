@@ -10,7 +10,7 @@ import click
 import matplotlib as mpl
 import numpy as np
 from matplotlib.figure import Figure as Drawing
-from matplotlib.ticker import NullLocator, ScalarFormatter
+from matplotlib.ticker import NullLocator
 
 from scripts.bench.evaluator import NOMINAL_FLOP, PEAK
 from scripts.bench.generation import WHOLE
@@ -33,6 +33,7 @@ LINES = {
 STAGES = {"evaluation": "#0072b2", "breeding": "#009e73", "files": "#e69f00", "loop": "#999999"}
 PROCESSES = {"islands": ("islands", "#0072b2"), "bare": ("evaluation alone", "#999999")}
 """Colours that people tell apart who see fewer of them. Source: Okabe & Ito 2008."""
+NUMBER = "{x:g}"
 
 
 def draw(runs: Iterable[Run], file: Path) -> None:
@@ -66,13 +67,13 @@ def _throughput(axes: Axes, run: Run) -> None:
     axes.xaxis.set_minor_locator(NullLocator())
     axes.tick_params("x", rotation=90)
     for axis in (axes.xaxis, axes.yaxis):
-        axis.set_major_formatter(ScalarFormatter())
+        axis.set_major_formatter(NUMBER)
     peaks = values(rounds, PEAK, lambda row: row["work_per_s"])
     if peaks:
         whole = statistics.median(peaks) / NOMINAL_FLOP / 1e6
         second = axes.secondary_yaxis("right", functions=(partial(np.multiply, 1 / whole), partial(np.multiply, whole)))
         second.set_ylabel(f"fraction of the peak at {NOMINAL_FLOP:,.0f} flop per creature-step")
-        second.yaxis.set_major_formatter(ScalarFormatter())
+        second.yaxis.set_major_formatter(NUMBER)
     axes.legend()
 
 

@@ -24,6 +24,7 @@ if TYPE_CHECKING:
 
 ANY_TRACER = ctypes.c_ulong(-1).value
 PR_SET_PTRACER = 0x59616D61
+EVERYTHING = "%file,%desc"
 MEMORY = {"mmap", "munmap", "mprotect", "madvise"}
 KINDS = {"=": "retval=", "+": "delay_enter="}
 
@@ -32,7 +33,7 @@ class Strace:
     """By ptrace, at the kernel's door."""
 
     def calls(self, operation: Operation, root: Path) -> list[Call]:
-        ending, log = self._run(operation, root, [])
+        ending, log = self._run(operation, root, EVERYTHING, [])
         assert ending.code == ACKNOWLEDGED, ending.said
         counts: Counter[str] = Counter()
         found = []
@@ -45,16 +46,17 @@ class Strace:
         return found
 
     def run(self, operation: Operation, root: Path, rules: list[Rule]) -> Ending:
-        return self._run(operation, root, [f"inject={_spelled(rule)}" for rule in rules])[0]
+        names = ",".join(rule.name for rule in rules)
+        return self._run(operation, root, names, [f"inject={_spelled(rule)}" for rule in rules])[0]
 
-    def _run(self, operation: Operation, root: Path, rules: list[str]) -> tuple[Ending, str]:
+    def _run(self, operation: Operation, root: Path, names: str, rules: list[str]) -> tuple[Ending, str]:
         message = mmap.mmap(-1, MESSAGE_BYTES)
         child = os.fork()
         if not child:
             do(operation, root, message, arm=_wait_to_be_traced)
         os.waitpid(child, os.WUNTRACED)
         path = Path(f"{root}.strace")
-        traced = ["-e", "trace=%file,%desc", *(part for rule in rules for part in ("-e", rule))]
+        traced = ["-e", f"trace={names}", *(part for rule in rules for part in ("-e", rule))]
         command = ["strace", "-y", "-s0", "-o", str(path), "-p", str(child), *traced]
         with subprocess.Popen(command, stderr=subprocess.PIPE, text=True) as tracer:
             assert tracer.stderr is not None

@@ -1,0 +1,46 @@
+"""A contact sheet shows the life that was recorded."""
+
+import xml.etree.ElementTree as ET
+
+import numpy as np
+import pytest
+
+from evo.tasks.creatures import body, recording
+from evo.tasks.creatures.options import CreatureOptions
+from evo.tasks.creatures.task import Creatures
+from scripts.report import contact_sheet
+
+
+@pytest.fixture
+def film():
+    creatures = Creatures(CreatureOptions(courses=1, life_s=2.0), backend="reference")
+    genes = creatures.spec.sample(np.random.default_rng(1), 60)
+    alive = np.flatnonzero(body.decode(genes, creatures.spec).viable)
+    return recording.record(creatures, genes[alive[0]], course_number=0)
+
+
+def test_a_sheet_is_a_picture_with_the_title_and_the_times(film, tmp_path):
+    contact_sheet.draw(film, tmp_path / "walk.svg", title="a walk of 2 s")
+    assert ET.parse(tmp_path / "walk.svg").getroot().tag.endswith("svg")  # noqa: S314 - our own file
+
+
+def test_moments_stay_within_the_recording(film):
+    moments = contact_sheet._moments(film)
+    assert len(moments) == contact_sheet.MOMENTS
+    assert 0 <= moments[0] <= moments[-1] < len(film.position_m)
+    assert moments == sorted(moments)
+
+
+def test_the_camera_follows_the_centre_of_mass_and_keeps_lengths_across(film):
+    seen = contact_sheet._seen_from_the_side(film, 30)
+    x = film.position_m[30][0]
+    np.testing.assert_allclose(np.ptp(seen[0]), np.ptp(x), rtol=1e-6)
+    assert seen[0].min() < 0 < seen[0].max()
+
+
+def test_colours_tell_longer_from_shorter_and_saturate():
+    longer, shorter, rest = (contact_sheet._colour(strain) for strain in (0.3, -0.3, 0.0))
+    assert longer[2] > longer[0]
+    assert shorter[0] > shorter[2]
+    assert len(set(rest)) == 1
+    assert contact_sheet._colour(9.0) == contact_sheet._colour(0.4)

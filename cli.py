@@ -155,19 +155,42 @@ def tail(islands: tuple[str, ...], lines: int, is_following: bool, root: Path, i
     return 0
 
 
-@cli.command()
+@cli.group(invoke_without_command=True)
 @click.option("--json", "is_json", is_flag=True, help="Print JSON instead of text.")
-def tasks(is_json: bool) -> int:
-    """List the problems that can be evolved, with their options.
+@click.pass_context
+def tasks(context: click.Context, is_json: bool) -> int:
+    """List the problems that can be evolved, with their options; 'tasks check' tries one.
 
     \b
     Example:
       python cli.py tasks
     """
-    from scripts.view.tasks import describe, describe_json
+    if not context.invoked_subcommand:
+        from scripts.view.tasks import describe, describe_json
 
-    click.echo(json.dumps(describe_json()) if is_json else describe())
+        click.echo(json.dumps(describe_json()) if is_json else describe())
     return 0
+
+
+@tasks.command()
+@click.argument("task")
+@click.option("-o", "--option", "options", multiple=True, metavar="NAME=VALUE", help="A task's option.")
+@click.option("--backend", default="auto", show_default=True, help="What computes the fitness.")
+@click.option("--json", "is_json", is_flag=True, help="Print JSON instead of text.")
+def check(task: str, options: tuple[str, ...], backend: str, is_json: bool) -> int:
+    """Try a task on a few genomes and say what it does wrong, and what to change (exit code 8).
+
+    \b
+    Examples:
+      python cli.py tasks check path/to/file.py:NAME
+      python cli.py tasks check gym:CartPole-v1 -o hidden=4
+    """
+    from evo.threads import limit_threads
+
+    limit_threads(1)
+    from scripts.view.tasks import show_check
+
+    return show_check(task, _pairs(options), backend=backend, is_json=is_json)
 
 
 @cli.group()

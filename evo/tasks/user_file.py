@@ -56,10 +56,10 @@ def load_user_task(task: str, given: Mapping[str, str]) -> UserTask:
     with mistakes(path, task):
         made = target(**options) if inspect.isclass(target) else target
         spec = spec_of(made, module, wanted)
-        evaluate = evaluation_of(made, target, options)
+        evaluation = evaluation_of(made, target, options)
     name = _identity(path, wanted)
     digest = hashlib.sha256(source).hexdigest()
-    return UserTask(task, path=path, name=name, options=options, spec=spec, evaluate=evaluate, source_sha256=digest)
+    return UserTask(task, path=path, name=name, options=options, spec=spec, evaluation=evaluation, source_sha256=digest)
 
 
 def _read(task: str, path: str) -> bytes:

@@ -54,7 +54,7 @@ class UserTask:
         name: What it is called in the pool, wherever the file lies.
         options: Every option and its value.
         spec: The genome layout.
-        evaluate: The user's evaluation.
+        evaluation: The user's own.
         source_sha256: Hash of the file.
     """
 
@@ -68,7 +68,7 @@ class UserTask:
         name: str,
         options: Mapping[str, OptionValue],
         spec: GenomeSpec,
-        evaluate: Evaluate,
+        evaluation: Evaluate,
         source_sha256: str,
     ) -> None:
         self.name = name
@@ -78,7 +78,7 @@ class UserTask:
         self.source_sha256 = source_sha256
         self.build = f"source {source_sha256[:12]}"
         self._task = task
-        self._evaluate = evaluate
+        self.evaluation = evaluation
 
     def evaluate(self, genes: Floats, episode: int) -> Floats:
         """Score genomes, float32 [P].
@@ -87,7 +87,7 @@ class UserTask:
             TaskError: The user's evaluation raised something, or returned anything but a finite number per genome.
         """
         try:
-            returned = self._evaluate(genes.copy(), episode)
+            returned = self.evaluation(genes.copy(), episode)
         except (Exception, SystemExit) as error:
             who = self._who_fails(genes, episode)
             at = f"generation {episode}, {who}"
@@ -105,7 +105,7 @@ class UserTask:
 
     def _fails(self, genes: Floats, episode: int) -> bool:
         try:
-            self._evaluate(genes.copy(), episode)
+            self.evaluation(genes.copy(), episode)
         except (Exception, SystemExit):
             return True
         return False
@@ -116,7 +116,7 @@ class UserTask:
         except (TypeError, ValueError, RuntimeError) as error:  # ragged lists, tensors elsewhere than in memory
             raise TaskError(f"{self._where()} must return {self._wanted(n)}; {what(error)}") from error
         if numbers.shape != (n,) or numbers.dtype.kind not in "fiub":
-            if isinstance(self._evaluate, OneByOne):
+            if isinstance(self.evaluation, OneByOne):
                 returned = next((each for each in returned if not isinstance(each, Real)), returned)
             is_array = isinstance(returned, np.ndarray)
             got = f"{returned.dtype} of shape {returned.shape}" if is_array else reprlib.repr(returned)
@@ -135,8 +135,8 @@ class UserTask:
         return fitness
 
     def _wanted(self, n: int) -> str:
-        return "a number" if isinstance(self._evaluate, OneByOne) else f"{n} numbers, one per genome"
+        return "a number" if isinstance(self.evaluation, OneByOne) else f"{n} numbers, one per genome"
 
     def _where(self) -> str:
-        code = getattr(inspect.unwrap(self._evaluate), "__code__", None)
+        code = getattr(inspect.unwrap(self.evaluation), "__code__", None)
         return f"{self.path}, line {code.co_firstlineno}: {code.co_name}" if code else f"{self.path}: evaluate"

@@ -1,0 +1,83 @@
+"""Whatever a user's file raises becomes one line that says where; its traceback starts at the user's own line."""
+
+import pytest
+
+from evo.errors import TaskError
+from evo.tasks.mistakes import frames, mistakes, more, place, what
+
+
+def run(source, path="mine.py"):
+    """Run a user's source as its file would be, and return what it raised."""
+    try:
+        exec(compile(source, path, "exec"), {})  # noqa: S102
+    except BaseException as error:
+        return error
+    raise AssertionError("it raised nothing")
+
+
+def test_the_place_is_the_last_line_of_the_users_file_that_the_error_passed():
+    error = run("import json\n\ndef inner():\n    json.loads('{')\n\ninner()\n")
+    assert place(error, "mine.py") == "mine.py, line 4, in inner"
+
+
+def test_a_mistake_of_spelling_is_placed_too():
+    assert place(run("x = 1\ny = (\n"), "mine.py") == "mine.py, line 2"
+
+
+def test_an_error_that_never_passed_the_file_has_no_line():
+    assert place(run("1 / 0", "other.py"), "mine.py") == "mine.py"
+
+
+@pytest.mark.parametrize(
+    ("error", "text"),
+    [
+        (ValueError("a\n  b"), "ValueError: a b"),
+        (KeyError("k"), "KeyError: 'k'"),
+        (AssertionError(), "AssertionError"),
+        (SystemExit(3), "it ends the process (SystemExit: 3)"),
+        (ModuleNotFoundError("No module named 'x'"), "(install it into the environment of this program)"),
+        (ValueError("x" * 5000), "..."),
+    ],
+    ids=str,
+)
+def test_an_error_is_told_in_one_short_line(error, text):
+    assert text in what(error)
+    assert "\n" not in what(error)
+    assert len(what(error)) < 500
+
+
+@pytest.mark.parametrize(
+    "raised", [ZeroDivisionError("z"), OSError(28, "full"), SystemExit(1), StopIteration()], ids=repr
+)
+def test_whatever_is_raised_becomes_a_task_error(raised):
+    with pytest.raises(TaskError, match=r"mine\.py") as refusal, mistakes("mine.py", "mine.py:f"):
+        raise raised
+    assert refusal.value.__cause__ is raised
+    assert str(refusal.value).endswith(more("mine.py:f"))
+
+
+def test_what_is_said_of_a_file_gets_its_name():
+    with pytest.raises(TaskError, match=r"^mine.py: bounds are missing$"), mistakes("mine.py", "mine.py:f"):
+        raise TaskError("bounds are missing")
+
+
+def test_only_the_user_may_interrupt():
+    with pytest.raises(KeyboardInterrupt), mistakes("mine.py", "mine.py:f"):
+        raise KeyboardInterrupt
+
+
+def test_the_traceback_begins_with_the_users_own_line(tmp_path):
+    path = tmp_path / "mine.py"
+    path.write_text("import json\n\ndef f():\n    return json.loads('{')\n\nf()\n")
+    error = TaskError("told")
+    error.__cause__ = run(path.read_text(), str(path))
+    lines = frames(error, str(path)).splitlines()
+    assert lines[0].startswith("Traceback")
+    assert f'File "{path}", line 6' in lines[1]
+    assert "return json.loads" in "\n".join(lines)
+    assert "exec(" not in "\n".join(lines)
+    assert lines[-1].startswith("json.decoder.JSONDecodeError")
+
+
+def test_an_error_of_ours_has_no_traceback():
+    assert frames(TaskError("bounds are missing"), "mine.py") == ""

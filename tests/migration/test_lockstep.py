@@ -1,4 +1,4 @@
-"""Laws of lockstep: an import is a function of members, seed and generation; what an offer meets is overcome or said."""
+"""Laws of lockstep: an import is a function of members, seed and generation; a refused offer is made again."""
 
 from __future__ import annotations
 

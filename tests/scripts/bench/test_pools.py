@@ -21,9 +21,9 @@ def pool(tmp_path: Path) -> Path:
 
 def test_every_peer_has_published_at_every_migration_and_all_of_it_is_in_order(pool: Path) -> None:
     found = verify(SharedPaths(pool))
-    assert found.defects == ()
-    assert (found.islands, found.batches) == (3, 3 * QUICK.generations // QUICK.migrate_every)
-    assert found.genomes == 5 * found.batches
+    batches = 3 * QUICK.generations // QUICK.migrate_every
+    assert found.is_clean
+    assert found.counts.items() >= {"islands": 3, "batches": batches, "genomes": 5 * batches, "starts": 3}.items()
 
 
 def test_an_island_finds_them_and_leaves_the_pool_as_it_was(pool: Path) -> None:

@@ -73,7 +73,7 @@ def first_sample(task: Task) -> Sample:
     """
     genes = sample_genes(task, N)
     began_s = time.perf_counter()
-    task.evaluate(genes[:1], EPISODE)  # what is loaded or compiled at the first call is not what one genome takes
+    task.evaluate(genes[:1].copy(), EPISODE)  # what the first call loads or compiles does not count
     n = N if time.perf_counter() - began_s < SLOW_S else N_SLOW
     began_s = time.perf_counter()
     scores = _scores(task, genes[:n])
@@ -134,13 +134,13 @@ def neighbours(sample: Sample) -> Verdict:
 
 def unchanged(sample: Sample) -> Verdict:
     """See whether the genes are left as they were."""
-    genes = sample.genes.copy()
+    genes = sample_genes(sample.task, len(sample.genes))
     own = getattr(sample.task, "evaluation", None)  # a user's, which is usually handed a copy
     try:
         (own or sample.task.evaluate)(genes, EPISODE)
     except Exception as error:  # whatever it raises
         raise TaskError(what(error)) from error
-    if genes.tobytes() == sample.genes.tobytes():
+    if genes.tobytes() == sample_genes(sample.task, len(genes)).tobytes():
         return Verdict(OK, "the genes are left as they were")
     if own:
         return Verdict(NOTE, "evaluate changes the genes it is given; islands hand out copies, so that harms nobody")
@@ -149,7 +149,7 @@ def unchanged(sample: Sample) -> Verdict:
 
 def episodes(sample: Sample) -> Verdict:
     """See whether the episode matters."""
-    scores = sample.task.evaluate(sample.genes, EPISODE + 1)
+    scores = sample.task.evaluate(sample.genes.copy(), EPISODE + 1)
     if scores.tobytes() == sample.scores.tobytes():
         return Verdict(OK, "the score does not depend on the episode: deterministic")
     return Verdict(
@@ -176,7 +176,7 @@ def speed(sample: Sample) -> Verdict:
 
 
 def _scores(task: Task, genes: Floats) -> Floats:
-    scores: Any = task.evaluate(genes, EPISODE)
+    scores: Any = task.evaluate(genes.copy(), EPISODE)
     if not isinstance(scores, np.ndarray) or scores.shape != (len(genes),) or scores.dtype != np.float32:
         raise TaskError(f"evaluate must return float32 of shape ({len(genes)},), got {type(scores).__name__}")
     if not np.isfinite(scores).all():

@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 
 INDENT = 17
 YOUR_OWN = f"""{USER_FILE}
-{"":{INDENT}}a class or function of your own, see docs/tutorial.md; 'python cli.py tasks check {USER_FILE}' tries it"""
+{"":{INDENT}}a class or function of your own (docs/tutorial.md), which 'cli.py tasks check' tries"""
 
 
 def describe_json() -> dict[str, Any]:

@@ -70,7 +70,7 @@ def evolve(
       python cli.py evolve island-01 --mode replay --replay-from shared/islands/island-01 --migration-dir replayed/
     """
     check_island_name(island)
-    values, file_options = _read_file(config_file, island)
+    values, file_options = _read_file(config_file, island, root)
     values |= {name: value for name, value in flags.items() if value is not None}
     config = _configure(island, values, file_options | _pairs(options))
 
@@ -359,12 +359,12 @@ def run(command: Callable[[], int | None]) -> int:
         return 141
 
 
-def _read_file(path: Path | None, island: str) -> tuple[dict[str, Any], dict[str, str]]:
+def _read_file(path: Path | None, island: str, shared: Path) -> tuple[dict[str, Any], dict[str, str]]:
     if path is None:
         return {}, {}
     from evo.config_file import read_config_file
 
-    return read_config_file(path, island)
+    return read_config_file(path, island, shared=shared)
 
 
 def _configure(island: str, values: dict[str, Any], options: dict[str, str]) -> settings.IslandConfig:

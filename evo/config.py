@@ -78,6 +78,19 @@ def flag_name(field: str) -> str:
     return "--" + field.replace("_", "-")
 
 
+def is_user_file(task: str) -> bool:
+    """Say whether `--task` names something in a Python file."""
+    return task.partition(":")[0].endswith(".py") or task.rpartition(":")[0].endswith(".py")
+
+
+def runs_code(task: str) -> bool:
+    """Say whether `--task` names code that is not Atoll's: a Python file, or a module that registers an environment.
+
+    Only the user may name such a task, never a file in the shared directory, where others may write.
+    """
+    return is_user_file(task) or task.count(":") > 1
+
+
 def suggest(word: str, known: Iterable[str]) -> str:
     """Return ', did you mean ...?' if a known word is close, else nothing."""
     import difflib  # noqa: PLC0415 - only a mistake needs it

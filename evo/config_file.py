@@ -5,7 +5,7 @@ from __future__ import annotations
 import tomllib
 from typing import TYPE_CHECKING, Any
 
-from evo.config import Value, all_settings, suggest
+from evo.config import Value, all_settings, runs_code, suggest
 from evo.errors import ConfigError
 from evo.paths import check_island_name
 
@@ -18,10 +18,15 @@ Section = tuple[dict[str, Value], dict[str, str]]
 """Settings, and options of the task."""
 
 
-def read_config_file(path: Path, island: str) -> Section:
+def read_config_file(path: Path, island: str, *, shared: Path | None = None) -> Section:
     """Read what a file sets for one island: `[defaults]`, overridden by `[<island>]`.
 
     Every section is checked, the other islands' too, so that a slip is found by the first island that starts.
+
+    Args:
+        path: The file.
+        island: Whose settings are wanted.
+        shared: The shared directory: a file in it may not name code to run, since others may write there.
 
     Raises:
         ConfigError: The file cannot be read or parsed, or holds anything but known names in tables.
@@ -35,6 +40,12 @@ def read_config_file(path: Path, island: str) -> Section:
         own_values, own_options = sections.get(name, ({}, {}))
         values |= own_values
         options |= own_options
+    task = str(values.get("task", ""))
+    if runs_code(task) and shared and path.resolve().is_relative_to(shared.resolve()):
+        raise ConfigError(
+            f"{path} lies where others may write, and names a program: task {task!r}; if you trust it, take it out of "
+            f"there and say --task {task}"
+        )
     return values, options
 
 

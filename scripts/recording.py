@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from evo import atomic, runlog
-from evo.config import REPLAY, flag_name, island_config
+from evo.config import REPLAY, flag_name, island_config, runs_code
 from evo.errors import ConfigError, DamagedFileError
 from evo.paths import RecordedIsland
 
@@ -21,8 +21,8 @@ if TYPE_CHECKING:
     from evo.config import IslandConfig, Value
     from evo.runlog import Record
 
-FREE = frozenset({"mode", "replay_from", "threads", "backend"})
-"""What may be chosen for a replay: it decides how the same numbers are computed, not which."""
+FREE = frozenset({"mode", "replay_from", "threads", "backend", "task"})
+"""What may be chosen for a replay: it decides how the same numbers are computed, not which (`_check_task`)."""
 
 
 @dataclass(frozen=True)
@@ -109,12 +109,21 @@ def replay_config(island: str, given: Mapping[str, Value], options: Mapping[str,
     if decided:
         raise ConfigError(f"in a replay the recording decides: leave out {', '.join(decided)}")
     recording = read(folder)
+    _check_task(folder, str(recording.settings.get("task", "")), given)
     if recording.island != island:
         raise ConfigError(f"{folder} is a recording of island {recording.island}, not of {island}")
     settings = {name: value for name, value in recording.settings.items() if name != "options"}
     settings |= {"mode": REPLAY, "members": "", "backend": recording.backend, "generations": recording.last}
     texts = {name: _text(value) for name, value in recording.settings["options"].items()}
     return island_config(island, {**settings, **given}, texts)
+
+
+def _check_task(folder: Path, task: str, given: Mapping[str, Value]) -> None:
+    """Let the user, and nobody who can write to the recording, decide which program runs here."""
+    if runs_code(task) and "task" not in given:
+        raise ConfigError(f"{folder} was recorded with a program: if you trust it, name it too, as in --task {task}")
+    if not runs_code(task) and "task" in given:
+        raise ConfigError("in a replay the recording decides: leave out --task")
 
 
 def _text(value: object) -> str:

@@ -27,8 +27,18 @@ LONG = {"make islands N=4": 300}
 
 
 def commands(page: Path) -> list[str]:
-    blocks = re.findall(r"^```sh\n(.*?)^```", page.read_text(), flags=re.MULTILINE | re.DOTALL)
-    return [line for block in blocks for line in block.splitlines() if line and not line.startswith("#")]
+    """Return what a page tells its reader to run; a block of Python that begins with the name of a file is saved."""
+    blocks = re.findall(r"^```(sh|python)\n(.*?)^```", page.read_text(), flags=re.MULTILINE | re.DOTALL)
+    return [command for language, block in blocks for command in (lines if language == "sh" else python)(block)]
+
+
+def lines(block: str) -> list[str]:
+    return [line for line in block.splitlines() if line and not line.startswith("#")]
+
+
+def python(block: str) -> list[str]:
+    named = re.match(r"# (\w+\.py)\b", block)
+    return [f"{f'cat > {named[1]}' if named else 'python -'} <<'END'\n{block}END"]
 
 
 @pytest.fixture

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 SLOW_IMPORT_S = 0.5
 MEANT_FOR_THE_DETERMINISTIC = ("neighbours", "another process", "episode")
-LARGE = ("torch", "tensorflow", "jax", "pandas", "scipy", "sklearn", "matplotlib", "numba", "gymnasium")
+LARGE = ("torch", "tensorflow", "jax", "pandas", "scipy", "sklearn", "matplotlib", "numba")
 
 
 @dataclass(frozen=True)

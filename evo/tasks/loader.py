@@ -7,7 +7,7 @@ import importlib
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from evo.config import suggest
+from evo.config import is_user_file, suggest
 from evo.errors import ConfigError
 from evo.tasks.options import USER_FILE, parse_options
 
@@ -109,11 +109,6 @@ def _build(name: str, options: Any, *, backend: str, threads: int) -> Task:  # n
     from evo.tasks.functions import FunctionTask  # noqa: PLC0415
 
     return FunctionTask(name, options)
-
-
-def is_user_file(name: str) -> bool:
-    """Say whether `--task` names something in a file."""
-    return name.partition(":")[0].endswith(".py") or name.rpartition(":")[0].endswith(".py")
 
 
 def check_backend(name: str, backend: str, known: tuple[str, ...]) -> None:

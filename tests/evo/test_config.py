@@ -15,7 +15,9 @@ from evo.config import (
     all_settings,
     check,
     flag_name,
+    is_user_file,
     island_config,
+    runs_code,
     setting_fields,
 )
 from evo.errors import ConfigError
@@ -223,3 +225,23 @@ def test_check_needs_no_particular_dataclass():
         anything: object = None
 
     check(Plain())
+
+
+@pytest.mark.parametrize("name", ["x.py:T", "a/b.py:T", "../x.py:T", "/odd:dir/x.py:T", "x.py", ".py:T"])
+def test_what_names_a_python_file_is_a_users_file(name):
+    assert is_user_file(name)
+
+
+@pytest.mark.parametrize("name", ["sphere", "gym:CartPole-v1", "gym:my_module:Env-v0", "x.pyc:T", "x:T.py2", ""])
+def test_what_names_none_is_not(name):
+    assert not is_user_file(name)
+
+
+@pytest.mark.parametrize("task", ["x.py:T", "/mine/x.py", "gym:my_module:Env-v0"])
+def test_a_file_or_a_module_is_code_to_run(task):
+    assert runs_code(task)
+
+
+@pytest.mark.parametrize("task", ["sphere", "gym:CartPole-v1", "creatures", ""])
+def test_what_atoll_brings_is_not(task):
+    assert not runs_code(task)

@@ -94,3 +94,18 @@ def test_a_slip_in_another_islands_section_is_found_by_the_first_that_starts(tmp
 def test_an_island_cannot_be_called_like_the_section_of_all(tmp_path):
     with pytest.raises(ConfigError, match="cannot be called 'defaults'"):
         read(tmp_path, "[defaults]\npopulation = 3\n", island="defaults")
+
+
+@pytest.mark.parametrize("task", ["evil.py:T", "gym:evil:Env-v0"])
+def test_a_file_in_the_shared_directory_names_no_program(tmp_path, task):
+    """Others may write there, and must not decide which code runs here."""
+    shared = tmp_path / "shared"
+    shared.mkdir()
+    (tmp_path / "link").symlink_to(shared)
+    for place in (shared, tmp_path):
+        (place / "islands.toml").write_text(f'[a]\ntask = "{task}"\n[b]\ntask = "sphere"\n')
+    for way in (shared, tmp_path / "link"):
+        with pytest.raises(ConfigError, match=f"take it out of there and say --task {task}"):
+            read_config_file(way / "islands.toml", "a", shared=shared)
+        assert read_config_file(way / "islands.toml", "b", shared=shared)[0] == {"task": "sphere"}
+    assert read_config_file(tmp_path / "islands.toml", "a", shared=shared)[0] == {"task": task}

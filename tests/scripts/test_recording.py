@@ -73,6 +73,22 @@ def test_what_is_computed_may_not(folder: Path) -> None:
         recording.replay_config("a", {"replay_from": str(folder)}, {"dimensions": "4"})
 
 
+def test_a_program_is_named_by_the_user_and_by_nobody_who_can_write_to_the_recording(tmp_path: Path) -> None:
+    for task, named in (("/elsewhere/evil.py:T", "mine.py:T"), ("gym:evil:Env-v0", "gym:evil:Env-v0")):
+        place = tmp_path / named.split(":")[0]
+        place.mkdir()
+        for record in (begun(task=task), line(0), line(1)):
+            runlog.append(place / "log.jsonl", record)
+        with pytest.raises(ConfigError, match=f"name it too, as in --task {task}"):
+            configure(place)
+        assert configure(place, task=named).task == named  # type: ignore[attr-defined]
+
+
+def test_what_atoll_brings_is_named_by_the_recording(folder: Path) -> None:
+    with pytest.raises(ConfigError, match="leave out --task"):
+        configure(folder, task="sphere")
+
+
 def test_a_replay_needs_a_recording(tmp_path: Path) -> None:
     with pytest.raises(ConfigError, match="--mode replay needs --replay-from"):
         recording.replay_config("a", {"mode": "replay"}, {})

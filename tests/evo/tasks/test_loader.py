@@ -10,7 +10,7 @@ import pytest
 from evo import compiler
 from evo.errors import ConfigError
 from evo.tasks import loader
-from evo.tasks.loader import ENTRIES, is_user_file, load_task
+from evo.tasks.loader import ENTRIES, load_task
 
 ROOT = Path(__file__).parents[3]
 FUNCTIONS = [name for name in ENTRIES if name != "creatures"]
@@ -74,13 +74,3 @@ def test_only_the_task_that_is_wanted_is_imported():
 
 def test_the_table_is_keyed_by_name():
     assert all(entry.name == name for name, entry in loader.ENTRIES.items())
-
-
-@pytest.mark.parametrize("name", ["x.py:T", "a/b.py:T", "../x.py:T", "/odd:dir/x.py:T", "x.py", ".py:T"])
-def test_what_names_a_python_file_is_a_users_file(name):
-    assert is_user_file(name)
-
-
-@pytest.mark.parametrize("name", ["sphere", "gym:CartPole-v1", "gym:my_module:Env-v0", "x.pyc:T", "x:T.py2", ""])
-def test_what_names_none_is_not(name):
-    assert not is_user_file(name)

@@ -15,5 +15,6 @@ def gene_deviation(population: Population, spec: GenomeSpec) -> float:
 
     Uniformly random real genomes have about 0.289, a converged population 0.
     """
-    deviation = population.genes.std(axis=0, dtype=np.float64) / (spec.high - spec.low)
+    # Float32 takes half as long as float64; measured from any individual, clones differ by nothing in it either.
+    deviation = (population.genes - population.genes[0]).std(axis=0) / (spec.high - spec.low)
     return float(np.mean(deviation))

@@ -183,7 +183,7 @@ class Population:
 
     def take(self, indices: Indices) -> Population:
         """Return the individuals at `indices`, in that order."""
-        return Population(self.genes[indices], self.ancestry[indices], self.islands)
+        return Population(self.genes.take(indices, axis=0), self.ancestry.take(indices, axis=0), self.islands)
 
 
 @dataclass(frozen=True)

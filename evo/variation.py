@@ -87,7 +87,7 @@ def _either(wanted: Mask, these: T, those: T) -> T:
 def _coin_flips(rng: np.random.Generator, shape: tuple[int, ...]) -> Mask:
     n = int(np.prod(shape))
     bits = np.frombuffer(rng.bytes(-(-n // 8)), dtype=np.uint8)
-    return np.unpackbits(bits, count=n).reshape(shape).astype(np.bool_)
+    return np.unpackbits(bits, count=n).reshape(shape).view(np.bool_)
 
 
 def _second_weight(shape: tuple[int, ...], *, breeding: Breeding, rng: np.random.Generator) -> Floats:

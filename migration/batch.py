@@ -18,6 +18,7 @@ from migration.untrusted import (
     MAX_GENOME_FILE_BYTES,
     MAX_HEADER_BYTES,
     MAX_MANIFEST_BYTES,
+    NO_MEMORY,
     Reason,
     RefusedError,
     directory,
@@ -98,8 +99,8 @@ def read(
             data = read_file(descriptor, GENOMES, limit=limit, budget=budget)
         _check_bytes(data, manifest)
         population = _population(data, manifest, spec)
-    except MemoryError as error:
-        raise RefusedError(Reason.UNREADABLE, "there is not enough memory for it") from error
+    except (MemoryError, RecursionError) as error:
+        raise RefusedError(Reason.UNREADABLE, NO_MEMORY) from error
     fitness = np.asarray([entry.fitness for entry in manifest.genomes], dtype=np.float32)
     return Batch(manifest, Migrants(population, fitness, tuple(entry.id for entry in manifest.genomes)))
 
@@ -135,6 +136,8 @@ def _population(data: bytes, manifest: Manifest, spec: GenomeSpec) -> Population
     except DamagedFileError as error:
         raise RefusedError(Reason.DAMAGED, f"{GENOMES}: {error}", name=GENOMES, byte=error.byte) from error
     shape = (len(manifest.genomes), spec.size)
+    if len(arrays) > 2:
+        raise RefusedError(Reason.DAMAGED, f"{GENOMES}: {len(arrays)} arrays, expected 2", name=GENOMES)
     for name, dtype in (("genes", np.float32), ("ancestry", np.uint16)):
         if name not in arrays or arrays[name].shape != shape or arrays[name].dtype != dtype:
             detail = f"{GENOMES}: expected {name} {shape} of {np.dtype(dtype)}"

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 from migration import inbox, policy
 from migration.draw import Shelves, draw
 from migration.inbox import Arrivals, Refusal
-from migration.untrusted import Reason, RefusedError
+from migration.untrusted import NO_MEMORY, Reason, RefusedError
 
 if TYPE_CHECKING:
     from evo.config import Migration
@@ -19,9 +19,6 @@ if TYPE_CHECKING:
     from evo.rng import Streams
     from migration.batch import Batch
     from migration.inbox import Seen
-
-
-NO_MEMORY = "there is not enough memory for it"
 
 
 class Mailbox(Shelves, Protocol):
@@ -70,8 +67,8 @@ class Exchange:
         """
         try:
             self._mailbox.publish(generation, emigrants)
-        except (OSError, RefusedError, MemoryError) as error:
-            why = str(error) or NO_MEMORY
+        except (OSError, RefusedError, MemoryError, RecursionError) as error:
+            why = NO_MEMORY if isinstance(error, MemoryError) else str(error)
             self._ledger.note("unpublished", f"could not publish: {why}; evolving on", generation=generation, error=why)
             return 0
         self._note_published(generation, emigrants)
@@ -150,7 +147,7 @@ class Exchange:
                 seen=self._seen,
                 streams=streams,
             )
-        except (OSError, MemoryError) as error:
+        except (OSError, MemoryError, RecursionError) as error:
             why = f"its folder: {error.strerror}" if isinstance(error, OSError) else NO_MEMORY
             refusal = Refusal("pool", 0, str(Reason.UNREADABLE), why)
             return Arrivals(inbox.nobody(self._spec), refusals=(refusal,), seen=self._seen)

@@ -104,8 +104,7 @@ def prune(
 
 def _would_prune(paths: IslandPaths, *, keep: int, lock_class: str) -> Pruned:  # noqa: ARG001 - as `_prune_island`
     left_alone = _running(paths) or _misplaced(paths)
-    generations = generations_in(paths.outbox)
-    return _pruned(paths, [] if left_alone else generations[keep:], left_alone)
+    return _pruned(paths, [] if left_alone else generations_in(paths.outbox)[keep:], left_alone)
 
 
 def _prune_island(paths: IslandPaths, *, keep: int, lock_class: str) -> Pruned:
@@ -155,5 +154,8 @@ def _misplaced(paths: IslandPaths) -> str:
 
 
 def _pruned(paths: IslandPaths, removed: Sequence[int], left_alone: str) -> Pruned:
-    left = [generation for generation in generations_in(paths.outbox) if generation not in set(removed)]
+    try:
+        left = set(generations_in(paths.outbox)) - set(removed)
+    except OSError:
+        left = set()
     return Pruned(paths.name, tuple(removed), len(left), left_alone)

@@ -11,7 +11,7 @@ from evo import runlog, strict_json
 from evo.errors import DamagedFileError
 from evo.paths import is_island_name
 from migration import epochs
-from migration.untrusted import RefusedError, VanishedError, directory, islands_in, read_file
+from migration.untrusted import MAX_ISLANDS, RefusedError, VanishedError, directory, islands_in, read_file
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -88,8 +88,11 @@ class IslandStatus:
 
 
 def read_all(shared: SharedPaths) -> list[IslandStatus]:
-    """Return one row per island, by name; islands that have only a private or only a published folder included."""
-    names = {*islands_in(shared.pool), *islands_in(shared.homes)}
+    """Return one row per island, by name; islands that have only a private or only a published folder included.
+
+    Of those in the pool as many are shown as islands import from, and all that have a private folder.
+    """
+    names = {*islands_in(shared.pool)[:MAX_ISLANDS], *islands_in(shared.homes)}
     return [read_island(shared.island(name)) for name in sorted(names)]
 
 

@@ -31,6 +31,7 @@ MAX_HEADER_BYTES = 64 * 1024
 MAX_JSON_DEPTH = 4
 MAX_DETAIL_LENGTH = 200
 CHUNK_BYTES = 1024 * 1024
+NO_MEMORY = "not enough memory for it"
 
 _GONE = {errno.ENOENT, errno.ESTALE}
 
@@ -100,8 +101,10 @@ def generations_in(path: Path) -> list[int]:
     """Return the generations that an island has published in `path`, newest first.
 
     Raises:
-        OSError: The directory cannot be listed.
+        OSError: The directory cannot be listed, or is a link.
     """
+    if path.is_symlink():
+        raise OSError(errno.ELOOP, "a link in the place of a folder", str(path))
     return sorted((n for name in list_names(path) if (n := parse_generation(name)) is not None), reverse=True)
 
 

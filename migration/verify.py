@@ -117,6 +117,19 @@ def _verify_all(shared: SharedPaths, report: Report, *, run_id: str, spec: Genom
         verify_home(report, shared.island(name))
 
 
+def _list(report: Report, folder: Path, *, limit: int = MAX_ENTRIES) -> list[str]:
+    """Return the names in a folder, and report if it is none; what has gone has no names."""
+    try:
+        if stat.S_ISDIR(folder.lstat().st_mode):
+            return list_names(folder, limit=limit)
+        report.defect(folder, "not a folder")
+    except FileNotFoundError:
+        pass
+    except OSError as error:
+        report.defect(folder, f"cannot be listed: {error.strerror}")
+    return []
+
+
 def _verify_names(report: Report, folder: Path, names: list[str], *, known: set[str]) -> None:
     """Report the names of a folder that have no meaning there, unless they have gone meanwhile."""
     if len(names) >= MAX_ENTRIES:
@@ -129,7 +142,7 @@ def _verify_names(report: Report, folder: Path, names: list[str], *, known: set[
 
 
 def _verify_locks(report: Report, shared: SharedPaths) -> None:
-    names = list_names(shared.locks)
+    names = _list(report, shared.locks)
     locks = set(filter(_is_lock, names))
     _verify_names(report, shared.locks, names, known=locks)
     for path in (shared.locks / name for name in sorted(locks)):
@@ -146,7 +159,9 @@ def _is_lock(name: str) -> bool:
 
 
 def _verify_island(report: Report, paths: IslandPaths, *, run_id: str, spec: GenomeSpec) -> None:
-    names = list_names(paths.outbox)
+    names = _list(report, paths.outbox)
+    if not names:
+        return
     batches = {name: n for name in names if (n := parse_generation(name)) is not None}
     _verify_names(report, paths.outbox, names, known={*batches, paths.epochs.name, paths.beat.name})
     nonces = _verify_epochs(report, paths)
@@ -158,7 +173,7 @@ def _verify_island(report: Report, paths: IslandPaths, *, run_id: str, spec: Gen
 
 def _verify_epochs(report: Report, paths: IslandPaths) -> dict[int, str]:
     """Return the nonce of every start that has a record."""
-    names = list_names(paths.epochs)
+    names = _list(report, paths.epochs)
     numbers = {name: n for name in names if (n := parse_generation(name, EPOCH_NAME)) is not None}
     _verify_names(report, paths.epochs, names, known=set(numbers))
     nonces: dict[int, str] = {}
@@ -203,7 +218,7 @@ def _verify_batch(
     if not _is_of_start(paths, nonces, epoch, nonce):
         report.defect(folder / MANIFEST, f"published by epoch {epoch}, of which there is no such record")
         return
-    _verify_names(report, folder, list_names(folder, limit=MAX_FILES_OF_A_BATCH), known={MANIFEST, GENOMES})
+    _verify_names(report, folder, _list(report, folder, limit=MAX_FILES_OF_A_BATCH), known={MANIFEST, GENOMES})
     report.count("batches")
     report.count("genomes", len(found.migrants))
 

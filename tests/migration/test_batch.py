@@ -118,12 +118,13 @@ def test_a_file_cut_short_is_named_with_the_byte_where_it_ends(place):
 
 
 @pytest.mark.parametrize("module", [arrayfile, manifest])
-def test_a_batch_that_does_not_fit_into_memory_is_refused_and_no_worse(place, monkeypatch, module):
+@pytest.mark.parametrize("error", [MemoryError, RecursionError])
+def test_a_batch_that_does_not_fit_into_memory_is_refused_and_no_worse(place, monkeypatch, module, error):
     """What cannot be read now may be read later: our own such batch is left as it lies."""
     write_batch(place, packed("a", 10))
 
     def fail(*_args, **_kwargs):
-        raise MemoryError
+        raise error
 
     monkeypatch.setattr(module, "decode" if module is arrayfile else "parse", fail)
     assert refuse(place) is Reason.UNREADABLE
@@ -268,6 +269,16 @@ def test_swapped_genomes_are_refused(place):
 )
 def test_arrays_of_another_shape_or_type_are_refused(place, arrays):
     write_batch(place, with_genomes(arrayfile.encode(arrays, KIND)))
+    assert refuse(place) is Reason.DAMAGED
+
+
+def test_an_array_too_many_is_refused_though_all_else_is_in_order(place):
+    """Format 1 has two; whatever else there is only takes time and memory."""
+    sent = migrants_of("a", 10).population
+    arrays = {"genes": sent.genes, "ancestry": sent.ancestry}
+    write_batch(place, with_genomes(arrayfile.encode(arrays, KIND)))
+    read(place)
+    write_batch(place, with_genomes(arrayfile.encode({**arrays, "x": np.zeros(1, np.float32)}, KIND)))
     assert refuse(place) is Reason.DAMAGED
 
 

@@ -9,7 +9,7 @@ import pytest
 
 from migration import budget, untrusted
 from migration.budget import Budget
-from migration.untrusted import Reason, RefusedError, VanishedError, directory, list_names, read_file
+from migration.untrusted import Reason, RefusedError, VanishedError, directory, generations_in, list_names, read_file
 
 
 def read(path, limit=100):
@@ -68,18 +68,26 @@ def test_a_refusal_names_the_file_and_the_byte(place):
 
 def test_a_file_that_grows_while_it_is_read_is_refused(place, monkeypatch):
     (place / "f").write_bytes(b"x" * 100)
-    fstat = os.fstat
+    read_bytes = os.read
 
-    def grow_after(descriptor):
-        found = fstat(descriptor)
+    def grow_before(descriptor, n):
+        monkeypatch.undo()
         with (place / "f").open("ab") as file:
             file.write(b"more")
-        return found
+        return read_bytes(descriptor, n)
 
-    monkeypatch.setattr(os, "fstat", grow_after)
+    monkeypatch.setattr(os, "read", grow_before)
     with pytest.raises(RefusedError) as refused:
         read(place / "f")
     assert refused.value.reason is Reason.TOO_LARGE
+    assert "grew beyond 100 bytes" in refused.value.detail
+
+
+def test_an_island_s_folder_is_not_listed_through_a_link(place):
+    (place.parent.parent / "link").symlink_to(place.parent)
+    assert generations_in(place.parent) == [1]
+    with pytest.raises(OSError, match="a link in the place of a folder"):
+        generations_in(place.parent.parent / "link")
 
 
 def plant_fifo(path):

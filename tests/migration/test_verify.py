@@ -224,6 +224,15 @@ def test_an_examination_that_takes_too_long_says_what_it_left_out(shared: Shared
     assert not found.is_clean
 
 
+def test_the_time_is_looked_at_before_each_file(shared: SharedPaths, monkeypatch: pytest.MonkeyPatch) -> None:
+    looks: list[None] = []
+    monkeypatch.setattr(findings.Report, "check_time", lambda _: looks.append(None))
+    verify.verify(shared)
+    lines = sum((shared.island(name).log).read_bytes().count(b"\n") for name in "ab")
+    lines += sum((shared.island(name).ledger).read_bytes().count(b"\n") for name in "ab")
+    assert len(looks) == lines + IN_ORDER["batches"] + IN_ORDER["starts"] + IN_ORDER["private_files"]
+
+
 def test_ten_thousand_strange_names_are_counted_and_some_are_kept(
     shared: SharedPaths, monkeypatch: pytest.MonkeyPatch
 ) -> None:

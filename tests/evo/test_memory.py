@@ -18,9 +18,11 @@ from evo.rng import streams
 import numpy as np
 
 # Left alone, the C library moves its threshold by what is freed first: how much it gives back is then a matter of luck.
-keep = keep_freed_memory if sys.argv[1] == "kept" else lambda: ctypes.CDLL(None).mallopt(M_MMAP_THRESHOLD, 1 << 17)
-if not hasattr(ctypes.CDLL(None), "mallopt") or not keep():
+library = ctypes.CDLL(None)
+if not hasattr(library, "mallopt") or not library.mallopt(M_MMAP_THRESHOLD, 1 << 17):
     sys.exit("no mallopt")
+if sys.argv[1] == "kept":
+    keep_freed_memory()
 spec = GenomeSpec((Segment("x", 500),))
 people = generation.found(spec, 250, island="a", streams=streams(1, "a", 0))
 first = generation.Champion(people.take(np.array([0])), 0.0, 0)

@@ -25,8 +25,8 @@ from tests.scripts.evolve.island_process import Job, perform
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-EXTRA_BYTES = 112 * 1024 * 1024
-"""What reading may take beyond what the process has: a file of 16 MiB in its several forms, and half as much again."""
+EXTRA_BYTES = 72 * 1024 * 1024
+"""What reading may take beyond what the process has: a file of 16 MiB in its several forms; 56 MiB suffice here."""
 
 
 @dataclass

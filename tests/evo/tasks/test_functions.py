@@ -112,6 +112,13 @@ def test_keeps_the_contract_moved_and_rotated(name, offset):
     check_task(task(name, 7, offset=offset, rotated=True), n=13)
 
 
+def test_a_turned_point_depends_on_no_neighbour_not_even_in_the_last_digit_that_float32_would_hide():
+    function = task("rastrigin", 90, rotated=True)
+    points = np.random.default_rng(1).normal(size=(90, 37))
+    alone = [function._turn(points[:, i : i + 1].copy()) for i in range(37)]
+    assert np.concatenate(alone, axis=1).tobytes() == function._turn(points).tobytes()
+
+
 @given(movable, st.integers(2, 40), st.floats(0, 0.9), st.booleans())
 def test_the_optimum_scores_zero_wherever_it_was_moved_and_lies_in_the_box(name, dimensions, offset, rotated):
     function = task(name, dimensions, offset=offset, rotated=rotated)

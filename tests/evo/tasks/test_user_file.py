@@ -133,14 +133,13 @@ def test_what_a_class_says_goes_before_what_stands_beside_it(write):
     assert load(write(source)).spec.size == 1
 
 
-def test_what_lies_beside_the_file_can_be_imported_and_hides_nothing_of_ours(write):
+def test_what_lies_beside_the_file_can_be_imported_and_hides_no_library(write, monkeypatch):
+    monkeypatch.setattr(sys, "path", [*sys.path])
+    monkeypatch.delitem(sys.modules, "wave", raising=False)
     write("HEIGHT = 3.0\n", file="my_hill_of_this_test.py")
-    write("raise RuntimeError('the wrong evo')\n", file="evo.py")
-    source = "from my_hill_of_this_test import HEIGHT\nimport evo.genome\nbounds = [(0, 1)]\ndef T(x): return HEIGHT\n"
-    try:
-        assert load(write(source)).evaluate(np.zeros((1, 1), np.float32), 0) == [3.0]
-    finally:
-        sys.path.pop()
+    write("raise RuntimeError('not the one of the standard library')\n", file="wave.py")
+    source = "from my_hill_of_this_test import HEIGHT\nimport wave\nbounds = [(0, 1)]\ndef T(x): return HEIGHT\n"
+    assert load(write(source)).evaluate(np.zeros((1, 1), np.float32), 0) == [3.0]
 
 
 def test_no_compilation_is_left_and_an_edit_within_the_same_second_counts(write, tmp_path):
@@ -206,6 +205,7 @@ BOUNDED = f"class T:\n    bounds = [(0, 1)] * 2\n{WORKS}"
         ("x = (\n", "mine.py, line 1: SyntaxError: '(' was never closed"),
         ("a = 1\nraise ValueError('no')\n", "mine.py, line 2, in <module>: ValueError: no"),
         ("import no_such_module\n", "line 1, in <module>: ModuleNotFoundError: No module named 'no_such_module'"),
+        ("bounds = [(0, 1)]\ndef T(x: Nobody): return 1\n", "line 2, in <module>: NameError: name 'Nobody'"),
         ("import sys\nsys.exit()\n", "line 2, in <module>: it ends the process"),
         ("from evo.genome import Segment\n\ns = Segment('x', 3, 2, 1)\n", "line 3, in <module>: ConfigError: segment"),
         (f"class T:\n    def __init__(self):\n        self.a = self.b\n{WORKS}", "line 3, in __init__: AttributeError"),

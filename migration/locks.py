@@ -154,7 +154,8 @@ def _flock_excludes(path: Path) -> bool:
     except (filelock.Timeout, OSError, NotImplementedError):
         return False
     try:
-        second = subprocess.run([sys.executable, "-S", "-c", _CONTENDER, str(path)], check=False)  # noqa: S603
+        contender = [sys.executable, "-S", "-c", _CONTENDER, str(path)]
+        second = subprocess.run(contender, stderr=subprocess.DEVNULL, check=False)  # noqa: S603
     finally:
         lock.release()
     return second.returncode == 3

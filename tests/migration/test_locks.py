@@ -62,13 +62,6 @@ def test_who_clears_away_what_is_tried_puts_no_traceback_on_the_terminal(tmp_pat
     assert capfd.readouterr() == ("", "")
 
 
-def test_a_probe_that_another_start_clears_away_says_nothing(tmp_path, monkeypatch, capfd):
-    """Once there is a POOL.json, nobody needs to know what else was tried."""
-    monkeypatch.setattr(locks, "_CONTENDER", "import sys; open(sys.argv[1] + 'gone')")
-    assert locks.probe(tmp_path).lock_class == "soft"
-    assert capfd.readouterr() == ("", "")
-
-
 def test_a_lock_that_is_not_implemented_is_found_out(tmp_path, monkeypatch):
     def refuse(*_args, **_kwargs):
         raise NotImplementedError

@@ -132,5 +132,5 @@ def _digest(arrays: Mapping[str, NDArray[Any]], metadata: Mapping[str, object]) 
     for name in sorted(arrays):
         array = arrays[name]
         digest.update(strict_json.encode([name, array.dtype.str, list(array.shape)]))
-        digest.update(array.tobytes())
+        digest.update(np.ascontiguousarray(array).data)
     return digest.hexdigest()

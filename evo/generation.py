@@ -114,16 +114,13 @@ def absorb(state: State, immigrants: Population, fitness: Floats, *, displaced: 
 
 def breed(state: State, spec: GenomeSpec, *, breeding: Breeding, streams: Streams) -> Population:
     """Return the next generation: the elites unchanged, then the children of selected parents, [P, D]."""
-    survivors = selection.best(state.fitness, breeding.n_elites(len(state.population)))
-    n = len(state.population) - len(survivors)
-    chosen = selection.parents(state.fitness, 2 * n, breeding=breeding, rng=streams("selection"))
-    first, second = state.population.take(chosen[:n]), state.population.take(chosen[n:])
-    children = variation.crossover(first, second, spec=spec, breeding=breeding, rng=streams("crossover"))
-    children = variation.mutate(children, spec=spec, breeding=breeding, rng=streams("mutation"))
-    elites = state.population.take(survivors)
-    genes = np.concatenate([elites.genes, children.genes])
-    painted = np.concatenate([elites.ancestry, children.ancestry])
-    return Population(genes, painted, state.population.islands)
+    elites = selection.best(state.fitness, breeding.n_elites(len(state.population)))
+    n = len(state.population) - len(elites)
+    couples = selection.parents(state.fitness, 2 * n, breeding=breeding, rng=streams("selection")).reshape(2, n)
+    children = variation.crossover(
+        state.population, couples, elites=elites, spec=spec, breeding=breeding, rng=streams("crossover")
+    )
+    return variation.mutate(children, n_elites=len(elites), spec=spec, breeding=breeding, rng=streams("mutation"))
 
 
 def score(task: Task, population: Population, *, generation: int) -> Floats:

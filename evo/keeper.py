@@ -90,12 +90,11 @@ class FileKeeper:
     def log(self, state: State, *, evaluate_s: float) -> None:
         """Append the generation's line. Times stand in a field of their own, so equal runs log equal lines."""
         ordered = np.sort(state.fitness).astype(np.float64)
-        middle = ordered[[(len(ordered) - 1) // 2, len(ordered) // 2]]
         record: Record = {
             "kind": "generation",
             "generation": state.generation,
             "best": float(ordered[-1]),
-            "median": float(middle.mean()),
+            "median": float(ordered[(len(ordered) - 1) // 2] + ordered[len(ordered) // 2]) / 2,
             "mean": float(ordered.mean()),
             "worst": float(ordered[0]),
             "champion": state.champion.fitness,

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from abc import ABC, abstractmethod
 from dataclasses import dataclass
+from functools import cached_property
 from typing import TYPE_CHECKING
 
 from evo.errors import ConfigError
@@ -85,14 +86,17 @@ class ArchivedIsland:
 
 
 class PrivateFiles(ABC):
-    """What lies in an island's private folder, wherever that is."""
+    """What lies in an island's private folder, wherever that is.
+
+    Paths are put together once: every generation asks for some, when nothing of this is in a cache any more.
+    """
 
     @property
     @abstractmethod
     def home(self) -> Path:
         """The folder."""
 
-    @property
+    @cached_property
     def checkpoints(self) -> Path:
         return self.home / "checkpoint"
 
@@ -100,7 +104,7 @@ class PrivateFiles(ABC):
         """The checkpoint of one generation."""
         return self.checkpoints / f"{generation_name(generation)}.safetensors"
 
-    @property
+    @cached_property
     def inboxes(self) -> Path:
         return self.home / "inbox"
 
@@ -108,19 +112,19 @@ class PrivateFiles(ABC):
         """What one generation imported."""
         return self.inboxes / f"{generation_name(generation)}.safetensors"
 
-    @property
+    @cached_property
     def log(self) -> Path:
         return self.home / "log.jsonl"
 
-    @property
+    @cached_property
     def ledger(self) -> Path:
         return self.home / "ledger.jsonl"
 
-    @property
+    @cached_property
     def migration_log(self) -> Path:
         return self.home / "migration.log"
 
-    @property
+    @cached_property
     def champion(self) -> Path:
         return self.home / "champion.safetensors"
 
@@ -135,7 +139,7 @@ class RecordedIsland(PrivateFiles):
 
     folder: Path
 
-    @property
+    @cached_property
     def home(self) -> Path:
         return self.folder
 
@@ -152,11 +156,11 @@ class IslandPaths(PrivateFiles):
     root: Path
     name: str
 
-    @property
+    @cached_property
     def home(self) -> Path:
         return self.root / "islands" / self.name
 
-    @property
+    @cached_property
     def outbox(self) -> Path:
         return self.root / "migration_pool" / self.name
 
@@ -168,7 +172,7 @@ class IslandPaths(PrivateFiles):
         """Where one published batch goes out of sight; `tag` is new each time."""
         return self.outbox / f"{TRASH}{generation_name(generation)}-{tag}"
 
-    @property
+    @cached_property
     def epochs(self) -> Path:
         return self.outbox / "epochs"
 
@@ -176,15 +180,15 @@ class IslandPaths(PrivateFiles):
         """The record of one start of the island."""
         return self.epochs / f"{number}.json"
 
-    @property
+    @cached_property
     def beat(self) -> Path:
         return self.outbox / "beat.json"
 
-    @property
+    @cached_property
     def owner_lock(self) -> Path:
         return self.root / "migration_pool" / "locks" / f"{self.name}.owner.lock"
 
-    @property
+    @cached_property
     def prune_lock(self) -> Path:
         return self.root / "migration_pool" / "locks" / f"{self.name}.prune.lock"
 

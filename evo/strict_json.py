@@ -10,11 +10,12 @@ from evo.errors import DamagedFileError
 
 MAX_DEPTH = 8
 MAX_INTEGER = 2**53
+_CANONICAL = json.JSONEncoder(sort_keys=True, separators=(",", ":"), allow_nan=False)
 
 
 def encode(value: object) -> bytes:
     """Write canonical JSON: sorted keys, no spaces, no NaN or Infinity."""
-    return json.dumps(value, sort_keys=True, separators=(",", ":"), allow_nan=False).encode()
+    return _CANONICAL.encode(value).encode()
 
 
 def parse(data: bytes, *, max_depth: int = MAX_DEPTH) -> Any:  # noqa: ANN401 - callers check its shape

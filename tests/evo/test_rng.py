@@ -1,5 +1,8 @@
 """Randomness is a pure function of (seed, island, generation, purpose), the same for ever."""
 
+import hashlib
+import json
+
 import numpy as np
 import pytest
 from hypothesis import given
@@ -57,3 +60,12 @@ def test_the_numbers_never_change():
         275160624,
     ]
     assert stream(0, "é", 1, "selection").random() == 0.275441432011591
+
+
+@given(arguments)
+def test_a_stream_is_philox_with_the_key_that_the_arguments_hash_to(arguments):
+    """Salmon et al. 2011: the key alone decides; how the generator is made may not matter."""
+    seed, island, generation, purpose = arguments
+    name = json.dumps([purpose, generation, island, seed], separators=(",", ":"))
+    key = np.frombuffer(hashlib.sha256(name.encode()).digest()[:16], dtype="<u8")
+    assert draw(*arguments) == np.random.Generator(np.random.Philox(key=key)).bytes(16)

@@ -16,6 +16,8 @@ REAL = GenomeSpec((Segment("x", 50, -1.0, 3.0),))
 MIXED = GenomeSpec(
     (Segment("x", 20, -1, 3), Segment("gate", 20, kind=Kind.GATE), Segment("n", 20, -9, 9, Kind.INTEGER))
 )
+ARRAYS = ("genes", "ancestry")
+NOBODY = np.zeros(0, dtype=np.int64)
 CROSSOVERS = ["uniform", "blend", "sbx"]
 
 
@@ -24,7 +26,14 @@ def rng(seed=0):
 
 
 def cross(first, second, spec, *, seed=0, **settings):
-    return variation.crossover(first, second, spec=spec, breeding=Breeding(**settings), rng=rng(seed))
+    return child_of(first, second, spec, breeding=Breeding(**settings), rng=rng(seed))
+
+
+def child_of(first, second, spec, *, breeding, rng):
+    """Cross the individuals of two populations one by one."""
+    both = Population(*(np.concatenate([getattr(p, name) for p in (first, second)]) for name in ARRAYS), first.islands)
+    couples = np.arange(len(both)).reshape(2, -1)
+    return variation.crossover(both, couples, elites=NOBODY, spec=spec, breeding=breeding, rng=rng)
 
 
 def mutated(population, spec, *, seed=0, **settings):
@@ -52,23 +61,40 @@ def same(a, b):
 
 
 @given(specs(), breedings, seeds)
-def test_children_keep_to_any_layout_and_parents_stay_as_they_were(spec, breeding, seed):
+def test_children_keep_to_any_layout(spec, breeding, seed):
     first, second = corners(spec, 6, seed=seed), painted(spec, 6, seed=seed + 1)
-    before = [array.tobytes() for p in (first, second) for array in (p.genes, p.ancestry)]
-    children = variation.crossover(first, second, spec=spec, breeding=breeding, rng=rng(seed))
+    children = child_of(first, second, spec, breeding=breeding, rng=rng(seed))
     assert spec.contains(children.genes)
     grown = variation.mutate(children, spec=spec, breeding=breeding, rng=rng(seed))
     assert spec.contains(grown.genes)
     assert (grown.genes.shape, grown.genes.dtype) == (first.genes.shape, np.dtype(np.float32))
     assert (grown.ancestry.shape, grown.ancestry.dtype) == (first.ancestry.shape, np.dtype(np.uint16))
     assert grown.islands == first.islands
-    assert before == [array.tobytes() for p in (first, second) for array in (p.genes, p.ancestry)]
+
+
+@given(specs(), breedings, seeds)
+def test_elites_are_copied_along_and_nobody_else_s_child_depends_on_them(spec, breeding, seed):
+    parents = painted(spec, 8, seed=seed)
+    before = [getattr(parents, name).tobytes() for name in ARRAYS]
+    couples, elites = rng(seed).integers(8, size=(2, 5)), np.asarray([3, 0])
+
+    def bred(elites):
+        family = variation.crossover(parents, couples, elites=elites, spec=spec, breeding=breeding, rng=rng(seed))
+        unmutated = [getattr(family, name).tobytes() for name in ARRAYS]
+        grown = variation.mutate(family, n_elites=len(elites), spec=spec, breeding=breeding, rng=rng(seed))
+        assert unmutated == [getattr(family, name).tobytes() for name in ARRAYS]
+        return grown
+
+    grown = bred(elites)
+    assert same(grown.take(np.arange(2)), parents.take(elites))
+    assert same(grown.take(np.arange(2, 7)), bred(NOBODY))
+    assert before == [getattr(parents, name).tobytes() for name in ARRAYS]
 
 
 @given(specs(), breedings, seeds)
 def test_the_same_stream_makes_the_same_children(spec, breeding, seed):
     first, second = painted(spec, 5, seed=seed), painted(spec, 5, seed=seed + 1)
-    children = [variation.crossover(first, second, spec=spec, breeding=breeding, rng=rng(seed)) for _ in range(2)]
+    children = [child_of(first, second, spec, breeding=breeding, rng=rng(seed)) for _ in range(2)]
     assert same(*children)
     assert same(*[variation.mutate(c, spec=spec, breeding=breeding, rng=rng(seed)) for c in children])
 
@@ -76,7 +102,7 @@ def test_the_same_stream_makes_the_same_children(spec, breeding, seed):
 @given(specs(), breedings, seeds)
 def test_crossover_with_itself_returns_itself(spec, breeding, seed):
     parent = painted(spec, 5, seed=seed)
-    assert same(variation.crossover(parent, parent, spec=spec, breeding=breeding, rng=rng(seed)), parent)
+    assert same(child_of(parent, parent, spec, breeding=breeding, rng=rng(seed)), parent)
 
 
 @pytest.mark.parametrize("crossover", [*CROSSOVERS, "none"])

@@ -27,7 +27,7 @@ def translate(population: Population, islands: tuple[str, ...]) -> Population:
 
 def compact(population: Population) -> Population:
     """Return the same individuals with a table of only the islands that some gene descends from."""
-    used = np.unique(population.ancestry)
+    used = np.flatnonzero(np.bincount(population.ancestry.reshape(-1), minlength=1))
     lookup = np.zeros(len(population.islands), dtype=np.uint16)
     lookup[used] = np.arange(len(used), dtype=np.uint16)
     return Population(population.genes, lookup[population.ancestry], tuple(population.islands[i] for i in used))

@@ -20,7 +20,7 @@ from evo.errors import AtollError, StorageError
 from evo.paths import TEMPORARY, TRASH
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Mapping
+    from collections.abc import Callable, Iterator, Mapping, Sequence
     from pathlib import Path
 
 ADVICE = {
@@ -139,11 +139,11 @@ def create_directory(path: Path, files: Mapping[str, bytes], *, tag: str, durabl
             raise UnsyncedError(error.errno, error.strerror, str(path.parent)) from error
 
 
-def append_line(path: Path, line: bytes) -> None:
-    """Append one line, with its newline, in one write."""
+def append_lines(path: Path, lines: Sequence[bytes]) -> None:
+    """Append lines, each with its newline, in one write."""
     descriptor = os.open(path, os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_CLOEXEC, 0o666)
     try:
-        _write_all(descriptor, line + b"\n", name=str(path))
+        _write_all(descriptor, b"".join(line + b"\n" for line in lines), name=str(path))
     finally:
         os.close(descriptor)
 

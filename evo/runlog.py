@@ -23,7 +23,12 @@ TAIL_BYTES = 1 << 16
 
 def append(path: Path, record: Record) -> None:
     """Add one record."""
-    atomic.append_line(path, strict_json.encode(record))
+    append_all(path, [record])
+
+
+def append_all(path: Path, records: Iterable[Record]) -> None:
+    """Add records in one write."""
+    atomic.append_lines(path, [strict_json.encode(record) for record in records])
 
 
 def read(path: Path) -> list[Record]:

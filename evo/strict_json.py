@@ -37,7 +37,7 @@ def parse(data: bytes, *, max_depth: int = MAX_DEPTH) -> Any:  # noqa: ANN401 - 
             json.dumps(value, ensure_ascii=False).encode()
     except (ValueError, RecursionError) as error:
         raise DamagedFileError(f"not valid JSON: {error}", byte=_place(error)) from error
-    if _depth(value, limit=max_depth) > max_depth:
+    if _is_deeper(value, max_depth):
         raise DamagedFileError(f"JSON nested more than {max_depth} deep")
     return value
 
@@ -72,8 +72,12 @@ def _finite_number(digits: str) -> float:
     return number
 
 
-def _depth(value: object, *, limit: int) -> int:
-    if limit < 0 or not isinstance(value, dict | list):
-        return 0
-    children = value.values() if isinstance(value, dict) else value
-    return 1 + max((_depth(child, limit=limit - 1) for child in children), default=0)
+def _is_deeper(value: object, limit: int) -> bool:
+    """Say whether lists and objects are nested more than `limit` deep, looking no further down than that."""
+    level = [value]
+    for _ in range(limit + 1):
+        inner = [each for each in level if isinstance(each, dict | list)]
+        if not inner:
+            return False
+        level = [child for each in inner for child in (each.values() if isinstance(each, dict) else each)]
+    return True

@@ -10,17 +10,19 @@ import numpy as np
 from evo import ancestry
 from evo.genome import Migrants, Population
 from migration import inbox, topology
-from migration.batch import Batch, genome_sha256
+from migration.batch import Batch
 from migration.inbox import Arrivals, Refusal, Seen, Source
 from migration.untrusted import MAX_ISLANDS, Reason
 
 if TYPE_CHECKING:
     from evo.config import Migration
-    from evo.genome import Floats, GenomeSpec
+    from evo.genome import GenomeSpec
     from evo.rng import Streams
 
 Pick = tuple[Batch, int]
 """A batch and the place of one genome in it."""
+Lone = tuple[Batch, int, Population]
+"""The same with that one genome, its table holding only the islands that it descends from."""
 
 
 class Shelves(Protocol):
@@ -81,19 +83,19 @@ def draw(
             n = min(draws[peer], len(batch.migrants))
             picks += [(batch, int(i)) for i in sorted(rng.choice(len(batch.migrants), n, replace=False))]
     accepted, too_many = _within_table(picks, known)
-    migrants = inbox.nobody(spec)
-    for batch, i in accepted:
-        migrants = _append(migrants, batch.migrants, i)
+    migrants = _together(accepted) if accepted else inbox.nobody(spec)
     return Arrivals(migrants, tuple(map(_source, accepted)), (*refusals, *too_many), len(peers), seen)
 
 
-def _within_table(picks: list[Pick], table: tuple[str, ...]) -> tuple[list[Pick], list[Refusal]]:
-    accepted, refusals = [], []
+def _within_table(picks: list[Pick], table: tuple[str, ...]) -> tuple[list[Lone], list[Refusal]]:
+    accepted: list[Lone] = []
+    refusals = []
     for batch, i in picks:
-        merged = ancestry.merge_tables(table, _alone(batch.migrants, i).islands)
+        alone = ancestry.compact(batch.migrants.population.take(np.asarray([i])))
+        merged = ancestry.merge_tables(table, alone.islands)
         if len(merged) <= MAX_ISLANDS:
             table = merged
-            accepted.append((batch, i))
+            accepted.append((batch, i, alone))
         else:
             detail = f"{batch.migrants.ids[i]} would make {len(merged)}, at most {MAX_ISLANDS} allowed"
             place = (batch.manifest.island, batch.manifest.generation)
@@ -101,21 +103,20 @@ def _within_table(picks: list[Pick], table: tuple[str, ...]) -> tuple[list[Pick]
     return accepted, refusals
 
 
-def _append(group: Migrants, batch: Migrants, i: int) -> Migrants:
-    one = _alone(batch, i)
-    islands = ancestry.merge_tables(group.population.islands, one.islands)
-    genes = np.concatenate([group.population.genes, one.genes])
-    painted = np.concatenate([group.population.ancestry, ancestry.translate(one, islands).ancestry])
-    fitness: Floats = np.concatenate([group.fitness, batch.fitness[i : i + 1]])
-    return Migrants(Population(genes, painted, islands), fitness, (*group.ids, batch.ids[i]))
+def _together(accepted: list[Lone]) -> Migrants:
+    """Return the genomes as one group, [N, D], with a table of all islands that they descend from."""
+    islands: tuple[str, ...] = ()
+    for _, _, alone in accepted:
+        islands = ancestry.merge_tables(islands, alone.islands)
+    genes = np.concatenate([alone.genes for _, _, alone in accepted])
+    painted = np.concatenate([ancestry.translate(alone, islands).ancestry for _, _, alone in accepted])
+    fitness = np.asarray([batch.migrants.fitness[i] for batch, i, _ in accepted], dtype=np.float32)
+    ids = tuple(batch.migrants.ids[i] for batch, i, _ in accepted)
+    return Migrants(Population(genes, painted, islands), fitness, ids)
 
 
-def _alone(migrants: Migrants, i: int) -> Population:
-    return ancestry.compact(migrants.population.take(np.asarray([i])))
-
-
-def _source(pick: Pick) -> Source:
-    batch, i = pick
+def _source(accepted: Lone) -> Source:
+    batch, i, _ = accepted
     manifest = batch.manifest
-    sha256 = genome_sha256(batch.migrants.population.genes[i])
-    return Source(manifest.island, manifest.epoch, manifest.generation, sha256, manifest.content_sha256)
+    place = (manifest.island, manifest.epoch, manifest.generation)
+    return Source(*place, manifest.genomes[i].sha256, manifest.content_sha256)

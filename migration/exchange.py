@@ -11,9 +11,12 @@ from typing import TYPE_CHECKING, Any, Protocol
 from migration import inbox, policy
 from migration.draw import Shelves, draw
 from migration.inbox import Arrivals, Refusal
+from migration.ledger import Event
 from migration.untrusted import NO_MEMORY, Reason, RefusedError
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from evo.config import Migration
     from evo.genome import Floats, GenomeSpec, Indices, Migrants
     from evo.rng import Streams
@@ -36,6 +39,7 @@ class Notes(Protocol):
     """Where events are noted; see `migration.ledger.Ledger`."""
 
     def note(self, kind: str, text: str, *, generation: int, **details: Any) -> None: ...  # noqa: ANN401, D102
+    def note_all(self, events: Sequence[Event], *, generation: int) -> None: ...  # noqa: D102
 
 
 class Exchange:
@@ -107,23 +111,8 @@ class Exchange:
 
     def settle(self, generation: int, arrivals: Arrivals, fitness: Floats, displaced: Indices) -> None:
         """Note what the immigrants scored here, and whose places they took."""
-        migrants = arrivals.migrants
-        for i, source in enumerate(arrivals.sources):
-            there, here = float(migrants.fitness[i]), float(fitness[i])
-            self._ledger.note(
-                "imported",
-                f"imported {migrants.ids[i]} from {source.island} gen {source.generation}: "
-                f"{there:.6g} there, {here:.6g} here",
-                generation=generation,
-                id=migrants.ids[i],
-                source=source.island,
-                source_generation=source.generation,
-                source_epoch=source.epoch,
-                genome_sha256=source.genome_sha256,
-                fitness_there=there,
-                fitness_here=here,
-                displaced=int(displaced[i]),
-            )
+        events = [_imported(arrivals, i, float(fitness[i]), int(displaced[i])) for i in range(len(arrivals.sources))]
+        self._ledger.note_all(events, generation=generation)
 
     def beat(self, generation: int) -> None:
         """Show that the island lives; a beat that cannot be written is a beat missed, which is what it says.
@@ -177,6 +166,23 @@ class Exchange:
                 generation=generation,
                 generations=pruned,
             )
+
+
+def _imported(arrivals: Arrivals, i: int, here: float, displaced: int) -> Event:
+    source, genome = arrivals.sources[i], arrivals.migrants.ids[i]
+    there = float(arrivals.migrants.fitness[i])
+    where = f"{source.island} gen {source.generation}"
+    details = {
+        "id": genome,
+        "source": source.island,
+        "source_generation": source.generation,
+        "source_epoch": source.epoch,
+        "genome_sha256": source.genome_sha256,
+        "fitness_there": there,
+        "fitness_here": here,
+        "displaced": displaced,
+    }
+    return Event("imported", f"imported {genome} from {where}: {there:.6g} there, {here:.6g} here", details)
 
 
 def count(n: int, noun: str) -> str:

@@ -6,15 +6,31 @@ One call writes both, so they never disagree.
 from __future__ import annotations
 
 import time
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from evo import atomic, runlog
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Mapping, Sequence
 
     from evo.paths import IslandPaths
     from evo.runlog import Record
+
+
+@dataclass(frozen=True)
+class Event:
+    """Something that happened to genomes between islands.
+
+    Attributes:
+        kind: What.
+        text: The same for people.
+        details: What a program wants to know of it.
+    """
+
+    kind: str
+    text: str
+    details: Mapping[str, Any]
 
 
 class Ledger:
@@ -49,32 +65,32 @@ class Ledger:
         self.note("start", f"epoch {record['epoch']} starts here", **record)
 
     def note(self, kind: str, text: str, *, generation: int, **details: Any) -> None:  # noqa: ANN401 - JSON
-        """Record one event.
+        """Record one event; see `note_all`."""
+        self.note_all([Event(kind, text, details)], generation=generation)
+
+    def note_all(self, events: Sequence[Event], *, generation: int) -> None:
+        """Record events of one generation, in their order.
 
         Args:
-            kind: What happened.
-            text: The same for people.
+            events: What happened.
             generation: When, on the island's clock.
-            details: What a program wants to know of it.
 
         Raises:
             StorageError: The file system refused.
         """
+        if not events:
+            return
         self._check_owner()
         now_s = self._clock()
         stamp = time.strftime("%Y-%m-%d %H:%M:%S", time.localtime(now_s))
-        line = f"{stamp}  {self._paths.name}  gen {generation}  {text}"
-        record = {
-            "kind": kind,
-            "island": self._paths.name,
-            "generation": generation,
-            **details,
-            "time": {"unix_s": now_s},
-        }
+        common = {"island": self._paths.name, "generation": generation}
+        records = [{"kind": e.kind, **common, **e.details, "time": {"unix_s": now_s}} for e in events]
+        lines = [printable(f"{stamp}  {self._paths.name}  gen {generation}  {e.text}") for e in events]
         with atomic.storage_errors("write the ledger"):
-            runlog.append(self._paths.ledger, record)
-            atomic.append_line(self._paths.migration_log, printable(line).encode(errors="replace"))
-        self._observe(f"gen {generation}  {printable(text)}")
+            runlog.append_all(self._paths.ledger, records)
+            atomic.append_lines(self._paths.migration_log, [line.encode(errors="replace") for line in lines])
+        for event in events:
+            self._observe(f"gen {generation}  {printable(event.text)}")
 
 
 def printable(text: str) -> str:

@@ -97,26 +97,33 @@ class DirectoryMailbox:
         """Return a peer's newest valid batch, and what was refused on the way to it.
 
         A batch older than what was seen of this peer before is a rollback, and refused; and whatever is beyond the
-        budget of this import.
+        budget of this import. The peer is asked not to prune only once something has gone while it was read.
         """
+        try:
+            return self._newest(peer, seen=seen, is_pruning_paused=False)
+        except VanishedError:
+            with locks.pruning_paused(self._shared.island(peer).prune_lock, self._lock_class):
+                return self._newest(peer, seen=seen, is_pruning_paused=True)
+
+    def _newest(self, peer: str, *, seen: Seen, is_pruning_paused: bool) -> tuple[Batch | None, list[Refusal]]:
         refusals: list[Refusal] = []
-        with locks.pruning_paused(self._shared.island(peer).prune_lock, self._lock_class):
+        try:
+            generations = generations_in(self._shared.island(peer).outbox)
+        except OSError as error:
+            return None, [Refusal(peer, 0, str(Reason.UNREADABLE), f"its folder: {error.strerror}")]
+        for generation in generations[:TRIES_PER_PEER]:
             try:
-                generations = generations_in(self._shared.island(peer).outbox)
-            except OSError as error:
-                return None, [Refusal(peer, 0, str(Reason.UNREADABLE), f"its folder: {error.strerror}")]
-            for generation in generations[:TRIES_PER_PEER]:
-                try:
-                    found = self._read(peer, generation, budget=self._budget)
-                    _check_not_older(found, seen.get(peer, (0, 0)))
-                except RefusedError as error:
-                    refusals.append(Refusal(peer, generation, str(error.reason), error.detail))
-                    if error.reason is Reason.OVER_BUDGET:
-                        break
-                except VanishedError:
-                    continue
-                else:
-                    return found, refusals
+                found = self._read(peer, generation, budget=self._budget)
+                _check_not_older(found, seen.get(peer, (0, 0)))
+            except RefusedError as error:
+                refusals.append(Refusal(peer, generation, str(error.reason), error.detail))
+                if error.reason is Reason.OVER_BUDGET:
+                    break
+            except VanishedError:
+                if not is_pruning_paused:
+                    raise
+            else:
+                return found, refusals
         return None, refusals
 
     def at(self, peer: str, generation: int) -> Batch:

@@ -79,8 +79,9 @@ class Manifest:
 
     def encode(self) -> bytes:
         """Write the manifest as canonical JSON with a hash of itself."""
-        document = {**self._content(), "content_sha256": self.content_sha256}
-        return strict_json.encode({**document, "body_sha256": _hash(document)})
+        body = strict_json.encode({**self._content(), "content_sha256": self.content_sha256})
+        sha256 = hashlib.sha256(body).hexdigest()
+        return b'{"body_sha256":"%s",%s' % (sha256.encode(), body[1:])  # in the order of names it comes first
 
 
 def parse(data: bytes) -> Manifest:

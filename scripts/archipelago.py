@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from evo.tasks.task import Task
     from migration.batch import Batch
     from migration.exchange import Notes
+    from migration.ledger import Event
 
 RUN_ID = "in-memory"
 
@@ -30,6 +31,9 @@ class NoNotes:
     """A ledger for who does not ask what became of each migrant."""
 
     def note(self, kind: str, text: str, *, generation: int, **details: object) -> None:
+        """Keep nothing."""
+
+    def note_all(self, events: Sequence[Event], *, generation: int) -> None:
         """Keep nothing."""
 
 

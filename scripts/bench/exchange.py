@@ -6,17 +6,20 @@ more than all the rest together.
 
 from __future__ import annotations
 
+import hashlib
+import time
 from dataclasses import replace
 from functools import partial
 from typing import TYPE_CHECKING
 
-from evo import compiler
+from evo import atomic, compiler
+from evo.tasks.loader import load_task
 from scripts.bench import pools, stages
 from scripts.bench.pairs import Case, by_round
 from scripts.bench.tables import Figure, Table
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Callable, Iterable
     from pathlib import Path
 
     from evo.config import Value
@@ -31,6 +34,9 @@ OFF: dict[str, Value] = {"topology": "none", "checkpoint_every": 1_000_000_000}
 EVENT = ("checkpoint", "publish", "import", "settle")
 """What an event is made of: to import is to take genomes in, to settle is to note what became of them."""
 PARTS = (*EVENT, "champion")
+FILES = ("checkpoint", "its hash", "publication", "inbox", "all of them")
+GENE_BYTES = 6
+"""Of one gene and its ancestor's number."""
 EVENT_MS = {20: 4.0, 1000: 6.0}
 """What one event may cost, by the number of islands in the pool."""
 SHARE_PERCENT = {"native": 5.0, "reference": 0.5}
@@ -44,6 +50,7 @@ def cases(plan: Plan, place: Path) -> list[Case]:
         root = place / f"pool-{islands}"
         pools.populate(root, short, peers=islands - 1)
         found.append(Case(partial(_events, short, root, islands)))
+    found.append(Case(partial(_files_alone, plan, place / "files")))
     root = place / "runs"
     pools.populate(root, plan, peers=plan.archipelago - 1)
     slow = replace(plan, generations=plan.reference_generations)
@@ -57,12 +64,17 @@ def cases(plan: Plan, place: Path) -> list[Case]:
 def tables(run: Run) -> list[Table]:
     """Derive the cost of an event, and what all events make of a run."""
     events = [row for row in run.rows if row["what"] == "event"]
-    rounds = by_round([row for row in run.rows if row["what"] != "event"], "what", "part")
+    alone = [row for row in run.rows if row["what"] == "files alone"]
+    rounds = by_round([row for row in run.rows if row["what"] in {"on", "off"}], "what", "part")
     sizes = sorted({row["islands"] for row in events})
     return [
         Table(
             "Cost of one event, one row per event (ms)",
             [figure for n in sizes for figure in _of_pool(n, [row for row in events if row["islands"] == n])],
+        ),
+        Table(
+            "The same bytes written, synced and hashed as in one event, and nothing else (ms)",
+            [Figure(f"{part}", [1000 * row["wall_s"] for row in alone if row["part"] == part]) for part in FILES],
         ),
         Table(
             "Share of migration and checkpointing in wall time (%)",
@@ -106,6 +118,35 @@ def _events(plan: Plan, root: Path, islands: int) -> list[Row]:
     stopwatch = stages.live(config, root)
     events = zip(*(stopwatch.of(f"files/{part}") for part in PARTS), strict=True)
     return [{"what": "event", "islands": islands, "event": n, **_seconds(event)} for n, event in enumerate(events)]
+
+
+def _files_alone(plan: Plan, place: Path) -> list[Row]:
+    """Do to the disk what an event does, with bytes that are there already: what no code of ours can be faster than."""
+    atomic.make_directory(place)
+    config = plan.config(stages.ISLAND)
+    genome = bytes(GENE_BYTES * load_task(config.task, plan.options, backend="reference").spec.size)
+    checkpoint, batch = plan.population * genome, config.migration.migrants * genome
+    found: list[Row] = []
+    for n in range(plan.events):
+        steps: tuple[Callable[[], object], ...] = (
+            partial(atomic.replace_file, place / f"checkpoint-{n}", checkpoint, durable=True),
+            partial(hashlib.sha256, checkpoint),
+            partial(atomic.create_directory, place / f"gen-{n}", {"a": batch, "b": b"{}"}, tag="n", durable=False),
+            partial(atomic.replace_file, place / f"inbox-{n}", batch, durable=True),
+        )
+        spent_s = [_timed(step) for step in steps]
+        found += [
+            {"what": "files alone", "part": part, "event": n, "wall_s": wall_s}
+            for part, wall_s in zip(FILES, [*spent_s, sum(spent_s)], strict=True)
+        ]
+    atomic.remove_directory(place)
+    return found
+
+
+def _timed(call: Callable[[], object]) -> float:
+    started_s = time.perf_counter()
+    call()
+    return time.perf_counter() - started_s
 
 
 def _run(plan: Plan, root: Path, what: str, backend: str, values: dict[str, Value]) -> list[Row]:

@@ -225,7 +225,7 @@ def test_files_have_the_permissions_that_the_umask_leaves(tmp_path):
     try:
         replace_file(tmp_path / "f")
         create_file(tmp_path / "g")
-        atomic.append_line(tmp_path / "h", b"line")
+        atomic.append_lines(tmp_path / "h", [b"line"])
     finally:
         os.umask(before)
     assert {stat.S_IMODE((tmp_path / name).stat().st_mode) for name in "fgh"} == {0o640}
@@ -234,10 +234,10 @@ def test_files_have_the_permissions_that_the_umask_leaves(tmp_path):
 def test_a_line_is_one_write_at_the_end(monkeypatch, tmp_path):
     path = tmp_path / "log"
     for line in (b"one", b"two"):
-        calls, _ = traced(monkeypatch, lambda path, line=line: atomic.append_line(path, line), path)
+        calls, _ = traced(monkeypatch, lambda path, line=line: atomic.append_lines(path, [line]), path)
         assert calls.names == ["open", "write", "close"]
     assert content(path) == b"one\ntwo\n"
-    traced(monkeypatch, lambda path: atomic.append_line(path, b"three"), path, at_most=2)
+    traced(monkeypatch, lambda path: atomic.append_lines(path, [b"three"]), path, at_most=2)
     assert content(path) == b"one\ntwo\nthree\n"
 
 
@@ -334,7 +334,7 @@ def test_other_errors_are_not_storage_errors():
 
 
 @pytest.mark.parametrize(
-    "operation", [*OPERATIONS, lambda path: atomic.append_line(path, b"line")], ids=lambda f: f.__name__
+    "operation", [*OPERATIONS, lambda path: atomic.append_lines(path, [b"line"])], ids=lambda f: f.__name__
 )
 def test_a_full_disk_is_reported_with_the_file_it_stopped(monkeypatch, tmp_path, operation):
     place = traced(monkeypatch, operation, tmp_path / "count")[0].names.index("write")

@@ -111,7 +111,7 @@ def test_a_torn_last_line_is_forgiven(shared, torn):
 def test_a_line_that_says_nothing_is_counted_and_left_out(shared, line):
     ledger = ledger_of(shared, "a")
     import_one(ledger, "b", 10)
-    atomic.append_line(shared.island("a").ledger, line)
+    atomic.append_lines(shared.island("a").ledger, [line])
     import_one(ledger, "b", 20)
     flow = read_flow(shared)
     assert flow.passages == (Passage("b", "a", 2, 0, 2),)

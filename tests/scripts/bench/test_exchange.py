@@ -22,6 +22,9 @@ def test_every_event_is_a_row_and_so_is_every_run_with_and_without_them(tmp_path
     measure(exchange.cases(QUICK, tmp_path), rounds=1, write=rows.append)
     events = [(row["islands"], row["event"]) for row in rows if row["what"] == "event"]
     assert sorted(events) == [(islands, event) for islands in QUICK.pools for event in range(QUICK.events)]
+    alone = [row["part"] for row in rows if row["what"] == "files alone"]
+    assert alone == [*exchange.FILES] * QUICK.events
+    rows = [row for row in rows if row["what"] != "files alone"]
     runs = {(row["what"], row["part"]): row for row in rows if row["what"] != "event"}
     assert set(runs) == {(what, backend) for what in ("on", "off") for backend in ("native", "reference")}
     for row in rows:
@@ -46,7 +49,7 @@ def event(islands: int, ms: float) -> dict:
 
 def test_an_event_is_held_against_the_number_for_its_pool() -> None:
     rows = (event(20, 1), event(20, 0.5), event(20, 2), event(1000, 2), event(5, 9))
-    per_event, _ = exchange.tables(Run("exchange", "now", rows))
+    per_event, *_ = exchange.tables(Run("exchange", "now", rows))
     found = {figure.what: figure for figure in per_event.figures}
     of_20 = found["20 islands: checkpoint + publish + import + settle"]
     assert list(of_20.values) == pytest.approx([4, 2, 8])
@@ -63,7 +66,7 @@ def test_the_share_is_measured_from_inside_and_against_a_run_of_the_same_round_w
         return {**inside, "wall_s": wall_s}
 
     rows = (run(0, "on", 1.0), run(0, "off", 0.9), run(1, "on", 2.0))
-    _, shares = exchange.tables(Run("exchange", "now", rows))
+    *_, shares = exchange.tables(Run("exchange", "now", rows))
     found = {figure.what: list(figure.values) for figure in shares.figures}
     assert found["native: 1 - off / on"] == pytest.approx([10])
     assert found["native: timed inside"] == pytest.approx([5, 2.5])

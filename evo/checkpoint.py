@@ -159,7 +159,6 @@ def save_champion(
     *,
     island: str,
     task: Mapping[str, Any],
-    durable: bool,
     last_look: Callable[[], None] = lambda: None,
 ) -> None:
     """Write a champion with all that is needed to simulate it again; equal champions give equal bytes.
@@ -171,7 +170,6 @@ def save_champion(
         champion: The individual.
         island: Who found it.
         task: Name, options and genome layout of the problem.
-        durable: Survive a power cut.
         last_look: May prevent it, at the last moment, by raising.
     """
     individual = ancestry.compact(champion.individual)
@@ -185,7 +183,7 @@ def save_champion(
         "task": dict(task),
     }
     arrays: arrayfile.Arrays = {"genes": individual.genes, "ancestry": individual.ancestry}
-    atomic.replace_file(path, arrayfile.encode(arrays, metadata), durable=durable, last_look=last_look)
+    atomic.replace_file(path, arrayfile.encode(arrays, metadata), durable=True, last_look=last_look)
 
 
 def check_settings(checkpoint: Checkpoint, settings: Mapping[str, Any]) -> None:

@@ -73,7 +73,7 @@ class FileKeeper:
             checkpoint.save(self._paths, kept, last_look=self._check_owner)
 
     def champion(self, state: State) -> None:
-        """Write the champion's file; only the last one is synced, since the checkpoint has the others too.
+        """Write the champion's file.
 
         Raises:
             StorageError: The file system refused.
@@ -84,7 +84,6 @@ class FileKeeper:
                 state.champion,
                 island=self._config.island,
                 task=task_identity(self._task),
-                durable=state.generation >= self._config.generations,
                 last_look=self._check_owner,
             )
 

@@ -22,7 +22,7 @@ from migration.ledger import Ledger
 from migration.replay import Journal
 from scripts import recording as recordings
 from scripts import replay
-from scripts.start import Start, find_start, has_logged, load_for
+from scripts.start import Start, clear_leftovers, find_start, has_logged, load_for
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -96,6 +96,7 @@ def run_island(
         _warn_of_another_source(joined, task, say=display.say)
         start = find_start(config, task, joined, shared=shared, recording=recording, is_fresh=is_fresh, say=display.say)
         if start.is_over:
+            clear_leftovers(paths)  # nobody runs what is over
             display.say(_already_over(start))
             is_done = True
         else:
@@ -128,6 +129,7 @@ def _evolve(start: Start, shared: SharedPaths, paths: IslandPaths, *, stop: Stop
             task=task.name,
         )
         check_owner = partial(epochs.stop_if_fenced, paths, epoch)
+        clear_leftovers(paths)
         checkpoint.drop(paths, start.superseded, last_look=check_owner)
     _greet(start, display)
     record: dict[str, Any] = {"epoch": epoch.number, "generation": start.generation}

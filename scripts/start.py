@@ -66,7 +66,7 @@ def find_start(
     is_fresh: bool,
     say: Callable[[str], None],
 ) -> Start:
-    """Clear what a killed process left, archive what is not wanted any more, and find the checkpoint to go on from.
+    """Archive what is not wanted any more, and find the checkpoint to go on from.
 
     Args:
         config: What to compute.
@@ -81,7 +81,6 @@ def find_start(
         AtollError: What the user has to know.
     """
     paths = shared.island(config.island)
-    _clear_leftovers(paths)
     after = _last_epoch(shared, paths)
     if is_fresh:
         keep_published = config.migration.mode == LOCKSTEP  # others may need it yet, and it will be the same
@@ -117,6 +116,17 @@ def load_for(config: IslandConfig, backend: str) -> Task:
     return load_task(config.task, dict(config.options), backend=backend, threads=config.threads)
 
 
+def clear_leftovers(paths: IslandPaths) -> None:
+    """Remove what a killed process left half written; for who owns the island by its epoch, not by a lock alone.
+
+    Raises:
+        StorageError: The file system refused.
+    """
+    with atomic.storage_errors("clear what an earlier start left"):
+        for place in (paths.home, paths.checkpoints, paths.inboxes, paths.outbox, paths.epochs):
+            atomic.clear_leftovers(place)
+
+
 def has_logged(paths: IslandPaths, generation: int) -> bool:
     """Say whether a generation's line, which is written after all else, is in the log: a killed run may lack it.
 
@@ -126,12 +136,6 @@ def has_logged(paths: IslandPaths, generation: int) -> bool:
     with atomic.storage_errors("read the log"):
         last = runlog.read_last(paths.log).get("generation", {}).get("generation")
     return isinstance(last, int) and last >= generation
-
-
-def _clear_leftovers(paths: IslandPaths) -> None:
-    with atomic.storage_errors("clear what an earlier start left"):
-        for place in (paths.home, paths.checkpoints, paths.inboxes, paths.outbox, paths.epochs):
-            atomic.clear_leftovers(place)
 
 
 def _last_epoch(shared: SharedPaths, paths: IslandPaths) -> int:

@@ -83,7 +83,7 @@ def test_an_intact_file_of_another_shape_is_damaged(how, data):
 
 
 def test_a_champion_is_no_checkpoint(tmp_path):
-    checkpoint.save_champion(tmp_path / "champion", at(3).state.champion, island="island-01", task={}, durable=True)
+    checkpoint.save_champion(tmp_path / "champion", at(3).state.champion, island="island-01", task={})
     with pytest.raises(DamagedFileError, match="expected a checkpoint, got 'champion'"):
         checkpoint.decode((tmp_path / "champion").read_bytes())
 
@@ -157,7 +157,7 @@ def test_checkpoints_and_champions_survive_a_power_cut(paths, tmp_path, monkeypa
     synced = []
     monkeypatch.setattr("evo.atomic.sync_directory", synced.append)
     checkpoint.save(paths, at(3))
-    checkpoint.save_champion(tmp_path / "c", at(3).state.champion, island="island-01", task={}, durable=True)
+    checkpoint.save_champion(tmp_path / "c", at(3).state.champion, island="island-01", task={})
     assert synced == [paths.checkpoints, tmp_path]
 
 
@@ -193,7 +193,7 @@ def test_another_evaluator_is_named():
 def test_a_champions_file_holds_all_that_is_needed_to_simulate_it(tmp_path):
     champion = at(3).state.champion
     task = {"name": "hill", "options": {"height": 1.0}}
-    checkpoint.save_champion(tmp_path / "c", champion, island="island-01", task=task, durable=True)
+    checkpoint.save_champion(tmp_path / "c", champion, island="island-01", task=task)
     arrays, metadata = arrayfile.decode((tmp_path / "c").read_bytes())
     np.testing.assert_array_equal(arrays["genes"], champion.individual.genes)
     names = np.asarray(metadata["islands"])[arrays["ancestry"]]

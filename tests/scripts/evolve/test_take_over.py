@@ -166,7 +166,7 @@ def test_wherever_an_owner_was_frozen_it_publishes_nothing_and_takes_nothing_bac
     What it may still do is the one write that it had looked for, an instant before it was frozen: a line of its log or
     ledger, or its beat, which decides nothing.
     """
-    values = {"generations": 4, "migrate_every": 2, "checkpoint_every": 3}
+    values = {"generations": 6, "migrate_every": 2, "checkpoint_every": 3}
     step = 2 if chaos else 14
     firsts = (7, 7 + step // 2)
     workers = [CONTEXT.Process(target=freezes, args=(template, tmp_path, values, first, step)) for first in firsts]

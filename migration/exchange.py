@@ -8,6 +8,10 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, Protocol
 
+import numpy as np
+
+from evo import ancestry
+from evo.genome import NO_PLACE
 from migration import inbox, policy
 from migration.draw import Shelves, draw
 from migration.inbox import Arrivals, Refusal
@@ -15,7 +19,7 @@ from migration.untrusted import NO_MEMORY, Reason, RefusedError
 
 if TYPE_CHECKING:
     from evo.config import Migration
-    from evo.genome import Floats, GenomeSpec, Indices, Migrants
+    from evo.genome import Floats, GenomeSpec, Indices, Migrants, Population
     from evo.rng import Streams
     from migration.batch import Batch
     from migration.inbox import Seen
@@ -51,13 +55,17 @@ class Exchange:
         self._ledger = ledger
         self._seen = seen
 
-    def emigrants(self, fitness: Floats) -> Indices:
+    def emigrants(self, genes: Floats, fitness: Floats, *, streams: Streams) -> Indices:
         """Choose who leaves."""
-        return policy.emigrants(fitness, self._migration.migrants)
+        rng = streams("emigrants")
+        return policy.emigrants(genes, fitness, migration=self._migration, spec=self._spec, rng=rng)
 
-    def displaced(self, fitness: Floats, n: int) -> Indices:
+    def displaced(
+        self, genes: Floats, fitness: Floats, immigrants: Floats, scores: Floats, *, streams: Streams
+    ) -> Indices:
         """Choose who makes room."""
-        return policy.displaced(fitness, n)
+        rng = streams("replacement")
+        return policy.displaced(genes, fitness, immigrants, scores, migration=self._migration, spec=self._spec, rng=rng)
 
     def publish(self, generation: int, emigrants: Migrants) -> int:
         """Offer genomes to the others. A file system that refuses, or memory that is short, costs this offer alone.
@@ -79,7 +87,7 @@ class Exchange:
         """Say yes: what has not come is not waited for."""
         return True
 
-    def collect(self, generation: int, *, known: tuple[str, ...], streams: Streams) -> Arrivals:
+    def collect(self, generation: int, *, residents: Population, streams: Streams) -> Arrivals:
         """Take others' genomes, through the durable inbox.
 
         Raises:
@@ -87,7 +95,7 @@ class Exchange:
         """
         arrivals = self._mailbox.load_arrivals(generation)
         if arrivals is None:
-            arrivals = self._draw(generation, known=known, streams=streams)
+            arrivals = self._draw(generation, residents=residents, streams=streams)
             self._mailbox.save_arrivals(generation, arrivals)
         self._seen = dict(arrivals.seen)
         for refusal in arrivals.refusals:
@@ -106,23 +114,27 @@ class Exchange:
         return arrivals
 
     def settle(self, generation: int, arrivals: Arrivals, fitness: Floats, displaced: Indices) -> None:
-        """Note what the immigrants scored here, and whose places they took."""
+        """Note what the immigrants scored here, whose genes they brought, and whose places they took, if any."""
         migrants = arrivals.migrants
         for i, source in enumerate(arrivals.sources):
             there, here = float(migrants.fitness[i]), float(fitness[i])
+            is_settled = displaced[i] != NO_PLACE
+            turned_away = {"reason": str(Reason.NOT_BETTER), "detail": f"{migrants.ids[i]}, {here:.6g} here"}
             self._ledger.note(
-                "imported",
-                f"imported {migrants.ids[i]} from {source.island} gen {source.generation}: "
-                f"{there:.6g} there, {here:.6g} here",
+                "imported" if is_settled else "refused",
+                f"{'imported' if is_settled else 'refused'} {migrants.ids[i]} from {source.island} gen "
+                f"{source.generation}: {there:.6g} there, {here:.6g} here"
+                f"{'' if is_settled else f', {Reason.NOT_BETTER}'}",
                 generation=generation,
                 id=migrants.ids[i],
                 source=source.island,
                 source_generation=source.generation,
                 source_epoch=source.epoch,
                 genome_sha256=source.genome_sha256,
+                ancestry=ancestry.shares(migrants.population.take(np.asarray([i]))),
                 fitness_there=there,
                 fitness_here=here,
-                displaced=int(displaced[i]),
+                **({"displaced": int(displaced[i])} if is_settled else turned_away),
             )
 
     def beat(self, generation: int) -> None:
@@ -136,14 +148,15 @@ class Exchange:
         except OSError as error:
             self._ledger.note("no-beat", f"could not write the beat: {error}", generation=generation, error=str(error))
 
-    def _draw(self, generation: int, *, known: tuple[str, ...], streams: Streams) -> Arrivals:  # noqa: ARG002
+    def _draw(self, generation: int, *, residents: Population, streams: Streams) -> Arrivals:
         try:
             return draw(
                 self._island,
                 mailbox=self._mailbox,
                 migration=self._migration,
                 spec=self._spec,
-                known=known,
+                generation=generation,
+                residents=residents,
                 seen=self._seen,
                 streams=streams,
             )

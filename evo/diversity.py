@@ -75,16 +75,6 @@ def fixation_index(groups: Sequence[Floats], spec: GenomeSpec) -> float | None:
     return float(component / total) if total > 0 else None
 
 
-def effective_number(shares: Sequence[float]) -> float:
-    """Return how many contributors of equal size would be as diverse as these shares, which sum to 1.
-
-    It is the inverse of the probability that two genes drawn with replacement have one contributor.
-
-    Source: Simpson 1949, Nature 163, 688; as a number, Hill 1973, Ecology 54(2), 427-432 (his N2).
-    """
-    return 1.0 / sum(share * share for share in shares)
-
-
 def _as_shares(genes: Floats, spec: GenomeSpec) -> Doubles:
     """Return genes as shares of their range, [..., D]."""
     low, high = spec.low.astype(np.float64), spec.high.astype(np.float64)

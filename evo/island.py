@@ -84,8 +84,8 @@ class Exchange(Protocol[A]):
         """
         ...
 
-    def settle(self, generation: int, arrivals: A, fitness: Floats, displaced: Indices) -> None:
-        """Note what became of the immigrants: what they scored here [N], whose places they took [N]."""
+    def settle(self, generation: int, arrivals: A, fitness: Floats, displaced: Indices, *, best: float) -> None:
+        """Note what became of the immigrants: what they scored here [N], where the best had `best`, and places [N]."""
         ...
 
     def beat(self, generation: int) -> None:
@@ -238,5 +238,5 @@ def _migrate(
         return state
     genes = state.population.genes
     displaced = exchange.displaced(genes, state.fitness, immigrants.genes, fitness, streams=randomness)
-    exchange.settle(g, arrivals, fitness, displaced)
+    exchange.settle(g, arrivals, fitness, displaced, best=float(state.fitness.max()))
     return generation.absorb(state, immigrants, fitness, displaced=displaced)

@@ -113,7 +113,7 @@ class Exchange:
             self._ledger.note("alone", f"{why}; evolving alone", generation=generation, peers=arrivals.peers)
         return arrivals
 
-    def settle(self, generation: int, arrivals: Arrivals, fitness: Floats, displaced: Indices) -> None:
+    def settle(self, generation: int, arrivals: Arrivals, fitness: Floats, displaced: Indices, *, best: float) -> None:
         """Note what the immigrants scored here, whose genes they brought, and whose places they took, if any."""
         migrants = arrivals.migrants
         for i, source in enumerate(arrivals.sources):
@@ -134,6 +134,7 @@ class Exchange:
                 ancestry=ancestry.shares(migrants.population.take(np.asarray([i]))),
                 fitness_there=there,
                 fitness_here=here,
+                led=here > best,
                 **({"displaced": int(displaced[i])} if is_settled else turned_away),
             )
 

@@ -97,7 +97,7 @@ class Memory:
     def displaced(self, genes, fitness, immigrants, scores, *, streams):  # noqa: ARG002
         return selection.worst(fitness, len(scores))
 
-    def settle(self, generation, arrivals, fitness, displaced):
+    def settle(self, generation, arrivals, fitness, displaced, *, best):  # noqa: ARG002 - in the log too
         self._disk.note("settle", generation)
         assert len(arrivals.migrants) == len(fitness) == len(displaced)
         fate = frozen(fitness), frozen(displaced)

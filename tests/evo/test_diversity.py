@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from evo.diversity import distances, effective_number, fixation_index, gene_deviation
+from evo.diversity import distances, fixation_index, gene_deviation
 from evo.genome import GenomeSpec, Kind, Population, Segment
 from tests.strategies import painted, seeds, specs
 
@@ -139,14 +139,3 @@ def test_on_gates_f_st_is_the_haploid_theta_of_weir_and_cockerham():
     msp, msg = n_mean * s2, (sizes @ (p * (1 - p))) / (sizes - 1).sum()
     theta = (msp - msg).sum() / (msp + (n_c - 1) * msg).sum()
     assert fixation_index(groups, spec) == pytest.approx(theta)
-
-
-# The effective number of contributors
-
-
-@given(st.integers(1, 30), seeds)
-def test_equal_contributors_are_as_many_as_they_are_and_others_fewer(n, seed):
-    assert effective_number([1 / n] * n) == pytest.approx(n)
-    shares = np.random.default_rng(seed).dirichlet(np.ones(n))
-    assert 1 - 1e-9 <= effective_number(list(shares)) <= n + 1e-9
-    assert effective_number([*shares, 0.0]) == pytest.approx(effective_number(list(shares)))

@@ -166,11 +166,12 @@ def test_the_ledger_follows_every_migrant(world):
     a.publish(10, migrants_of("a", 10))
     arrivals = collect(b, "b", 10)
     n = len(arrivals.migrants)
-    b.settle(10, arrivals, np.arange(n, dtype=np.float32), np.arange(n, dtype=np.int64) + 40)
+    b.settle(10, arrivals, np.arange(n, dtype=np.float32), np.arange(n, dtype=np.int64) + 40, best=0.5)
     imported = read_ledger(world.paths("b"), "imported")
     assert [r["id"] for r in imported] == list(arrivals.migrants.ids)
     assert [r["displaced"] for r in imported] == [40 + i for i in range(n)]
     assert [r["fitness_here"] for r in imported] == list(range(n))
+    assert [r["led"] for r in imported] == [i > 0.5 for i in range(n)]
     (offer,) = read_ledger(world.paths("a"), "published")
     assert set(offer["ids"]) >= {r["id"] for r in imported}
 
@@ -179,7 +180,7 @@ def test_whose_genes_an_immigrant_brought_is_in_the_ledger(world):
     a, b = world.island("a", migrants=1), world.island("b", migrants=1)
     a.publish(10, migrants_of("a", 10, 1, ancestors=("a", "old")))
     arrivals = collect(b, "b", 10)
-    b.settle(10, arrivals, np.zeros(1, np.float32), np.zeros(1, np.int64))
+    b.settle(10, arrivals, np.zeros(1, np.float32), np.zeros(1, np.int64), best=0.0)
     [imported] = read_ledger(world.paths("b"), "imported")
     names = gene_names(arrivals.migrants.population)[0]
     assert imported["ancestry"] == {name: names.count(name) / len(names) for name in ("a", "old")}
@@ -192,7 +193,7 @@ def test_who_is_not_better_is_refused_with_the_reason(world):
     scores = np.asarray([5, -5], np.float32)
     places = displaced(b, np.zeros(9, np.float32), scores)
     assert list(places != NO_PLACE) == [True, False]
-    b.settle(10, arrivals, scores, places)
+    b.settle(10, arrivals, scores, places, best=0.0)
     [imported], [refused] = (read_ledger(world.paths("b"), kind) for kind in ("imported", "refused"))
     assert (imported["id"], refused["id"]) == arrivals.migrants.ids
     assert refused["reason"] == Reason.NOT_BETTER

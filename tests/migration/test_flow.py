@@ -76,7 +76,13 @@ def test_what_a_real_exchange_notes_is_what_is_counted(disk):
     write_batch(disk.paths("a").publication(20), {"manifest.json": b"{}"})
     arrivals = collect(b, "b", 10)
     n = len(arrivals.migrants)
-    b.settle(10, arrivals, arrivals.migrants.fitness, displaced(b, np.zeros(9, np.float32), arrivals.migrants.fitness))
+    b.settle(
+        10,
+        arrivals,
+        arrivals.migrants.fitness,
+        displaced(b, np.zeros(9, np.float32), arrivals.migrants.fitness),
+        best=9.0,
+    )
     flow = read_flow(disk.shared)
     assert [(p.giver, p.taker, p.genomes, p.equal) for p in flow.passages] == [("a", "b", n, n)]
     assert flow.refusals == (Refusals("a", "b", "damaged", 1),)

@@ -203,10 +203,8 @@ def _fates(island: str, events: Sequence[Record], lines: Mapping[int, Shares]) -
             continue
         generation, fitness, brought = event["generation"], event.get("fitness_here"), shares_of(event)
         published = event.get("source_generation")
-        ends = [
-            next((end for end in vanished.get(name, ()) if end >= generation), last)
-            for name in brought.keys() - {island}
-        ]
+        here = lines.get(generation, {}).keys() & brought.keys() - {island}
+        ends = [next((end for end in vanished.get(name, ()) if end >= generation), last) for name in here]
         fates.append(
             Fate(
                 island,
@@ -217,7 +215,7 @@ def _fates(island: str, events: Sequence[Record], lines: Mapping[int, Shares]) -
                 fitness if isinstance(fitness, int | float) else None,
                 is_leader(event, best.get(generation)),
                 brought,
-                max(ends) if ends and generation in lines else None,
+                max(ends, default=None),
             )
         )
     return tuple(fates)

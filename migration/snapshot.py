@@ -150,7 +150,9 @@ def _population(arrays: arrayfile.Arrays, metadata: Mapping[str, Any]) -> Popula
         DamagedFileError: There is none.
     """
     genes, ancestry, islands = arrays.get("genes"), arrays.get("ancestry"), metadata.get("islands")
-    if genes is None or ancestry is None or not isinstance(islands, list) or genes.shape != ancestry.shape:
+    if metadata.get("kind") != "checkpoint" or not isinstance(islands, list):
+        raise DamagedFileError("no checkpoint")
+    if genes is None or ancestry is None or genes.shape != ancestry.shape:
         raise DamagedFileError("no population in it")
     return Population(genes, ancestry, tuple(map(str, islands)))
 

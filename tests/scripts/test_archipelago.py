@@ -16,6 +16,7 @@ from evo.paths import SharedPaths
 from evo.tasks.loader import load_task
 from migration.ledger import Ledger
 from scripts.archipelago import evolve_together, take_turns
+from scripts.view.origins import look
 from tests.contracts import check_archipelago
 
 if TYPE_CHECKING:
@@ -119,6 +120,25 @@ def test_async_islands_take_turns_too():
     assert {name: state.generation for name, state in states.items()} == dict.fromkeys("abc", 12)
     assert all(state.counts.imports > 0 for state in states.values())
     assert [name for name, generation in heard if generation == 3] == ["a", "b", "c"]
+
+
+def test_the_final_population_is_diverse_and_not_all_from_one_island(tmp_path):
+    """The user's criterion as numbers: ancestors of the final population, F_ST and diversity within, with controls.
+
+    Isolated islands are the control for both: each has one ancestor, and they differ as much as islands can.
+    """
+    found = {}
+    for name, values in (("migrating", {"migrate_every": 10}), ("isolated", {"topology": "none"})):
+        written(tmp_path / name, "abcde", population=40, generations=50, **values)
+        found[name] = look(SharedPaths(tmp_path / name), (), spec=load_task("sphere", {}).spec)
+    migrating, isolated = found["migrating"], found["isolated"]
+    assert [each.effective for each in isolated.origins] == [1.0] * 5
+    assert isolated.effective == pytest.approx(5.0)
+    assert all(each.effective > 1.0 for each in migrating.origins)
+    assert migrating.effective > 2.0, "genes of several islands are left"
+    assert max(migrating.ancestry.values()) < 0.8, "and not nearly all of one"
+    assert all(each.diversity > 0.0 for each in migrating.origins)
+    assert 0.0 < migrating.f_st < isolated.f_st <= 1.0
 
 
 ASYNC_ONLY = [{"migration_interval": "adaptive", "migrate_every": 1}]

@@ -14,6 +14,7 @@ from evo import config as settings
 from evo.errors import EXIT_CODES, AtollError
 from evo.paths import SharedPaths, check_island_name
 from scripts.options import foreign_option, setting_options, shared_options
+from scripts.view import pool_commands
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -198,6 +199,10 @@ def pool() -> None:
     """Look after the pool of migrants."""
 
 
+pool.add_command(pool_commands.ledger)
+pool.add_command(pool_commands.flow)
+
+
 @pool.command()
 @click.option(
     "--limit-s",
@@ -251,24 +256,6 @@ def prune(
         is_foreign_allowed=is_foreign_allowed,
         is_json=is_json,
     )
-
-
-@pool.command()
-@click.argument("islands", nargs=-1)
-@click.option("--events", "with_events", is_flag=True, help="List every event instead of sums.")
-@shared_options
-def ledger(islands: tuple[str, ...], with_events: bool, root: Path, is_json: bool) -> int:
-    """Tell who gave what to whom, who was refused and why, and what became of those who were let in.
-
-    \b
-    Examples:
-      python cli.py pool ledger
-      python cli.py pool ledger island-01 --events --json
-    """
-    from scripts.view.flow import show_events, show_flow
-
-    show = show_events if with_events else show_flow
-    return show(SharedPaths(root), islands, is_json=is_json)
 
 
 @pool.command()
@@ -391,6 +378,7 @@ def _show(rows: list[IslandStatus], shared: SharedPaths, *, with_champions: bool
         )
         return
     table.show(rows)
+    click.echo(table.origins(rows), nl=any(row.ancestry for row in rows))
     if with_champions:
         click.echo(table.champions(rows))
 

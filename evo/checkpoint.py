@@ -6,8 +6,9 @@ from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Any
 
 from evo import ancestry, arrayfile, atomic
+from evo.config import all_settings
 from evo.errors import DamagedFileError, ResumeError
-from evo.generation import Champion, Counts, State
+from evo.generation import Champion, Counts, Pace, State
 from evo.genome import Population
 from evo.paths import CHECKPOINT_NAME, IslandPaths, PrivateFiles, parse_generation
 
@@ -104,6 +105,7 @@ def encode(checkpoint: Checkpoint) -> bytes:
         "islands": list(state.population.islands),
         "champion": {"fitness": state.champion.fitness, "generation": state.champion.generation},
         "counts": asdict(state.counts),
+        "pace": asdict(state.pace),
         "settings": dict(checkpoint.settings),
         "backend": checkpoint.backend,
     }
@@ -149,6 +151,7 @@ def _checkpoint(arrays: arrayfile.Arrays, metadata: Mapping[str, Any]) -> Checkp
         arrays["fitness"],
         champion,
         Counts(**metadata["counts"]),
+        Pace(**metadata.get("pace", {})),  # older checkpoints are of islands with a fixed interval
     )
     return Checkpoint(state, metadata["settings"], metadata["backend"])
 
@@ -189,15 +192,19 @@ def save_champion(
 def check_settings(checkpoint: Checkpoint, settings: Mapping[str, Any]) -> None:
     """Compare the settings of this start with the checkpoint's, but for the generation to reach and how long to wait.
 
+    A setting that was not known when the checkpoint was written had what is its default now.
+
     Raises:
         ResumeError: Others differ; every one is named.
     """
     ignored = {"generations", "backend", "lockstep_timeout_s"}
-    names = [name for name in sorted({*settings, *checkpoint.settings}) if name not in ignored]
+    before = {name: field.default for name, field in all_settings().items() if name in settings}
+    before |= checkpoint.settings
+    names = [name for name in sorted({*settings, *before}) if name not in ignored]
     changes = [
-        f"{name} was {checkpoint.settings.get(name)!r}, now {settings.get(name)!r}"
+        f"{name} was {before.get(name)!r}, now {settings.get(name)!r}"
         for name in names
-        if checkpoint.settings.get(name) != settings.get(name)
+        if before.get(name) != settings.get(name)
     ]
     requested = settings.get("backend", "auto")
     if requested not in {"auto", checkpoint.backend}:

@@ -20,8 +20,9 @@ if TYPE_CHECKING:
 Value = int | float | str
 T = TypeVar("T")
 
-TOPOLOGIES = "full, ring, random-K (K islands drawn anew each time), none (migration off)"
-TOPOLOGY = re.compile(r"full|ring|none|random-[1-9][0-9]{0,3}")
+TOPOLOGIES = "full, ring, two-way-ring, star, random-K (K islands drawn anew each time), none (migration off)"
+TOPOLOGY = re.compile(r"full|ring|two-way-ring|star|none|random-[1-9][0-9]{0,3}")
+FIXED, ADAPTIVE = INTERVALS = ("fixed", "adaptive")
 ASYNC, LOCKSTEP, REPLAY = MODES = ("async", "lockstep", "replay")
 MAX_MEMBERS = 1024
 
@@ -137,8 +138,31 @@ class Migration:
     """What crosses between islands, and when."""
 
     migrate_every: int = setting(10, "generations between migrations", low=1, high=1_000_000_000)
+    migration_interval: str = setting(
+        FIXED,
+        "fixed: --migrate-every; adaptive: that at first and after a migrant that beats everybody here, and twice as "
+        "long as before after a migration that brings none",
+        choices=INTERVALS,
+    )
     migrants: int = setting(5, "genomes published, and genomes imported, at each migration", low=1, high=64)
     topology: str = setting("full", f"which islands to import from: {TOPOLOGIES}")
+    emigrant_selection: str = setting(
+        "best",
+        "who is published: the best, any, winners of tournaments, or of the better half those who differ most",
+        choices=("best", "random", "tournament", "most-different"),
+    )
+    emigrant_tournament_size: int = setting(
+        5, "individuals per tournament of --emigrant-selection tournament", low=1, high=1_000_000
+    )
+    replacement: str = setting(
+        "worst",
+        "who makes room for a migrant: the worst, anybody, whoever is most similar to it, or the worst if it is better",
+        choices=("worst", "random", "most-similar", "only-if-better"),
+    )
+    max_migrant_age: int = setting(
+        0, "generations that a migrant may be behind the island that it comes to; 0 for any", low=0, high=1_000_000_000
+    )
+    duplicates: str = setting("accept", "migrants whose very genome lives here already", choices=("accept", "refuse"))
     keep_generations: int = setting(
         0, "published generations to keep, 3 or more; 0 keeps all", low=0, high=1_000_000_000
     )
@@ -185,6 +209,11 @@ class Migration:
         object.__setattr__(self, "members", ",".join(sorted(names)))  # a set: in whatever order it was spelled
         if self.is_off:
             raise ConfigError("--mode lockstep and --topology none contradict each other: nobody would be waited for")
+        if self.is_adaptive:
+            raise ConfigError(
+                "--mode lockstep needs --migration-interval fixed: members wait for each other's same generation, and "
+                "with adaptive intervals they would publish at different ones"
+            )
         if self.keep_generations:
             raise ConfigError(
                 f"--keep-generations must be 0 (keep all) with --mode lockstep, since a slower member may still need "
@@ -196,9 +225,24 @@ class Migration:
         """Nothing crosses, in either direction."""
         return self.topology == "none"
 
-    def is_due(self, generation: int) -> bool:
-        """Say whether genomes cross at `generation`."""
-        return not self.is_off and generation > 0 and generation % self.migrate_every == 0
+    @property
+    def is_adaptive(self) -> bool:
+        """The interval depends on what arrived."""
+        return self.migration_interval == ADAPTIVE
+
+    def is_due(self, generation: int, *, last: int = 0, stretch: int = 1) -> bool:
+        """Say whether genomes cross at `generation`.
+
+        Args:
+            generation: When.
+            last: The last migration before; only an adaptive interval depends on it.
+            stretch: How many times `migrate_every` an adaptive interval is by now.
+        """
+        if self.is_off or generation == 0:
+            return False
+        if self.is_adaptive:
+            return generation - last >= stretch * self.migrate_every
+        return generation % self.migrate_every == 0
 
 
 @dataclass(frozen=True)

@@ -1,4 +1,4 @@
-"""How different the individuals of an island are."""
+"""How different individuals are, within an island and between islands."""
 
 from __future__ import annotations
 
@@ -7,7 +7,13 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 if TYPE_CHECKING:
-    from evo.genome import GenomeSpec, Population
+    from collections.abc import Sequence
+
+    from numpy.typing import NDArray
+
+    from evo.genome import Floats, GenomeSpec, Population
+
+    Doubles = NDArray[np.float64]
 
 
 def gene_deviation(population: Population, spec: GenomeSpec) -> float:
@@ -20,3 +26,58 @@ def gene_deviation(population: Population, spec: GenomeSpec) -> float:
     squares -= squares.mean(axis=0)
     squares *= squares
     return float(np.mean(np.sqrt(squares.mean(axis=0)) / (spec.high - spec.low)))
+
+
+def distances(one: Floats, other: Floats, spec: GenomeSpec) -> Doubles:
+    """Return how different each genome of `one` [N, D] is from each of `other` [M, D], [N, M], from 0 to 1.
+
+    It is the mean over genes of their difference as a share of the gene's range, which treats gates, whole numbers and
+    real ones alike.
+
+    Source: Gower 1971, Biometrics 27(4), 857-871.
+    """
+    here, there = _as_shares(one, spec), _as_shares(other, spec)
+    apart = np.empty((len(here), len(there)))
+    for i, genome in enumerate(there):
+        apart[:, i] = np.abs(here - genome).mean(axis=1)
+    return apart
+
+
+def fixation_index(groups: Sequence[Floats], spec: GenomeSpec) -> float | None:
+    """Return F_ST: which share of all genetic variance lies between islands.
+
+    0 is expected where islands are random samples of one population (the estimate may be a little below), 1 is reached
+    where each consists of clones of its own. None where there is no variance, or no two islands, or nobody to compare.
+
+    A gene is a locus, its value as a share of its range the allelic state, and squared differences are summed over all
+    loci; the components of variance are those of a one-way analysis of variance with unequal sizes n_i, N in all, of r
+    islands: with the mean squares MSA between and MSW within,
+
+        n0 = (N - sum(n_i^2) / N) / (r - 1),   s_a = (MSA - MSW) / n0,   F_ST = s_a / (s_a + MSW).
+
+    That is Phi_ST of Excoffier, Smouse & Quattro 1992 (Genetics 131, 479-491, AMOVA) with squared Euclidean distances;
+    on gates it is the haploid theta of Weir & Cockerham 1984 (Evolution 38, 1358-1370), ratio of sums over loci.
+
+    Args:
+        groups: The genes of each island, [n_i, D].
+        spec: The genome layout.
+    """
+    shares = [_as_shares(genes, spec) for genes in groups if len(genes)]
+    sizes = np.asarray([len(group) for group in shares], dtype=np.float64)
+    r, n = len(sizes), sizes.sum()
+    if r < 2 or n <= r:
+        return None
+    means = np.asarray([group.mean(axis=0) for group in shares])
+    overall = sizes @ means / n
+    within = sum(float(((group - mean) ** 2).sum()) for group, mean in zip(shares, means, strict=True)) / (n - r)
+    between = float(sizes @ ((means - overall) ** 2).sum(axis=1)) / (r - 1)
+    n0 = (n - (sizes**2).sum() / n) / (r - 1)
+    component = (between - within) / n0
+    total = component + within
+    return float(component / total) if total > 0 else None
+
+
+def _as_shares(genes: Floats, spec: GenomeSpec) -> Doubles:
+    """Return genes as shares of their range, [..., D]."""
+    low, high = spec.low.astype(np.float64), spec.high.astype(np.float64)
+    return (genes - low) / (high - low)

@@ -17,7 +17,7 @@ import numpy as np
 
 from evo import ancestry, selection, variation
 from evo.errors import TaskError
-from evo.genome import Floats, GenomeSpec, Indices, Migrants, Population
+from evo.genome import NO_PLACE, Floats, GenomeSpec, Indices, Migrants, Population
 
 if TYPE_CHECKING:
     from evo.config import Breeding
@@ -58,6 +58,19 @@ class Counts:
 
 
 @dataclass(frozen=True)
+class Pace:
+    """Where an adaptive migration interval stands; with a fixed one it stays as it is here.
+
+    Attributes:
+        last: The last migration, 0 before the first.
+        stretch: The interval from there on, in units of `migrate_every`.
+    """
+
+    last: int = 0
+    stretch: int = 1
+
+
+@dataclass(frozen=True)
 class State:
     """An evaluated generation: all that an island is.
 
@@ -67,6 +80,7 @@ class State:
         fitness: Their scores, [P].
         champion: The best so far.
         counts: What was done so far.
+        pace: When it migrates next.
     """
 
     generation: int
@@ -74,6 +88,7 @@ class State:
     fitness: Floats
     champion: Champion
     counts: Counts
+    pace: Pace = Pace()
 
 
 def found(spec: GenomeSpec, n: int, *, island: str, streams: Streams) -> Population:
@@ -92,7 +107,7 @@ def assess(task: Task, population: Population, *, generation: int, before: State
     champion = best_of(population, fitness, generation=generation, reigning=before.champion if before else None)
     counts = before.counts if before else Counts()
     counts = replace(counts, evaluations=counts.evaluations + len(population))
-    return State(generation, population, fitness, champion, counts)
+    return State(generation, population, fitness, champion, counts, before.pace if before else Pace())
 
 
 def emigrants(state: State, chosen: Indices, *, island: str) -> Migrants:
@@ -102,14 +117,36 @@ def emigrants(state: State, chosen: Indices, *, island: str) -> Migrants:
 
 
 def absorb(state: State, immigrants: Population, fitness: Floats, *, displaced: Indices) -> State:
-    """Put `immigrants` [N, D], scored here, in the places of the `displaced` [N]."""
+    """Put `immigrants` [N, D], scored here, in the places of the `displaced` [N]; who has `NO_PLACE` stays out."""
+    settled = np.flatnonzero(displaced != NO_PLACE)
+    places, n = displaced[settled], len(immigrants)
     scores = state.fitness.copy()
-    scores[displaced] = fitness
-    population = ancestry.replace(state.population, displaced, immigrants)
+    scores[places] = fitness[settled]
+    population = ancestry.replace(state.population, places, immigrants.take(settled))
     champion = best_of(population, scores, generation=state.generation, reigning=state.champion)
-    n = len(immigrants)
-    counts = replace(state.counts, evaluations=state.counts.evaluations + n, imports=state.counts.imports + n)
+    counts = replace(
+        state.counts,
+        evaluations=state.counts.evaluations + n,
+        imports=state.counts.imports + len(settled),
+        refused=state.counts.refused + n - len(settled),
+    )
     return replace(state, population=population, fitness=scores, champion=champion, counts=counts)
+
+
+def repaced(state: State, immigrants: Floats) -> Pace:
+    """Return the adaptive interval after a migration whose immigrants scored `immigrants` [N] here.
+
+    It is the shortest again once an immigrant was better than all who live here, and twice as long if none was; where
+    nobody came, nothing was learned, and it stays.
+
+    Source: Mambrini & Sudholt 2015, Evolutionary Computation 23(4), 559-582: longer as long as no improvement is found,
+    shorter on one. There an island's own improvements count too; here it is migration that has to prove itself, because
+    a population finds small improvements of its own all the time.
+    """
+    if not len(immigrants):
+        return Pace(state.generation, state.pace.stretch)
+    is_led = bool(immigrants.max() > state.fitness.max())
+    return Pace(state.generation, 1 if is_led else 2 * state.pace.stretch)
 
 
 def breed(state: State, spec: GenomeSpec, *, breeding: Breeding, streams: Streams) -> Population:

@@ -26,6 +26,8 @@ MAX_BOUND = 1e30
 MAX_WHOLE = 2.0**24
 """The whole numbers that float32 holds one by one."""
 MAX_SCALE = 1000.0
+NO_PLACE = -1
+"""In place of the index of a place: for this immigrant nobody makes room."""
 
 
 class Kind(StrEnum):

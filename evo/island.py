@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
     from evo.config import IslandConfig
     from evo.generation import State
-    from evo.genome import Floats, Indices, Migrants
+    from evo.genome import Floats, Indices, Migrants, Population
     from evo.rng import Streams
     from evo.tasks.task import Task
 
@@ -47,8 +47,8 @@ A = TypeVar("A", bound="Arrivals")
 class Exchange(Protocol[A]):
     """The one thing an island asks of the archipelago: take these, and what have you got for me?"""
 
-    def emigrants(self, fitness: Floats) -> Indices:
-        """Choose who leaves, by their fitness [P], before anything is imported."""
+    def emigrants(self, genes: Floats, fitness: Floats, *, streams: Streams) -> Indices:
+        """Choose who leaves, by genes [P, D] and fitness [P], before anything is imported."""
         ...
 
     def publish(self, generation: int, emigrants: Migrants) -> int:
@@ -64,22 +64,28 @@ class Exchange(Protocol[A]):
         """
         ...
 
-    def collect(self, generation: int, *, known: tuple[str, ...], streams: Streams) -> A:
+    def collect(self, generation: int, *, residents: Population, streams: Streams) -> A:
         """Take others' genomes; asked again for the same generation, return the same ones.
 
         Args:
             generation: When.
-            known: The islands that genes here descend from already.
+            residents: Who lives here.
             streams: The island's randomness at this generation.
         """
         ...
 
-    def displaced(self, fitness: Floats, n: int) -> Indices:
-        """Choose the places of `n` immigrants, by the fitness [P] of those who hold them."""
+    def displaced(
+        self, genes: Floats, fitness: Floats, immigrants: Floats, scores: Floats, *, streams: Streams
+    ) -> Indices:
+        """Choose who makes room, by genes [P, D] and fitness [P], for immigrants [N, D] with their scores here [N].
+
+        Returns:
+            A place of its own for each immigrant, or `NO_PLACE`, [N].
+        """
         ...
 
-    def settle(self, generation: int, arrivals: A, fitness: Floats, displaced: Indices) -> None:
-        """Note what became of the immigrants: what they scored here [n], whose places they took [n]."""
+    def settle(self, generation: int, arrivals: A, fitness: Floats, displaced: Indices, *, best: float) -> None:
+        """Note what became of the immigrants: what they scored here [N], where the best had `best`, and places [N]."""
         ...
 
     def beat(self, generation: int) -> None:
@@ -160,7 +166,9 @@ def live(
     while True:
         evaluated, evaluate_s = state, clock() - started_s
         is_last = state.generation >= config.generations
-        is_migrating = exchange is not None and config.migration.is_due(state.generation)
+        pace = state.pace
+        is_due = config.migration.is_due(state.generation, last=pace.last, stretch=pace.stretch)
+        is_migrating = exchange is not None and is_due
         is_kept = is_last or is_migrating or (state.generation > 0 and state.generation % config.checkpoint_every == 0)
         if is_kept:
             keeper.checkpoint(evaluated)
@@ -210,22 +218,25 @@ def _migrate(
 ) -> Generator[bool, None, State | None]:
     """Return the state with its immigrants, or None if told to stop while waiting for them."""
     g, randomness = state.generation, streams(config.seed, config.island, state.generation)
-    leaving = generation.emigrants(state, exchange.emigrants(state.fitness), island=config.island)
+    chosen = exchange.emigrants(state.population.genes, state.fitness, streams=randomness)
+    leaving = generation.emigrants(state, chosen, island=config.island)
     exported = exchange.publish(g, leaving)
     yield False
     while not exchange.is_ready(g, streams=randomness):
         if is_stopping():
             return None
         yield True
-    arrivals = exchange.collect(g, known=state.population.islands, streams=randomness)
+    arrivals = exchange.collect(g, residents=state.population, streams=randomness)
     immigrants = arrivals.migrants.population
+    fitness = generation.score(task, immigrants, generation=g) if len(immigrants) else arrivals.migrants.fitness
     counts = replace(
         state.counts, exports=state.counts.exports + exported, refused=state.counts.refused + arrivals.refused
     )
-    state = replace(state, counts=counts)
+    pace = generation.repaced(state, fitness) if config.migration.is_adaptive else state.pace
+    state = replace(state, counts=counts, pace=pace)
     if not len(immigrants):
         return state
-    fitness = generation.score(task, immigrants, generation=g)
-    displaced = exchange.displaced(state.fitness, len(immigrants))
-    exchange.settle(g, arrivals, fitness, displaced)
+    genes = state.population.genes
+    displaced = exchange.displaced(genes, state.fitness, immigrants.genes, fitness, streams=randomness)
+    exchange.settle(g, arrivals, fitness, displaced, best=float(state.fitness.max()))
     return generation.absorb(state, immigrants, fitness, displaced=displaced)

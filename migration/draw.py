@@ -10,7 +10,7 @@ import numpy as np
 from evo import ancestry
 from evo.genome import Migrants, Population
 from migration import inbox, topology
-from migration.batch import Batch
+from migration.batch import Batch, genome_sha256
 from migration.inbox import Arrivals, Refusal, Seen, Source
 from migration.untrusted import MAX_ISLANDS, Reason
 
@@ -55,7 +55,8 @@ def draw(
     mailbox: Shelves,
     migration: Migration,
     spec: GenomeSpec,
-    known: tuple[str, ...],
+    generation: int,
+    residents: Population,
     seen: Seen,
     streams: Streams,
 ) -> Arrivals:
@@ -64,9 +65,10 @@ def draw(
     Args:
         island: Who imports.
         mailbox: Where the batches are.
-        migration: K and the topology.
+        migration: K, the topology, and whom to turn away.
         spec: The genome layout.
-        known: The islands that genes here descend from already; the table may not outgrow `MAX_ISLANDS`.
+        generation: When, on the island's own clock.
+        residents: Who lives there; their table of ancestors may not outgrow `MAX_ISLANDS`.
         seen: The highest (epoch, generation) met of each peer.
         streams: The island's randomness at this generation.
     """
@@ -81,10 +83,41 @@ def draw(
         if batch is not None:
             seen[peer] = (batch.manifest.epoch, batch.manifest.generation)
             n = min(draws[peer], len(batch.migrants))
-            picks += [(batch, int(i)) for i in sorted(rng.choice(len(batch.migrants), n, replace=False))]
-    accepted, too_many = _within_table(picks, known)
+            drawn = [(batch, int(i)) for i in sorted(rng.choice(len(batch.migrants), n, replace=False))]
+            too_old = _too_old(batch, generation, limit=migration.max_migrant_age)
+            picks += [] if too_old else drawn
+            refusals += too_old
+    if migration.duplicates == "refuse":
+        picks, twice = _without_duplicates(picks, residents)
+        refusals += twice
+    accepted, too_many = _within_table(picks, residents.islands)
     migrants = _together(accepted) if accepted else inbox.nobody(spec)
     return Arrivals(migrants, tuple(map(_source, accepted)), (*refusals, *too_many), len(peers), seen)
+
+
+def _too_old(batch: Batch, generation: int, *, limit: int) -> list[Refusal]:
+    """Return the refusal of a whole batch, or nothing: older ones of the same island are no alternative."""
+    peer, published = batch.manifest.island, batch.manifest.generation
+    age = generation - published
+    if not limit or age <= limit:
+        return []
+    return [Refusal(peer, published, str(Reason.TOO_OLD), f"{age} generations behind, at most {limit} allowed")]
+
+
+def _without_duplicates(picks: list[Pick], residents: Population) -> tuple[list[Pick], list[Refusal]]:
+    """Turn away who lives here already, and all but the first of those who arrive twice, by the hash of their genes."""
+    present = set(map(genome_sha256, residents.genes))
+    accepted, refusals = [], []
+    for batch, i in picks:
+        sha256 = batch.manifest.genomes[i].sha256
+        if sha256 in present:
+            place = (batch.manifest.island, batch.manifest.generation)
+            detail = f"{batch.migrants.ids[i]}, genome {sha256[:12]}"
+            refusals.append(Refusal(*place, str(Reason.DUPLICATE), detail))
+        else:
+            present.add(sha256)
+            accepted.append((batch, i))
+    return accepted, refusals
 
 
 def _within_table(picks: list[Pick], table: tuple[str, ...]) -> tuple[list[Lone], list[Refusal]]:

@@ -8,6 +8,10 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, Protocol
 
+import numpy as np
+
+from evo import ancestry
+from evo.genome import NO_PLACE
 from migration import inbox, policy
 from migration.draw import Shelves, draw
 from migration.inbox import Arrivals, Refusal
@@ -18,7 +22,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from evo.config import Migration
-    from evo.genome import Floats, GenomeSpec, Indices, Migrants
+    from evo.genome import Floats, GenomeSpec, Indices, Migrants, Population
     from evo.rng import Streams
     from migration.batch import Batch
     from migration.inbox import Seen
@@ -55,13 +59,17 @@ class Exchange:
         self._ledger = ledger
         self._seen = seen
 
-    def emigrants(self, fitness: Floats) -> Indices:
+    def emigrants(self, genes: Floats, fitness: Floats, *, streams: Streams) -> Indices:
         """Choose who leaves."""
-        return policy.emigrants(fitness, self._migration.migrants)
+        rng = streams("emigrants")
+        return policy.emigrants(genes, fitness, migration=self._migration, spec=self._spec, rng=rng)
 
-    def displaced(self, fitness: Floats, n: int) -> Indices:
+    def displaced(
+        self, genes: Floats, fitness: Floats, immigrants: Floats, scores: Floats, *, streams: Streams
+    ) -> Indices:
         """Choose who makes room."""
-        return policy.displaced(fitness, n)
+        rng = streams("replacement")
+        return policy.displaced(genes, fitness, immigrants, scores, migration=self._migration, spec=self._spec, rng=rng)
 
     def publish(self, generation: int, emigrants: Migrants) -> int:
         """Offer genomes to the others. A file system that refuses, or memory that is short, costs this offer alone.
@@ -83,7 +91,7 @@ class Exchange:
         """Say yes: what has not come is not waited for."""
         return True
 
-    def collect(self, generation: int, *, known: tuple[str, ...], streams: Streams) -> Arrivals:
+    def collect(self, generation: int, *, residents: Population, streams: Streams) -> Arrivals:
         """Take others' genomes, through the durable inbox.
 
         Raises:
@@ -91,7 +99,7 @@ class Exchange:
         """
         arrivals = self._mailbox.load_arrivals(generation)
         if arrivals is None:
-            arrivals = self._draw(generation, known=known, streams=streams)
+            arrivals = self._draw(generation, residents=residents, streams=streams)
             self._mailbox.save_arrivals(generation, arrivals)
         self._seen = dict(arrivals.seen)
         for refusal in arrivals.refusals:
@@ -109,9 +117,12 @@ class Exchange:
             self._ledger.note("alone", f"{why}; evolving alone", generation=generation, peers=arrivals.peers)
         return arrivals
 
-    def settle(self, generation: int, arrivals: Arrivals, fitness: Floats, displaced: Indices) -> None:
-        """Note what the immigrants scored here, and whose places they took."""
-        events = [_imported(arrivals, i, float(fitness[i]), int(displaced[i])) for i in range(len(arrivals.sources))]
+    def settle(self, generation: int, arrivals: Arrivals, fitness: Floats, displaced: Indices, *, best: float) -> None:
+        """Note what the immigrants scored here, whose genes they brought, and whose places they took, if any."""
+        events = [
+            _settled(arrivals, i, here=float(fitness[i]), displaced=int(displaced[i]), best=best)
+            for i in range(len(arrivals.sources))
+        ]
         self._ledger.note_all(events, generation=generation)
 
     def beat(self, generation: int) -> None:
@@ -125,14 +136,15 @@ class Exchange:
         except OSError as error:
             self._ledger.note("no-beat", f"could not write the beat: {error}", generation=generation, error=str(error))
 
-    def _draw(self, generation: int, *, known: tuple[str, ...], streams: Streams) -> Arrivals:  # noqa: ARG002
+    def _draw(self, generation: int, *, residents: Population, streams: Streams) -> Arrivals:
         try:
             return draw(
                 self._island,
                 mailbox=self._mailbox,
                 migration=self._migration,
                 spec=self._spec,
-                known=known,
+                generation=generation,
+                residents=residents,
                 seen=self._seen,
                 streams=streams,
             )
@@ -168,21 +180,27 @@ class Exchange:
             )
 
 
-def _imported(arrivals: Arrivals, i: int, here: float, displaced: int) -> Event:
+def _settled(arrivals: Arrivals, i: int, *, here: float, displaced: int, best: float) -> Event:
     source, genome = arrivals.sources[i], arrivals.migrants.ids[i]
     there = float(arrivals.migrants.fitness[i])
-    where = f"{source.island} gen {source.generation}"
+    is_settled = displaced != NO_PLACE
+    turned_away = {"reason": str(Reason.NOT_BETTER), "detail": f"{genome}, {here:.6g} here"}
     details = {
         "id": genome,
         "source": source.island,
         "source_generation": source.generation,
         "source_epoch": source.epoch,
         "genome_sha256": source.genome_sha256,
+        "ancestry": ancestry.shares(arrivals.migrants.population.take(np.asarray([i]))),
         "fitness_there": there,
         "fitness_here": here,
-        "displaced": displaced,
+        "led": here > best,
+        **({"displaced": displaced} if is_settled else turned_away),
     }
-    return Event("imported", f"imported {genome} from {where}: {there:.6g} there, {here:.6g} here", details)
+    what = "imported" if is_settled else "refused"
+    where = f"{source.island} gen {source.generation}"
+    text = f"{what} {genome} from {where}: {there:.6g} there, {here:.6g} here"
+    return Event(what, text if is_settled else f"{text}, {Reason.NOT_BETTER}", details)
 
 
 def count(n: int, noun: str) -> str:

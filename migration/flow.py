@@ -96,7 +96,7 @@ def read_flow(shared: SharedPaths, names: Sequence[str] = ()) -> Flow:
             giver = record.get("source")
             if record["kind"] == IMPORTED and isinstance(giver, str):
                 taken[giver, taker] += 1
-                led[giver, taker] += _is_above(record.get("fitness_here"), best.get(record["generation"]))
+                led[giver, taker] += is_leader(record, best.get(record["generation"]))
                 equal[giver, taker] += record.get("fitness_here") == record.get("fitness_there")
             elif record["kind"] == REFUSED and isinstance(giver, str):
                 refused[giver, taker, str(record.get("reason"))] += 1
@@ -115,7 +115,12 @@ def n_published(record: Record) -> int:
 
 def read_events(paths: IslandPaths) -> tuple[list[Record], int]:
     """Return an island's events as they stand, later starts before earlier ones; and how many lines were unreadable."""
-    records, n_unreadable = _scan(_lines(paths.ledger))
+    return read_current(paths.ledger)
+
+
+def read_current(path: Path) -> tuple[list[Record], int]:
+    """Return the records of a log or ledger as they stand, and how many lines were unreadable."""
+    records, n_unreadable = _scan(_lines(path))
     return runlog.current(records), n_unreadable
 
 
@@ -151,5 +156,15 @@ def _record(line: bytes) -> Record | None:
     return record if is_event and isinstance(record.get("generation"), int) else None
 
 
-def _is_above(fitness: object, best: object) -> bool:
-    return isinstance(fitness, int | float) and isinstance(best, int | float) and fitness > best
+def is_leader(record: Record, published: object) -> bool:
+    """Say whether an immigrant was better than all who lived there.
+
+    Args:
+        record: Its import.
+        published: The best that its new island offered at that generation: where the best leave, as in ledgers of older
+            versions that do not say it themselves, that is the island's best.
+    """
+    if "led" in record:
+        return record["led"] is True
+    fitness = record.get("fitness_here")
+    return isinstance(fitness, int | float) and isinstance(published, int | float) and fitness > published

@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     from typing import Any
 
     from evo.config import Migration
-    from evo.genome import GenomeSpec, Migrants
+    from evo.genome import GenomeSpec, Migrants, Population
     from evo.paths import IslandPaths
     from evo.rng import Streams
     from migration.batch import Batch
@@ -132,13 +132,14 @@ class LockstepExchange(Exchange):
         self._patience.pause()
         return False
 
-    def _draw(self, generation: int, *, known: tuple[str, ...], streams: Streams) -> Arrivals:  # noqa: ARG002
+    def _draw(self, generation: int, *, residents: Population, streams: Streams) -> Arrivals:
         return draw(
             self._island,
             mailbox=_Found(self._others, self._found),
             migration=self._migration,
             spec=self._spec,
-            known=known,
+            generation=generation,
+            residents=residents,
             seen={},
             streams=streams,
         )

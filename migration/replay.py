@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from evo.config import Migration
-    from evo.genome import GenomeSpec, Migrants
+    from evo.genome import GenomeSpec, Migrants, Population
     from evo.paths import PrivateFiles
     from evo.rng import Streams
     from migration.exchange import Mailbox, Notes
@@ -70,5 +70,5 @@ class ReplayExchange(Exchange):
         """Return how many were on offer in the recording."""
         return self._journal.exports[generation]
 
-    def _draw(self, generation: int, *, known: tuple[str, ...], streams: Streams) -> Arrivals:  # noqa: ARG002
+    def _draw(self, generation: int, *, residents: Population, streams: Streams) -> Arrivals:  # noqa: ARG002
         return self._journal.arrivals(generation)

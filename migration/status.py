@@ -11,6 +11,7 @@ from evo import runlog, strict_json
 from evo.errors import DamagedFileError
 from evo.paths import is_island_name
 from migration import epochs
+from migration.origins import Shares, effective_number, shares_of
 from migration.untrusted import MAX_ISLANDS, RefusedError, VanishedError, directory, islands_in, read_file
 
 if TYPE_CHECKING:
@@ -46,6 +47,9 @@ class IslandStatus:
         median: Median fitness of that generation.
         champion: Best fitness so far.
         diversity: Mean standard deviation of a gene, as a share of its range.
+        population: How many individuals.
+        ancestry: Of which islands' founders its genes descend, and which share of them of each.
+        origins: How many ancestors of equal shares would be as diverse; see `origins.effective_number`.
         exports: Genomes published.
         imports: Genomes taken in.
         refused: Batches or genomes turned away.
@@ -69,6 +73,9 @@ class IslandStatus:
     median: float | None
     champion: float | None
     diversity: float | None
+    population: int | None
+    ancestry: Shares
+    origins: float | None
     exports: int
     imports: int
     refused: int
@@ -104,6 +111,7 @@ def read_island(paths: IslandPaths) -> IslandStatus:
     ledger = runlog.read_last(paths.ledger)
     generation = line.get("generation", last.get("start", {}).get("generation"))
     condition = _condition(epoch, generation)
+    ancestry = shares_of(line)
     waiting_for = _waiting_for(paths, epoch) if condition in {RUNNING, ELSEWHERE} and epoch else ()
     threads, memory_mb = _process(epoch) if condition == RUNNING and epoch else (None, None)
     return IslandStatus(
@@ -116,6 +124,9 @@ def read_island(paths: IslandPaths) -> IslandStatus:
         median=line.get("median"),
         champion=line.get("champion"),
         diversity=line.get("diversity"),
+        population=epoch.population if epoch else None,
+        ancestry=ancestry,
+        origins=effective_number(ancestry.values()) if ancestry else None,
         exports=line.get("exports", 0),
         imports=line.get("imports", 0),
         refused=line.get("refused", 0),

@@ -1,9 +1,11 @@
 """Which islands an island imports from: (me, the others seen, rng) -> sources. Pure.
 
-full      every other island
-ring      the one before me in the order of names, counted round; it stays a ring when islands come and go
-random-K  K others, drawn anew at each migration (all of them while there are fewer)
-none      nobody: migration is off
+full          every other island
+ring          the one before me in the order of names, counted round; it stays a ring when islands come and go
+two-way-ring  the one before me and the one after me
+star          the first in the order of names is the hub: it imports from all, and all others from it alone
+random-K      K others, drawn anew at each migration (all of them while there are fewer)
+none          nobody: migration is off
 """
 
 from __future__ import annotations
@@ -30,8 +32,11 @@ def sources(topology: str, me: str, seen: Iterable[str], rng: np.random.Generato
         return ()
     if topology == "full":
         return tuple(others)
-    if topology == "ring":
-        earlier = [name for name in others if name < me]
-        return (earlier[-1] if earlier else others[-1],)
+    earlier = [name for name in others if name < me]
+    if topology == "star":
+        return (others[0],) if earlier else tuple(others)
+    if topology in {"ring", "two-way-ring"}:
+        before, after = others[len(earlier) - 1], others[len(earlier) % len(others)]
+        return tuple(sorted({before} if topology == "ring" else {before, after}))
     k = min(int(topology.removeprefix("random-")), len(others))
     return tuple(others[i] for i in sorted(rng.choice(len(others), k, replace=False)))

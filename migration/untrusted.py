@@ -50,6 +50,9 @@ class Reason(StrEnum):
     TOO_MANY_ISLANDS = "ancestors from too many islands"
     ROLLED_BACK = "older than what was seen"
     OVER_BUDGET = "beyond what one import may cost"
+    TOO_OLD = "older than allowed"
+    DUPLICATE = "here already"
+    NOT_BETTER = "not better than whom it would displace"
 
 
 class RefusedError(Exception):

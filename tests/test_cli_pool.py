@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import csv
 import json
 import signal
 import subprocess
@@ -127,13 +128,15 @@ def test_prune_removes_what_a_dry_run_said(root: Path) -> None:
         (("prune", "nobody", "--keep", "3"), ["there is no island nobody"]),
         (("ledger", "nobody"), ["there is no island nobody"]),
         (("ledger", "../x"), ["island name '../x'"]),
+        (("flow", "nobody"), ["there is no island nobody"]),
+        (("flow", "--csv", "all"), ["'all' is not one of 'shares', 'intervals', 'migrants', 'differentiation'"]),
     ],
 )
 def test_a_wrong_wish_is_refused_in_one_line(arguments: tuple[str, ...], words: list[str], root: Path) -> None:
     check_refused(atoll("pool", *arguments, "--migration-dir", root), 2, *words)
 
 
-@pytest.mark.parametrize("command", [("verify",), ("prune", "--keep", "3"), ("owners",)])
+@pytest.mark.parametrize("command", [("verify",), ("prune", "--keep", "3"), ("owners",), ("flow",)])
 def test_a_directory_without_a_pool_is_refused_in_one_line(command: tuple[str, ...], tmp_path: Path) -> None:
     check_refused(atoll("pool", *command, "--migration-dir", tmp_path), 3, "no island has used this directory")
 
@@ -148,3 +151,68 @@ def test_in_lockstep_nothing_is_pruned(tmp_path: Path) -> None:
     members = ("--mode", "lockstep", "--members", "a")
     assert atoll("evolve", "a", *QUICK, *members, "--migration-dir", root).returncode == 0
     check_refused(atoll("pool", "prune", "--keep", "3", "--migration-dir", root), 3, "in lockstep every publication")
+
+
+# Where the genes come from
+
+
+def table(root: Path, name: str) -> list[dict[str, str]]:
+    ended = atoll("pool", "flow", "--csv", name, "--migration-dir", root)
+    assert ended.returncode == 0, ended.stderr
+    return list(csv.DictReader(ended.stdout.splitlines()))
+
+
+def test_flow_tells_whose_genes_each_island_has_and_what_became_of_the_migrants(root: Path) -> None:
+    flow = told(root, "flow")
+    rows = {row["island"]: row for row in flow["islands"]}
+    assert rows["island-01"]["ancestry"] == {"island-01": 1.0}
+    assert rows["island-01"]["effective"] == 1.0
+    assert set(rows["island-02"]["ancestry"]) == {"island-01", "island-02"}
+    assert sum(flow["all"]["ancestry"].values()) == pytest.approx(1.0)
+    assert 1.0 < flow["all"]["effective"] <= 2.0
+    assert flow["compared"] == {"island-01": 20, "island-02": 20}
+    assert 0.0 < flow["f_st"] <= 1.0
+    assert len(flow["migrants"]) == 25
+    assert {(each["island"], each["source"]) for each in flow["migrants"]} == {("island-02", "island-01")}
+    lines = text(root, "flow")
+    assert lines[0].split() == ["island", "gen", "origins", "diversity", "taken", "live", "largest", "shares"]
+    assert lines[1].split()[:4] == ["1", "island-01", "20", "1.00"]
+    assert lines[1].endswith("  1 100%")
+    assert lines[2].split()[5] == "25"
+    assert lines[3].startswith("genes of 2 ancestors, as diverse as ")
+    assert lines[4].startswith(f"F_ST between islands: {flow['f_st']:.3f}, of 2 checkpoints at generation 20")
+    assert lines[5].startswith("migrants: 25 taken, ")
+    assert max(map(len, lines)) <= 80
+    assert len(text(root, "flow", "island-02")) == 6, "an ancestor of whom nothing else was asked has a row too"
+
+
+def test_flow_in_csv_has_each_generation_migration_and_migrant(root: Path) -> None:
+    shares = table(root, "shares")
+    assert {(row["island"], row["generation"]) for row in shares} == {
+        (island, str(g)) for island in ("island-01", "island-02") for g in range(21)
+    }
+    intervals = table(root, "intervals")
+    assert [(row["island"], row["generation"], row["taken"], row["rate"]) for row in intervals] == [
+        (island, str(g), n, rate)
+        for island, n, rate in (("island-01", "0", "0.0"), ("island-02", "5", "0.25"))
+        for g in (4, 8, 12, 16, 20)
+    ]
+    migrants, told_migrants = table(root, "migrants"), told(root, "flow")["migrants"]
+    assert [row["id"] for row in migrants] == [each["id"] for each in told_migrants]
+    assert [json.loads(row["ancestry"]) for row in migrants] == [each["ancestry"] for each in told_migrants]
+    assert [row["generation"] for row in table(root, "differentiation")] == ["4", "8", "12", "16", "20"]
+
+
+def test_one_cannot_have_json_and_csv(root: Path) -> None:
+    ended = atoll("pool", "flow", "--json", "--csv", "shares", "--migration-dir", root)
+    check_refused(ended, 2, "--json and --csv exclude each other")
+
+
+def test_status_tells_from_how_many_islands_the_genes_come(root: Path) -> None:
+    rows = json.loads(atoll("status", "--json", "--migration-dir", root).stdout)["islands"]
+    flow = told(root, "flow")
+    assert [row["origins"] for row in rows] == [row["effective"] for row in flow["islands"]]
+    assert [row["ancestry"] for row in rows] == [row["ancestry"] for row in flow["islands"]]
+    lines = atoll("status", "--migration-dir", root).stdout.splitlines()
+    assert lines[-1] == text(root, "flow")[3]
+    assert "origins" in lines[0].split()

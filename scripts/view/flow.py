@@ -29,7 +29,7 @@ def show_flow(shared: SharedPaths, names: Sequence[str], *, is_json: bool) -> in
     Raises:
         ConfigError: An island that was named has no ledger.
     """
-    flow = read_flow(shared, _known(shared, names))
+    flow = read_flow(shared, known(shared, names))
     if is_json:
         click.echo(json.dumps(asdict(flow)))
         return 0
@@ -48,7 +48,7 @@ def show_events(shared: SharedPaths, names: Sequence[str], *, is_json: bool) -> 
     Raises:
         ConfigError: An island that was named has no ledger.
     """
-    islands = _known(shared, names) or islands_in(shared.homes)
+    islands = known(shared, names) or islands_in(shared.homes)
     events = [(name, record) for name in islands for record in read_events(shared.island(name))[0]]
     for name, record in sorted(events, key=lambda event: _unix_s(event[1])):  # stable: an island's own order stays
         line = f"{name}  gen {record['generation']}  {_event(record)}"
@@ -115,7 +115,13 @@ def _unix_s(record: Record) -> float:
     return float(unix_s) if isinstance(unix_s, int | float) else 0.0
 
 
-def _known(shared: SharedPaths, names: Sequence[str]) -> tuple[str, ...]:
+def known(shared: SharedPaths, names: Sequence[str]) -> tuple[str, ...]:
+    """Return the names of islands that a user gave.
+
+    Raises:
+        ConfigError: There is no such island.
+        StorageError: There is no such directory.
+    """
     pools.check_directory(shared)
     for name in names:
         if not shared.island(name).home.exists():

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 import click
 
+from migration.origins import effective_number, pooled
 from migration.status import FINISHED, RUNNING, STOPPED, WAITING
 
 if TYPE_CHECKING:
@@ -15,14 +16,28 @@ if TYPE_CHECKING:
 
     from rich.table import Table
 
+    from migration.origins import Shares
     from migration.status import IslandStatus
 
-HEADER = ("island", "state", "gen", "best", "median", "exports", "imports", "refused", "gen/s", "threads", "MB")
+HEADER = (
+    "island",
+    "state",
+    "gen",
+    "best",
+    "median",
+    "origins",
+    "exports",
+    "imports",
+    "refused",
+    "gen/s",
+    "threads",
+    "MB",
+)
 STYLES = {RUNNING: "green", WAITING: "cyan", FINISHED: "bold", STOPPED: "yellow"}
 UNKNOWN = "-"
 GAP = 2
 WORD_COLUMNS = 2
-LEAST_IMPORTANT_FIRST = ("MB", "refused", "gen/s", "median", "threads", "exports", "imports")
+LEAST_IMPORTANT_FIRST = ("MB", "refused", "exports", "gen/s", "median", "threads", "imports", "origins")
 
 
 def cells(row: IslandStatus) -> tuple[str, ...]:
@@ -34,6 +49,7 @@ def cells(row: IslandStatus) -> tuple[str, ...]:
         generation,
         _number(row.best),
         _number(row.median),
+        UNKNOWN if row.origins is None else f"{row.origins:.2f}",
         str(row.exports),
         str(row.imports),
         str(row.refused),
@@ -110,6 +126,21 @@ def show(rows: Sequence[IslandStatus]) -> None:
 
     console = Console()
     console.print(as_rich(rows, width=console.width))
+
+
+def origins(rows: Sequence[IslandStatus]) -> str:
+    """Return in one line whose genes all islands together have; nothing before any has logged a line."""
+    logged = [row for row in rows if row.ancestry]
+    return together(pooled([row.ancestry for row in logged], [row.population or 1 for row in logged]))
+
+
+def together(ancestry: Shares) -> str:
+    """Return in one line how diverse an archipelago is by ancestors, the largest share being the first."""
+    if not ancestry:
+        return ""
+    name, share = next(iter(ancestry.items()))
+    n, effective = len(ancestry), effective_number(ancestry.values())
+    return f"genes of {n} ancestor{'s' * (n > 1)}, as diverse as {effective:.2f} equal ones; {share:.0%} of {name}"
 
 
 def champions(rows: Sequence[IslandStatus]) -> str:

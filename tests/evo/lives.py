@@ -74,7 +74,7 @@ class Memory:
         self._disk.note("log", state.generation)
         self._disk.log[state.generation] = fingerprint(state)
 
-    def emigrants(self, fitness):
+    def emigrants(self, genes, fitness, *, streams):  # noqa: ARG002 - the best leave
         self._disk.note("emigrants", frozen(fitness))
         return selection.best(fitness, self._k)
 
@@ -88,16 +88,16 @@ class Memory:
         self._disk.note("ready", generation)
         return True
 
-    def collect(self, generation, *, known, streams):
+    def collect(self, generation, *, residents, streams):
         self._disk.note("collect", generation)
-        assert known[0] in {"island-01", "island-02"}
+        assert residents.islands[0] in {"island-01", "island-02"}
         self._disk.inbox.setdefault(generation, self._newcomers(generation, streams))
         return self._disk.inbox[generation]
 
-    def displaced(self, fitness, n):
-        return selection.worst(fitness, n)
+    def displaced(self, genes, fitness, immigrants, scores, *, streams):  # noqa: ARG002
+        return selection.worst(fitness, len(scores))
 
-    def settle(self, generation, arrivals, fitness, displaced):
+    def settle(self, generation, arrivals, fitness, displaced, *, best):  # noqa: ARG002 - in the log too
         self._disk.note("settle", generation)
         assert len(arrivals.migrants) == len(fitness) == len(displaced)
         fate = frozen(fitness), frozen(displaced)

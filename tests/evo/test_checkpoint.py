@@ -11,7 +11,9 @@ from hypothesis import strategies as st
 from evo import arrayfile, checkpoint
 from evo.checkpoint import Checkpoint
 from evo.errors import DamagedFileError, FencedError, ResumeError
+from evo.generation import Pace
 from evo.paths import SharedPaths
+from tests.evo.lives import configured
 from tests.problems import MIXED
 from tests.strategies import evaluated, painted, seeds, specs
 
@@ -72,11 +74,11 @@ def test_an_intact_file_of_another_shape_is_damaged(how, data):
     if how == 1:
         del arrays[data.draw(st.sampled_from(sorted(arrays)))]
     elif how == 2:
-        del metadata[data.draw(st.sampled_from(sorted(set(metadata) - {"format"})))]
+        del metadata[data.draw(st.sampled_from(sorted(set(metadata) - {"format", "pace"})))]
     elif how == 3:
         metadata["kind"] = data.draw(st.sampled_from(["champion", None, 3]))
     else:
-        name = data.draw(st.sampled_from(["islands", "champion", "counts"]))
+        name = data.draw(st.sampled_from(["islands", "champion", "counts", "pace"]))
         metadata[name] = data.draw(st.sampled_from([None, 3, {"unknown": 1}]) if name != "islands" else st.just(3))
     with pytest.raises(DamagedFileError):
         checkpoint.decode(arrayfile.encode(arrays, metadata))
@@ -185,6 +187,24 @@ def test_a_setting_that_came_or_went_is_named():
         checkpoint.check_settings(at(3), {name: value for name, value in SETTINGS.items() if name != "seed"})
 
 
+def test_a_setting_that_an_older_version_did_not_know_had_its_default():
+    recorded = configured().settings()
+    older = {name: value for name, value in recorded.items() if name not in {"replacement", "duplicates"}}
+    kept = replace(at(3), settings=older)
+    checkpoint.check_settings(kept, recorded)
+    with pytest.raises(ResumeError, match="replacement was 'worst', now 'random'"):
+        checkpoint.check_settings(kept, recorded | {"replacement": "random"})
+
+
+def test_a_checkpoint_of_an_older_version_says_nothing_of_an_interval():
+    state = replace(at(3).state, pace=Pace(2, 8))
+    data = checkpoint.encode(replace(at(3), state=state))
+    assert checkpoint.decode(data).state.pace == Pace(2, 8)
+    arrays, metadata = arrayfile.decode(data)
+    del metadata["pace"]
+    assert checkpoint.decode(arrayfile.encode(arrays, metadata)).state.pace == Pace()
+
+
 def test_another_evaluator_is_named():
     with pytest.raises(ResumeError, match="--backend was 'test', now 'native'"):
         checkpoint.check_settings(at(3), SETTINGS | {"backend": "native"})
@@ -209,9 +229,7 @@ def test_a_champions_file_does_not_tell_how_large_the_islands_table_has_grown(tm
     files = []
     for islands in (("a", "b"), ("a", "b", "unrelated")):
         individual = replace(few, islands=islands)
-        checkpoint.save_champion(
-            tmp_path / "c", replace(champion, individual=individual), island="a", task={}, durable=True
-        )
+        checkpoint.save_champion(tmp_path / "c", replace(champion, individual=individual), island="a", task={})
         files.append((tmp_path / "c").read_bytes())
     assert files[0] == files[1]
 

@@ -120,12 +120,12 @@ def test_a_misspelt_setting_lists_the_known_ones_and_suggests(name, place):
     assert "did you mean" in str(refusal.value)
 
 
-@pytest.mark.parametrize("topology", ["full", "ring", "none", "random-1", "random-9999"])
+@pytest.mark.parametrize("topology", ["full", "ring", "two-way-ring", "star", "none", "random-1", "random-9999"])
 def test_is_a_topology(topology):
     assert make(topology=topology).migration.is_off == (topology == "none")
 
 
-@pytest.mark.parametrize("topology", ["", "Full", "random", "random-0", "random-01", "random-10000", "ring\n", "star"])
+@pytest.mark.parametrize("topology", ["", "Full", "random", "random-0", "random-01", "random-10000", "ring\n", "stars"])
 def test_is_no_topology(topology):
     with pytest.raises(ConfigError, match="--topology"):
         make(topology=topology)
@@ -159,6 +159,7 @@ def test_members_are_a_set():
         ({"members": "island-01, island-02"}, "island name ' island-02'"),
         ({"members": ",".join(["island-01", *(f"i{n}" for n in range(1024))])}, "at most 1024"),
         ({"topology": "none"}, "--mode lockstep and --topology none contradict"),
+        ({"migration_interval": "adaptive"}, "--mode lockstep needs --migration-interval fixed"),
         ({"keep_generations": 3}, "--keep-generations must be 0 .* with --mode lockstep"),
         ({"lockstep_timeout_s": -1.0}, "--lockstep-timeout-s must be at least"),
     ],

@@ -1,10 +1,12 @@
 """Diversity is 0 for a population of one genome, known for a random one, and has no unit."""
 
 import numpy as np
+import pytest
 from hypothesis import given
+from hypothesis import strategies as st
 
-from evo.diversity import gene_deviation
-from evo.genome import GenomeSpec, Population, Segment
+from evo.diversity import distances, fixation_index, gene_deviation
+from evo.genome import GenomeSpec, Kind, Population, Segment
 from tests.strategies import painted, seeds, specs
 
 
@@ -36,3 +38,104 @@ def test_order_does_not_matter_and_neither_does_the_unit(seed):
 def test_the_extremes_are_half_the_range_apart_from_their_mean():
     spec = GenomeSpec((Segment("x", 3, -1.0, 5.0),))
     assert of(np.asarray([[-1] * 3, [5] * 3], dtype=np.float32), spec) == 0.5
+
+
+# Distance
+
+
+@given(specs(), seeds)
+def test_a_distance_is_symmetric_from_0_to_1_and_a_triangle_has_no_short_cut(spec, seed):
+    genes = painted(spec, 6, seed=seed).genes
+    apart = distances(genes, genes, spec)
+    assert np.all((apart >= 0) & (apart <= 1))
+    np.testing.assert_array_equal(apart, apart.T)
+    assert np.all(np.diag(apart) == 0)
+    assert np.all(apart[:, :, None] <= apart[:, None, :] + apart.T[None, :, :] + 1e-12)
+
+
+@given(specs(), st.integers(1, 5), st.integers(0, 5), seeds)
+def test_a_distance_is_between_two_genomes_whoever_else_is_there(spec, n, m, seed):
+    one, other = painted(spec, n, seed=seed).genes, painted(spec, m, seed=seed + 1).genes
+    apart = distances(one, other, spec)
+    assert apart.shape == (n, m)
+    alone = [[distances(one[i : i + 1], other[j : j + 1], spec)[0, 0] for j in range(m)] for i in range(n)]
+    np.testing.assert_allclose(apart, np.reshape(alone, (n, m)), rtol=1e-12)
+
+
+def test_opposite_corners_are_1_apart_and_each_gene_counts_alike():
+    spec = GenomeSpec(
+        (Segment("x", 2, -5.0, 20.0), Segment("g", 1, kind=Kind.GATE), Segment("n", 1, 0, 4, Kind.INTEGER))
+    )
+    low, high = spec.low[None], spec.high[None]
+    assert distances(low, high, spec) == 1.0
+    for gene in range(4):
+        one_off = low.copy()
+        one_off[0, gene] = high[0, gene]
+        assert distances(low, one_off, spec) == 0.25
+
+
+# F_ST
+
+
+def islands_of(*seeds_, n=40, spec=None, centre=0.0, spread=1.0):
+    spec = spec or GenomeSpec((Segment("x", 30, -10.0, 10.0),))
+    draws = [np.random.default_rng(seed).normal(centre, spread, (n, spec.size)).astype(np.float32) for seed in seeds_]
+    return draws, spec
+
+
+@given(specs(), seeds, st.permutations(range(3)))
+def test_f_st_does_not_depend_on_the_order_of_islands_or_individuals_and_is_at_most_1(spec, seed, order):
+    groups = [painted(spec, 3 + i, seed=seed + i).genes for i in range(3)]
+    found = fixation_index(groups, spec)
+    assert found is None or -1 <= found <= 1
+    again = fixation_index([groups[i][::-1] for i in order], spec)
+    assert (found is None) == (again is None)
+    assert found is None or abs(found - again) < 1e-9
+
+
+@given(specs(), seeds)
+def test_f_st_is_1_between_clones_and_none_where_all_are_alike_or_alone(spec, seed):
+    two = painted(spec, 2, seed=seed).genes
+    clones = [np.repeat(two[:1], 4, axis=0), np.repeat(two[1:], 3, axis=0)]
+    if np.any(two[0] != two[1]):
+        assert fixation_index(clones, spec) == pytest.approx(1.0)
+    assert fixation_index([clones[0], clones[0]], spec) is None
+    assert fixation_index([two], spec) is None
+    assert fixation_index([], spec) is None
+    assert fixation_index([two[:1], two[1:]], spec) is None, "one each: nothing is known of the variance within"
+    assert fixation_index([two, two[:0]], spec) is None
+
+
+def test_f_st_is_0_on_average_between_samples_of_one_population_whatever_their_sizes():
+    """Unbiased: the mean over 200 archipelagos of unequal islands lies within four standard errors of 0."""
+    found = []
+    for i in range(200):
+        (genes,), spec = islands_of(i, n=60)
+        found.append(fixation_index([genes[:5], genes[5:20], genes[20:]], spec))
+    assert min(found) < 0 < max(found)
+    assert abs(np.mean(found)) < 4 * np.std(found) / np.sqrt(len(found))
+
+
+@pytest.mark.parametrize("expected", [0.1, 0.5, 0.9])
+def test_f_st_recovers_the_share_of_variance_between_islands_that_was_put_in(expected):
+    """Island means drawn with variance F, individuals around them with 1 - F; 50 loci, 60 islands of unequal size."""
+    rng, spec = np.random.default_rng(3), GenomeSpec((Segment("x", 50, -10.0, 10.0),))
+    groups = []
+    for i in range(60):
+        mean = rng.normal(0, np.sqrt(expected), 50)
+        groups.append((mean + rng.normal(0, np.sqrt(1 - expected), (5 + i % 7, 50))).astype(np.float32))
+    assert fixation_index(groups, spec) == pytest.approx(expected, abs=0.02)
+
+
+def test_on_gates_f_st_is_the_haploid_theta_of_weir_and_cockerham():
+    """By their formulas with frequencies p_i, for haploids: sums over loci of a, and of a + b."""
+    rng, spec = np.random.default_rng(5), GenomeSpec((Segment("g", 12, kind=Kind.GATE),))
+    sizes = np.asarray([7, 20, 12])
+    groups = [(rng.random((n, 12)) < rng.random(12)).astype(np.float32) for n in sizes]
+    p, r, n_mean = np.asarray([group.mean(axis=0) for group in groups]), len(sizes), sizes.mean()
+    n_c = (sizes.sum() - (sizes**2).sum() / sizes.sum()) / (r - 1)
+    mean = sizes @ p / sizes.sum()
+    s2 = sizes @ (p - mean) ** 2 / ((r - 1) * n_mean)
+    msp, msg = n_mean * s2, (sizes @ (p * (1 - p))) / (sizes - 1).sum()
+    theta = (msp - msg).sum() / (msp + (n_c - 1) * msg).sum()
+    assert fixation_index(groups, spec) == pytest.approx(theta)

@@ -10,7 +10,8 @@ from hypothesis import strategies as st
 from evo import ancestry, generation, selection
 from evo.config import Breeding
 from evo.errors import TaskError
-from evo.genome import Migrants
+from evo.generation import Pace
+from evo.genome import NO_PLACE, Migrants
 from evo.rng import streams
 from tests.problems import MIXED, Hill, Weather
 from tests.strategies import breedings, evaluated, painted, seeds, specs
@@ -28,7 +29,7 @@ def state_bytes(state):
         champion.individual.genes,
         champion.individual.ancestry,
     )
-    rest = population.islands, champion.fitness, champion.generation, state.generation, state.counts
+    rest = population.islands, champion.fitness, champion.generation, state.generation, state.counts, state.pace
     return [array.tobytes() for array in arrays], rest
 
 
@@ -153,6 +154,39 @@ def test_immigrants_take_the_places_of_the_displaced_and_of_no_other(seed, n, bo
     assert after.counts == replace(
         state.counts, evaluations=state.counts.evaluations + n, imports=state.counts.imports + n
     )
+
+
+@given(seeds, st.lists(st.booleans(), min_size=1, max_size=5))
+def test_immigrants_without_a_place_are_evaluated_refused_and_change_nothing_else(seed, is_settled):
+    state = evaluated(MIXED, 6, seed=seed)
+    immigrants = painted(MIXED, len(is_settled), seed=seed + 2, islands=("c", "far", "a"))
+    fitness = np.random.default_rng(seed).normal(size=len(is_settled)).astype(np.float32)
+    some = np.flatnonzero(is_settled)
+    places = selection.worst(state.fitness, len(is_settled))
+    after = generation.absorb(
+        state, immigrants, fitness, displaced=np.where(is_settled, places, NO_PLACE).astype(np.int64)
+    )
+    alone = generation.absorb(state, immigrants.take(some), fitness[some], displaced=places[some])
+    n_refused = len(is_settled) - len(some)
+    assert after.counts == replace(
+        alone.counts,
+        evaluations=alone.counts.evaluations + n_refused,
+        refused=alone.counts.refused + n_refused,
+    )
+    assert state_bytes(replace(after, counts=alone.counts)) == state_bytes(alone)
+
+
+@given(seeds, st.lists(st.floats(-3, 3, width=32), max_size=4), st.integers(0, 9))
+def test_an_adaptive_interval_is_shortest_after_a_leader_twice_as_long_after_others_and_as_it_was_after_nobody(
+    seed, scores, doublings
+):
+    state = replace(evaluated(MIXED, 6, seed=seed), pace=Pace(1, 2**doublings))
+    after = generation.repaced(state, np.asarray(scores, np.float32))
+    assert after.last == state.generation
+    if not scores:
+        assert after.stretch == 2**doublings
+    else:
+        assert after.stretch == (1 if max(scores) > state.fitness.max() else 2 ** (doublings + 1))
 
 
 @pytest.mark.parametrize(

@@ -1,13 +1,16 @@
 """However a run is cut into processes, what it computes and offers is the same, in an order that survives a kill."""
 
+import itertools
 from dataclasses import replace
 
+import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from evo import checkpoint, island
 from evo.errors import TaskError
+from evo.generation import Pace
 from tests.evo.lives import (
     KilledError,
     Memory,
@@ -27,6 +30,7 @@ CONFIGS = [
     configured(migrate_every=3, generations=12),
     configured(topology="none"),
     configured(elite_share=0.0, selection="rank", crossover="sbx"),
+    configured(migration_interval="adaptive", migrate_every=1, generations=40),
 ]
 STRAIGHT = [live(config) for config in CONFIGS]
 RUNS = list(zip(CONFIGS, STRAIGHT, strict=True))
@@ -47,7 +51,23 @@ def test_genomes_cross_at_the_multiples_of_n_up_to_g_and_never_at_0(config, run)
     n = config.migration.migrate_every
     due = [] if config.migration.is_off else [*range(n, config.generations + 1, n)]
     for kind in ("publish", "collect"):
-        assert [effect[1] for effect in on.effects if effect[0] == kind] == due
+        crossed = [effect[1] for effect in on.effects if effect[0] == kind]
+        assert crossed == due or (config.migration.is_adaptive and set(crossed) < set(due))
+
+
+def test_an_adaptive_interval_doubles_from_one_migration_to_the_next_until_a_migrant_leads():
+    """Where nobody came it stays. What it depends on is in the checkpoint: each of them says when it goes on."""
+    config, (_, on) = RUNS[-1]
+    crossed, stretch, seen = sorted(on.offered), 1, set()
+    for here, after in itertools.pairwise(crossed):
+        scores = np.frombuffer(on.settled[here][0][2], np.float32) if here in on.settled else np.empty(0, np.float32)
+        best = np.frombuffer(on.offered[here][2][2], np.float32).max()  # the best leave
+        is_led = len(scores) > 0 and scores.max() > best
+        stretch = 1 if is_led else stretch * (2 if len(scores) else 1)
+        assert after - here == stretch * config.migration.migrate_every
+        assert checkpoint.decode(on.log[after - 1]).state.pace == Pace(here, stretch)
+        seen.add((len(scores) > 0, is_led))
+    assert seen == {(False, False), (True, False), (True, True)}
 
 
 @pytest.mark.parametrize(("config", "run"), RUNS)

@@ -15,7 +15,7 @@ from migration.untrusted import RefusedError
 from migration.verify import verify
 from tests.faults.samples import SEED, SPEC, checkpoint_of
 from tests.faults.world import World
-from tests.migration.archipelago import migrants_of
+from tests.migration.archipelago import migrants_of, nobody_from
 from tests.scripts.evolve.island_process import Job, outcome, perform
 
 if TYPE_CHECKING:
@@ -107,7 +107,7 @@ class Import(Operation):
         exchange = world.exchange(world.newest_epoch())
 
         def deed():
-            arrivals = exchange.collect(20, known=("a",), streams=streams(SEED, "a", 20))
+            arrivals = exchange.collect(20, residents=nobody_from("a"), streams=streams(SEED, "a", 20))
             return hashlib.sha256(inbox.encode(20, arrivals)).hexdigest()
 
         return deed
@@ -137,7 +137,7 @@ class Import(Operation):
         for path in (world.a.home, world.a.inboxes):
             atomic.clear_leftovers(path)
         exchange = world.exchange(world.claim())
-        arrivals = exchange.collect(20, known=("a",), streams=streams(SEED, "a", 20))
+        arrivals = exchange.collect(20, residents=nobody_from("a"), streams=streams(SEED, "a", 20))
         runlog.read(world.a.ledger)
         is_same = kept is None or inbox.encode(20, kept) == inbox.encode(20, arrivals)
         return is_same, inbox.load(world.a, 20) is not None, world.leftovers()

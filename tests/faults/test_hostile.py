@@ -23,7 +23,7 @@ from migration.untrusted import MAX_GENOME_FILE_BYTES, NO_MEMORY
 from migration.verify import spec_of
 from tests.faults import hostile, strangers
 from tests.faults.strangers import Stranger
-from tests.migration.archipelago import OnDisk, collect, migrants_of, read_ledger, write_batch
+from tests.migration.archipelago import OnDisk, collect, migrants_of, nobody_from, read_ledger, write_batch
 from tests.processes import atoll
 from tests.scripts.evolve.island_process import CONTEXT, run
 
@@ -193,7 +193,7 @@ def test_wherever_memory_or_stack_run_out_that_offer_or_import_is_lost_and_no_mo
                 if act == "publish":
                     a.publish(10, migrants_of("a", 10))
                 else:
-                    a._draw(10, known=("a",), streams=streams(1, "a", 10))
+                    a._draw(10, residents=nobody_from("a"), streams=streams(1, "a", 10))
             assert a.publish(20, migrants_of("a", 20)) == 3
             assert len(collect(a, "a", 20).migrants) > 0
             if not fired:

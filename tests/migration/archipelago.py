@@ -13,7 +13,7 @@ from evo.config import Migration
 from evo.genome import GenomeSpec, Kind, Migrants, Population, Segment
 from evo.paths import GENOMES, MANIFEST, IslandPaths, SharedPaths
 from evo.rng import streams
-from migration import batch, epochs
+from migration import batch, epochs, inbox
 from migration.batch import Publisher
 from migration.directory import directory_exchange
 from migration.ledger import Ledger
@@ -55,7 +55,19 @@ def gene_names(population: Population) -> list[list[str]]:
 
 def collect(exchange: Exchange, island: str, generation: int, known: tuple[str, ...] = ()) -> Arrivals:
     """Import as an island of this archipelago does."""
-    return exchange.collect(generation, known=known or (island,), streams=streams(SEED, island, generation))
+    residents = nobody_from(*(known or (island,)))
+    return exchange.collect(generation, residents=residents, streams=streams(SEED, island, generation))
+
+
+def nobody_from(*islands: str) -> Population:
+    """Return a population of none whose genes could descend from these islands."""
+    return replace(inbox.nobody(SPEC).population, islands=islands)
+
+
+def displaced(exchange: Exchange, fitness: np.ndarray, scores: np.ndarray, *, generation: int = 10) -> np.ndarray:
+    """Make room among residents of whom only the fitness matters."""
+    genes, immigrants = (np.zeros((len(each), SPEC.size), np.float32) for each in (fitness, scores))
+    return exchange.displaced(genes, fitness, immigrants, scores, streams=streams(SEED, "a", generation))
 
 
 def publisher(

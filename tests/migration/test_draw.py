@@ -16,7 +16,7 @@ from migration.batch import Batch
 from migration.draw import choose, draw
 from migration.inbox import Refusal
 from migration.untrusted import MAX_ISLANDS, Reason
-from tests.migration.archipelago import SEED, SPEC, gene_names, migrants_of, publisher
+from tests.migration.archipelago import SEED, SPEC, gene_names, migrants_of, nobody_from, publisher
 
 ME = "island-00"
 
@@ -43,13 +43,14 @@ def shelf(island, n, generation=10, epoch=1, **kwargs):
     return Batch(batch.pack(publisher(island, epoch), generation, sent)[0], sent)
 
 
-def pick(shelves, k=5, *, topology="full", generation=10, known=(ME,), seen=None):
+def pick(shelves, k=5, *, topology="full", generation=10, known=(ME,), residents=None, seen=None, **migration):
     return draw(
         ME,
         mailbox=shelves,
-        migration=Migration(migrants=k, topology=topology),
+        migration=Migration(migrants=k, topology=topology, **migration),
         spec=SPEC,
-        known=known,
+        generation=generation,
+        residents=nobody_from(*known) if residents is None else residents,
         seen=seen or {},
         streams=streams(SEED, ME, generation),
     )
@@ -151,6 +152,51 @@ def test_a_genome_that_would_outgrow_the_table_of_ancestors_is_refused(room):
     assert len(islands) == room
     assert {Reason(r.reason) for r in found.refusals} == {Reason.TOO_MANY_ISLANDS}
     assert len(set(known) | set(found.migrants.population.islands)) <= MAX_ISLANDS
+
+
+# Whom an island may turn away
+
+
+@given(st.integers(0, 40), st.integers(1, 30), st.integers(0, 20))
+def test_a_migrant_may_be_so_many_generations_behind_and_no_more(published, generation, limit):
+    """By the number of the generation that published it; one that is ahead is never too old."""
+    shelves = Shelves({"a": shelf("a", 6, published), "b": shelf("b", 6, generation)})
+    found = pick(shelves, 12, generation=generation, max_migrant_age=limit)
+    is_too_old = limit > 0 and generation - published > limit
+    assert {source.island for source in found.sources} == ({"b"} if is_too_old else {"a", "b"})
+    refused = [(r.island, r.generation, r.reason) for r in found.refusals]
+    assert refused == ([("a", published, Reason.TOO_OLD)] if is_too_old else [])
+    assert found.seen["a"] == (1, published)
+    anyway = pick(shelves, 12, generation=generation)
+    assert set(found.migrants.ids) == {each for each in anyway.migrants.ids if not (is_too_old and each[0] == "a")}
+
+
+def test_whoever_lives_here_already_is_turned_away_by_the_hash_of_its_genes():
+    shelves = Shelves({"a": shelf("a", 6)})
+    residents = shelves.batches["a"].migrants.population.take([1, 4])
+    accepting = pick(shelves, 6, residents=residents)
+    assert len(accepting.migrants) == 6
+    refusing = pick(shelves, 6, residents=residents, duplicates="refuse")
+    assert refusing.migrants.ids == tuple(f"a:10:{i}" for i in (0, 2, 3, 5))
+    assert [(r.reason, r.detail.split(",")[0]) for r in refusing.refusals] == [
+        (Reason.DUPLICATE, "a:10:1"),
+        (Reason.DUPLICATE, "a:10:4"),
+    ]
+
+
+def test_of_those_who_arrive_twice_one_comes_in():
+    twins = shelf("a", 3)
+    other = Batch(batch.pack(publisher("b"), 10, twins.migrants)[0], twins.migrants)
+    found = pick(Shelves({"a": twins, "b": other}), 60, duplicates="refuse")
+    assert [source.island for source in found.sources] == ["a"] * 3
+    assert [(r.island, r.reason) for r in found.refusals] == [("b", Reason.DUPLICATE)] * 3
+
+
+@given(SIZES, st.integers(1, 12), st.sampled_from(["accept", "refuse"]), st.sampled_from([0, 5]))
+def test_where_nobody_is_to_be_turned_away_policies_change_nothing(sizes, k, duplicates, age):
+    plain = pick(shelves_of(sizes), k)
+    found = pick(shelves_of(sizes), k, duplicates=duplicates, max_migrant_age=age)
+    assert (found.migrants.ids, found.refusals, found.seen) == (plain.migrants.ids, plain.refusals, plain.seen)
 
 
 def test_ancestors_known_already_need_no_room():

@@ -11,12 +11,17 @@ import numpy as np
 import pytest
 
 from evo.errors import StorageError
+from evo.genome import NO_PLACE
 from evo.paths import GENOMES, MANIFEST
+from evo.rng import streams
 from migration import inbox, locks
 from migration.untrusted import Reason
 from tests.migration.archipelago import (
+    SEED,
+    SPEC,
     collect,
     damage,
+    displaced,
     gene_names,
     migrants_of,
     packed,
@@ -70,8 +75,10 @@ def test_nobody_imports_from_oneself(world):
 def test_the_k_best_leave_and_as_many_of_the_worst_make_room(world, k):
     a = world.island("a", migrants=k)
     fitness = np.random.default_rng(k).permutation(20).astype(np.float32)
-    assert list(fitness[a.emigrants(fitness)]) == list(range(19, 19 - k, -1))
-    assert sorted(fitness[a.displaced(fitness, 2)]) == [0, 1]
+    genes = np.zeros((20, SPEC.size), np.float32)
+    leaving = a.emigrants(genes, fitness, streams=streams(SEED, "a", 10))
+    assert list(fitness[leaving]) == list(range(19, 19 - k, -1))
+    assert sorted(fitness[displaced(a, fitness, np.zeros(2, np.float32))]) == [0, 1]
 
 
 def test_the_same_generation_collects_the_same_though_the_pool_has_changed(world):
@@ -107,7 +114,14 @@ def test_the_newest_batch_is_the_one_on_offer(world):
 
 @pytest.mark.parametrize(
     ("topology", "expected"),
-    [("full", {"a", "b", "d"}), ("ring", {"b"}), ("none", set()), ("random-9", {"a", "b", "d"})],
+    [
+        ("full", {"a", "b", "d"}),
+        ("ring", {"b"}),
+        ("two-way-ring", {"b", "d"}),
+        ("star", {"a"}),
+        ("none", set()),
+        ("random-9", {"a", "b", "d"}),
+    ],
 )
 def test_the_topology_is_respected(world, topology, expected):
     for name in "abd":
@@ -152,13 +166,54 @@ def test_the_ledger_follows_every_migrant(world):
     a.publish(10, migrants_of("a", 10))
     arrivals = collect(b, "b", 10)
     n = len(arrivals.migrants)
-    b.settle(10, arrivals, np.arange(n, dtype=np.float32), np.arange(n, dtype=np.int64) + 40)
+    b.settle(10, arrivals, np.arange(n, dtype=np.float32), np.arange(n, dtype=np.int64) + 40, best=0.5)
     imported = read_ledger(world.paths("b"), "imported")
     assert [r["id"] for r in imported] == list(arrivals.migrants.ids)
     assert [r["displaced"] for r in imported] == [40 + i for i in range(n)]
     assert [r["fitness_here"] for r in imported] == list(range(n))
+    assert [r["led"] for r in imported] == [i > 0.5 for i in range(n)]
     (offer,) = read_ledger(world.paths("a"), "published")
     assert set(offer["ids"]) >= {r["id"] for r in imported}
+
+
+def test_whose_genes_an_immigrant_brought_is_in_the_ledger(world):
+    a, b = world.island("a", migrants=1), world.island("b", migrants=1)
+    a.publish(10, migrants_of("a", 10, 1, ancestors=("a", "old")))
+    arrivals = collect(b, "b", 10)
+    b.settle(10, arrivals, np.zeros(1, np.float32), np.zeros(1, np.int64), best=0.0)
+    [imported] = read_ledger(world.paths("b"), "imported")
+    names = gene_names(arrivals.migrants.population)[0]
+    assert imported["ancestry"] == {name: names.count(name) / len(names) for name in ("a", "old")}
+
+
+def test_who_is_not_better_is_refused_with_the_reason(world):
+    a, b = world.island("a"), world.island("b", replacement="only-if-better", migrants=2)
+    a.publish(10, migrants_of("a", 10, 2))
+    arrivals = collect(b, "b", 10)
+    scores = np.asarray([5, -5], np.float32)
+    places = displaced(b, np.zeros(9, np.float32), scores)
+    assert list(places != NO_PLACE) == [True, False]
+    b.settle(10, arrivals, scores, places, best=0.0)
+    [imported], [refused] = (read_ledger(world.paths("b"), kind) for kind in ("imported", "refused"))
+    assert (imported["id"], refused["id"]) == arrivals.migrants.ids
+    assert refused["reason"] == Reason.NOT_BETTER
+    assert refused["source"] == "a"
+    assert "displaced" not in refused
+    assert "-5 here, not better than whom it would displace" in world.paths("b").migration_log.read_text()
+
+
+@pytest.mark.parametrize("how", ["random", "tournament"])
+def test_random_policies_are_functions_of_seed_island_generation_and_purpose(world, how):
+    a = world.island("a", emigrant_selection=how, replacement="random")
+    genes, fitness = np.zeros((50, SPEC.size), np.float32), np.arange(50, dtype=np.float32)
+
+    def chosen(generation):
+        leaving = a.emigrants(genes, fitness, streams=streams(SEED, "a", generation))
+        return tuple(leaving), tuple(displaced(a, fitness, np.zeros(5, np.float32), generation=generation))
+
+    assert chosen(10) == chosen(10)
+    assert chosen(10)[0] != chosen(20)[0]
+    assert chosen(10)[1] != chosen(20)[1]
 
 
 def test_pruning_keeps_the_newest_r(world):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -11,7 +12,7 @@ from evo.paths import SharedPaths
 from migration.flow import Flow, Passage, Refusals, read_events, read_flow, refusals_of
 from migration.ledger import Ledger
 from migration.untrusted import Reason
-from tests.migration.archipelago import collect, migrants_of, write_batch
+from tests.migration.archipelago import collect, displaced, migrants_of, write_batch
 
 
 @pytest.fixture
@@ -75,7 +76,13 @@ def test_what_a_real_exchange_notes_is_what_is_counted(disk):
     write_batch(disk.paths("a").publication(20), {"manifest.json": b"{}"})
     arrivals = collect(b, "b", 10)
     n = len(arrivals.migrants)
-    b.settle(10, arrivals, arrivals.migrants.fitness, b.displaced(arrivals.migrants.fitness, n))
+    b.settle(
+        10,
+        arrivals,
+        arrivals.migrants.fitness,
+        displaced(b, np.zeros(9, np.float32), arrivals.migrants.fitness),
+        best=9.0,
+    )
     flow = read_flow(disk.shared)
     assert [(p.giver, p.taker, p.genomes, p.equal) for p in flow.passages] == [("a", "b", n, n)]
     assert flow.refusals == (Refusals("a", "b", "damaged", 1),)

@@ -11,7 +11,8 @@ from migration.topology import sources
 
 NAMES = st.from_regex(r"[A-Za-z0-9][A-Za-z0-9_-]{0,5}", fullmatch=True)
 ARCHIPELAGOS = st.sets(NAMES, min_size=1, max_size=12)
-TOPOLOGIES = st.one_of(st.sampled_from(["full", "ring", "none"]), st.integers(1, 15).map(lambda k: f"random-{k}"))
+FIXED = ["full", "ring", "two-way-ring", "star", "none"]
+TOPOLOGIES = st.one_of(st.sampled_from(FIXED), st.integers(1, 15).map(lambda k: f"random-{k}"))
 
 
 def rng(seed=0):
@@ -74,7 +75,24 @@ def test_random_k_reaches_everybody_in_time():
     assert met == set(islands) - {"island-0"}
 
 
-@pytest.mark.parametrize("topology", ["full", "ring", "none"])
+@given(ARCHIPELAGOS)
+def test_a_two_way_ring_is_the_ring_and_its_reverse(islands):
+    """Whom I import from imports from me, and one of the two is my source in the one-way ring."""
+    for me in islands:
+        found = sources("two-way-ring", me, islands, rng())
+        assert len(found) == min(2, len(islands) - 1)
+        assert set(sources("ring", me, islands, rng())) <= set(found)
+        assert all(me in sources("two-way-ring", other, islands, rng()) for other in found)
+
+
+@given(ARCHIPELAGOS)
+def test_a_star_has_one_hub_through_which_all_goes(islands):
+    hub = min(islands)
+    assert set(sources("star", hub, islands, rng())) == islands - {hub}
+    assert all(sources("star", me, islands, rng()) == (hub,) for me in islands - {hub})
+
+
+@pytest.mark.parametrize("topology", FIXED)
 def test_only_random_topologies_draw(topology):
     generator = rng(3)
     sources(topology, "b", ["a", "b", "c"], generator)

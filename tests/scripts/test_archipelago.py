@@ -2,14 +2,22 @@
 
 from __future__ import annotations
 
+import hashlib
+from itertools import pairwise
 from typing import TYPE_CHECKING
 
 import pytest
 
+from evo import runlog
 from evo.config import island_config
-from evo.errors import LockstepTimeoutError, TaskError
+from evo.errors import ConfigError, LockstepTimeoutError, TaskError
+from evo.keeper import FileKeeper, recorded_settings
+from evo.paths import SharedPaths
 from evo.tasks.loader import load_task
+from migration.ledger import Ledger
 from scripts.archipelago import evolve_together, take_turns
+from scripts.view.origins import look
+from tests.contracts import check_archipelago
 
 if TYPE_CHECKING:
     from collections.abc import Generator, Iterable
@@ -17,6 +25,20 @@ if TYPE_CHECKING:
     from evo.generation import State
 
 SMALL = {"population": 8, "generations": 12, "migrate_every": 3, "migrants": 2, "task": "sphere"}
+
+
+POLICIES = [
+    *({"emigrant_selection": how} for how in ("random", "tournament", "most-different")),
+    *({"replacement": how} for how in ("random", "most-similar", "only-if-better")),
+    *({"topology": how} for how in ("ring", "two-way-ring", "star", "random-1")),
+    {"duplicates": "refuse"},
+    {"max_migrant_age": 1},
+    {},
+]
+
+
+INERT = [{}, {"max_migrant_age": 1}, {"topology": "two-way-ring"}]
+"""In lockstep every migrant is of age 0; and among three, two ways round a ring lead to all."""
 
 
 class Heard:
@@ -45,6 +67,24 @@ def together(names="abc", **values):
     return states, heard
 
 
+def written(root, names="abc", **values):
+    """Evolve islands with all their private files; return their logs and ledgers as they stand."""
+    task = load_task("sphere", {})
+
+    def keeper_of(config):
+        paths, settings = SharedPaths(root).island(config.island), recorded_settings(config, task)
+        keeper = FileKeeper(paths, config=config, task=task, settings=settings, observe=id)
+        keeper.start({"epoch": 1, "generation": 0})
+        return keeper
+
+    configs = [island_config(name, {**SMALL, **values}, {}) for name in names]
+    ledger_of = lambda config: Ledger(SharedPaths(root).island(config.island))  # noqa: E731
+    evolve_together(configs, task, keeper_of=keeper_of, ledger_of=ledger_of)
+    paths = {name: SharedPaths(root).island(name) for name in names}
+    logs = {name: runlog.current(runlog.read(path.log)) for name, path in paths.items()}
+    return logs, {name: runlog.current(runlog.read(path.ledger)) for name, path in paths.items()}
+
+
 def lockstep(names="abc", members="a,b,c", **values):
     return together(names, mode="lockstep", members=members, **values)
 
@@ -60,6 +100,13 @@ def test_whoever_is_named_first_lockstep_is_the_same():
     assert genes(together()[0]) != expected
 
 
+@pytest.mark.parametrize("policy", POLICIES, ids=str)
+def test_whatever_the_policy_lockstep_is_the_same_for_any_order(policy):
+    expected = genes(lockstep(**policy)[0])
+    assert genes(lockstep("cab", **policy)[0]) == expected
+    assert (genes(lockstep()[0]) == expected) == (policy in INERT)
+
+
 def test_nobody_is_more_than_a_migration_ahead():
     _, heard = lockstep()
     reached = dict.fromkeys("abc", 0)
@@ -73,6 +120,71 @@ def test_async_islands_take_turns_too():
     assert {name: state.generation for name, state in states.items()} == dict.fromkeys("abc", 12)
     assert all(state.counts.imports > 0 for state in states.values())
     assert [name for name, generation in heard if generation == 3] == ["a", "b", "c"]
+
+
+def test_the_final_population_is_diverse_and_not_all_from_one_island(tmp_path):
+    """The user's criterion as numbers: ancestors of the final population, F_ST and diversity within, with controls.
+
+    Isolated islands are the control for both: each has one ancestor, and they differ as much as islands can.
+    """
+    found = {}
+    for name, values in (("migrating", {"migrate_every": 10}), ("isolated", {"topology": "none"})):
+        written(tmp_path / name, "abcde", population=40, generations=50, **values)
+        found[name] = look(SharedPaths(tmp_path / name), (), spec=load_task("sphere", {}).spec)
+    migrating, isolated = found["migrating"], found["isolated"]
+    assert [each.effective for each in isolated.origins] == [1.0] * 5
+    assert isolated.effective == pytest.approx(5.0)
+    assert all(each.effective > 1.0 for each in migrating.origins)
+    assert migrating.effective > 2.0, "genes of several islands are left"
+    assert max(migrating.ancestry.values()) < 0.8, "and not nearly all of one"
+    assert all(each.diversity > 0.0 for each in migrating.origins)
+    assert 0.0 < migrating.f_st < isolated.f_st <= 1.0
+
+
+ASYNC_ONLY = [{"migration_interval": "adaptive", "migrate_every": 1}]
+
+
+@pytest.mark.parametrize("mode", [{"mode": "lockstep", "members": "a,b,c"}, {}], ids=["lockstep", "async"])
+@pytest.mark.parametrize("policy", [*POLICIES, *ASYNC_ONLY], ids=str)
+def test_whatever_the_policy_the_archipelago_owes_the_same(tmp_path, policy, mode):
+    if mode and policy in ASYNC_ONLY:
+        with pytest.raises(ConfigError, match="--migration-interval fixed"):
+            written(tmp_path, **policy, **mode)
+        return
+    logs, ledgers = written(tmp_path, **policy, **mode)
+    check_archipelago(logs, ledgers, generations=SMALL["generations"])
+    kinds = {event["kind"] for ledger in ledgers.values() for event in ledger}
+    assert "imported" in kinds
+
+
+def test_with_neither_mutation_nor_crossover_every_child_is_a_copy_of_somebody_who_lived_here():
+    """And whoever did not, was let in: all genomes of an island are its founders' or stand in its ledger."""
+    lived: dict[str, list[set[bytes]]] = {name: [] for name in "abc"}
+    let_in: dict[str, set[str]] = {name: set() for name in "abc"}
+
+    class Watched(Heard):
+        def log(self, state, *, evaluate_s):  # noqa: ARG002 - see `evo.island.Keeper`
+            lived[self._island].append({row.tobytes() for row in state.population.genes})
+
+    class Noted:
+        def __init__(self, island):
+            self._island = island
+
+        def note(self, kind, text, *, generation, **details):  # noqa: ARG002 - see `migration.exchange.Notes`
+            if kind == "imported":
+                let_in[self._island].add(details["genome_sha256"])
+
+    values = {**SMALL, "mutation_rate": 0.0, "crossover": "none", "mode": "lockstep", "members": "a,b,c"}
+    configs = [island_config(name, values, {}) for name in "abc"]
+    task = load_task("sphere", {})
+    keeper_of, ledger_of = lambda config: Watched(config.island, []), lambda config: Noted(config.island)
+    evolve_together(configs, task, keeper_of=keeper_of, ledger_of=ledger_of)
+    for name, generations in lived.items():
+        assert let_in[name]
+        for before, after in pairwise(generations):
+            strangers = {hashlib.sha256(genes).hexdigest() for genes in after - before}
+            assert strangers <= let_in[name]
+        assert {hashlib.sha256(genes).hexdigest() for genes in generations[-1]} & let_in[name]
 
 
 def test_a_member_alone_waits_for_nobody():

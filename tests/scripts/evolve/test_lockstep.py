@@ -120,6 +120,31 @@ def test_in_one_process_and_in_many_it_is_the_same_archipelago(tmp_path, topolog
     assert len({event["generation"] for event in imports}) == 4
 
 
+CHOOSY = {
+    "emigrant_selection": "tournament",
+    "replacement": "only-if-better",
+    "topology": "two-way-ring",
+    "duplicates": "refuse",
+    "max_migrant_age": 3,
+}
+CROWDED = {"emigrant_selection": "most-different", "replacement": "most-similar", "topology": "star"}
+AT_RANDOM = {"emigrant_selection": "random", "replacement": "random"}
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("policies", [CHOOSY, CROWDED, AT_RANDOM], ids=["choosy", "crowded", "at random"])
+def test_whatever_the_policies_killed_processes_make_the_same_archipelago(tmp_path, policies):
+    root, values = tmp_path / "disk", {**policies, "generations": 60}
+    processes = {name: start(job(root, name, values)) for name in MEMBERS}
+    for victim, goal in zip("abc", (10, 25, 40), strict=True):
+        wait_for(lambda: last_generation(root, victim) >= goal, processes[victim])  # noqa: B023 - at once
+        processes[victim].kill()
+        assert end(processes[victim]) == KILLED
+        processes[victim] = start(job(root, victim, values))
+    assert [end(process) for process in processes.values()] == [0, 0, 0]
+    assert result(root) == together(tmp_path / "memory", **values)
+
+
 @pytest.mark.slow
 @pytest.mark.parametrize(
     ("order", "delays_s"), [("cba", (0.0, 0.02, 0.0)), ("bca", (0.05, 0.0, 0.01)), ("acb", (0.0, 0.0, 0.1))]

@@ -80,6 +80,8 @@ def test_a_replay_ends_in_the_same_bytes_and_says_so(recorded, tmp_path, capsys)
         {"topology": "none"},
         {"task": "rastrigin", "mutation_rate": 0.3, "selection": "rank"},
         {"seed": 7, "migrants": 2},
+        {"emigrant_selection": "tournament", "replacement": "random", "duplicates": "refuse", "max_migrant_age": 6},
+        {"migration_interval": "adaptive", "migrate_every": 1, "replacement": "only-if-better"},
     ],
     ids=str,
 )
@@ -100,14 +102,15 @@ def test_a_member_of_a_lockstep_can_be_replayed_alone(root, tmp_path):
 
 
 @pytest.mark.slow
-def test_a_run_that_was_killed_and_stopped_is_replayed_in_one_go(root, tmp_path):
+@pytest.mark.parametrize("values", [{}, {"migration_interval": "adaptive", "migrate_every": 1}], ids=str)
+def test_a_run_that_was_killed_and_stopped_is_replayed_in_one_go(root, tmp_path, values):
     run(root, "peer")
     for goal in (20, 45, 70):
-        process = start(Job(root, "a", {"generations": 100}, delay_s=0.002))
+        process = start(Job(root, "a", {"generations": 100, **values}, delay_s=0.002))
         wait_for(lambda goal=goal: last_generation(root) >= goal, process)
         os.kill(process.pid, signal.SIGTERM if goal == 45 else signal.SIGKILL)
         assert end(process) in {KILLED, 128 + signal.SIGTERM}
-    assert run(root, generations=100) == 0
+    assert run(root, generations=100, **values) == 0
     assert replay(tmp_path / "again", home(root)) == 0
     check_equal(tmp_path / "again", root)
 

@@ -20,6 +20,9 @@ ROW = IslandStatus(
     median=-1.5,
     champion=130.0,
     diversity=0.2,
+    population=9,
+    ancestry={"island-01": 0.5, "island-02": 0.5},
+    origins=2.0,
     exports=5,
     imports=4,
     refused=0,
@@ -68,3 +71,15 @@ def test_champions_come_best_first() -> None:
         replace(ROW, champion_path=None),
     ]
     assert table.champions(rows).splitlines() == ["champion of a: 2  /c", "champion of b: 1  /c"]
+
+
+def test_eighty_columns_show_the_origins() -> None:
+    header = drawn([ROW, replace(ROW, name="island-02", exports=1000, imports=1000)], 80)[0].split()
+    assert {"island", "state", "gen", "best", "origins", "imports"} <= set(header)
+
+
+def test_islands_are_pooled_by_their_sizes_and_the_largest_share_is_named() -> None:
+    rows = [ROW, replace(ROW, name="island-02", population=27, ancestry={"island-02": 1.0})]
+    assert table.origins(rows) == "genes of 2 ancestors, as diverse as 1.28 equal ones; 88% of island-02"
+    assert table.origins([replace(ROW, ancestry={})]) == ""
+    assert "genes of 1 ancestor," in table.origins([replace(ROW, ancestry={"island-01": 1.0})])

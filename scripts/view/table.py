@@ -15,6 +15,7 @@ if TYPE_CHECKING:
 
     from rich.table import Table
 
+    from evo.paths import SharedPaths
     from migration.status import IslandStatus
 
 HEADER = ("island", "state", "gen", "best", "median", "exports", "imports", "refused", "gen/s", "threads", "MB")
@@ -110,6 +111,18 @@ def show(rows: Sequence[IslandStatus]) -> None:
 
     console = Console()
     console.print(as_rich(rows, width=console.width))
+
+
+def show_all(rows: Sequence[IslandStatus], shared: SharedPaths, *, with_champions: bool) -> None:
+    """Print the table, or how to get one."""
+    if not rows:
+        click.echo(
+            f"no islands in {shared.root} yet; start one: python cli.py evolve island-01 --migration-dir {shared.root}"
+        )
+        return
+    show(rows)
+    if with_champions:
+        click.echo(champions(rows))
 
 
 def champions(rows: Sequence[IslandStatus]) -> str:

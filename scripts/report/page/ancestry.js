@@ -69,10 +69,10 @@ function drawGenes(width) {
   context.fillStyle = style("--ink");
   champions.forEach(({ name, champion }, i) => {
     const y = top + row * i;
-    [...champion.genes].forEach((gene, g) => {
-      context.fillStyle = colour(champion.origins[gene.charCodeAt(0) - 48] ?? "others");
-      context.fillRect(left + g * per, y, per + 0.4, row - 3);
-    });
+    for (const run of champion.genes.matchAll(/(.)\1*/g)) { // genes side by side of one origin
+      context.fillStyle = colour(champion.origins[run[1].charCodeAt(0) - 48] ?? "others");
+      context.fillRect(left + run.index * per, y, run[0].length * per, row - 3);
+    }
     context.fillStyle = name === looked.island ? style("--accent") : style("--ink");
     context.font = name === looked.island ? "bold 11px system-ui" : "11px system-ui";
     context.fillText(name, 0, y + row - 6, left - 8);

@@ -3,7 +3,7 @@ const walkers = doc.islands.filter((island) => island.champion?.walks?.length);
 const player = { stage: null, films: [], frame: 0, nFrames: 0, frameS: 1 / 30, isPlaying: false, startedMs: 0, from: 0, turn: 0 };
 const chosen = (name) => document.querySelector(`input[name="${name}"]:checked`).value;
 const courseWords = { trained: "trained course", unseen: "unseen course" };
-const MAX_BESIDE = 9;
+const MAX_BESIDE = 8;
 
 // What is on the stage: walks of one island or of several, each on one course.
 function scenes() {
@@ -114,8 +114,8 @@ function keys(event) {
 function startCreatures() {
   watchIsland(describe);
   byId("creatures-about").textContent = walkers.length ?
-    `Each is simulated anew, and what is drawn is what the evaluator lived through: ${Math.round(1 / walkers[0].champion.walks[0].trained.frame_s)} of its steps a second, places rounded to ` +
-    `${(1000 * Math.max(...walkers.flatMap((w) => w.champion.walks.flatMap((k) => [k.trained.quantum_m, k.unseen.quantum_m])))).toFixed(1)} mm at most. ` +
+    `Each is simulated anew, and what is drawn is what the evaluator lived through: ${Math.round(1 / walkers[0].champion.walks[0].trained.frame_s)} of its steps a second, no place off by more than ` +
+    `${(500 * Math.max(...walkers.flatMap((w) => w.champion.walks.flatMap((k) => [k.trained.quantum_m, k.unseen.quantum_m])))).toFixed(1)} mm. ` +
     "The unseen course is one that no creature was ever trained on." : "";
   if (!walkers.length) { nothingToShow(doc.run.task && doc.run.task !== "creatures" ? "This task has no bodies to show." : "No champion is there yet to be shown."); return; }
   try {

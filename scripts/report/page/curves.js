@@ -13,17 +13,18 @@ function curveChart(target, { label, values }) {
       const isLooked = name === looked.island;
       return { label: name, stroke: colour(name), width: isLooked ? 3.5 : 1.2, alpha: isLooked ? 1 : 0.55, spanGaps: true, points: { show: rows.length && doc.generations.length < 3 } };
     });
+    const front = rows.find((row) => row.name === looked.island);
+    const rest = front ? `${front.name}: ${show(lastOf(front.values))} in the end` : "";
     plot.setAttribute("aria-label", `${label} over the generations: ${summary(rows)}`);
     state.plot = new uPlot({
       width: state.width, height: Math.min(Math.max(state.width * 0.42, 220), 380),
       scales: { x: { time: false } }, legend: { show: false }, focus: { alpha: 0.3 }, cursor: { focus: { prox: 24 }, drag: { x: true, y: false } },
-      axes: [{ ...axis, label: "generation", labelFont: axis.font }, { ...axis, label, labelFont: axis.font, size: 62 }],
+      axes: [{ ...axis, label: "generation", labelFont: axis.font, size: 34, labelSize: 24 }, { ...axis, label, labelFont: axis.font, size: 62 }],
       series: [{}, ...series],
-      hooks: { setCursor: [(u) => { readout.textContent = at(u, rows); }] },
+      hooks: { setCursor: [(u) => { readout.textContent = at(u, rows) || rest; }] },
     }, [doc.generations, ...rows.map((row) => row.values)], plot);
     plot.dataset.points = String(rows.reduce((n, row) => n + row.values.filter(isNumber).length, 0));
-    const front = rows.findIndex((row) => row.name === looked.island);
-    if (front >= 0) readout.textContent = `${rows[front].name}: ${show(lastOf(rows[front].values))}`;
+    readout.textContent = rest;
   };
   onWidth(target, (width) => { state.width = width; state.redraw(); });
   charts.push(state);

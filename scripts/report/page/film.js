@@ -17,6 +17,8 @@ async function unpack(film) {
   }
   film.places_m = places; // [F, 3, N], as recorded
   film.centre_m = centres(film);
+  film.height_m = mean(film.centre_m, 1);
+  film.size_m = size(film);
   film.anchor_m = smooth(film.centre_m, Math.round(0.5 / film.frame_s));
   return film;
 }
@@ -29,6 +31,19 @@ function centres(film) {
     for (let axis = 0; axis < 3; axis++)
       film.mass_share.forEach((share, node) => { centre[frame * 3 + axis] += share * x(film, frame, node, axis); });
   return centre;
+}
+
+const mean = (values, axis) => values.reduce((sum, value, i) => (i % 3 === axis ? sum + value : sum), 0) / (values.length / 3);
+
+// How far a node's edge gets from the centre of mass: what a camera has to take in.
+function size(film) {
+  let far = 0;
+  for (let frame = 0; frame < film.n_frames; frame += 3)
+    film.radius_m.forEach((radius, node) => {
+      const away = [0, 1, 2].map((axis) => x(film, frame, node, axis) - film.centre_m[3 * frame + axis]);
+      far = Math.max(far, Math.hypot(...away) + radius);
+    });
+  return far;
 }
 
 // A running mean over 2·reach + 1 frames: what a camera follows without shaking. It moves the camera, never the creature.

@@ -69,7 +69,7 @@ function drawMap(target, now, fresh) {
     const [x1, y1] = place.get(pair.giver), [x2, y2] = place.get(pair.taker);
     const age = Math.min((now - pair.last) / Math.max(fresh, 1e-9), 1), isLooked = looked.island === pair.giver || looked.island === pair.taker;
     const [cx, cy] = [middle + (x1 + x2 - 2 * middle) * 0.18, middle + (y1 + y2 - 2 * middle) * 0.18];
-    const opacity = (isLooked ? 0.55 : 0.14) + (1 - age) * 0.45;
+    const opacity = isLooked ? 0.45 + (1 - age) * 0.5 : 0.06 + (1 - age) * 0.3;
     const path = make("path", { d: `M${x1} ${y1}Q${cx} ${cy} ${x2} ${y2}`, fill: "none", stroke: colour(pair.giver), "stroke-width": (0.8 + (4 * pair.n) / most).toFixed(2), "stroke-opacity": opacity.toFixed(3) },
       make("title", {}, `${pair.giver} gave ${plural(pair.n, "genome")} to ${pair.taker}`));
     const [ex, ey] = [x2 + (cx - x2) * 0.13, y2 + (cy - y2) * 0.13];

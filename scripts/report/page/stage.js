@@ -1,7 +1,7 @@
 // The 3-D picture: one scene per creature, all drawn on one canvas, seen by one camera that moves along with each.
 const COLOURS = { short: "#e66100", rest: "#b9b4a8", long: "#2f6fd0", pellet: "#f2b705", taken: "#8d9aa3", trail: "#7a5c2e" };
 const FULL_STRAIN = 0.35; // where a muscle has its full colour
-const PELLET_M = 0.25, MUSCLE_M = 0.045;
+const GROUND_M = 300, PELLET_M = 0.25, MUSCLE_M = 0.045;
 
 class CreatureScene {
   constructor(film, label) {
@@ -40,11 +40,13 @@ class CreatureScene {
 
   // The ground and the sky are the page's colours.
   paint() {
-    if (this.grid) this.scene.remove(this.grid);
-    const dark = document.documentElement.dataset.theme === "dark";
+    if (this.ground) { this.scene.remove(this.ground); this.ground.material.map.dispose(); this.ground.material.dispose(); }
     this.scene.background = new THREE.Color(style("--sky"));
-    this.grid = new THREE.GridHelper(240, 240, dark ? "#5b7183" : "#9aa8ae", dark ? "#2f4352" : "#c3ced1");
-    this.scene.add(this.grid);
+    this.scene.fog = new THREE.Fog(this.scene.background, 14, 110);
+    this.nodes.material.color.set(style("--node"));
+    const ground = new THREE.MeshBasicMaterial({ map: tiles() });
+    this.ground = new THREE.Mesh(new THREE.PlaneGeometry(GROUND_M, GROUND_M).rotateX(-Math.PI / 2), ground);
+    this.scene.add(this.ground);
   }
 
   show(frame) {
@@ -88,6 +90,19 @@ class CreatureScene {
   }
 }
 
+// Ground in squares of a metre.
+function tiles() {
+  const canvas = make("canvas", { width: 128, height: 128 }), context = canvas.getContext("2d");
+  context.fillStyle = style("--grid");
+  context.fillRect(0, 0, 128, 128);
+  context.fillStyle = style("--ground");
+  context.fillRect(2, 2, 124, 124);
+  const texture = new THREE.CanvasTexture(canvas);
+  Object.assign(texture, { wrapS: THREE.RepeatWrapping, wrapT: THREE.RepeatWrapping, anisotropy: 8, colorSpace: THREE.SRGBColorSpace });
+  texture.repeat.set(GROUND_M, GROUND_M);
+  return texture;
+}
+
 function muscleColour(strain) {
   const share = Math.min(Math.abs(strain) / FULL_STRAIN, 1);
   return new THREE.Color(COLOURS.rest).lerp(new THREE.Color(strain < 0 ? COLOURS.short : COLOURS.long), share);
@@ -100,9 +115,10 @@ class Stage {
     this.views = [];
     this.frame = 0;
     this.isFollowing = true;
-    this.renderer = new THREE.WebGLRenderer({ canvas, antialias: true });
+    this.renderer = new THREE.WebGLRenderer({ canvas, antialias: true, alpha: true });
     this.renderer.setPixelRatio(Math.min(window.devicePixelRatio || 1, 2));
     this.renderer.setScissorTest(true);
+    this.renderer.setClearColor("#000000", 0);
     this.camera = new THREE.PerspectiveCamera(38, 1, 0.1, 600);
     this.eye = new THREE.PerspectiveCamera(38, 1, 0.1, 600);
     this.camera.position.set(3.2, 2.6, 5.2);
@@ -127,7 +143,8 @@ class Stage {
 
   follow(isFollowing) {
     this.isFollowing = isFollowing;
-    this.camera.position.setLength(isFollowing ? 6.6 : Math.max(...this.views.map((view) => this.reach(view)), 6));
+    const away = this.views.map((view) => (isFollowing ? 3.3 * view.film.size_m + 0.6 : this.reach(view)));
+    this.camera.position.setLength(Math.min(Math.max(...away, 3), 120));
     this.controls.update();
     this.draw();
   }
@@ -145,14 +162,15 @@ class Stage {
 
   anchor(view) {
     const { film } = view, frame = Math.min(this.frame, film.n_frames - 1);
-    if (this.isFollowing) return [film.anchor_m[3 * frame], 0.55, film.anchor_m[3 * frame + 2]];
+    if (this.isFollowing) return [film.anchor_m[3 * frame], film.height_m, film.anchor_m[3 * frame + 2]];
     view.middle ??= this.extent(film).map(([low, high]) => (low + high) / 2);
     return [view.middle[0], 0, view.middle[1]];
   }
 
   cells() {
     const { clientWidth: width, clientHeight: height } = this.canvas, n = Math.max(this.views.length, 1);
-    const columns = Math.min(n, Math.max(1, Math.round(Math.sqrt((n * width) / height / 1.1))));
+    const room = (columns) => Math.min(width / columns, (1.25 * height) / Math.ceil(n / columns)); // of a view
+    const columns = Array.from({ length: n }, (_, i) => i + 1).reduce((best, each) => (room(each) > room(best) ? each : best));
     const rows = Math.ceil(n / columns), w = width / columns, h = height / rows;
     return this.views.map((_, i) => ({ left: (i % columns) * w, top: Math.floor(i / columns) * h, w, h }));
   }
@@ -179,7 +197,7 @@ class Stage {
       this.eye.aspect = w / h;
       this.eye.fov = Math.min(38 * Math.max(1, 0.9 / this.eye.aspect), 70);
       this.eye.updateProjectionMatrix();
-      const gap = this.views.length > 1 ? 1 : 0;
+      const gap = this.views.length > 1 ? 2 : 0;
       this.renderer.setViewport(left, height - top - h, w - gap, h - gap);
       this.renderer.setScissor(left, height - top - h, w - gap, h - gap);
       this.renderer.render(view.scene, this.eye);

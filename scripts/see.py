@@ -26,7 +26,7 @@ directory_argument = click.argument("root", metavar="[DIR]", type=click.Path(pat
     help="The page to write.",
 )
 @json_option
-def report(root: Path, out: Path, is_json: bool) -> int:  # noqa: FBT001 - Click hands flags over as booleans
+def report(root: Path, out: Path, is_json: bool) -> int:
     """Write an archipelago's story as one HTML page that needs nothing else: creatures, curves, migration, ancestry.
 
     \b
@@ -34,10 +34,10 @@ def report(root: Path, out: Path, is_json: bool) -> int:  # noqa: FBT001 - Click
       python cli.py report
       python cli.py report shared/old/run-85816d77f174 -o run.html
     """
-    from evo.threads import limit_threads  # noqa: PLC0415 - `--help` must not wait
+    from evo.threads import limit_threads
 
     limit_threads(1)
-    from scripts.report.report import write_report  # noqa: PLC0415
+    from scripts.report.report import write_report
 
     return write_report(SharedPaths(root), out, is_json=is_json)
 
@@ -54,13 +54,13 @@ def report(root: Path, out: Path, is_json: bool) -> int:  # noqa: FBT001 - Click
 @shared_options
 def show(
     champion: str,
-    is_checking: bool,  # noqa: FBT001
+    is_checking: bool,
     gif: Path | None,
     png: Path | None,
     course: str,
     task: str | None,
     root: Path,
-    is_json: bool,  # noqa: FBT001
+    is_json: bool,
 ) -> int:
     """Tell of a champion in plain words: an island's, by its name, or one in a file.
 
@@ -72,10 +72,10 @@ def show(
       python cli.py show shared/islands/island-01/champion.safetensors --check
       python cli.py show island-01 --gif walk.gif --png walk.png
     """
-    from evo.threads import limit_threads  # noqa: PLC0415
+    from evo.threads import limit_threads
 
     limit_threads(1)
-    from scripts.report.show import show_champion  # noqa: PLC0415
+    from scripts.report.show import show_champion
 
     return show_champion(
         champion,
@@ -96,7 +96,7 @@ def show(
     "-o", "--output", "out", type=click.Path(path_type=Path, dir_okay=False), required=True, help="A .png or .svg file."
 )
 @json_option
-def plot(what: str, root: Path, out: Path, is_json: bool) -> int:  # noqa: FBT001
+def plot(what: str, root: Path, out: Path, is_json: bool) -> int:
     """Draw a figure for a paper from the raw logs, one column wide.
 
     \b
@@ -104,7 +104,7 @@ def plot(what: str, root: Path, out: Path, is_json: bool) -> int:  # noqa: FBT00
       python cli.py plot fitness -o fitness.svg
       python cli.py plot ancestry shared/old/run-85816d77f174 -o ancestry.png
     """
-    from scripts.report.plots import write_plot  # noqa: PLC0415
+    from scripts.report.plots import write_plot
 
     return write_plot(what, SharedPaths(root), out, is_json=is_json)
 

@@ -160,12 +160,12 @@ def _curve(at: Mapping[int, Line], grid: Sequence[int], name: str) -> list[float
 
 def _founders(histories: Sequence[IslandHistory]) -> list[str]:
     """Return the founders with the largest shares in the end, in order of their names."""
-    total: Counter[str] = Counter()
+    total = dict.fromkeys([history.name for history in histories], 0.0)
     for history in histories:
-        total.update({history.name: 0.0})  # type: ignore[dict-item]  # shares are counted too
         for line in history.lines[-1:]:
-            total.update(line.shares)  # type: ignore[arg-type]
-    return sorted(name for name, _ in total.most_common(MAX_FOUNDERS))
+            for name, share in line.shares.items():
+                total[name] = total.get(name, 0.0) + share
+    return sorted(sorted(total, key=lambda name: -total[name])[:MAX_FOUNDERS])
 
 
 def _shares(history: IslandHistory, grid: Sequence[int], founders: Sequence[str]) -> list[list[int | None]]:
@@ -180,7 +180,7 @@ def _shares(history: IslandHistory, grid: Sequence[int], founders: Sequence[str]
 
 
 def _arrivals(histories: Sequence[IslandHistory]) -> list[list[Any]]:
-    """Return a row for each arrival by time: seconds, taker, giver, generation there and here, fitness, whether it led."""
+    """Return a row for each arrival by time: seconds, taker, giver, generations there and here, fitness, has it led."""
     rows = [
         [a.unix_s or 0.0, h.name, a.giver, a.giver_generation, a.generation, _number(a.fitness), int(a.has_led)]
         for h in histories

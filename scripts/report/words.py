@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from evo.tasks.creatures import body
+from evo.tasks.creatures.audit import NUDGE, UNSEEN_COURSES
 from evo.tasks.creatures.fitness import APPROACH, COLLECT, terms
 from evo.tasks.creatures.world import FIRST, SECOND
 
@@ -72,10 +73,10 @@ def describe_walk(audit: Audit) -> str:
     verdict = "sound" if audit.is_sound else "not sound, so do not believe its fitness"
     return (
         f"walks at {audit.speed_m_s:.2f} m/s; no node touches the ground for {100 * audit.airborne_share:.0f} % of the "
-        f"time; takes {audit.unseen_pellets:.2f} pellets on 40 courses that it never saw and {audit.trained_pellets:.2f} "
-        f"on those it was trained on; fastest node {audit.max_node_m_s:.1f} m/s, longest stretch "
-        f"{audit.max_stretch:.2f} times the body; keeps {100 * audit.retained_share:.0f} % of its fitness after a 1e-5 "
-        f"change of its genes; the audit finds it {verdict}"
+        f"time; takes {audit.unseen_pellets:.2f} pellets on {UNSEEN_COURSES} courses that it never saw and "
+        f"{audit.trained_pellets:.2f} on those it was trained on; fastest node {audit.max_node_m_s:.1f} m/s, longest "
+        f"stretch {audit.max_stretch:.2f} times the body; keeps {100 * audit.retained_share:.0f} % of its fitness "
+        f"after a {NUDGE:g} change of its genes; the audit finds it {verdict}"
     )
 
 

@@ -193,7 +193,7 @@ def _settings(histories: Sequence[IslandHistory]) -> tuple[list[dict[str, Any]],
     """Return the settings in which islands differ, with each island's value, and those that all share."""
     known = [history for history in histories if history.settings]
     different, shared = [], []
-    for name in sorted({name for history in known for name in history.settings} - {"task", "seed"}):
+    for name in sorted({name for history in known for name in history.settings} - {"task", "seed", "generations"}):
         values = [_text(history.settings.get(name, "")) if history.settings else "" for history in histories]
         if len({value for history, value in zip(histories, values, strict=True) if history.settings}) > 1:
             different.append({"name": _text(name), "values": values})

@@ -158,7 +158,7 @@ def _lives(records: Sequence[Record], *, now: str) -> tuple[Life, ...]:
     starts = [i for i, record in enumerate(records) if record["kind"] == START]
     parts = [records[first:after] for first, after in pairwise([*starts, len(records)])]
     following = [part[0] for part in parts[1:]]
-    return tuple(_life(part, after, now=now) for part, after in zip(parts, [*following, None], strict=True))
+    return tuple(_life(part, after, now=now) for part, after in zip(parts, [*following, None], strict=False))
 
 
 def _life(records: Sequence[Record], following: Record | None, *, now: str) -> Life:

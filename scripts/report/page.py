@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 HERE = Path(__file__).parent
 LIBRARIES = ("vendor/three.min.js", "vendor/uplot.min.js")
-STYLES = ("vendor/uplot.min.css", "page/style.css")
+STYLES = ("vendor/uplot.min.css", "web/style.css")
 PROGRAM = ("base", "film", "stage", "creatures", "curves", "migration", "ancestry", "tables", "timeline", "main")
 PLACE = re.compile(r"\{\{([a-z_]+)\}\}")
 
@@ -26,7 +26,7 @@ PLACE = re.compile(r"\{\{([a-z_]+)\}\}")
 def build(document: Mapping[str, object]) -> str:
     """Return the page that shows a document."""
     libraries = "\n".join(_read(name) for name in LIBRARIES)
-    program = "\n".join(_read(f"page/{name}.js") for name in PROGRAM)
+    program = "\n".join(_read(f"web/{name}.js") for name in PROGRAM)
     style = "\n".join(_read(name) for name in STYLES)
     parts = {
         "policy": _policy(scripts=(libraries, program), style=style),
@@ -35,7 +35,7 @@ def build(document: Mapping[str, object]) -> str:
         "libraries": libraries,
         "program": program,
     }
-    return PLACE.sub(lambda place: parts[place[1]], _read("page/index.html"))
+    return PLACE.sub(lambda place: parts[place[1]], _read("web/index.html"))
 
 
 def embed(document: Mapping[str, object]) -> str:

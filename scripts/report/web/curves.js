@@ -8,7 +8,8 @@ function curveChart(target, { label, values }) {
   state.redraw = () => {
     if (!state.width) return;
     state.plot?.destroy();
-    const rows = values(), axis = { stroke: style("--soft"), grid: { stroke: style("--line"), width: 1 }, ticks: { stroke: style("--line") }, font: "12px system-ui" };
+    const rows = values().sort((a, b) => (a.name === looked.island) - (b.name === looked.island)); // it lies on top
+    const axis = { stroke: style("--soft"), grid: { stroke: style("--line"), width: 1 }, ticks: { stroke: style("--line") }, font: "12px system-ui" };
     const series = rows.map(({ name }) => {
       const isLooked = name === looked.island;
       return { label: name, stroke: colour(name), width: isLooked ? 3.5 : 1.2, alpha: isLooked ? 1 : 0.55, spanGaps: true, points: { show: rows.length && doc.generations.length < 3 } };

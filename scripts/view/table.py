@@ -33,12 +33,12 @@ def cells(row: IslandStatus) -> tuple[str, ...]:
         row.name,
         row.condition,
         generation,
-        _number(row.best),
-        _number(row.median),
+        number(row.best),
+        number(row.median),
         str(row.exports),
         str(row.imports),
         str(row.refused),
-        _number(row.rate_per_s),
+        number(row.rate_per_s),
         UNKNOWN if row.threads is None else str(row.threads),
         UNKNOWN if row.memory_mb is None else f"{row.memory_mb:.0f}",
     )
@@ -132,5 +132,6 @@ def champions(rows: Sequence[IslandStatus]) -> str:
     return "\n".join(f"champion of {row.name}: {row.champion:.6g}  {row.champion_path}" for row in found)
 
 
-def _number(value: float | None) -> str:
-    return UNKNOWN if value is None else f"{value:.4g}"
+def number(value: float | None, *, digits: int = 4) -> str:
+    """Return a number as a cell shows it."""
+    return UNKNOWN if value is None else f"{value:.{digits}g}"

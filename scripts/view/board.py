@@ -32,7 +32,9 @@ DATE = len("2026-11-23 ")
 STAMP = len("2026-11-23 12:00:00")
 FIRST_BYTES = 4096
 """How much of each migration log is read to begin with."""
-LEAST_EVENTS = 4
+HEAD_AND_FOOT = 2
+LEAST_EVENTS, AMPLE = 4, 16
+"""Lines that events have at least, on a terminal that is not lower than so many."""
 LOOKS_PER_PAGE = 5
 
 
@@ -124,13 +126,13 @@ class Board:
 
         trends = self._trends.add(rows)
         self._events.add([row.name for row in rows])
-        room = max(height - 2 - LEAST_EVENTS - 1, 1)
+        room = max(height - HEAD_AND_FOOT - (LEAST_EVENTS if height >= AMPLE else 0), 1)
         pages = max(-(-len(rows) // room), 1)
         page = self.looks // LOOKS_PER_PAGE % pages
         self.looks += 1
         shown = rows[page * room : (page + 1) * room]
         lines = [line(row, trends) for row in shown]
-        left = height - 2 - len(lines) - 1
+        left = height - HEAD_AND_FOOT - len(lines)
         events = list(self._events.lines)[-left:] if left > 0 else []
         return Group(
             _grid(lines, width=width),

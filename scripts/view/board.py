@@ -34,7 +34,7 @@ FIRST_BYTES = 4096
 """How much of each migration log is read to begin with."""
 HEAD_AND_FOOT = 2
 LEAST_EVENTS, AMPLE = 4, 16
-"""Lines that events have at least, on a terminal that is not lower than so many."""
+"""Lines that events have at least where islands do not fit, on a terminal that is not lower than so many."""
 LOOKS_PER_PAGE = 5
 
 
@@ -126,17 +126,19 @@ class Board:
 
         trends = self._trends.add(rows)
         self._events.add([row.name for row in rows])
-        room = max(height - HEAD_AND_FOOT - (LEAST_EVENTS if height >= AMPLE else 0), 1)
-        pages = max(-(-len(rows) // room), 1)
+        is_whole = len(rows) < height  # the foot and the events get what is left
+        room = len(rows) if is_whole else max(height - HEAD_AND_FOOT - (LEAST_EVENTS if height >= AMPLE else 0), 1)
+        pages = -(-len(rows) // room) if rows else 1
         page = self.looks // LOOKS_PER_PAGE % pages
         self.looks += 1
         shown = rows[page * room : (page + 1) * room]
         lines = [line(row, trends) for row in shown]
         left = height - HEAD_AND_FOOT - len(lines)
         events = list(self._events.lines)[-left:] if left > 0 else []
+        foot = [_foot(rows, first=page * room + 1, n=len(shown))] if left >= 0 else []
         return Group(
             _grid(lines, width=width),
-            Text(_foot(rows, first=page * room + 1, n=len(shown)), style="bold", no_wrap=True, overflow="ellipsis"),
+            *[Text(text, style="bold", no_wrap=True, overflow="ellipsis") for text in foot],
             *[Text(event[DATE:], style="dim", no_wrap=True, overflow="ellipsis") for event in events],
         )
 

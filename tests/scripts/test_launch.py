@@ -335,7 +335,7 @@ def test_the_status_is_seen_whole_with_many_islands(root: Path, tmux: dict[str, 
 
     def shows_all() -> bool:
         text = text_of(panes[0][1], tmux)
-        return all(f"island-{i:02}  finished" in text for i in range(1, 21))
+        return all(re.search(rf"island-{i:02} +finished", text) for i in range(1, 21))
 
     wait_until(shows_all, "the status of 20 islands")
 

@@ -68,7 +68,14 @@ def test_no_line_is_too_long_and_there_are_not_too_many(tmp_path, width, height,
     assert max(map(len, lines)) <= width
     if n:
         assert "island-000" in lines[1]
-        assert f"{n} running" in "\n".join(lines)
+        assert f"{n} running" in "\n".join(lines) or n == height - 1
+
+
+def test_islands_are_seen_whole_where_they_fit(tmp_path):
+    rows = [island(f"island-{i:02}") for i in range(20)]
+    for height in (21, 22, 40):
+        lines = drawn(SharedPaths(tmp_path), rows, width=80, height=height)
+        assert [line.split()[0] for line in lines[1:21]] == [row.name for row in rows]
 
 
 def test_everything_is_shown_in_80_columns_for_usual_names():

@@ -7,12 +7,13 @@ DIR ?= shared
 ARGS ?= -p 48 -g 25 --migrate-every 5
 WORKERS ?= 2
 BENCH ?=
+OUT ?= report.html
 
 VENV := .venv
 BIN := $(VENV)/bin
 READY := $(VENV)/.ready
 
-.PHONY: help setup islands tmux status tail stop test-fast test chaos check bench clean
+.PHONY: help setup islands tmux status tail stop report libraries test-fast test chaos check bench clean
 
 help: ## Show this help
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-16s %s\n", $$1, $$2}'
@@ -41,6 +42,12 @@ tail: $(READY) ## Follow the migration logs of all islands
 stop: ## Stop the islands that were launched, after their generation
 	@scripts/stop_islands.sh --dir "$(DIR)"
 
+report: $(READY) ## Write the story of the islands as one page (DIR=shared OUT=report.html)
+	@$(BIN)/python cli.py report "$(DIR)" -o "$(OUT)"
+
+libraries: ## Make the libraries of the report's page anew, from the npm registry
+	@scripts/report/vendor/make.sh
+
 test-fast: $(READY) ## Run the tests without the slow ones
 	$(BIN)/python -m pytest -q -n $(WORKERS) -m "not slow"
 
@@ -54,7 +61,7 @@ check: $(READY) ## Lint, check types and check the shell scripts
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
-	$(BIN)/shellcheck -x scripts/*.sh scripts/*.bash scripts/islands.sbatch .ci/run
+	$(BIN)/shellcheck -x scripts/*.sh scripts/*.bash scripts/report/vendor/*.sh scripts/islands.sbatch .ci/run
 
 bench: $(READY) ## Measure everything, in ten minutes (raw rows in bench/; BENCH="evaluator island" for some)
 	@$(BIN)/python -m scripts.bench $(BENCH)

@@ -13,13 +13,12 @@ from evo import atomic
 from evo import config as settings
 from evo.errors import EXIT_CODES, AtollError
 from evo.paths import SharedPaths, check_island_name
+from scripts import see
 from scripts.options import foreign_option, setting_options, shared_options
 from scripts.view import pool_commands
 
 if TYPE_CHECKING:
     from collections.abc import Callable
-
-    from migration.status import IslandStatus
 
 PROGRAM = "cli.py"
 EXIT_CODE_HELP = "\n".join(["\b", "Exit codes:", *[f"  {code:>3}  {text}" for code, text in EXIT_CODES.items()]])
@@ -121,7 +120,7 @@ def status(root: Path, is_json: bool, is_watching: bool, pids: tuple[int, ...], 
     if is_json:
         click.echo(table.as_json(rows, refusals={row.name: refusals_of(shared.island(row.name)) for row in rows}))
     else:
-        _show(rows, shared, with_champions=with_champions)
+        table.show_all(rows, shared, with_champions=with_champions)
     return 0
 
 
@@ -320,6 +319,10 @@ def completion(shell: str) -> int:
     return 0
 
 
+for looking in see.COMMANDS:
+    cli.add_command(looking)
+
+
 def main() -> None:
     """Run the command line; the errors that a user can meet become one line on standard error."""
     sys.exit(run(lambda: cli.main(prog_name=PROGRAM if sys.argv[0].endswith(".py") else None, standalone_mode=False)))
@@ -367,20 +370,6 @@ def _pairs(options: tuple[str, ...]) -> dict[str, str]:
         if "=" not in text:
             raise click.UsageError(f"-o takes NAME=VALUE, for example -o courses=1; got {text!r}")
     return dict(text.split("=", 1) for text in options)
-
-
-def _show(rows: list[IslandStatus], shared: SharedPaths, *, with_champions: bool) -> None:
-    from scripts.view import table
-
-    if not rows:
-        click.echo(
-            f"no islands in {shared.root} yet; start one: python cli.py evolve island-01 --migration-dir {shared.root}"
-        )
-        return
-    table.show(rows)
-    click.echo(table.origins(rows), nl=any(row.ancestry for row in rows))
-    if with_champions:
-        click.echo(table.champions(rows))
 
 
 if __name__ == "__main__":

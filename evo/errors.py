@@ -69,7 +69,7 @@ class LockstepTimeoutError(AtollError):
 
 
 class ReplayError(AtollError):
-    """A replay differs from its recording."""
+    """A replay differs from its recording, or a champion scores something else than was recorded."""
 
     exit_code = 11
 

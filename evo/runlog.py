@@ -7,6 +7,7 @@ earlier epoch wrote at or after that generation are superseded: the same generat
 from __future__ import annotations
 
 import json
+import re
 from typing import TYPE_CHECKING, Any
 
 from evo import atomic, strict_json
@@ -19,6 +20,8 @@ if TYPE_CHECKING:
 Record = dict[str, Any]
 
 TAIL_BYTES = 1 << 16
+KIND = re.compile(rb'"kind":"([a-z]+)"')
+"""A record's kind, as canonical JSON spells it; where a line has two, one is deeper inside."""
 
 
 def append(path: Path, record: Record) -> None:
@@ -60,12 +63,21 @@ def read_last(path: Path) -> dict[str, Record]:
     As much of the end is read as holds one whole record, and 64 KiB at least.
     """
     last: dict[str, Record] = {}
-    for line in _last_lines(path):
+    for line in reversed(_last_lines(path)):
+        kinds = KIND.findall(line)
+        if len(kinds) == 1 and kinds[0].decode() in last:
+            continue  # a later one is known: whoever watches islands has no time to parse them all
         record = _lenient(line)
         if record is not None and isinstance(record.get("kind"), str):
-            last = {} if record["kind"] == "start" else last
-            last[record["kind"]] = record
+            last.setdefault(record["kind"], record)
+            if record["kind"] == "start":
+                break
     return last
+
+
+def read_tail(path: Path) -> list[Record]:
+    """Return the whole records at the end of the file, oldest first: those of its last 64 KiB, one at least."""
+    return [record for record in map(_lenient, _last_lines(path)) if record is not None]
 
 
 def _last_lines(path: Path) -> list[bytes]:

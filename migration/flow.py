@@ -6,18 +6,16 @@ start lived again replaces what an earlier one had written.
 
 from __future__ import annotations
 
-import contextlib
-import json
 from collections import Counter
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from evo import runlog
-from migration.lines import is_torn, read_lines
-from migration.untrusted import RefusedError, VanishedError, islands_in
+from migration.lines import parse_records, whole_lines
+from migration.untrusted import islands_in
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Mapping, Sequence
+    from collections.abc import Mapping, Sequence
     from pathlib import Path
 
     from evo.paths import IslandPaths, SharedPaths
@@ -120,40 +118,15 @@ def read_events(paths: IslandPaths) -> tuple[list[Record], int]:
 
 def read_current(path: Path) -> tuple[list[Record], int]:
     """Return the records of a log or ledger as they stand, and how many lines were unreadable."""
-    records, n_unreadable = _scan(_lines(path))
+    records, n_unreadable = parse_records(whole_lines(path))
     return runlog.current(records), n_unreadable
 
 
 def refusals_of(paths: IslandPaths) -> Counter[str]:
     """Return how often an island turned something away, by reason; fast, since it reads no other lines."""
     marks = tuple(f'"kind":"{kind}"'.encode() for kind in (REFUSED, START))  # as canonical JSON spells them
-    records, _ = _scan(line for line in _lines(paths.ledger) if any(mark in line for mark in marks))
+    records, _ = parse_records(line for line in whole_lines(paths.ledger) if any(mark in line for mark in marks))
     return Counter(str(r.get("reason")) for r in runlog.current(records) if r["kind"] == REFUSED)
-
-
-def _lines(path: Path) -> Iterator[bytes]:
-    with contextlib.suppress(RefusedError, VanishedError):
-        yield from (line for _, line in read_lines(path) if not is_torn(line))
-
-
-def _scan(lines: Iterable[bytes]) -> tuple[list[Record], int]:
-    records, n_unreadable = [], 0
-    for line in lines:
-        record = _record(line)
-        if record is None:
-            n_unreadable += 1
-        else:
-            records.append(record)
-    return records, n_unreadable
-
-
-def _record(line: bytes) -> Record | None:
-    try:
-        record: Any = json.loads(line)
-    except (ValueError, RecursionError):
-        return None
-    is_event = isinstance(record, dict) and isinstance(record.get("kind"), str)
-    return record if is_event and isinstance(record.get("generation"), int) else None
 
 
 def is_leader(record: Record, published: object) -> bool:

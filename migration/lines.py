@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+import contextlib
+import json
 import os
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
-from migration.untrusted import directory, open_file
+from migration.untrusted import RefusedError, VanishedError, directory, open_file
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterable, Iterator
     from pathlib import Path
+
+    from evo.runlog import Record
 
 MAX_LINE_BYTES = 1 << 20
 
@@ -35,3 +39,30 @@ def read_lines(path: Path) -> Iterator[tuple[int, bytes]]:
 def is_torn(line: bytes) -> bool:
     """Say whether a line is the last one of its file, and its writer is still at it or was killed."""
     return not line.endswith(b"\n") and len(line) < MAX_LINE_BYTES
+
+
+def whole_lines(path: Path) -> Iterator[bytes]:
+    """Yield the lines that are there whole; none where no log can be read."""
+    with contextlib.suppress(RefusedError, VanishedError):
+        yield from (line for _, line in read_lines(path) if not is_torn(line))
+
+
+def parse_records(lines: Iterable[bytes]) -> tuple[list[Record], int]:
+    """Return the records among lines, those with a kind and a generation; and how many lines are none."""
+    records, n_unreadable = [], 0
+    for line in lines:
+        record = _record(line)
+        if record is None:
+            n_unreadable += 1
+        else:
+            records.append(record)
+    return records, n_unreadable
+
+
+def _record(line: bytes) -> Record | None:
+    try:
+        record: Any = json.loads(line)
+    except (ValueError, RecursionError):
+        return None
+    is_event = isinstance(record, dict) and isinstance(record.get("kind"), str)
+    return record if is_event and isinstance(record.get("generation"), int) else None

@@ -14,9 +14,14 @@ SHORT_FLAGS = {"population": "-p", "generations": "-g"}
 Command = Any
 
 
+def json_option(command: Command) -> Command:
+    """Add the option of every command that tells something."""
+    return click.option("--json", "is_json", is_flag=True, help="Print JSON instead of text.")(command)
+
+
 def shared_options(command: Command) -> Command:
     """Add the two options that mean the same everywhere."""
-    command = click.option("--json", "is_json", is_flag=True, help="Print JSON instead of text.")(command)
+    command = json_option(command)
     return click.option(
         "--migration-dir",
         "root",

@@ -13,19 +13,19 @@ from typing import TYPE_CHECKING
 import click
 import numpy as np
 
-from evo import arrayfile, atomic, runlog
-from evo.errors import AtollError, ConfigError
+from evo import atomic, runlog
+from evo.errors import AtollError
 from evo.paths import SharedPaths
 from evo.tasks.creatures import course
 from evo.tasks.creatures.audit import examine
-from evo.tasks.creatures.options import CreatureOptions
 from evo.tasks.creatures.recording import record
-from evo.tasks.creatures.task import Creatures
 from scripts.bench.machine import describe
 from scripts.report import contact_sheet
+from scripts.report.champion import creatures_of, read
 
 if TYPE_CHECKING:
     from evo.genome import Floats
+    from evo.tasks.creatures.task import Creatures
 
 
 @click.command()
@@ -40,7 +40,7 @@ def main(shared: Path, pictures: Path | None, out: Path) -> None:
     for name in (home.name for home in homes):
         try:
             creatures, genome, fitness = load(SharedPaths(shared).island(name).champion)
-        except (AtollError, OSError) as error:
+        except AtollError as error:
             raise click.ClickException(f"{name} has no champion of creatures to audit: {error}") from error
         audit = examine(creatures, genome)
         rows.append({"island": name, "fitness": fitness, **asdict(audit), "is_sound": audit.is_sound})
@@ -66,16 +66,10 @@ def load(path: Path) -> tuple[Creatures, Floats, float]:
     Raises:
         ConfigError: It is a champion of another task, or of another version's bodies.
         DamagedFileError: The file is no champion, or damaged.
-        OSError: It cannot be read.
+        StorageError: It cannot be read.
     """
-    arrays, metadata = arrayfile.decode(path.read_bytes())
-    task = metadata["task"]
-    if task["name"] != "creatures":
-        raise ConfigError(f"expected a champion of creatures, got one of {task['name']}")
-    creatures = Creatures(CreatureOptions(**task["options"]))
-    if task["genome_sha256"] != creatures.spec.sha256:
-        raise ConfigError("its genome is laid out for another version")
-    return creatures, arrays["genes"][0], metadata["fitness"]
+    champion = read(path)
+    return creatures_of(champion), champion.genome, champion.fitness
 
 
 if __name__ == "__main__":

@@ -16,6 +16,7 @@ if TYPE_CHECKING:
 
     from rich.table import Table
 
+    from evo.paths import SharedPaths
     from migration.origins import Shares
     from migration.status import IslandStatus
 
@@ -47,13 +48,13 @@ def cells(row: IslandStatus) -> tuple[str, ...]:
         row.name,
         row.condition,
         generation,
-        _number(row.best),
-        _number(row.median),
+        number(row.best),
+        number(row.median),
         UNKNOWN if row.origins is None else f"{row.origins:.2f}",
         str(row.exports),
         str(row.imports),
         str(row.refused),
-        _number(row.rate_per_s),
+        number(row.rate_per_s),
         UNKNOWN if row.threads is None else str(row.threads),
         UNKNOWN if row.memory_mb is None else f"{row.memory_mb:.0f}",
     )
@@ -143,6 +144,19 @@ def together(ancestry: Shares) -> str:
     return f"genes of {n} ancestor{'s' * (n > 1)}, as diverse as {effective:.2f} equal ones; {share:.0%} of {name}"
 
 
+def show_all(rows: Sequence[IslandStatus], shared: SharedPaths, *, with_champions: bool) -> None:
+    """Print the table, or how to get one."""
+    if not rows:
+        click.echo(
+            f"no islands in {shared.root} yet; start one: python cli.py evolve island-01 --migration-dir {shared.root}"
+        )
+        return
+    show(rows)
+    click.echo(origins(rows), nl=any(row.ancestry for row in rows))
+    if with_champions:
+        click.echo(champions(rows))
+
+
 def champions(rows: Sequence[IslandStatus]) -> str:
     """Return where each island's champion is, best first."""
     found = [row for row in rows if row.champion_path and row.champion is not None]
@@ -150,5 +164,6 @@ def champions(rows: Sequence[IslandStatus]) -> str:
     return "\n".join(f"champion of {row.name}: {row.champion:.6g}  {row.champion_path}" for row in found)
 
 
-def _number(value: float | None) -> str:
-    return UNKNOWN if value is None else f"{value:.4g}"
+def number(value: float | None, *, digits: int = 4) -> str:
+    """Return a number as a cell shows it."""
+    return UNKNOWN if value is None else f"{value:.{digits}g}"

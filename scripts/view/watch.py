@@ -11,6 +11,7 @@ import psutil
 
 from migration import status
 from scripts.view import table
+from scripts.view.board import Board
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -20,32 +21,46 @@ if TYPE_CHECKING:
 
 INTERVAL_S = 1.0
 PLAIN_INTERVAL_S = 5.0
+MAX_SHARE = 0.015
+"""Part of a core that watching may take."""
 
 
 def watch(shared: SharedPaths, *, pids: Sequence[int], is_json: bool) -> None:
     """Show the table until interrupted, or with `pids` until the last of these processes has ended.
 
-    On a terminal it is drawn anew, in a pipe it is a short line now and then, and as JSON one object a look.
+    On a terminal it is drawn anew, with what migrates below; in a pipe it is shown once, or with `pids` as a short line
+    now and then; as JSON it is one object a look.
     """
     observer = status.BeatWatch(shared, clock=time.monotonic)
 
     def is_over() -> bool:
         return bool(pids) and not any(map(_lives, pids))
 
-    show = _watch_live if sys.stdout.isatty() else _watch_plain
-    show = _watch_json if is_json else show
-    show(observer.look, is_over)
+    if is_json:
+        _watch_json(observer.look, is_over)
+    elif sys.stdout.isatty():
+        _watch_live(observer.look, is_over, Board(shared))
+    elif pids:
+        _watch_plain(observer.look, is_over)
+    else:
+        table.show_all(observer.look(), shared, with_champions=False)
 
 
-def _watch_live(look: Callable[[], list[IslandStatus]], is_over: Callable[[], bool]) -> None:
+def pause_s(cost_s: float) -> float:
+    """Return how long to rest after a look that took the processor so long: a watcher must not slow what it watches."""
+    return max(INTERVAL_S, cost_s / MAX_SHARE)
+
+
+def _watch_live(look: Callable[[], list[IslandStatus]], is_over: Callable[[], bool], board: Board) -> None:
     from rich.console import Console  # noqa: PLC0415 - slow to load, and useless in a pipe
     from rich.live import Live  # noqa: PLC0415
 
-    console = Console()
-    with Live(console=console, auto_refresh=False, transient=True) as live:
+    console = Console(highlight=False)
+    with Live(console=console, auto_refresh=False, transient=True, vertical_overflow="crop") as live:
         while not is_over():
-            live.update(table.as_rich(look(), width=console.width), refresh=True)
-            time.sleep(INTERVAL_S)
+            before_s = time.process_time()
+            live.update(board.draw(look(), width=console.width, height=console.height - 1), refresh=True)
+            time.sleep(pause_s(time.process_time() - before_s))
 
 
 def _watch_plain(look: Callable[[], list[IslandStatus]], is_over: Callable[[], bool]) -> None:

@@ -116,3 +116,15 @@ def test_the_last_line_is_found_however_long_it_is(tmp_path, width):
     for generation in range(3):
         runlog.append(path, {"kind": "generation", "generation": generation, "filling": "x" * width})
     assert runlog.read_last(path)["generation"]["generation"] == 2
+
+
+@given(st.lists(st.tuples(st.sampled_from(["start", "generation", "published"]), st.integers(0, 9)), max_size=20))
+def test_the_last_of_each_kind_is_what_reading_everything_forwards_would_find(tmp_path_factory, kinds):
+    path = tmp_path_factory.mktemp("log") / "log.jsonl"
+    expected = {}
+    for kind, generation in kinds:
+        record = {"kind": kind, "generation": generation, "settings": {"kind": "generation"} if generation % 2 else {}}
+        runlog.append(path, record)
+        expected = {kind: record} if kind == "start" else {**expected, kind: record}
+    assert runlog.read_last(path) == expected
+    assert [record["kind"] for record in runlog.read_tail(path)] == [kind for kind, _ in kinds]

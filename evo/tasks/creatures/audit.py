@@ -14,6 +14,7 @@ import numpy as np
 from evo.rng import stream
 from evo.tasks.creatures import course
 from evo.tasks.creatures.fitness import score
+from evo.tasks.creatures.options import TICKS_PER_S
 from evo.tasks.creatures.world import FIRST, SECOND, TOUCH_M
 
 if TYPE_CHECKING:
@@ -43,6 +44,8 @@ class Audit:
         trained_pellets: Mean number of pellets it collects on the first.
         unseen_pellets: The same on the others; the number to quote.
         travel_m: Mean distance over ground between birth and death, in metres, unseen courses.
+        speed_m_s: How fast it walks, in m/s, unseen courses: the way of the centre of mass over ground, measured from
+            one second to the next, so that swaying on the spot is no walking.
         max_stretch: Greatest length of a muscle there, as a multiple of the longest muscle of the body at rest: a short
             muscle between two nodes that are born close together says nothing about a whip.
         max_node_m_s: Greatest speed of a node there, in m/s.
@@ -56,6 +59,7 @@ class Audit:
     trained_pellets: float
     unseen_pellets: float
     travel_m: float
+    speed_m_s: float
     max_stretch: float
     max_node_m_s: float
     airborne_share: float
@@ -74,46 +78,88 @@ class Audit:
 
 def examine(creatures: Creatures, genome: Floats) -> Audit:
     """Audit one genome [D]; it takes as long as the evaluation of some twenty."""
+    return examine_all(creatures, genome[None])[0]
+
+
+def examine_all(creatures: Creatures, genes: Floats) -> list[Audit]:
+    """Audit P genomes [P, D] side by side; each comes out as it would alone."""
     courses = range(course.UNSEEN, course.UNSEEN + UNSEEN_COURSES)
-    watch = _Watch()
-    trained = creatures.live(genome[None])
-    unseen = creatures.live(genome[None], pellets=course.lay(courses, creatures.pellets.shape[1]), observe=watch)
-    trained_fitness = float(score(trained)[0])
-    nudged_fitness = float(creatures.evaluate(_nudge(creatures, genome), 0).mean())
-    return Audit(
-        trained_fitness=trained_fitness,
-        unseen_fitness=float(score(unseen)[0]),
-        trained_pellets=float(trained.collected.mean()),
-        unseen_pellets=float(unseen.collected.mean()),
-        travel_m=float(unseen.travel_m.mean()),
-        max_stretch=watch.max_stretch,
-        max_node_m_s=watch.max_node_m_s,
-        airborne_share=watch.airborne / watch.looks,
-        retained_share=nudged_fitness / trained_fitness if trained_fitness > 0 else 0.0,
-    )
+    watch = _Watch(steps_per_s=TICKS_PER_S * creatures.world.steps_per_tick)
+    trained = creatures.live(genes)
+    unseen = creatures.live(genes, pellets=course.lay(courses, creatures.pellets.shape[1]), observe=watch)
+    trained_fitness, unseen_fitness = score(trained), score(unseen)
+    nudged = np.concatenate([np.empty_like(genes[:0]), *(_nudge(creatures, genome) for genome in genes)])
+    nudged_fitness = creatures.evaluate(nudged, 0).reshape(-1, NUDGED).mean(axis=1)
+    stretch, speed, airborne, walked = (of_lives.reshape(-1, UNSEEN_COURSES) for of_lives in watch.found())
+    return [
+        Audit(
+            trained_fitness=float(trained_fitness[i]),
+            unseen_fitness=float(unseen_fitness[i]),
+            trained_pellets=float(trained.collected[i].mean()),
+            unseen_pellets=float(unseen.collected[i].mean()),
+            travel_m=float(unseen.travel_m[i].mean()),
+            speed_m_s=float(walked[i].mean()),
+            max_stretch=float(stretch[i].max()),
+            max_node_m_s=float(speed[i].max()),
+            airborne_share=float(airborne[i].mean()),
+            retained_share=float(nudged_fitness[i]) / float(trained_fitness[i]) if trained_fitness[i] > 0 else 0.0,
+        )
+        for i in range(len(genes))
+    ]
 
 
 class _Watch:
-    """An observer of every step of the lives of one creature; it remembers extremes."""
+    """An observer of every step of lives; of each it remembers extremes, looks in the air, and the way walked."""
 
-    def __init__(self) -> None:
-        self.max_stretch = 0.0
-        self.max_node_m_s = 0.0
-        self.airborne = 0
-        self.looks = 0
+    def __init__(self, *, steps_per_s: int) -> None:
+        self._steps_per_s = steps_per_s
+        self._chunks: list[_Watched] = []
 
     def __call__(self, lanes: Lanes, motion: Motion, hunt: Hunt) -> None:  # noqa: ARG002 - see `Observer`
-        position, velocity = motion.position_m.numpy(), motion.velocity_m_s.numpy()
-        there = lanes.reach_m.numpy() > 0
-        joined = lanes.stiffness_n_m.numpy() > 0
+        if not self._chunks or self._chunks[-1].lanes is not lanes:
+            self._chunks.append(_Watched(lanes, steps_per_s=self._steps_per_s))
+        self._chunks[-1].look(motion.position_m.numpy(), motion.velocity_m_s.numpy())
+
+    def found(self) -> Floats:
+        """Return, for each life: top stretch, top node speed in m/s, share in the air, walking speed in m/s; [4, L]."""
+        return np.concatenate([chunk.found() for chunk in self._chunks], axis=1)
+
+
+class _Watched:
+    """What was seen of one chunk of lanes, each [L]."""
+
+    def __init__(self, lanes: Lanes, *, steps_per_s: int) -> None:
+        self.lanes = lanes
+        self._steps_per_s = steps_per_s
+        self._there = lanes.reach_m.numpy() > 0
+        self._joined = lanes.stiffness_n_m.numpy() > 0
+        self._longest = np.max(lanes.rest_m.numpy(), axis=0, where=self._joined, initial=SHORTEST_M)
+        n = self._there.shape[1]
+        self._stretch, self._speed, self._walked_m = (np.zeros(n, np.float32) for _ in range(3))
+        self._airborne = np.zeros(n, np.int64)
+        self._looks = 0
+        self._last_place_m: Floats | None = None
+
+    def look(self, position: Floats, velocity: Floats) -> None:
         length = np.linalg.norm(position[:, SECOND] - position[:, FIRST], axis=0)
-        longest = np.max(lanes.rest_m.numpy(), axis=0, where=joined, initial=SHORTEST_M)
-        touching = there & (position[1] - lanes.radius_m.numpy() < TOUCH_M)
-        self.max_stretch = max(self.max_stretch, float(np.max(length / longest, where=joined, initial=0.0)))
-        speed = np.linalg.norm(velocity, axis=0)
-        self.max_node_m_s = max(self.max_node_m_s, float(np.max(speed, where=there, initial=0.0)))
-        self.airborne += int(np.sum(~touching.any(axis=0)))
-        self.looks += position.shape[-1]
+        stretch = np.max(length / self._longest, axis=0, where=self._joined, initial=0.0)
+        np.maximum(self._stretch, stretch, out=self._stretch)
+        speed = np.max(np.linalg.norm(velocity, axis=0), axis=0, where=self._there, initial=0.0)
+        np.maximum(self._speed, speed, out=self._speed)
+        touching = self._there & (position[1] - self.lanes.radius_m.numpy() < TOUCH_M)
+        self._airborne += ~touching.any(axis=0)
+        if self._looks % self._steps_per_s == 0:
+            place_m = (position[::2] * self.lanes.mass_share.numpy()).sum(axis=1)
+            if self._last_place_m is not None:
+                self._walked_m += np.linalg.norm(place_m - self._last_place_m, axis=0)
+            self._last_place_m = place_m
+        self._looks += 1
+
+    def found(self) -> Floats:
+        """See `_Watch.found`."""
+        seconds = max((self._looks - 1) // self._steps_per_s, 1)
+        found: Floats = np.stack([self._stretch, self._speed, self._airborne / self._looks, self._walked_m / seconds])
+        return found
 
 
 def _nudge(creatures: Creatures, genome: Floats) -> Floats:

@@ -65,6 +65,23 @@ class Summary:
     status: NDArray[np.uint8]
 
 
+@dataclass(frozen=True)
+class Terms:
+    """What the points of each life are made of, float32 [P, C]; their sum, in this order, is its score.
+
+    Attributes:
+        pellets: For those taken.
+        approach: For coming closer to the next one.
+        retreat: For being farther from it in the end than at first; never above 0.
+        travel: For the way from birth to the end.
+    """
+
+    pellets: Floats
+    approach: Floats
+    retreat: Floats
+    travel: Floats
+
+
 def score(summary: Summary) -> Floats:
     """Return the fitness of each creature: the mean over its courses, finite float32 [P]."""
     with np.errstate(invalid="ignore", over="ignore"):  # a failed life may hold any number
@@ -74,12 +91,21 @@ def score(summary: Summary) -> Floats:
     return total * np.float32(1 / lives.shape[1])
 
 
-def _score_lives(summary: Summary) -> Floats:
+def terms(summary: Summary) -> Terms:
+    """Return what each life's points are made of."""
     first_gap_m = np.maximum(summary.first_gap_m, np.float32(NO_GAP_M))
     approach: Floats = ((first_gap_m - summary.best_gap_m) / first_gap_m).clip(0, 1)
     retreat: Floats = (summary.last_gap_m - summary.first_gap_m).clip(0, np.float32(MAX_RETREAT_M))
     travel = np.minimum(summary.travel_m, np.float32(MAX_TRAVEL_M))
-    points = summary.collected * np.float32(APPROACH + COLLECT) + approach * np.float32(APPROACH)
-    points -= retreat * np.float32(RETREAT)
-    points += travel * np.float32(TRAVEL)
+    return Terms(
+        pellets=summary.collected * np.float32(APPROACH + COLLECT),
+        approach=approach * np.float32(APPROACH),
+        retreat=retreat * np.float32(-RETREAT),
+        travel=travel * np.float32(TRAVEL),
+    )
+
+
+def _score_lives(summary: Summary) -> Floats:
+    parts = terms(summary)
+    points: Floats = add_in_order([parts.pellets, parts.approach, parts.retreat, parts.travel])
     return points

@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from dataclasses import dataclass, fields
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from evo.tasks.creatures import course
-from evo.tasks.creatures.fitness import score
+from evo.tasks.creatures.fitness import Summary, score
 from evo.tasks.creatures.world import PAIRS
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from numpy.typing import NDArray
+
     from evo.genome import Floats, Indices
     from evo.tasks.creatures.reference import Hunt, Lanes, Motion
     from evo.tasks.creatures.task import Creatures
@@ -52,36 +56,73 @@ class Recording:
 
 def record(creatures: Creatures, genome: Floats, *, course_number: int) -> Recording:
     """Live one genome's [D] life on one course, and keep every physics step."""
+    return record_all(creatures, genome[None], course_numbers=[course_number])[0][0]
+
+
+def record_all(creatures: Creatures, genes: Floats, *, course_numbers: Sequence[int]) -> list[list[Recording]]:
+    """Record the lives of P genomes [P, D] on C courses side by side; of each genome, its lives in the courses' order.
+
+    That takes hardly longer than one life, and each life is the one that it would be alone.
+    """
     film = _Film()
-    pellets = course.lay(range(course_number, course_number + 1), creatures.pellets.shape[1])
-    summary = creatures.live(genome[None], pellets=pellets, observe=film)
-    lanes = film.lanes
-    is_node = lanes.reach_m[:, 0].numpy() > 0
-    is_muscle = lanes.stiffness_n_m[:, 0].numpy() > 0
+    needed = creatures.pellets.shape[1]
+    pellets = np.concatenate([course.lay(range(number, number + 1), needed) for number in course_numbers])
+    summary = creatures.live(genes, pellets=pellets, observe=film)
+    lives = [
+        (reel, lane) for reel in film.reels for lane in range(len(reel.collected[0]))
+    ]  # creature by creature, course by course
+    n = len(course_numbers)
+    return [
+        [
+            _recording(*lives[p * n + c], creatures=creatures, pellets_m=pellets[c], life=_life(summary, p, c))
+            for c in range(n)
+        ]
+        for p in range(len(genes))
+    ]
+
+
+def _life(summary: Summary, creature: int, on_course: int) -> Summary:
+    def only(of_lives: NDArray[Any]) -> NDArray[Any]:
+        return of_lives[creature : creature + 1, on_course : on_course + 1]
+
+    return Summary(**{field.name: only(getattr(summary, field.name)) for field in fields(Summary)})
+
+
+def _recording(reel: _Reel, lane: int, *, creatures: Creatures, pellets_m: Floats, life: Summary) -> Recording:
+    lanes = reel.lanes
+    is_node = lanes.reach_m[:, lane].numpy() > 0
+    is_muscle = lanes.stiffness_n_m[:, lane].numpy() > 0
     place = np.cumsum(is_node) - 1
     return Recording(
         frame_s=creatures.world.dt_s,
-        position_m=np.stack(film.position_m)[:, :, is_node],
-        radius_m=lanes.radius_m[is_node, 0].numpy(),
+        position_m=np.stack([frame[..., lane] for frame in reel.position_m])[:, :, is_node],
+        radius_m=lanes.radius_m[is_node, lane].numpy(),
         muscles=place[np.array(PAIRS)[is_muscle]],
-        rest_m=lanes.rest_m[is_muscle, 0].numpy(),
-        mass_share=lanes.mass_share[is_node, 0].numpy(),
-        collected=np.array(film.collected),
-        pellets_m=pellets[0],
-        fitness=float(score(summary)[0]),
+        rest_m=lanes.rest_m[is_muscle, lane].numpy(),
+        mass_share=lanes.mass_share[is_node, lane].numpy(),
+        collected=np.array([frame[lane] for frame in reel.collected]),
+        pellets_m=pellets_m,
+        fitness=float(score(life)[0]),
     )
 
 
-class _Film:
-    """An observer of every step of one life."""
+@dataclass(frozen=True)
+class _Reel:
+    """Every step of one chunk of lanes: positions [3, 8, L] and pellets taken [L]."""
 
     lanes: Lanes
+    position_m: list[Floats]
+    collected: list[Indices]
+
+
+class _Film:
+    """An observer of every step; a new chunk of lanes begins a new reel."""
 
     def __init__(self) -> None:
-        self.position_m: list[Floats] = []
-        self.collected: list[int] = []
+        self.reels: list[_Reel] = []
 
     def __call__(self, lanes: Lanes, motion: Motion, hunt: Hunt) -> None:
-        self.lanes = lanes
-        self.position_m.append(motion.position_m[..., 0].numpy())
-        self.collected.append(int(hunt.collected[0]))
+        if not self.reels or self.reels[-1].lanes is not lanes:
+            self.reels.append(_Reel(lanes, [], []))
+        self.reels[-1].position_m.append(motion.position_m.numpy())
+        self.reels[-1].collected.append(hunt.collected.numpy())

@@ -18,6 +18,17 @@ def test_an_audit_is_deterministic_and_agrees_with_the_evaluation(creatures, gen
     assert 0 <= found.airborne_share < 1
 
 
+def test_genomes_are_audited_side_by_side_as_they_are_alone(creatures, genes):
+    some = genes[np.flatnonzero(body.decode(genes, creatures.spec).viable)[:3]]
+    assert audit.examine_all(creatures, some) == [audit.examine(creatures, genome) for genome in some]
+
+
+def test_a_walk_is_no_shorter_than_the_way_from_its_first_to_its_last_second(creatures, genes):
+    genome = genes[np.flatnonzero(body.decode(genes, creatures.spec).viable)[0]]
+    found = audit.examine(creatures, genome)
+    assert 0.5 * found.travel_m / 3 < found.speed_m_s < found.max_node_m_s
+
+
 def test_nudged_genomes_are_neighbours_within_bounds(creatures, corners):
     for genome in corners[:3]:
         nudged = audit._nudge(creatures, genome)
@@ -45,7 +56,7 @@ def test_a_resting_body_neither_stretches_nor_flies(creatures, genes):
     ],
 )
 def test_a_champion_is_sound_up_to_each_limit(name, worst_allowed, too_much):
-    walk = audit.Audit(400.0, 350.0, 4.0, 3.0, 7.0, 1.4, 17.0, 0.05, 0.95)
+    walk = audit.Audit(400.0, 350.0, 4.0, 3.0, 7.0, 1.9, 1.4, 17.0, 0.05, 0.95)
     assert walk.is_sound
     assert replace(walk, **{name: worst_allowed}).is_sound
     assert not replace(walk, **{name: too_much}).is_sound

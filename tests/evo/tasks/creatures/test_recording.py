@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from evo.tasks.creatures import body, course, recording
+from evo.tasks.creatures import body, course, recording, reference
 from evo.tasks.creatures.fitness import score
 from evo.tasks.creatures.world import FIRST, SECOND
 
@@ -41,3 +41,16 @@ def test_pellets_taken_only_grow_in_number(creatures, genes):
     film = recording.record(creatures, viable(creatures, genes), course_number=0)
     assert np.all(np.diff(film.collected) >= 0)
     assert film.pellets_m.shape == (creatures.pellets.shape[1], 2)
+
+
+def test_lives_recorded_side_by_side_are_those_recorded_alone(creatures, genes, monkeypatch):
+    monkeypatch.setattr(reference, "CHUNK_LANES", 3)  # a life must be found in whatever chunk it was lived
+    some = genes[np.flatnonzero(body.decode(genes, creatures.spec).viable)[:2]]
+    films = recording.record_all(creatures, some, course_numbers=[1, course.UNSEEN])
+    for genome, (trained, unseen) in zip(some, films, strict=True):
+        for film, number in ((trained, 1), (unseen, course.UNSEEN)):
+            alone = recording.record(creatures, genome, course_number=number)
+            assert film.fitness == alone.fitness
+            assert film.position_m.tobytes() == alone.position_m.tobytes()
+            np.testing.assert_array_equal(film.collected, alone.collected)
+            np.testing.assert_array_equal(film.pellets_m, alone.pellets_m)

@@ -1,0 +1,212 @@
+"""A walk as an animated picture for a slide, drawn with Pillow: a camera that follows, ground in squares of a metre."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from evo.tasks.creatures.world import PELLET_M
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from PIL.Image import Image
+    from PIL.ImageDraw import ImageDraw
+
+    from evo.tasks.creatures.recording import Recording
+
+Colour = tuple[int, int, int]
+Places = NDArray[np.floating[Any]]
+
+FRAMES_PER_S = 20
+MAX_S = 8.0
+SIZE = (480, 300)
+SHARPER = 2
+"""Drawn so much larger, then made smaller: Pillow has no smooth edges of its own."""
+FOCAL = 1.9
+"""Distance of the picture's plane in half heights of the picture."""
+SKY, GROUND, GRID = (207, 228, 238), (236, 227, 203), (203, 189, 149)
+NODE, PELLET, TAKEN = (70, 82, 95), (242, 183, 5), (141, 154, 163)
+SHADOW = (198, 191, 171)
+SHORT, REST, LONG = (230, 97, 0), (185, 180, 168), (47, 111, 208)
+FULL_STRAIN = 0.35
+LIGHTS = (0.72, 0.9, 1.08, 1.3)
+"""How bright a ball is, from its edge to where the light falls on it."""
+MUSCLE_M = 0.045
+GRID_M = 14
+NEAREST_M = 0.5
+
+
+@dataclass(frozen=True)
+class _Camera:
+    """Looks down a little at a place; `across`, `up` and `ahead` are its axes."""
+
+    eye_m: Places
+    across: Places
+    up: Places
+    ahead: Places
+
+    def project(self, place_m: Places) -> tuple[Places, Places]:
+        """Return where places [..., 3] are in the picture, in its pixels, and how many pixels a metre has there."""
+        seen = place_m - self.eye_m
+        depth = np.maximum(seen @ self.ahead, NEAREST_M)
+        scale = FOCAL * SIZE[1] * SHARPER / 2 / depth
+        x = SIZE[0] * SHARPER / 2 + (seen @ self.across) * scale
+        y = SIZE[1] * SHARPER / 2 - (seen @ self.up) * scale
+        return np.stack([x, y], axis=-1), scale
+
+
+def write(recording: Recording, path: Path) -> None:
+    """Write the walk, or its first eight seconds, as a GIF.
+
+    Raises:
+        OSError: It cannot be written.
+    """
+    from PIL import Image  # noqa: PLC0415 - for pictures only
+
+    palette = Image.new("P", (1, 1))
+    palette.putpalette([channel for colour in _palette() for channel in colour])
+    first, *rest = [
+        _picture(recording, frame).quantize(palette=palette, dither=Image.Dither.NONE) for frame in frames_of(recording)
+    ]
+    first.save(path, "GIF", save_all=True, append_images=rest, duration=1000 // FRAMES_PER_S, loop=0)
+
+
+def _palette() -> list[Colour]:
+    """Return the colours that things have, and what lies between them and the ground, for smooth edges."""
+    balls = [_lit(colour, light) for colour in (NODE, PELLET, TAKEN) for light in LIGHTS]
+    rods = [_colour(strain) for strain in np.linspace(-FULL_STRAIN, FULL_STRAIN, 17)]
+    edges = [_mixed(colour, GROUND, share) for colour in (*balls[1::4], *rods[::4], GRID) for share in (0.35, 0.7)]
+    return [SKY, GROUND, GRID, SHADOW, *balls, *rods, *edges]
+
+
+def frames_of(recording: Recording) -> list[int]:
+    """Return the steps that are drawn, every one as it was simulated."""
+    every = max(round(1 / (recording.frame_s * FRAMES_PER_S)), 1)
+    n = min(len(recording.position_m), round(MAX_S / recording.frame_s))
+    return list(range(min(every, n) - 1, n, every))
+
+
+def _picture(recording: Recording, frame: int) -> Image:
+    from PIL import Image, ImageDraw  # noqa: PLC0415
+
+    image = Image.new("RGB", (SIZE[0] * SHARPER, SIZE[1] * SHARPER), SKY)
+    draw = ImageDraw.Draw(image)
+    anchor = _anchor(recording, frame)
+    camera = _camera(recording, anchor)
+    _draw_ground(draw, camera, anchor)
+    things: list[_Ball | _Rod] = [*_pellets(recording, frame), *_muscles(recording, frame), *_nodes(recording, frame)]
+    depth = [-float((thing.middle_m - camera.eye_m) @ camera.ahead) for thing in things]
+    _draw_shadows(draw, camera, recording, frame)
+    for i in np.argsort(depth, kind="stable"):  # the farthest first
+        things[i].draw(draw, camera)
+    return image.resize(SIZE, Image.Resampling.LANCZOS)
+
+
+def _camera(recording: Recording, anchor_m: Places) -> _Camera:
+    spread = recording.position_m - recording.centre_m[:, :, None]
+    far_m = 3.0 * float(np.linalg.norm(spread, axis=1).max() + recording.radius_m.max()) + 1.0
+    back = np.array([0.45, 0.36, 0.82])
+    ahead = -back / np.linalg.norm(back)
+    across = np.cross(ahead, [0.0, 1.0, 0.0])
+    across /= np.linalg.norm(across)
+    return _Camera(anchor_m - far_m * ahead, across, np.cross(across, ahead), ahead)
+
+
+def _anchor(recording: Recording, frame: int) -> Places:
+    """Return the centre of mass, averaged over a second, so that the camera does not shake."""
+    reach = round(0.5 / recording.frame_s)
+    near = recording.centre_m[max(frame - reach, 0) : frame + reach + 1].mean(axis=0)
+    return np.array([near[0], recording.centre_m[:, 1].mean(), near[2]])
+
+
+def _draw_ground(draw: ImageDraw, camera: _Camera, anchor_m: Places) -> None:
+    horizon = round(SIZE[1] * SHARPER / 2 - camera.up[1] ** -1 * camera.ahead[1] * -FOCAL * SIZE[1] * SHARPER / 2)
+    draw.rectangle((0, max(horizon, 0), SIZE[0] * SHARPER, SIZE[1] * SHARPER), fill=GROUND)
+    x, z = (np.floor(anchor_m[axis]) for axis in (0, 2))
+    for i in range(-GRID_M, GRID_M + 1):
+        steps = np.arange(-GRID_M, GRID_M + 1.0)
+        for line in (
+            np.stack([np.full_like(steps, x + i), 0 * steps, z + steps], axis=1),
+            np.stack([x + steps, 0 * steps, np.full_like(steps, z + i)], axis=1),
+        ):
+            ahead = (line - camera.eye_m) @ camera.ahead > NEAREST_M
+            place, _ = camera.project(line[ahead])
+            if len(place) > 1:
+                draw.line([tuple(point) for point in place.tolist()], fill=GRID, width=SHARPER)
+
+
+def _draw_shadows(draw: ImageDraw, camera: _Camera, recording: Recording, frame: int) -> None:
+    for x, y, z, radius_m in zip(*recording.position_m[frame], recording.radius_m, strict=True):
+        place, scale = camera.project(np.array([x, 0.0, z]))
+        size = radius_m * float(scale) / (1 + 0.4 * max(float(y - radius_m), 0.0))
+        flat = size * abs(float(camera.ahead[1]))
+        draw.ellipse((place[0] - size, place[1] - flat, place[0] + size, place[1] + flat), fill=SHADOW)
+
+
+@dataclass(frozen=True)
+class _Ball:
+    middle_m: Places
+    radius_m: float
+    colour: Colour
+
+    def draw(self, draw: ImageDraw, camera: _Camera) -> None:
+        place, scale = camera.project(self.middle_m)
+        size = self.radius_m * float(scale)
+        for share, light in zip((1.0, 0.88, 0.62, 0.3), LIGHTS, strict=True):
+            x, y = place + np.array([-0.3, -0.38]) * size * (1 - share)
+            box = (x - share * size, y - share * size, x + share * size, y + share * size)
+            draw.ellipse(box, fill=_lit(self.colour, light))
+
+
+@dataclass(frozen=True)
+class _Rod:
+    ends_m: Places
+    colour: Colour
+
+    @property
+    def middle_m(self) -> Places:
+        middle: Places = self.ends_m.mean(axis=0)
+        return middle
+
+    def draw(self, draw: ImageDraw, camera: _Camera) -> None:
+        place, scale = camera.project(self.ends_m)
+        width = max(round(2 * MUSCLE_M * float(scale.mean())), 1)
+        draw.line([tuple(point) for point in place.tolist()], fill=self.colour, width=width)
+
+
+def _nodes(recording: Recording, frame: int) -> list[_Ball]:
+    places = recording.position_m[frame].T
+    return [_Ball(place, float(radius), NODE) for place, radius in zip(places, recording.radius_m, strict=True)]
+
+
+def _muscles(recording: Recording, frame: int) -> list[_Rod]:
+    ends = recording.position_m[frame].T[recording.muscles]
+    strain = np.linalg.norm(ends[:, 1] - ends[:, 0], axis=1) / recording.rest_m - 1
+    return [_Rod(pair, _colour(float(value))) for pair, value in zip(ends, strain, strict=True)]
+
+
+def _pellets(recording: Recording, frame: int) -> list[_Ball]:
+    taken = int(recording.collected[frame])
+    shown = recording.pellets_m[: taken + 1]
+    return [
+        _Ball(np.array([x, PELLET_M, z]), PELLET_M * (0.6 if k < taken else 1.0), TAKEN if k < taken else PELLET)
+        for k, (x, z) in enumerate(shown)
+    ]
+
+
+def _colour(strain: float) -> Colour:
+    return _mixed(REST, SHORT if strain < 0 else LONG, min(abs(strain) / FULL_STRAIN, 1.0))
+
+
+def _mixed(one: Colour, other: Colour, share: float) -> Colour:
+    red, green, blue = (round(a + (b - a) * share) for a, b in zip(one, other, strict=True))
+    return red, green, blue
+
+
+def _lit(colour: Colour, light: float) -> Colour:
+    red, green, blue = (min(round(light * channel), 255) for channel in colour)
+    return red, green, blue

@@ -1,0 +1,107 @@
+"""A champion's file: whose it is, its genes and where they come from, and the task that it can be tried on again."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from evo import arrayfile, atomic
+from evo.errors import ConfigError, DamagedFileError
+from evo.tasks.creatures.options import CreatureOptions
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+    from pathlib import Path
+
+    from evo.genome import Ancestry, Floats
+    from evo.tasks.creatures.task import Creatures
+
+CREATURES = "creatures"
+MAX_BYTES = 16 << 20
+
+
+@dataclass(frozen=True)
+class Champion:
+    """The best individual that an island has seen.
+
+    Attributes:
+        island: Who found it.
+        generation: When.
+        fitness: What it scored.
+        genome: Its genes, [D].
+        ancestry: For each gene, which island's founders it descends from: an index into `islands`, [D].
+        islands: The names that `ancestry` points into.
+        task: Name, options and genome layout of the problem, as the file says.
+    """
+
+    island: str
+    generation: int
+    fitness: float
+    genome: Floats
+    ancestry: Ancestry
+    islands: tuple[str, ...]
+    task: Mapping[str, Any]
+
+    @property
+    def is_creature(self) -> bool:
+        """Say whether it has a body."""
+        return bool(self.task["name"] == CREATURES)
+
+
+def read(path: Path) -> Champion:
+    """Read a champion's file.
+
+    Raises:
+        DamagedFileError: It is none, or damaged.
+        StorageError: It cannot be read.
+    """
+    with atomic.storage_errors("read the champion"), path.open("rb") as file:
+        data = file.read(MAX_BYTES + 1)
+    try:
+        arrays, metadata = arrayfile.decode(data)
+        return _champion(arrays, metadata)
+    except (DamagedFileError, KeyError, TypeError, ValueError, AttributeError) as error:
+        raise DamagedFileError(f"{path} is no champion that can be read: {error}") from error
+
+
+def creatures_of(champion: Champion) -> Creatures:
+    """Return the task that a creature was found for.
+
+    Raises:
+        ConfigError: It is a champion of another task, or of another version's bodies.
+    """
+    from evo.tasks.creatures.task import Creatures  # noqa: PLC0415 - builds the kernel where there is none
+
+    if not champion.is_creature:
+        raise ConfigError(f"expected a champion of creatures, got one of {champion.task['name']}")
+    try:
+        creatures = Creatures(CreatureOptions(**champion.task["options"]))
+    except TypeError as error:
+        raise ConfigError(f"its task has options that this version does not know: {error}") from error
+    if champion.task["genome_sha256"] != creatures.spec.sha256 or champion.genome.shape != (creatures.spec.size,):
+        raise ConfigError("its genome is laid out for another version")
+    if not creatures.spec.contains(champion.genome):
+        raise ConfigError("a gene is outside its bounds")
+    return creatures
+
+
+def _champion(arrays: arrayfile.Arrays, metadata: dict[str, Any]) -> Champion:
+    if metadata["kind"] != "champion":
+        raise DamagedFileError(f"expected a champion, got {metadata['kind']!r}")
+    genes, painted = arrays["genes"], arrays["ancestry"]
+    islands, task = tuple(map(str, metadata["islands"])), metadata["task"]
+    if genes.dtype != np.float32 or genes.ndim != 2 or len(genes) != 1 or painted.shape != genes.shape:
+        raise DamagedFileError(f"expected one genome and its ancestry, got {genes.shape} and {painted.shape}")
+    if painted.max(initial=0) >= len(islands):
+        raise DamagedFileError("ancestry points outside the table of islands")
+    return Champion(
+        island=str(metadata["island"]),
+        generation=int(metadata["generation"]),
+        fitness=float(metadata["fitness"]),
+        genome=genes[0],
+        ancestry=painted[0],
+        islands=islands,
+        task={**task, "name": str(task["name"]), "options": dict(task["options"])},
+    )

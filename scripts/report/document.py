@@ -1,0 +1,215 @@
+"""All that the page shows, as one JSON document: short lists of numbers, and texts that are only ever texts."""
+
+from __future__ import annotations
+
+from collections import Counter
+from dataclasses import asdict
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from migration import status as states
+from scripts.report import film, words
+from scripts.report.champion import creatures_of
+from scripts.report.history import MAX_NAME
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping, Sequence
+
+    from scripts.report.champion import Champion
+    from scripts.report.history import IslandHistory, Line
+    from scripts.report.walks import Walker
+
+MAX_POINTS = 300
+"""Generations that a curve shows."""
+MAX_SHARES = 80_000
+"""Numbers that the ancestry of all islands may take."""
+MAX_FOUNDERS = 20
+"""Islands whose share in the ancestry is shown by itself; the others are one."""
+MAX_ARRIVALS = 20_000
+OTHERS = "others"
+MAX_TEXT = 200
+
+
+def document(
+    histories: Sequence[IslandHistory],
+    champions: Mapping[str, Champion],
+    walkers: Mapping[str, Walker],
+    *,
+    title: str,
+    made: str,
+    notes: Sequence[str] = (),
+) -> dict[str, Any]:
+    """Return the page's document.
+
+    Args:
+        histories: Every island's story.
+        champions: The champions that could be read, by island.
+        walkers: Those that were simulated again.
+        title: Which archipelago.
+        made: When, in words.
+        notes: What could not be read or shown.
+    """
+    grid = thin([line.generation for history in histories for line in history.lines], at_most=MAX_POINTS)
+    founders = _founders(histories)
+    points = max(MAX_SHARES // max(len(histories) * (len(founders) + 1), 1), 2)
+    sparse = thin(grid, at_most=points)
+    unreadable = [f"{h.n_unreadable} lines of the logs of {h.name} cannot be read" for h in histories if h.n_unreadable]
+    arrivals = _arrivals(histories)
+    if len(arrivals) > MAX_ARRIVALS:
+        unreadable.append(f"of {len(arrivals)} arrivals the last {MAX_ARRIVALS} are shown")
+    names = [history.name for history in histories]
+    different, common = _settings(histories)
+    return {
+        "title": _text(title),
+        "made": made,
+        "notes": [_text(note) for note in (*notes, *unreadable)],
+        "run": _run(histories, champions),
+        "generations": grid,
+        "islands": [_island(h, grid, champions.get(h.name), walkers.get(h.name)) for h in histories],
+        "ancestry": {
+            "generations": sparse,
+            "founders": [*founders, OTHERS],
+            "shares": [_shares(history, sparse, founders) for history in histories],
+        },
+        "givers": sorted({*names, *(arrival[2] for arrival in arrivals)}),
+        "arrivals": arrivals[-MAX_ARRIVALS:],
+        "settings": different,
+        "shared_settings": common,
+    }
+
+
+def thin(numbers: Iterable[int], *, at_most: int) -> list[int]:
+    """Return the distinct numbers, sorted; of too many evenly spread ones, with the first and the last."""
+    distinct = sorted(set(numbers))
+    if len(distinct) <= at_most:
+        return distinct
+    return [distinct[i] for i in np.unique(np.linspace(0, len(distinct) - 1, at_most).round().astype(int))]
+
+
+def _run(histories: Sequence[IslandHistory], champions: Mapping[str, Champion]) -> dict[str, Any]:
+    first = next((history for history in histories if history.settings), None)
+    segments = next((c.task.get("segments") for c in champions.values()), None) or []
+    return {
+        "task": _text(first.settings.get("task", "")) if first else "",
+        "options": _texts(first.options) if first else {},
+        "seed": _text(first.settings.get("seed", "")) if first else "",
+        "run_id": _text(first.run.get("run_id", "")) if first else "",
+        "backend": _text(" ".join(first.run.get(n, "") for n in ("backend", "build"))) if first else "",
+        "segments": [[_text(segment[0]), int(segment[1])] for segment in segments],
+    }
+
+
+def _island(
+    history: IslandHistory, grid: Sequence[int], champion: Champion | None, walker: Walker | None
+) -> dict[str, Any]:
+    row, at = history.status, {line.generation: line for line in history.lines}
+    last = history.lines[-1] if history.lines else None
+    return {
+        "name": history.name,
+        "state": row.condition,
+        "is_alive": row.condition in states.ALIVE,
+        "generation": last.generation if last else None,
+        "target": row.target,
+        "exports": row.exports,
+        "imports": len(history.arrivals),
+        "refusals": {_text(reason): n for reason, n in history.refusals.items()},
+        "curves": {name: _curve(at, grid, name) for name in ("best", "median", "champion", "diversity")},
+        "lives": [asdict(life) for life in history.lives],
+        "champion": None if champion is None else _champion(champion, walker),
+    }
+
+
+def _champion(champion: Champion, walker: Walker | None) -> dict[str, Any]:
+    names, counts = champion.islands, Counter(champion.ancestry.tolist())
+    shown: dict[str, Any] = {
+        "generation": champion.generation,
+        "fitness": _number(champion.fitness),
+        "origins": [name[:MAX_NAME] for name in names],
+        "genes": "".join(chr(ord("0") + origin) if origin < 64 else "~" for origin in champion.ancestry.tolist()),
+        "shares": {names[i][:MAX_NAME]: round(n / champion.ancestry.size, 4) for i, n in counts.most_common()},
+    }
+    if walker is None:
+        return shown
+    creatures = creatures_of(champion)
+    return shown | {
+        "simulated": _number(walker.simulated),
+        "is_confirmed": walker.simulated == champion.fitness,
+        "body": words.describe_body(creatures, champion.genome),
+        "controller": words.describe_controller(creatures, champion.genome),
+        "moves": words.describe_walk(walker.audit),
+        "audit": {
+            **{name: _number(value) for name, value in asdict(walker.audit).items()},
+            "is_sound": walker.audit.is_sound,
+        },
+        "walks": [
+            {
+                "generation": walk.generation,
+                "fitness": _number(walk.fitness),
+                "trained": film.pack(walk.trained),
+                "unseen": film.pack(walk.unseen),
+            }
+            for walk in walker.walks
+        ],
+    }
+
+
+def _curve(at: Mapping[int, Line], grid: Sequence[int], name: str) -> list[float | None]:
+    return [_number(getattr(at[g], name)) if g in at else None for g in grid]
+
+
+def _founders(histories: Sequence[IslandHistory]) -> list[str]:
+    """Return the founders with the largest shares in the end, in order of their names."""
+    total = dict.fromkeys([history.name for history in histories], 0.0)
+    for history in histories:
+        for line in history.lines[-1:]:
+            for name, share in line.shares.items():
+                total[name] = total.get(name, 0.0) + share
+    return sorted(sorted(total, key=lambda name: -total[name])[:MAX_FOUNDERS])
+
+
+def _shares(history: IslandHistory, grid: Sequence[int], founders: Sequence[str]) -> list[list[int | None]]:
+    """Return the share of each founder, and of all others, at each generation, in ten-thousandths."""
+    at = {line.generation: line.shares for line in history.lines}
+    rows = [[round(1e4 * at[g].get(name, 0.0)) if g in at else None for g in grid] for name in founders]
+    others = [
+        max(round(1e4 * (sum(at[g].values()) - sum(at[g].get(name, 0.0) for name in founders))), 0) if g in at else None
+        for g in grid
+    ]
+    return [*rows, others]
+
+
+def _arrivals(histories: Sequence[IslandHistory]) -> list[list[Any]]:
+    """Return a row for each arrival by time: seconds, taker, giver, generations there and here, fitness, has it led."""
+    rows = [
+        [a.unix_s or 0.0, h.name, a.giver, a.giver_generation, a.generation, _number(a.fitness), int(a.has_led)]
+        for h in histories
+        for a in h.arrivals
+    ]
+    return sorted(rows, key=lambda row: row[0])
+
+
+def _settings(histories: Sequence[IslandHistory]) -> tuple[list[dict[str, Any]], list[list[str]]]:
+    """Return the settings in which islands differ, with each island's value, and those that all share."""
+    known = [history for history in histories if history.settings]
+    different, shared = [], []
+    for name in sorted({name for history in known for name in history.settings} - {"task", "seed", "generations"}):
+        values = [_text(history.settings.get(name, "")) if history.settings else "" for history in histories]
+        if len({value for history, value in zip(histories, values, strict=True) if history.settings}) > 1:
+            different.append({"name": _text(name), "values": values})
+        else:
+            shared.append([_text(name), next(value for value in values if value) if any(values) else ""])
+    return different, shared
+
+
+def _number(value: float | None) -> float | None:
+    return None if value is None else float(f"{value:.6g}")
+
+
+def _text(value: object) -> str:
+    text = str(value)
+    return text if len(text) <= MAX_TEXT else text[:MAX_TEXT] + "…"
+
+
+def _texts(values: Mapping[str, Any]) -> dict[str, str]:
+    return {_text(name): _text(value) for name, value in values.items()}

@@ -1,0 +1,175 @@
+"""`show`: a champion in plain words, as pictures, and simulated again."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import asdict
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from evo import atomic
+from evo.config import runs_code
+from evo.errors import ConfigError, ReplayError
+from evo.paths import is_island_name
+from evo.tasks.creatures import course
+from evo.tasks.loader import load_task
+from evo.tasks.task import task_identity
+from migration.ledger import printable
+from scripts.report import champion as champions
+
+if TYPE_CHECKING:
+    from evo.paths import SharedPaths
+    from evo.tasks.creatures.audit import Audit
+    from evo.tasks.creatures.task import Creatures
+    from evo.tasks.task import Task
+    from scripts.report.champion import Champion
+
+
+def show_champion(
+    name: str,
+    shared: SharedPaths,
+    *,
+    is_checking: bool,
+    gif: Path | None,
+    png: Path | None,
+    is_unseen: bool,
+    task: str | None,
+    is_json: bool,
+) -> int:
+    """Tell of a champion; return the exit code.
+
+    Args:
+        name: An island of `shared`, or a champion's file.
+        shared: The archipelago's files.
+        is_checking: Simulate it again first.
+        gif: Where to write its walk as an animation.
+        png: Where to write its walk as a contact sheet.
+        is_unseen: It walks on a course that it was not trained on.
+        task: A task in the user's own file, which only the user can name.
+        is_json: Print JSON instead of text.
+
+    Raises:
+        ConfigError: There is no such champion, or what is asked needs a creature.
+        DamagedFileError: The file is no champion, or damaged.
+        ReplayError: It scores something else than was recorded.
+    """
+    path = find(name, shared)
+    champion = champions.read(path)
+    told: dict[str, Any] = {"champion": str(path), **_basics(champion)}
+    score = simulate_again(champion, task=task) if is_checking else None
+    if champion.is_creature:
+        told |= _creature(champions.creatures_of(champion), champion)
+    if gif or png:
+        told["pictures"] = _draw(champion, gif=gif, png=png, is_unseen=is_unseen)
+    if score is not None:
+        told["simulated"] = score
+    click.echo(json.dumps(told) if is_json else printable_lines(told))
+    if score is not None and score != champion.fitness:
+        raise ReplayError(f"{path} says {champion.fitness!r}, simulated again it scores {score!r}")
+    return 0
+
+
+def find(name: str, shared: SharedPaths) -> Path:
+    """Return the file that a name means: an island's champion, or the file itself.
+
+    Raises:
+        ConfigError: There is none.
+    """
+    if is_island_name(name) and shared.island(name).champion.exists():
+        return shared.island(name).champion
+    if Path(name).is_file():
+        return Path(name)
+    if is_island_name(name) and shared.island(name).home.exists():
+        raise ConfigError(f"island {name} has no champion yet: it comes with the first checkpoint")
+    raise ConfigError(f"there is no champion {printable(name)!r}: name a file, or an island in {shared.root}")
+
+
+def simulate_again(champion: Champion, *, task: str | None) -> float:
+    """Evaluate a champion here and now, for the generation that it was found in.
+
+    Raises:
+        ConfigError: Its task cannot be had here, is another one now, or is a program that nobody named.
+        TaskError: The task fails.
+    """
+    name = champion.task["name"]
+    if runs_code(name) and task is None:
+        raise ConfigError(f"it was found for a program: if you trust it, name it too, as in --task {printable(name)}")
+    if task is not None and not runs_code(name):
+        raise ConfigError("the champion's file names its task: leave out --task")
+    found = _load(task or name, champion)
+    if task_identity(found)["genome_sha256"] != champion.task["genome_sha256"]:
+        raise ConfigError("its genome is laid out for another task, or for another version of it")
+    return float(found.evaluate(champion.genome[None], champion.generation)[0])
+
+
+def _load(name: str, champion: Champion) -> Task:
+    options = champion.task["options"]
+    texts = {key: str(value).lower() if isinstance(value, bool) else str(value) for key, value in options.items()}
+    return load_task(name, texts)
+
+
+def _basics(champion: Champion) -> dict[str, Any]:
+    counts = {name: int((champion.ancestry == i).sum()) for i, name in enumerate(champion.islands)}
+    return {
+        "island": champion.island,
+        "generation": champion.generation,
+        "fitness": champion.fitness,
+        "task": champion.task["name"],
+        "options": dict(champion.task["options"]),
+        "genes": int(champion.genome.size),
+        "ancestry": {name: n / champion.genome.size for name, n in counts.items() if n},
+    }
+
+
+def _creature(creatures: Creatures, champion: Champion) -> dict[str, Any]:
+    from evo.tasks.creatures.audit import examine  # noqa: PLC0415 - PyTorch takes a second to import
+    from scripts.report import words  # noqa: PLC0415
+
+    audit: Audit = examine(creatures, champion.genome)
+    lives = creatures.live(champion.genome[None])
+    return {
+        "body": words.describe_body(creatures, champion.genome),
+        "muscles": words.describe_muscles(creatures, champion.genome),
+        "controller": words.describe_controller(creatures, champion.genome),
+        "terms": [[name, points, why] for name, points, why in words.describe_fitness(lives)],
+        "moves": words.describe_walk(audit),
+        "audit": {**asdict(audit), "is_sound": audit.is_sound},
+    }
+
+
+def _draw(champion: Champion, *, gif: Path | None, png: Path | None, is_unseen: bool) -> list[str]:
+    from evo.tasks.creatures.recording import record  # noqa: PLC0415
+    from scripts.report import animation, contact_sheet  # noqa: PLC0415
+
+    creatures = champions.creatures_of(champion)
+    film = record(creatures, champion.genome, course_number=course.UNSEEN if is_unseen else 0)
+    where = "an unseen course" if is_unseen else "a trained course"
+    with atomic.storage_errors("write the picture"):
+        if gif:
+            animation.write(film, gif)
+        if png:
+            title = f"{champion.island}: {film.fitness:.0f} points, {where}"
+            contact_sheet.draw(film, png, title=title)
+    return [str(path) for path in (gif, png) if path]
+
+
+def printable_lines(told: dict[str, Any]) -> str:
+    """Return what is told as lines for people."""
+    options = " ".join(f"{name}={value}" for name, value in told["options"].items())
+    origins = ", ".join(f"{100 * share:.0f} % from {name}" for name, share in told["ancestry"].items())
+    lines = [
+        f"champion of {told['island']}, found at generation {told['generation']}, fitness {told['fitness']:.6g}",
+        f"task {told['task']} ({options}), {told['genes']} genes: {origins}",
+    ]
+    if "body" in told:
+        lines += [f"body: {told['body']}", f"muscles: {told['muscles']}", f"controller: {told['controller']}"]
+        lines += ["fitness, mean over the courses:"]
+        lines += [f"  {name:9}{points:9.2f}  {why}" for name, points, why in told["terms"]]
+        lines += [f"audit: it {told['moves']}"]
+    if "simulated" in told:
+        is_same = told["simulated"] == told["fitness"]
+        lines += [f"simulated again: {told['simulated']!r}, {'exactly as' if is_same else 'not what was'} recorded"]
+    lines += [f"wrote {path}" for path in told.get("pictures", ())]
+    return "\n".join(map(printable, lines))

@@ -1,0 +1,168 @@
+"""The champions on the move: each simulated again, held against its recorded fitness, audited, and filmed."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from evo.errors import AtollError, PoolMismatchError
+from evo.tasks.creatures import course
+from migration import batch, pool
+from migration.untrusted import RefusedError, VanishedError, generations_in
+from scripts.report import champion as champions
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    from evo.genome import Floats
+    from evo.paths import SharedPaths
+    from evo.tasks.creatures.audit import Audit
+    from evo.tasks.creatures.recording import Recording
+    from evo.tasks.creatures.task import Creatures
+    from scripts.report.champion import Champion
+
+TRAINED = 0
+COURSES = (TRAINED, course.UNSEEN)
+MAX_FILMED = 24
+"""Islands whose champions are filmed: the best ones."""
+EARLIER = 3
+"""Earlier generations that are filmed beside each champion."""
+MAX_STEPS = MAX_FILMED * (1 + EARLIER) * len(COURSES) * 1800
+"""Physics steps that are kept in memory at a time, a minute of each life; of longer lives fewer are filmed."""
+
+
+@dataclass(frozen=True)
+class Walk:
+    """One genome on a course that it was trained on, and on one that it was not.
+
+    Attributes:
+        generation: When it lived.
+        fitness: What its island measured.
+        trained: Its life on course 0.
+        unseen: Its life on the first course that nobody is trained on.
+    """
+
+    generation: int
+    fitness: float
+    trained: Recording
+    unseen: Recording
+
+
+@dataclass(frozen=True)
+class Walker:
+    """A champion that was simulated again.
+
+    Attributes:
+        champion: The champion.
+        simulated: What it scores here and now; equal to its recorded fitness, or something is wrong.
+        audit: How it moves.
+        walks: Itself, and before it the best that its island published earlier; the earliest first.
+    """
+
+    champion: Champion
+    simulated: float
+    audit: Audit
+    walks: tuple[Walk, ...]
+
+
+@dataclass(frozen=True)
+class _Genome:
+    generation: int
+    fitness: float
+    genome: Floats
+
+
+def read_champions(shared: SharedPaths, names: Sequence[str]) -> tuple[dict[str, Champion], list[str]]:
+    """Return the champions of these islands that there are, and what kept others from being read."""
+    found, notes = {}, []
+    for name in names:
+        path = shared.island(name).champion
+        if path.exists():
+            try:
+                found[name] = champions.read(path)
+            except AtollError as error:
+                notes.append(f"the champion of {name}: {error}")
+    return found, notes
+
+
+def film(shared: SharedPaths, found: Mapping[str, Champion]) -> tuple[dict[str, Walker], list[str]]:
+    """Simulate the best champions again.
+
+    Args:
+        shared: The archipelago's files.
+        found: The champions, by island.
+
+    Returns:
+        Walkers by island, and notes on what could not be done.
+    """
+    notes: list[str] = []
+    chosen: dict[str, Champion] = {}
+    creatures: Creatures | None = None
+    for name in sorted(found, key=lambda name: -found[name].fitness):
+        if not found[name].is_creature:
+            continue
+        try:
+            own = champions.creatures_of(found[name])
+        except AtollError as error:
+            notes.append(f"the champion of {name} cannot be simulated: {error}")
+            continue
+        creatures = creatures or own
+        if own.options == creatures.options:
+            chosen[name] = found[name]
+    if creatures is None:
+        return {}, notes
+    return _film(shared, creatures, chosen, notes), notes
+
+
+def _film(
+    shared: SharedPaths, creatures: Creatures, found: Mapping[str, Champion], notes: list[str]
+) -> dict[str, Walker]:
+    from evo.tasks.creatures.audit import examine_all  # noqa: PLC0415 - PyTorch takes a second to import
+    from evo.tasks.creatures.recording import record_all  # noqa: PLC0415
+
+    steps = creatures.steps_per_genome // len(creatures.pellets) * len(COURSES)
+    n_filmed = max(min(MAX_FILMED, MAX_STEPS // (steps * (1 + EARLIER))), 1)
+    names = list(found)[:n_filmed]
+    if len(found) > len(names):
+        notes.append(f"{len(names)} of {len(found)} champions are simulated and shown, the best ones")
+    rows: list[tuple[str, _Genome]] = []
+    for name in names:
+        champion = found[name]
+        rows += [(name, each) for each in _earlier(shared, name, creatures, champion, notes)]
+        rows.append((name, _Genome(champion.generation, champion.fitness, champion.genome)))
+    lives = record_all(creatures, np.stack([each.genome for _, each in rows]), course_numbers=COURSES)
+    walks: dict[str, list[Walk]] = {name: [] for name in names}
+    for (name, each), (trained, unseen) in zip(rows, lives, strict=True):
+        walks[name].append(Walk(each.generation, each.fitness, trained, unseen))
+    audits = examine_all(creatures, np.stack([found[name].genome for name in names]))
+    return {
+        name: Walker(found[name], audit.trained_fitness, audit, tuple(walks[name]))
+        for name, audit in zip(names, audits, strict=True)
+    }
+
+
+def _earlier(
+    shared: SharedPaths, name: str, creatures: Creatures, champion: Champion, notes: list[str]
+) -> list[_Genome]:
+    """Return the best that an island published at a few generations before its champion, as far as they are kept."""
+    found = []
+    try:
+        joined = pool.read(shared)
+        published = [g for g in reversed(generations_in(shared.island(name).outbox)) if g < champion.generation]
+        for generation in _spread(published) if joined else []:
+            path = shared.island(name).publication(generation)
+            run_id = joined.run_id if joined else ""
+            read = batch.read(path, run_id=run_id, spec=creatures.spec, island=name, generation=generation)
+            top = int(np.argmax(read.migrants.fitness))
+            found.append(_Genome(generation, float(read.migrants.fitness[top]), read.migrants.population.genes[top]))
+    except (PoolMismatchError, RefusedError, VanishedError, OSError) as error:
+        notes.append(f"earlier generations of {name} cannot all be shown: {error}")
+    return found
+
+
+def _spread(generations: Sequence[int]) -> list[int]:
+    """Return the first of some generations, and others evenly between it and the end."""
+    places = {round(i * (len(generations) - 1) / EARLIER) for i in range(EARLIER)}
+    return [generations[place] for place in sorted(places)] if generations else []

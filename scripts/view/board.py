@@ -1,0 +1,196 @@
+"""The live board of all islands: a table with a trend of each and what migrates below it, in the space there is."""
+
+from __future__ import annotations
+
+from collections import deque
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from evo import runlog
+from evo.paths import is_island_name
+from scripts.view.table import STYLES, UNKNOWN, number
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping, Sequence
+    from pathlib import Path
+
+    from rich.console import RenderableType
+
+    from evo.paths import SharedPaths
+    from migration.status import IslandStatus
+
+HEADER = ("island", "state", "gen", "best", "trend", "median", "gen/s", "out", "in", "ref", "thr", "MB")
+"""`out` and `in` are the generations of the last export and import, `ref` migrants refused, `thr` threads."""
+WORDS = frozenset({"island", "state", "trend"})
+LEAST_IMPORTANT_FIRST = ("MB", "thr", "ref", "median", "gen/s", "out", "in", "trend")
+GAPS = (2, 1)
+BARS = "▁▂▃▄▅▆▇█"
+TREND_WIDTH = 8
+TREND_LENGTH = 256
+MAX_EVENTS = 60
+DATE = len("2026-11-23 ")
+STAMP = len("2026-11-23 12:00:00")
+FIRST_BYTES = 4096
+"""How much of each migration log is read to begin with."""
+HEAD_AND_FOOT = 2
+LEAST_EVENTS, AMPLE = 4, 16
+"""Lines that events have at least where islands do not fit, on a terminal that is not lower than so many."""
+LOOKS_PER_PAGE = 5
+
+
+def sparkline(values: Sequence[float], *, width: int = TREND_WIDTH) -> str:
+    """Return a row of bars from the lowest to the highest value; the last of each group of values stands for it."""
+    if not values:
+        return ""
+    n = min(len(values), width)
+    picked = [values[(i + 1) * len(values) // n - 1] for i in range(n)]
+    low, high = min(picked), max(picked)
+    steps = (len(BARS) - 1) / (high - low) if high > low else 0.0
+    return "".join(BARS[round((value - low) * steps)] for value in picked)
+
+
+class Trends:
+    """The best of each generation of each island: what was seen, and before that what the end of its log holds."""
+
+    def __init__(self, shared: SharedPaths) -> None:
+        self._shared = shared
+        self._seen: dict[str, deque[tuple[int, float]]] = {}
+
+    def add(self, rows: Iterable[IslandStatus]) -> dict[str, str]:
+        """Take note of a look, and return a trend for each island."""
+        for row in rows:
+            if row.name not in self._seen:
+                self._seen[row.name] = deque(_logged(self._shared.island(row.name).log), maxlen=TREND_LENGTH)
+            seen = self._seen[row.name]
+            while seen and row.generation is not None and seen[-1][0] > row.generation:
+                seen.pop()  # it was killed, and lives these again
+            if row.generation is not None and row.best is not None and (not seen or seen[-1][0] < row.generation):
+                seen.append((row.generation, row.best))
+        return {row.name: sparkline([best for _, best in self._seen[row.name]]) for row in rows}
+
+
+def _logged(log: Path) -> list[tuple[int, float]]:
+    lines = [record for record in runlog.read_tail(log) if record.get("kind") == "generation"]
+    return [
+        (line["generation"], line["best"])
+        for line in lines
+        if isinstance(line.get("generation"), int) and isinstance(line.get("best"), int | float)
+    ]
+
+
+class Events:
+    """The newest lines of all islands' migration logs."""
+
+    def __init__(self, shared: SharedPaths) -> None:
+        self._shared = shared
+        self._places: dict[str, int] = {}
+        self.lines: deque[str] = deque(maxlen=MAX_EVENTS)
+
+    def add(self, names: Iterable[str]) -> None:
+        """Read what was added since the last time."""
+        new = [line for name in names if is_island_name(name) for line in self._read(name)]
+        self.lines.extend(sorted(new, key=lambda line: line[:STAMP]))
+
+    def _read(self, name: str) -> list[str]:
+        try:
+            with self._shared.island(name).migration_log.open("rb") as file:
+                size = file.seek(0, 2)
+                place = self._places.get(name)
+                is_first = place is None
+                start = max(size - FIRST_BYTES, 0) if place is None or place > size else place
+                file.seek(start)
+                data = file.read()
+        except FileNotFoundError:
+            return []
+        whole = data[: data.rfind(b"\n") + 1]
+        self._places[name] = start + len(whole)
+        lines = whole.decode(errors="replace").split("\n")[:-1]
+        return lines[1:] if is_first and start else lines
+
+
+@dataclass
+class Board:
+    """What is drawn, look after look."""
+
+    shared: SharedPaths
+    looks: int = 0
+
+    def __post_init__(self) -> None:
+        self._trends = Trends(self.shared)
+        self._events = Events(self.shared)
+
+    def draw(self, rows: Sequence[IslandStatus], *, width: int, height: int) -> RenderableType:
+        """Return the board for a terminal of that size, from a new look at the islands."""
+        from rich.console import Group  # noqa: PLC0415 - slow to load, and useless in a pipe
+        from rich.text import Text  # noqa: PLC0415
+
+        trends = self._trends.add(rows)
+        self._events.add([row.name for row in rows])
+        is_whole = len(rows) < height  # the foot and the events get what is left
+        room = len(rows) if is_whole else max(height - HEAD_AND_FOOT - (LEAST_EVENTS if height >= AMPLE else 0), 1)
+        pages = -(-len(rows) // room) if rows else 1
+        page = self.looks // LOOKS_PER_PAGE % pages
+        self.looks += 1
+        shown = rows[page * room : (page + 1) * room]
+        lines = [line(row, trends) for row in shown]
+        left = height - HEAD_AND_FOOT - len(lines)
+        events = list(self._events.lines)[-left:] if left > 0 else []
+        foot = [_foot(rows, first=page * room + 1, n=len(shown))] if left >= 0 else []
+        return Group(
+            _grid(lines, width=width),
+            *[Text(text, style="bold", no_wrap=True, overflow="ellipsis") for text in foot],
+            *[Text(event[DATE:], style="dim", no_wrap=True, overflow="ellipsis") for event in events],
+        )
+
+
+def line(row: IslandStatus, trends: Mapping[str, str]) -> tuple[str, ...]:
+    """Return one island's row as texts, in the order of `HEADER`."""
+    generation = UNKNOWN if row.generation is None else f"{row.generation}/{row.target or '?'}"
+    return (
+        row.name,
+        row.condition,
+        generation,
+        number(row.best),
+        trends.get(row.name, ""),
+        number(row.median),
+        number(row.rate_per_s, digits=3),
+        *(UNKNOWN if value is None else str(value) for value in (row.last_export, row.last_import)),
+        str(row.refused),
+        UNKNOWN if row.threads is None else str(row.threads),
+        UNKNOWN if row.memory_mb is None else f"{row.memory_mb:.0f}",
+    )
+
+
+def fitting(lines: Sequence[Sequence[str]], *, width: int) -> tuple[list[int], int]:
+    """Return the columns that fit `width` and the gap between them: first the gap narrows, then columns go."""
+    widths = {i: max(map(len, column)) for i, column in enumerate(zip(*lines, strict=True))}
+    for name in (None, *LEAST_IMPORTANT_FIRST):
+        if name is not None:
+            del widths[HEADER.index(name)]
+        for gap in GAPS:
+            if sum(widths.values()) + gap * (len(widths) - 1) <= width:
+                return list(widths), gap
+    return list(widths), GAPS[-1]
+
+
+def _grid(lines: Sequence[tuple[str, ...]], *, width: int) -> RenderableType:
+    from rich.table import Table  # noqa: PLC0415
+    from rich.text import Text  # noqa: PLC0415
+
+    columns, gap = fitting([HEADER, *lines], width=width)
+    grid = Table(box=None, pad_edge=False, padding=(0, gap, 0, 0), header_style="bold")
+    for i in columns:
+        grid.add_column(HEADER[i], justify="left" if HEADER[i] in WORDS else "right", no_wrap=True)
+    for cells in lines:
+        styles = {"state": STYLES.get(cells[1], "red"), "trend": "cyan"}
+        grid.add_row(*[Text(cells[i], style=styles.get(HEADER[i], "")) for i in columns])
+    return grid
+
+
+def _foot(rows: Sequence[IslandStatus], *, first: int, n: int) -> str:
+    conditions: dict[str, int] = {}
+    for row in rows:
+        conditions[row.condition] = conditions.get(row.condition, 0) + 1
+    told = ", ".join(f"{count} {condition}" for condition, count in sorted(conditions.items()))
+    which = f"islands {first} to {first + n - 1} of {len(rows)}: " if n < len(rows) else ""
+    return f"{which}{told}" if rows else "no islands yet"

@@ -1,0 +1,82 @@
+"""The document is small whatever the run, and says what it leaves out."""
+
+from __future__ import annotations
+
+import json
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from migration.status import IslandStatus
+from scripts.report import document as documents
+from scripts.report.document import document, thin
+from scripts.report.history import Arrival, IslandHistory, Life, Line
+
+
+def status(name: str) -> IslandStatus:
+    nothing = dict.fromkeys(IslandStatus.__dataclass_fields__)
+    counts = {"exports": 0, "imports": 0, "refused": 0, "waiting_for": ()}
+    return IslandStatus(**{**nothing, **counts, "name": name, "condition": "running", "target": 9})
+
+
+def story(name: str, n: int, islands: list[str], **settings: object) -> IslandHistory:
+    share = 1 / len(islands)
+    lines = tuple(Line(g, 1.7e9 + g, g / 7, g / 9, g / 7, 0.123456789, dict.fromkeys(islands, share)) for g in range(n))
+    arrivals = tuple(Arrival(g, 1.7e9 + g, islands[g % len(islands)], g, g / 3, has_led=True) for g in range(0, n, 2))
+    lives = (Life(1, 0, n - 1, 1.7e9, 1.7e9 + n, "running", 0, "host"),)
+    return IslandHistory(status(name), lines, lives, settings, {}, {}, arrivals, {}, 0)
+
+
+def shown(histories, **more):
+    return document(histories, {}, {}, title="t", made="now", **more)
+
+
+@given(st.lists(st.integers(0, 10_000), max_size=700), st.integers(2, 300))
+def test_thinned_numbers_are_some_of_them_with_both_ends(numbers, at_most):
+    kept = thin(numbers, at_most=at_most)
+    assert kept == sorted(set(kept))
+    assert set(kept) <= set(numbers)
+    assert len(kept) <= at_most
+    if numbers:
+        assert {min(numbers), max(numbers)} <= set(kept)
+
+
+def test_a_huge_run_stays_a_small_document():
+    names = [f"island-{i:03}" for i in range(200)]
+    told = shown([story(name, 400, names) for name in names])
+    assert len(json.dumps(told)) < 4e6
+    assert len(told["generations"]) <= documents.MAX_POINTS
+    assert len(told["arrivals"]) == documents.MAX_ARRIVALS
+    assert any("arrivals" in note for note in told["notes"])
+    assert len(told["ancestry"]["founders"]) == documents.MAX_FOUNDERS + 1
+    for rows in told["ancestry"]["shares"][:3]:
+        np.testing.assert_allclose(np.sum(rows, axis=0), 1e4, atol=documents.MAX_FOUNDERS)
+
+
+def test_settings_are_told_where_islands_differ_and_where_not():
+    told = shown([story("a", 2, ["a"], rate=0.1, size=5), story("b", 2, ["a"], rate=0.2, size=5), story("c", 0, ["a"])])
+    assert told["settings"] == [{"name": "rate", "values": ["0.1", "0.2", ""]}]
+    assert told["shared_settings"] == [["size", "5"]]
+
+
+def test_generations_that_an_island_has_not_lived_are_gaps():
+    told = shown([story("a", 5, ["a"]), story("b", 2, ["a"])])
+    assert told["generations"] == [0, 1, 2, 3, 4]
+    assert told["islands"][1]["curves"]["best"][2:] == [None, None, None]
+    assert told["islands"][1]["generation"] == 1
+    assert told["ancestry"]["shares"][1][0][2:] == [None, None, None]
+
+
+def test_arrivals_are_in_order_of_time():
+    told = shown([story("a", 9, ["a", "b"]), story("b", 9, ["a", "b"])])
+    times = [arrival[0] for arrival in told["arrivals"]]
+    assert times == sorted(times)
+    assert told["givers"] == ["a", "b"]
+
+
+@pytest.mark.parametrize("length", [199, 200, 2000])
+def test_texts_are_cut(length):
+    told = shown([story("a", 1, ["a"])], notes=["x" * length])
+    assert len(told["notes"][0]) <= documents.MAX_TEXT + 1

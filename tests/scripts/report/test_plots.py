@@ -1,0 +1,43 @@
+"""Figures for papers are files of one column, the same for the same logs, and say what is missing."""
+
+from __future__ import annotations
+
+import xml.etree.ElementTree as ET
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from evo.errors import ConfigError
+from evo.paths import SharedPaths
+from scripts.report import plots
+from scripts.see import PLOTS
+
+pytestmark = pytest.mark.slow
+
+
+@pytest.mark.parametrize("what", PLOTS)
+def test_each_figure_is_drawn_one_column_wide(what, archipelago, tmp_path, capsys):
+    out = tmp_path / f"{what}.png"
+    assert plots.write_plot(what, SharedPaths(archipelago), out, is_json=False) == 0
+    with Image.open(out) as image:
+        assert image.width == round(plots.COLUMN_INCHES * plots.DOTS_PER_INCH)
+        assert len(np.unique(np.asarray(image.convert("L")))) > 20
+    assert "3 islands" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize("what", PLOTS)
+def test_equal_logs_give_equal_files_with_text_in_them(what, archipelago, tmp_path):
+    for name in ("one.svg", "two.svg"):
+        plots.write_plot(what, SharedPaths(archipelago), tmp_path / name, is_json=True)
+    text = (tmp_path / "one.svg").read_text()
+    assert text == (tmp_path / "two.svg").read_text()
+    assert ET.fromstring(text).tag.endswith("svg")  # noqa: S314 - our own file
+    assert "reef-a" in text
+
+
+def test_a_format_that_is_none_and_a_place_without_islands_are_refused(tmp_path):
+    with pytest.raises(ConfigError, match=r"\.png, \.svg"):
+        plots.write_plot("fitness", SharedPaths(tmp_path), tmp_path / "x.gif", is_json=False)
+    with pytest.raises(ConfigError, match="nothing to draw"):
+        plots.write_plot("fitness", SharedPaths(tmp_path), tmp_path / "x.png", is_json=False)

@@ -1,0 +1,130 @@
+"""A champion is told of in words, and found to score what it did, or not."""
+
+from __future__ import annotations
+
+import json
+from typing import TYPE_CHECKING
+
+import pytest
+from click.testing import CliRunner
+from PIL import Image
+
+import cli
+from evo import arrayfile
+from evo.errors import ConfigError, DamagedFileError
+from evo.paths import SharedPaths
+from scripts.report import champion as champions
+from scripts.report.show import find, show_champion, simulate_again
+from tests.processes import atoll, check_refused
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+pytestmark = pytest.mark.slow
+
+
+def shown(*arguments: object) -> str:
+    ended = CliRunner().invoke(cli.cli, ["show", *map(str, arguments)], catch_exceptions=False)
+    assert ended.exit_code == 0, ended.output
+    return ended.output
+
+
+def change(path: Path, **metadata: object) -> None:
+    arrays, before = arrayfile.decode(path.read_bytes())
+    path.write_bytes(arrayfile.encode(arrays, before | metadata))
+
+
+def test_a_champion_is_told_of_with_terms_that_add_up_to_its_fitness(archipelago):
+    text = shown("reef-b", "--migration-dir", archipelago, "--check")
+    told = json.loads(shown("reef-b", "--migration-dir", archipelago, "--check", "--json"))
+    for word in ("nodes", "muscles", "controller: neural", "audit: it walks", "exactly as recorded"):
+        assert word in text
+    assert sum(points for _, points, _ in told["terms"]) == pytest.approx(told["fitness"], abs=1e-3)
+    assert told["simulated"] == told["fitness"] == told["audit"]["trained_fitness"]
+    assert sum(told["ancestry"].values()) == pytest.approx(1)
+
+
+def test_a_fitness_that_is_not_what_was_recorded_is_said_with_exit_code_11(copy):
+    path = SharedPaths(copy).island("reef-a").champion
+    right = champions.read(path).fitness
+    change(path, fitness=right + 0.5)
+    ended = atoll("show", path, "--check")
+    check_refused(ended, 11, repr(right), repr(right + 0.5))
+    assert "not what was recorded" in ended.stdout
+    assert atoll("show", path).returncode == 0  # who does not ask is not told
+
+
+def test_a_walk_is_drawn_as_an_animation_and_as_a_sheet(archipelago, tmp_path):
+    gif, png = tmp_path / "walk.gif", tmp_path / "walk.png"
+    text = shown("reef-c", "--migration-dir", archipelago, "--gif", gif, "--png", png, "--course", "trained")
+    assert f"wrote {gif}" in text
+    with Image.open(gif) as moving:
+        assert moving.n_frames == 120  # six seconds, twenty a second
+        assert moving.info["duration"] == 50
+        first = moving.convert("RGB").tobytes()
+        moving.seek(60)
+        assert moving.convert("RGB").tobytes() != first
+    assert png.read_bytes().startswith(b"\x89PNG")
+
+
+def test_what_cannot_be_found_or_read_is_refused_in_one_line(copy, tmp_path):
+    shared = SharedPaths(copy)
+    shared.island("reef-a").champion.unlink()
+    with pytest.raises(ConfigError, match="no champion yet"):
+        find("reef-a", shared)
+    check_refused(atoll("show", "nobody", "--migration-dir", copy), 2, "nobody")
+    damaged = tmp_path / "champion.safetensors"
+    data = bytearray(shared.island("reef-b").champion.read_bytes())
+    data[-7] ^= 1
+    damaged.write_bytes(data)
+    check_refused(atoll("show", damaged), 9, "checksum")
+    with pytest.raises(DamagedFileError, match="expected a champion"):
+        champions.read(shared.island("reef-b").checkpoint(20 * (max(saved(shared)) // 20)))
+
+
+def saved(shared: SharedPaths) -> list[int]:
+    names = [path.stem for path in shared.island("reef-b").checkpoints.glob("gen-*0.safetensors")]
+    return [int(name.removeprefix("gen-")) for name in names]
+
+
+def test_a_champion_of_another_version_is_not_taken_for_one_of_this(copy):
+    path = SharedPaths(copy).island("reef-a").champion
+    task = dict(champions.read(path).task)
+    for changes, word in (
+        ({"genome_sha256": "0"}, "another version"),
+        ({"options": {"wings": 2}}, "does not know"),
+        ({"options": task["options"] | {"courses": 0}}, "courses"),
+    ):
+        change(path, task=task | changes)
+        with pytest.raises(ConfigError, match=word):
+            champions.creatures_of(champions.read(path))
+
+
+def test_only_the_user_can_name_a_program(tmp_path):
+    source = tmp_path / "mine.py"
+    source.write_text("def points(gene):\n    return float(-(gene**2).sum())\n\n\npoints.bounds = [(-1.0, 1.0)] * 3\n")
+    root = tmp_path / "shared"
+    task = f"{source}:points"
+    started = atoll("evolve", "a", "-p", "6", "-g", "2", "--migrants", "1", "--task", task, "--migration-dir", root)
+    if started.returncode:
+        pytest.fail(started.stderr)
+    check_refused(atoll("show", "a", "--migration-dir", root, "--check"), 2, "if you trust it, name it too")
+    ended = atoll("show", "a", "--migration-dir", root, "--check", "--task", task)
+    assert ended.returncode == 0, ended.stderr
+    assert "exactly as recorded" in ended.stdout
+
+
+def test_a_champion_without_a_body_is_told_of_and_checked(tmp_path):
+    root = tmp_path / "shared"
+    assert atoll("evolve", "a", "-p", "6", "-g", "2", "--task", "sphere", "--migration-dir", root).returncode == 0
+    text = shown("a", "--migration-dir", root, "--check")
+    assert "task sphere" in text
+    assert "exactly as recorded" in text
+    check_refused(atoll("show", "a", "--migration-dir", root, "--gif", tmp_path / "x.gif"), 2, "creatures")
+    check_refused(atoll("show", "a", "--migration-dir", root, "--check", "--task", "ackley"), 2, "leave out --task")
+
+
+def test_simulating_again_is_the_evaluation_itself(archipelago):
+    champion = champions.read(SharedPaths(archipelago).island("reef-a").champion)
+    assert simulate_again(champion, task=None) == champion.fitness
+    assert show_champion.__module__ == "scripts.report.show"

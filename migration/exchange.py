@@ -114,6 +114,7 @@ class Exchange:
             )
         if not len(arrivals.migrants):
             why = "nothing to import from them yet" if arrivals.peers else "no other island in the pool yet"
+            why = "all that was drawn is refused" if arrivals.refusals else why
             self._ledger.note("alone", f"{why}; evolving alone", generation=generation, peers=arrivals.peers)
         return arrivals
 

@@ -176,6 +176,14 @@ def test_the_ledger_follows_every_migrant(world):
     assert set(offer["ids"]) >= {r["id"] for r in imported}
 
 
+def test_who_refuses_all_that_it_draws_says_that_there_was_something(world):
+    a = world.island("a", max_migrant_age=1)
+    world.island("b").publish(10, migrants_of("b", 10))
+    assert len(collect(a, "a", 12).migrants) == 0
+    assert "all that was drawn is refused; evolving alone" in world.paths("a").migration_log.read_text()
+    assert [record["reason"] for record in read_ledger(world.paths("a"), "refused")] == [Reason.TOO_OLD]
+
+
 def test_whose_genes_an_immigrant_brought_is_in_the_ledger(world):
     a, b = world.island("a", migrants=1), world.island("b", migrants=1)
     a.publish(10, migrants_of("a", 10, 1, ancestors=("a", "old")))

@@ -127,6 +127,10 @@ def test_genes_are_seen_until_the_log_has_none_of_their_ancestor(shared, lines, 
     assert fate.until == (until if lines[generation] == B else None)
 
 
+def test_an_ancestor_that_had_gone_before_may_come_again(shared):
+    assert fate_of(shared, [NO_B, B, NO_B, B, B], imported(3)).until == 4
+
+
 def test_of_several_ancestors_the_longest_seen_counts_and_the_own_island_does_not(shared):
     lines = [{"a": 1.0}, {"a": 0.5, "b": 0.4, "c": 0.1}, {"a": 0.5, "b": 0.5}]
     both = imported(1, ancestry={"a": 0.2, "b": 0.4, "c": 0.4})

@@ -1,1 +1,1 @@
-"""The comparison: the same trials on every backend, and why some of them fail."""
+"""The comparison: which ways to run many trials in parallel do so, where the time goes in those that do not."""

@@ -1,0 +1,1 @@
+"""The comparison: the same trials on every backend, and why some of them fail."""

@@ -1,7 +1,7 @@
 """Islands: ordinary processes of `cli.py evolve`, which share a folder and nothing else.
 
-With migration off an island returns what `run_trial` returns. With migration on it is another algorithm: the trials that
-run at the same time exchange genomes, seed by seed, and only their fitness can be compared.
+With migration off an island returns what `run_trial` returns. With migration on it is another algorithm: the trials
+that run at the same time exchange genomes, seed by seed, and only their fitness can be compared.
 """
 
 from __future__ import annotations

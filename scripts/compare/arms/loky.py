@@ -27,9 +27,7 @@ def run(request: Request) -> None:
     from joblib import Parallel, delayed  # noqa: PLC0415 - only this arm needs it
     from joblib.externals.loky.process_executor import TerminatedWorkerError  # noqa: PLC0415
 
-    warnings.filterwarnings(
-        "error", message=".*n_jobs=1"
-    )  # where joblib goes on with one worker, this is no comparison
+    warnings.filterwarnings("error", message=".*n_jobs=1")  # joblib would go on with one worker
     for _ in range(TRIES):
         left = records.missing(request.path, request.setting.n_trials)
         with contextlib.suppress(TerminatedWorkerError):

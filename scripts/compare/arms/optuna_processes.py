@@ -87,6 +87,6 @@ def _queue_again(study: optuna.Study, pid: int | None) -> None:
 
 def _storage(request: Request) -> optuna.storages.BaseStorage:
     import optuna  # noqa: PLC0415 - loaded by now
+    from optuna.storages.journal import JournalFileBackend  # noqa: PLC0415
 
-    path = request.path / "optuna.journal"
-    return optuna.storages.JournalStorage(optuna.storages.journal.JournalFileBackend(str(path)))
+    return optuna.storages.JournalStorage(JournalFileBackend(str(request.path / "optuna.journal")))

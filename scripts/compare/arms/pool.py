@@ -22,7 +22,7 @@ def why_not(setting: Setting) -> str | None:  # noqa: ARG001 - it is always ther
 
 
 def run(request: Request) -> None:
-    """See `Arm`; one trial at a time is handed out, as `map` would give a worker several and show nothing till the end."""
+    """See `Arm`; one trial at a time is handed out: `map` gives a worker several, and shows nothing till the end."""
     setting = request.setting
     context = multiprocessing.get_context(setting.start_method)
     with context.Pool(setting.workers, initializer=prepare, initargs=(setting,)) as pool:

@@ -1,4 +1,4 @@
-"""Ray tasks under an Optuna study: the driver asks for a configuration, a task runs it, the driver tells what came out."""
+"""Ray tasks under an Optuna study: the driver asks for a configuration, a task runs it, the driver tells the result."""
 
 from __future__ import annotations
 
@@ -62,5 +62,5 @@ def _ask_and_tell(request: Request) -> None:
 def _starter(request: Request) -> Callable[[int, TrialConfig], Any]:
     import ray  # noqa: PLC0415 - loaded by now
 
-    remote = ray.remote(num_cpus=1, max_retries=0)(work)
+    remote: Any = ray.remote(num_cpus=1, max_retries=0)(work)
     return lambda index, config: remote.remote(request, index, config)

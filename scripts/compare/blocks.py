@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from itertools import product
 from statistics import median
@@ -16,6 +15,8 @@ from scripts.compare.request import BEFORE_IMPORT, DEFAULT, DEFAULT_WAIT, NO_LIM
 from scripts.compare.rows import FINISHED, WARM_UP
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable, Sequence
+
     from scripts.compare.rows import RunRow
 
 BASELINE = "sequential"

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from evo import atomic, strict_json
 from evo.errors import AtollError, ConfigError
 from scripts.compare import strict
-from scripts.compare.request import Setting
+from scripts.compare.request import Setting  # noqa: TC001 - `strict.from_json` looks for it
 
 if TYPE_CHECKING:
     from scripts.compare.rows import Provenance
@@ -96,10 +96,9 @@ def save(plan: Plan, paths: TablePaths) -> None:
     """
     with atomic.storage_errors("begin the table"):
         atomic.make_directory(paths.folder)
-        if not atomic.create_file(paths.plan, strict_json.encode(strict.to_json(plan)), durable=True):
-            raise ConfigError(
-                f"{paths.folder} holds a table already; use resume --out {paths.folder}, or another --out"
-            )
+        is_new = atomic.create_file(paths.plan, strict_json.encode(strict.to_json(plan)), durable=True)
+    if not is_new:
+        raise ConfigError(f"{paths.folder} holds a table already; go on with resume, or choose another --out")
 
 
 def load(paths: TablePaths) -> Plan:

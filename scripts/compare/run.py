@@ -147,8 +147,13 @@ def skipped(slot: Slot, bench: Bench, why_not: str, *, deadline_s: float) -> Run
 
 
 def _row(slot: Slot, bench: Bench, **seen: Any) -> RunRow:  # noqa: ANN401 - the fields of a row, each of its type
-    place = {"session": bench.session, "block": slot.block, "order": slot.order, "is_repeat": slot.is_repeat}
-    return RunRow(what=RUN, **place, **asdict(slot.setting), **seen)
+    place: dict[str, Any] = {
+        "session": bench.session,
+        "block": slot.block,
+        "order": slot.order,
+        "is_repeat": slot.is_repeat,
+    }
+    return RunRow(what=RUN, session=bench.session, **place, **asdict(slot.setting), **seen)
 
 
 def environment_of(setting: Setting, inherited: Mapping[str, str], *, scratch: str, mark: str) -> dict[str, str]:
@@ -168,7 +173,7 @@ def told(environment: Mapping[str, str]) -> dict[str, str]:
 def provenance() -> Provenance:
     """Return where this process runs."""
     described: dict[str, Any] = machine.describe()
-    versions = {name: _version(name) for name in LIBRARIES}
+    versions: dict[str, Any] = {name: _version(name) for name in LIBRARIES}
     return Provenance(**described, **versions, boot_id=plan.boot_id(), environment={})
 
 

@@ -147,12 +147,7 @@ def skipped(slot: Slot, bench: Bench, why_not: str, *, deadline_s: float) -> Run
 
 
 def _row(slot: Slot, bench: Bench, **seen: Any) -> RunRow:  # noqa: ANN401 - the fields of a row, each of its type
-    place: dict[str, Any] = {
-        "session": bench.session,
-        "block": slot.block,
-        "order": slot.order,
-        "is_repeat": slot.is_repeat,
-    }
+    place: dict[str, Any] = {"block": slot.block, "order": slot.order, "is_repeat": slot.is_repeat}
     return RunRow(what=RUN, session=bench.session, **place, **asdict(slot.setting), **seen)
 
 

@@ -44,7 +44,7 @@ def judge(
         return DEADLINE, "; ".join(said)
     if len(done) < n_trials or ending.code != 0:
         return FAILED, "; ".join(said)
-    if workers > 1 and n_trials > 1 and most_at_once(trials) == 1:
+    if workers > 1 and len(starts) == n_trials > 1 and most_at_once(trials) == 1:
         said.append(f"trials ran one at a time, with {workers} workers")
     return FINISHED, "; ".join(said) or None
 

@@ -20,6 +20,8 @@ if TYPE_CHECKING:
     from scripts.compare.request import Setting
     from scripts.compare.rows import RunRow
 
+ALLOWANCE_S = 20.0
+"""Added to every deadline, for what a backend does besides: start anew after a death, or one process for each trial."""
 WARM_UP_LIMIT_S = 86_400.0
 """For the run that says how long the others may take."""
 
@@ -114,7 +116,7 @@ def end_leftovers(paths: TablePaths, *, say: Callable[[str], None]) -> None:
 
 def _deadline_s(slot: Slot, found: Sequence[RunRow], factor: float) -> float:
     sequential = None if slot.block == rows.WARM_UP else sequential_s(slot.setting, found)
-    return WARM_UP_LIMIT_S if sequential is None else factor * sequential
+    return WARM_UP_LIMIT_S if sequential is None else factor * sequential + ALLOWANCE_S
 
 
 def _place(slot: Slot, slots: Sequence[Slot], left: Sequence[Slot]) -> str:

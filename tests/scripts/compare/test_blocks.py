@@ -26,7 +26,10 @@ def row_of(slot: Slot, **changes):
             *("migrate_every", "sampler", "fault", "n_trials", "seed"),
         )
     }
-    return run_row((), **{"block": slot.block, "order": slot.order, "is_repeat": slot.is_repeat, **facts, **changes})
+    trials = changes.pop("trials", ())
+    return run_row(
+        trials, **{"block": slot.block, "order": slot.order, "is_repeat": slot.is_repeat, **facts, **changes}
+    )
 
 
 def test_every_combination_that_makes_sense_is_a_setting_once():

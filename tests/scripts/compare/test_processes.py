@@ -39,7 +39,8 @@ def start(mark: str, seconds: str) -> tuple[subprocess.Popen[str], int]:
         text=True,
         start_new_session=True,
     )
-    return parent, int(parent.stdout.readline())
+    with parent.stdout as output:
+        return parent, int(output.readline())
 
 
 def test_a_whole_tree_is_ended_with_those_that_left_its_session(mark):

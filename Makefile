@@ -7,12 +7,17 @@ DIR ?= shared
 ARGS ?= -p 48 -g 25 --migrate-every 5
 WORKERS ?= 2
 BENCH ?=
+TIER ?= small
+ARMS ?= sequential,optuna_threads,optuna_processes,process_pool,ray_tasks,islands
+BLOCKS ?= 3
+OUT ?= bench/compare-$(TIER)
+COMPARE ?=
 
 VENV := .venv
 BIN := $(VENV)/bin
 READY := $(VENV)/.ready
 
-.PHONY: help setup islands tmux status tail stop test-fast test chaos check bench clean
+.PHONY: help setup islands tmux status tail stop test-fast test chaos check bench compare clean
 
 help: ## Show this help
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-16s %s\n", $$1, $$2}'
@@ -58,6 +63,10 @@ check: $(READY) ## Lint, check types and check the shell scripts
 
 bench: $(READY) ## Measure everything, in ten minutes (raw rows in bench/; BENCH="evaluator island" for some)
 	@$(BIN)/python -m scripts.bench $(BENCH)
+
+compare: $(READY) ## Compare parallel backends, or go on (TIER=tiny BLOCKS=3 ARMS=a,b OUT=DIR COMPARE="--workers 1,2 ...")
+	@if [ -e "$(OUT)/plan.json" ]; then $(BIN)/python -m scripts.compare resume --out "$(OUT)"; \
+	else $(BIN)/python -m scripts.compare run --tier $(TIER) --arms $(ARMS) --blocks $(BLOCKS) --out "$(OUT)" $(COMPARE); fi
 
 clean: ## Remove the environment and caches; shared/ stays
 	rm -rf $(VENV) build *.egg-info .pytest_cache .mypy_cache .ruff_cache .hypothesis

@@ -82,7 +82,7 @@ def _queue_again(study: optuna.Study, pid: int | None) -> None:
     for trial in study.get_trials(states=(optuna.trial.TrialState.RUNNING,)):
         if trial.user_attrs.get(PID) == pid:
             study.tell(trial.number, state=optuna.trial.TrialState.FAIL)
-            study.enqueue_trial(trial.params, user_attrs={INDEX: trial.user_attrs.get(INDEX, trial.number)})
+            study.enqueue_trial(trial.params, user_attrs={INDEX: trial.user_attrs[INDEX]})
 
 
 def _storage(request: Request) -> optuna.storages.BaseStorage:

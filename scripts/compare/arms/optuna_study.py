@@ -19,16 +19,15 @@ if TYPE_CHECKING:
 
 FAIL = optuna.trial.TrialState.FAIL
 INDEX = "index"
-"""The attribute that says which trial of the list a queued one is; its number says it no more after a second try."""
+"""The attribute that says which trial of the run a queued one is; its number says it no more after a second try."""
 
 
 def create(setting: Setting, *, storage: optuna.storages.BaseStorage | None = None) -> optuna.Study:
-    """Return a new study; its queue holds the configurations of the list, unless the sampler is to propose them."""
+    """Return a new study with a place in its queue for each trial: its configuration, or nothing for the sampler."""
     optuna.logging.set_verbosity(optuna.logging.WARNING)
     study = optuna.create_study(direction="maximize", storage=storage, sampler=sampler(setting))
-    if not setting.is_search:
-        for index, config in enumerate(workload.sample_configs(setting.n_trials, seed=setting.seed)):
-            study.enqueue_trial(asdict(config), user_attrs={INDEX: index})
+    for index, config in enumerate(workload.sample_configs(setting.n_trials, seed=setting.seed)):
+        study.enqueue_trial({} if setting.is_search else asdict(config), user_attrs={INDEX: index})
     return study
 
 
@@ -42,20 +41,14 @@ def suggest(trial: optuna.Trial) -> TrialConfig:
     return strict.from_json(TrialConfig, {name: _suggest(trial, name) for name in SEARCH_SPACE})
 
 
-def index_of(trial: optuna.Trial, setting: Setting) -> int | None:
-    """Return which trial of the run this is; None if it is one too many."""
-    index = trial.user_attrs.get(INDEX, trial.number if setting.is_search else None)
-    return index if index is not None and index < setting.n_trials else None
-
-
 def objective(
     request: Request, *, cpu_clock: Callable[[], float] = time.process_time
 ) -> Callable[[optuna.Trial], float]:
     """Return the function that a study maximises."""
 
     def run(trial: optuna.Trial) -> float:
-        index = index_of(trial, request.setting)
-        if index is None:
+        index = trial.user_attrs.get(INDEX)
+        if index is None:  # the queue is empty
             trial.study.stop()
             raise optuna.TrialPruned
         return value_of(work(request, index, suggest(trial), cpu_clock=cpu_clock))

@@ -115,13 +115,14 @@ def test_a_killed_worker_is_reported_and_loses_nothing_that_was_recorded(bench, 
 
 @pytest.mark.parametrize("name", ARMS)
 def test_a_trial_that_hangs_is_ended_at_the_deadline_and_the_others_are_kept(bench, name):
-    row = faulty(bench, name, "hang", deadline_s=IMPATIENT_S)
+    deadline_s = 3 * IMPATIENT_S if name == "islands" else IMPATIENT_S  # a process for each trial takes its time
+    row = faulty(bench, name, "hang", deadline_s=deadline_s)
     assert row.outcome == DEADLINE
     assert f"trial {FAULTY_TRIAL} began in process" in row.reason
     assert "never ended" in row.reason
     assert done(row) == ([0] if name in ALONE else OTHERS)
     check_hashes(row)
-    assert row.exited_s - row.starts[0].start_s < IMPATIENT_S + 5
+    assert row.exited_s - row.starts[0].start_s < deadline_s + 5
 
 
 @pytest.mark.parametrize("start_method", ["forkserver", "fork"])

@@ -8,12 +8,17 @@ ARGS ?= -p 48 -g 25 --migrate-every 5
 WORKERS ?= 2
 BENCH ?=
 OUT ?= report.html
+TIER ?= small
+ARMS ?= sequential,optuna_threads,optuna_processes,process_pool,ray_tasks,islands
+BLOCKS ?= 3
+ROWS ?= bench/compare-$(TIER)
+COMPARE ?=
 
 VENV := .venv
 BIN := $(VENV)/bin
 READY := $(VENV)/.ready
 
-.PHONY: help setup islands tmux status tail stop report libraries test-fast test chaos check bench clean
+.PHONY: help setup islands tmux status tail stop report libraries test-fast test chaos check bench compare clean
 
 help: ## Show this help
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-16s %s\n", $$1, $$2}'
@@ -65,6 +70,10 @@ check: $(READY) ## Lint, check types and check the shell scripts
 
 bench: $(READY) ## Measure everything, in ten minutes (raw rows in bench/; BENCH="evaluator island" for some)
 	@$(BIN)/python -m scripts.bench $(BENCH)
+
+compare: $(READY) ## Compare parallel backends, or go on (TIER=tiny BLOCKS=3 ARMS=a,b ROWS=DIR COMPARE="--workers 1,2 ...")
+	@if [ -e "$(ROWS)/plan.json" ]; then $(BIN)/python -m scripts.compare resume --out "$(ROWS)"; \
+	else $(BIN)/python -m scripts.compare run --tier $(TIER) --arms $(ARMS) --blocks $(BLOCKS) --out "$(ROWS)" $(COMPARE); fi
 
 clean: ## Remove the environment and caches; shared/ stays
 	rm -rf $(VENV) build *.egg-info .pytest_cache .mypy_cache .ruff_cache .hypothesis

@@ -13,6 +13,7 @@ from evo import atomic
 from evo import config as settings
 from evo.errors import EXIT_CODES, AtollError
 from evo.paths import SharedPaths, check_island_name
+from scripts.doctor.command import doctor
 from scripts.options import foreign_option, setting_options, shared_options
 
 if TYPE_CHECKING:
@@ -302,20 +303,6 @@ def archive(root: Path, is_json: bool, only_finished: bool, is_forced: bool) -> 
 
 
 @cli.command()
-@shared_options
-def doctor(root: Path, is_json: bool) -> int:
-    """Explain threads and the shared file system: what would keep islands from running at full speed.
-
-    \b
-    Example:
-      python cli.py doctor
-    """
-    from scripts.doctor.examine import show
-
-    return show(SharedPaths(root), is_json=is_json)
-
-
-@cli.command()
 @click.argument("shell", type=click.Choice(["bash", "zsh", "fish"]))
 def completion(shell: str) -> int:
     """Print the completion script of a shell, for the installed command `atoll`.
@@ -331,6 +318,9 @@ def completion(shell: str) -> int:
         raise click.UsageError(f"no completion for {shell}")
     click.echo(kind(cli, {}, "atoll", "_ATOLL_COMPLETE").source())
     return 0
+
+
+cli.add_command(doctor)
 
 
 def main() -> None:

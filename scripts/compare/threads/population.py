@@ -19,8 +19,8 @@ if TYPE_CHECKING:
     from scripts.bench.rows import Row
 
 POPULATIONS = (1, 2, 3, 4, 12, 13, 50, 100, 200, 300, 390, 391, 500, 1000, 2048)
-"""Around where roots of 28 muscles reach 100 elements (3.6 lanes), roots of 8 nodes do (12.5), and sums of 3 x 28 numbers
-pass 32,768 (390.1)."""
+"""Around where roots of 28 muscles reach 100 elements (3.6 lanes), roots of 8 nodes do (12.5), and sums of 3 x 28
+numbers pass 32,768 (390.1)."""
 OPERATIONS = (
     *("add", "mul", "div", "neg", "abs", "clip", "minimum", "where", "cat", "index_select", "to float64"),
     *("sqrt float32", "sqrt float64", "exp", "tanh"),

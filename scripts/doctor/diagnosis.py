@@ -20,8 +20,8 @@ SPARE_THREADS = 0.5
 TURNS_CORES = (0.7, 1.75)
 """Threads that take turns at one lock are together runnable about one at a time: more where they leave the lock for a
 calculation, less where the machine is busy."""
-TURNS_PER_S = 20.0
-"""And each goes to sleep at least so often; the interpreter's own interval is 5 ms."""
+TURNS_PER_RUN_S = 50.0
+"""And each goes to sleep at least so often while it runs for a second; the interpreter's own interval is 5 ms."""
 PARALLEL_SHARE = 0.7
 
 
@@ -106,12 +106,9 @@ def python_threads(process: ProcessSeen) -> list[ThreadSeen]:
 def takes_turns(process: ProcessSeen, seconds: float) -> bool:
     """Whether the Python threads of a process take turns, as they do at the interpreter's lock or another one."""
     working = [thread for thread in python_threads(process) if is_working(thread, seconds)]
+    turning = [thread for thread in working if thread.voluntary >= TURNS_PER_RUN_S * thread.run_s]
     low, high = TURNS_CORES
-    return (
-        len(working) >= 2
-        and low <= sum(thread.runnable_share for thread in working) <= high
-        and all(thread.voluntary >= TURNS_PER_S * seconds for thread in working)
-    )
+    return len(turning) >= 2 and low <= sum(thread.runnable_share for thread in turning) <= high
 
 
 def teams(process: ProcessSeen, cores: int) -> tuple[int, int] | None:

@@ -16,14 +16,14 @@ MOST_PROCESSES = 8
 """Told one by one, those that worked most; the others are counted."""
 LIMIT = (
     "start each process with OMP_NUM_THREADS=1 (and OPENBLAS_NUM_THREADS=1, MKL_NUM_THREADS=1) in its environment, "
-    "before Python starts: after the import of numpy or torch it comes too late, and only torch.set_num_threads(1) helps"
+    "before Python starts: after the import of numpy or torch it is too late, and only torch.set_num_threads(1) helps"
 )
 ADVICE = {
     Condition.OVERSUBSCRIBED: f"fewer runnable threads than cores: {LIMIT}; and run at most one process per core",
     Condition.CROWDED_OUT: "other programs use the processors; look with 'top', and wait or use fewer workers",
     Condition.CONVOYED: (
-        "Python threads share one interpreter lock: use processes with one thread each (islands, or ProcessPoolExecutor "
-        "with spawn), not more threads"
+        "Python threads share one interpreter lock: use processes with one thread each (islands, or "
+        "ProcessPoolExecutor with spawn), not more threads"
     ),
     Condition.PARTLY_PARALLEL: "look at what the threads that sleep wait for: a lock, a barrier, the disk or a queue",
 }
@@ -51,7 +51,8 @@ def _whole(seen: Observation) -> Finding:
     return Finding(
         "seen",
         OK,
-        f"{_plural(len(seen.processes), 'process')}, {_plural(threads, 'thread')}, in {seen.looks} looks over {seen.seconds:.1f} s: "
+        f"{_plural(len(seen.processes), 'process')}, {_plural(threads, 'thread')}, "
+        f"in {seen.looks} looks over {seen.seconds:.1f} s: "
         f"{seen.cpu_s / seen.seconds:.2f} of {seen.cores} cores in use, {seen.runnable:.1f} threads runnable{end}",
     )
 
@@ -63,7 +64,7 @@ def _process(process: ProcessSeen, seen: Observation) -> Finding:
     parts = [
         f"{process.command[:70] or 'no command line'}",
         f"{_plural(process.peak_threads, 'thread')} ({_makers(process)})",
-        f"{len(working)} worked, {_run_s(process) / seen.seconds:.2f} cores, the others slept",
+        f"{len(working)} worked, {_run_s(process) / seen.seconds:.2f} cores",
         f"{switches:,.0f} voluntary and {forced:,.0f} forced switches a second",
         _environment(process),
     ]

@@ -150,7 +150,7 @@ def count(makers: Iterable[str | None]) -> dict[str, int]:
 
 def in_order(makers: Iterable[str]) -> list[str]:
     """Return each of the makers once: the main thread, then others, then pools, then the unseen."""
-    return sorted(set(makers), key=lambda each: (each != MAIN, each in POOLS, each == UNSEEN, each))
+    return sorted(set(makers), key=lambda each: (each != MAIN, each == UNSEEN, each in POOLS, each))
 
 
 def _stack_pointer(pid: int, tid: int) -> int:

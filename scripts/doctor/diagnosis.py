@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from scripts.doctor.observe import Observation, ProcessSeen, ThreadSeen
 
 WORKING_CORES = 0.05
-"""A thread or process works if it used more than this of a core."""
+"""Less in use is sleep; a thread works if it could run for more than this share of the time, let or not."""
 WAITING_SHARE = 0.2
 """Threads wait too much if they were in the queue for more than this of the time in which they could run."""
 SPARE_THREADS = 0.5
@@ -92,8 +92,8 @@ def diagnose(seen: Observation) -> Diagnosis:
 
 
 def is_working(thread: ThreadSeen, seconds: float) -> bool:
-    """Whether a thread used more than 0.05 of a core."""
-    return thread.run_s > WORKING_CORES * seconds
+    """Whether a thread ran, or waited to run, for more than 0.05 of the time."""
+    return thread.run_s + thread.wait_s > WORKING_CORES * seconds
 
 
 def python_threads(process: ProcessSeen) -> list[ThreadSeen]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from scripts.doctor import origins
-from scripts.doctor.diagnosis import Condition, diagnose, is_working, python_threads, teams
+from scripts.doctor.diagnosis import WAITING_SHARE, Condition, diagnose, is_working, python_threads, teams
 from scripts.doctor.finding import OK, WARNING, Finding
 
 if TYPE_CHECKING:
@@ -119,6 +119,8 @@ def _verdict(diagnosis: Diagnosis, seen: Observation) -> Finding:
     }[d.condition]
     if d.convoys and d.condition is not Condition.CONVOYED:
         evidence += f"; also, the Python threads of {_names(d)} take turns"
+    if d.condition is Condition.CONVOYED and d.wait_share > WAITING_SHARE:
+        evidence += f"; also, {_waiting(d)}"
     advice = ADVICE.get(d.condition, "")
     if d.condition is Condition.SEQUENTIAL and seen.cores > 1:
         advice = SINGLE

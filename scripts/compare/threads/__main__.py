@@ -67,7 +67,8 @@ def spread(*, out: Path, rounds: int, quick: bool) -> None:
 @quick_option
 def limited(*, out: Path, rounds: int, quick: bool) -> None:
     """Measure what each way of limiting PyTorch to one thread does, in two minutes."""
-    limit.measure(rows_of(out, "limit", quick=quick), rounds=1 if quick else rounds)
+    ways = ("none", "before_import") if quick else tuple(limit.WAYS)
+    limit.measure(rows_of(out, "limit", quick=quick), ways=ways, rounds=1 if quick else rounds)
     _show(out, "limit")
 
 

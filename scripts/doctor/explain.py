@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import PurePath
 from typing import TYPE_CHECKING
 
 from scripts.doctor import origins
@@ -12,6 +13,7 @@ if TYPE_CHECKING:
     from scripts.doctor.diagnosis import Diagnosis
     from scripts.doctor.observe import Observation, ProcessSeen
 
+LONGEST_COMMAND = 60
 MOST_PROCESSES = 8
 """Told one by one, those that worked most; the others are counted."""
 LIMIT = (
@@ -62,13 +64,18 @@ def _process(process: ProcessSeen, seen: Observation) -> Finding:
     switches = sum(thread.voluntary for thread in process.threads) / seen.seconds
     forced = sum(thread.involuntary for thread in process.threads) / seen.seconds
     parts = [
-        f"{process.command[:70] or 'no command line'}",
         f"{_plural(process.peak_threads, 'thread')} ({_makers(process)})",
         f"{len(working)} worked, {_run_s(process) / seen.seconds:.2f} cores",
         f"{switches:,.0f} voluntary and {forced:,.0f} forced switches a second",
         _environment(process),
+        _command(process),
     ]
     return Finding(f"{process.name} {process.pid}", OK, "; ".join(parts), "; ".join(_remarks(process, seen)))
+
+
+def _command(process: ProcessSeen) -> str:
+    program, _, arguments = process.command.partition(" ")
+    return f"{PurePath(program).name} {arguments}"[:LONGEST_COMMAND].strip() or "no command line"
 
 
 def _makers(process: ProcessSeen) -> str:
@@ -80,7 +87,7 @@ def _environment(process: ProcessSeen) -> str:
     if process.variables is None:
         return "its environment is not ours to read"
     shown = ", ".join(f"{name}={value}" for name, value in process.variables.items())
-    return shown or "started without a thread variable"
+    return shown or "no thread variable set at its start"
 
 
 def _remarks(process: ProcessSeen, seen: Observation) -> list[str]:
@@ -96,7 +103,9 @@ def _remarks(process: ProcessSeen, seen: Observation) -> list[str]:
     active = [thread for thread in pools if is_working(thread, seen.seconds)]
     if active:
         cores = sum(thread.run_s for thread in active) / seen.seconds
-        remarks.append(f"{len(active)} pool threads used {cores:.2f} cores; from outside, work looks like spinning")
+        remarks.append(
+            f"{_plural(len(active), 'pool thread')} used {cores:.2f} cores; from outside, work looks like spinning"
+        )
     elif pools:
         remarks.append("its pool threads sleep, which costs nothing")
     unseen = [thread for thread in process.threads if thread.maker is None]

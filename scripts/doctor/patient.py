@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import contextlib
 import json
+import shutil
 import subprocess
 import sys
+import textwrap
 from dataclasses import asdict
 from typing import TYPE_CHECKING
 
@@ -73,4 +75,9 @@ def _show(seen: Observation, more: Sequence[Finding], *, is_json: bool) -> None:
         click.echo(json.dumps(told | {"seen": asdict(seen)}))
         return
     for line in (line for finding in findings for line in finding.lines()):
-        click.echo(line)
+        click.echo(_wrapped(line) if sys.stdout.isatty() else line)
+
+
+def _wrapped(line: str) -> str:
+    indent = " " * (len(line) - len(line.lstrip()) + 3 if line.startswith(" ") else 8)
+    return textwrap.fill(line, shutil.get_terminal_size().columns, subsequent_indent=indent, break_long_words=False)

@@ -27,7 +27,7 @@ OPERATIONS = (
 )
 MOST_ELEMENTS = 1 << 17
 TIERS = {"small": 200, "medium": 300, "production": 500}
-LIFE_S = 30.0
+LIFE_S = 3.0
 DEFAULT, ONE = "default", "1"
 
 

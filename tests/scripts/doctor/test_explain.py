@@ -31,7 +31,7 @@ def test_threads_are_told_by_their_makers_and_what_is_inferred_is_called_so() ->
 
 def test_a_pool_that_runs_is_not_called_asleep() -> None:
     _, one, _ = explain(observation(process(thread("main", 1.0), thread("OpenMP", 0.9))))
-    assert "1 pool threads used 0.90 cores" in one.advice
+    assert "1 pool thread used 0.90 cores" in one.advice
     assert "sleep" not in one.advice
 
 

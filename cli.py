@@ -14,6 +14,7 @@ from evo import config as settings
 from evo.errors import EXIT_CODES, AtollError
 from evo.paths import SharedPaths, check_island_name
 from scripts import see
+from scripts.doctor.command import doctor
 from scripts.options import foreign_option, setting_options, shared_options
 from scripts.view import pool_commands
 
@@ -288,20 +289,6 @@ def archive(root: Path, is_json: bool, only_finished: bool, is_forced: bool) -> 
 
 
 @cli.command()
-@shared_options
-def doctor(root: Path, is_json: bool) -> int:
-    """Explain threads and the shared file system: what would keep islands from running at full speed.
-
-    \b
-    Example:
-      python cli.py doctor
-    """
-    from scripts.doctor.examine import show
-
-    return show(SharedPaths(root), is_json=is_json)
-
-
-@cli.command()
 @click.argument("shell", type=click.Choice(["bash", "zsh", "fish"]))
 def completion(shell: str) -> int:
     """Print the completion script of a shell, for the installed command `atoll`.
@@ -321,6 +308,7 @@ def completion(shell: str) -> int:
 
 for looking in see.COMMANDS:
     cli.add_command(looking)
+cli.add_command(doctor)
 
 
 def main() -> None:

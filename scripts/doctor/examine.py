@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import os
-from dataclasses import asdict, dataclass
+from dataclasses import asdict
 from typing import TYPE_CHECKING
 
 import click
@@ -12,6 +12,7 @@ import click
 from evo import atomic
 from evo.threads import THREAD_VARIABLES
 from migration import locks, pool, status
+from scripts.doctor.finding import OK, WARNING, Finding
 from scripts.doctor.thread_pools import AS_IT_IS, LIMITED, TOO_LATE, Measurement, measure_all
 
 if TYPE_CHECKING:
@@ -21,25 +22,6 @@ if TYPE_CHECKING:
     from migration.locks import MountSupport
     from migration.status import IslandStatus
 
-OK, WARNING = "ok", "warning"
-
-
-@dataclass(frozen=True)
-class Finding:
-    """Something that was looked at.
-
-    Attributes:
-        topic: What.
-        verdict: ok or warning.
-        evidence: What was seen.
-        advice: What to do; empty if nothing.
-    """
-
-    topic: str
-    verdict: str
-    evidence: str
-    advice: str = ""
-
 
 def show(shared: SharedPaths, *, is_json: bool) -> int:
     """Examine this machine and the shared directory, and print the findings."""
@@ -48,10 +30,8 @@ def show(shared: SharedPaths, *, is_json: bool) -> int:
     if is_json:
         click.echo(json.dumps({"findings": [asdict(finding) for finding in findings]}))
         return 0
-    for finding in findings:
-        click.echo(f"{finding.verdict:<8}{finding.topic}: {finding.evidence}")
-        if finding.advice:
-            click.echo(f"{'':<8}-> {finding.advice}")
+    for line in (line for finding in findings for line in finding.lines()):
+        click.echo(line)
     return 0
 
 

@@ -1,0 +1,87 @@
+from __future__ import annotations
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from scripts.doctor.diagnosis import Condition, diagnose, teams
+from tests.scripts.doctor.made_observations import observation, process, thread
+
+TURNING = {"voluntary": 1500}
+WAITING = {"wait_s": 5.0, "runnable_share": 1.0}
+
+CASES = {
+    "a process that sleeps": (process(thread("main", 0.0), thread("OpenMP", 0.0)), Condition.ASLEEP),
+    "one island": (process(thread("main", 0.99)), Condition.SEQUENTIAL),
+    "NumPy with its pool": (process(thread("main", 0.95), thread("OpenBLAS", 0.9)), Condition.PARALLEL),
+    "two Python threads in PyTorch": (
+        process(thread("main", 0.0), thread("Python", 0.67, **TURNING), thread("Python", 0.68, **TURNING)),
+        Condition.CONVOYED,
+    ),
+    "two Python threads outside of the lock": (
+        process(thread("main", 0.0), thread("Python", 0.95), thread("Python", 0.95)),
+        Condition.PARALLEL,
+    ),
+    "a pool of processes with teams": (
+        process(*[thread(maker, 0.5, **WAITING) for maker in ("main", "OpenMP", "main", "OpenMP")]),
+        Condition.OVERSUBSCRIBED,
+    ),
+    "one island beside others' work": (process(thread("main", 0.5, **WAITING)), Condition.CROWDED_OUT),
+    "two that meet at a barrier": (process(thread("main", 0.5), thread("OpenMP", 0.4)), Condition.PARTLY_PARALLEL),
+}
+
+
+@pytest.mark.parametrize("case", CASES)
+def test_each_case_gets_its_word(case: str) -> None:
+    seen, condition = CASES[case]
+    assert diagnose(observation(seen)).condition is condition
+
+
+def test_processes_side_by_side_are_counted() -> None:
+    found = diagnose(observation(process(thread("main", 0.97), pid=1), process(thread("main", 0.96), pid=2)))
+    assert (found.condition, found.working_threads, found.working_processes) == (Condition.PARALLEL, 2, 2)
+
+
+def test_threads_that_wait_for_files_are_no_convoy() -> None:
+    reading = [thread("Python", 0.1, voluntary=4000) for _ in range(4)]
+    assert diagnose(observation(process(thread("main", 0.0), *reading))).convoys == ()
+
+
+def test_a_program_without_python_has_no_convoy() -> None:
+    seen = process(thread("main", 0.67, **TURNING), thread("raylet", 0.67, **TURNING))
+    assert diagnose(observation(seen)).convoys == ()
+
+
+@given(
+    st.lists(
+        st.builds(
+            thread,
+            st.sampled_from(["main", "Python", "OpenMP", None]),
+            st.floats(0, 1),
+            wait_s=st.floats(0, 10),
+            voluntary=st.integers(0, 5000),
+        ),
+        min_size=1,
+        max_size=6,
+    ),
+    st.integers(0, 40),
+)
+def test_idle_threads_change_nothing(threads, idle: int) -> None:
+    """A pool that sleeps is harmless, however many there are."""
+    pool = [thread("OpenBLAS", 0.0) for _ in range(idle)]
+    assert diagnose(observation(process(*threads, *pool))) == diagnose(observation(process(*threads)))
+
+
+@given(st.integers(1, 6), st.integers(2, 64), st.booleans())
+def test_teams_are_found_again(masters: int, size: int, is_named: bool) -> None:  # noqa: FBT001 - hypothesis'
+    """As many teams as Python threads besides the main one; the size is in the environment, or nowhere."""
+    python = [thread("Python", 0.1) for _ in range(masters)]
+    workers = [thread("OpenMP", 0.1) for _ in range(masters * (size - 1))]
+    variables = {"OMP_NUM_THREADS": str(size)} if is_named else {}
+    found = teams(process(thread("main", 0.0), *python, *workers, variables=variables), cores=1000)
+    assert found == (masters, size)
+
+
+def test_without_workers_there_is_no_team() -> None:
+    assert teams(process(thread("main", 1.0), thread("Python", 1.0)), cores=2) is None
+    assert teams(process(thread("main", 1.0), thread("OpenMP", 1.0)), cores=2) == (1, 2)

@@ -1,0 +1,82 @@
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+
+import pytest
+
+from evo.errors import ConfigError
+from scripts.doctor.observe import Observation, check, observe
+from tests.processes import wait_until
+
+THREADS = """
+import os, sys, threading
+done = threading.Event()
+def wait():
+    while not done.wait(0.01): pass
+threads = [threading.Thread(target=wait) for _ in range(3)]
+[t.start() for t in threads]
+child = os.fork()
+if not child:
+    sys.stdin.read()
+    os._exit(0)
+print("ready", flush=True)
+sys.stdin.read()
+done.set()
+os.waitpid(child, 0)
+"""
+
+
+def look(script: str, looks: int = 3, **environment: str) -> tuple[Observation, int]:
+    """Look at a script, from when it is ready, a few times; then let it end."""
+    command = [sys.executable, "-c", script]
+    with subprocess.Popen(
+        command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, env={**os.environ, **environment}
+    ) as child:
+        assert child.stdout is not None
+        child.stdout.readline()
+        check(child.pid)
+        left = iter(range(looks))
+        seen = observe(child.pid, is_over=lambda _: next(left, None) is None)
+        child.communicate()
+        return seen, child.pid
+
+
+def test_a_tree_is_seen_with_its_threads_and_its_environment() -> None:
+    seen, pid = look(THREADS, OMP_NUM_THREADS="3", OMP_WAIT_POLICY="PASSIVE")
+    first, second = seen.processes
+    assert (seen.looks, seen.has_ended) == (4, False)
+    assert (first.pid, first.peak_threads, second.peak_threads) == (pid, 4, 1)
+    assert sorted(str(thread.maker) for thread in first.threads) == ["Python", "Python", "Python", "main"]
+    assert sum(thread.voluntary for thread in first.threads) > 9
+    assert first.libraries is not None
+    assert "Python" in first.libraries
+    assert first.variables is not None
+    assert first.variables["OMP_NUM_THREADS"] == "3"
+    assert first.variables["OMP_WAIT_POLICY"] == "PASSIVE"
+    assert first.command.startswith(sys.executable)
+
+
+def test_an_end_ends_the_look() -> None:
+    with subprocess.Popen(["sleep", "0.3"]) as child:
+        seen = observe(child.pid, is_over=lambda _: False)
+        assert seen.has_ended
+        assert seen.looks >= 2
+
+
+def test_who_is_gone_cannot_be_looked_at() -> None:
+    child = subprocess.Popen(["true"])
+    wait_until(lambda: _refusal(child.pid).endswith("to notice"), "it to be a zombie")
+    child.wait()
+    assert "no such process" in _refusal(child.pid)
+    with pytest.raises(ConfigError, match="ended before"):
+        observe(child.pid, is_over=lambda _: False)
+
+
+def _refusal(pid: int) -> str:
+    try:
+        check(pid)
+    except ConfigError as error:
+        return str(error)
+    return ""

@@ -1,0 +1,189 @@
+"""Rows put in order: sessions, settings, and for each run what it was, held against the sequential run of its block."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, fields
+from typing import TYPE_CHECKING
+
+from scripts.compare import metrics, verdict
+from scripts.compare.rows import FINISHED, WARM_UP
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping
+
+    from scripts.compare.metrics import Metrics
+    from scripts.compare.rows import RunRow, TrialRecord
+    from scripts.compare.verdict import Judgement
+
+BASELINE = "sequential"
+
+
+@dataclass(frozen=True, order=True)
+class Workload:
+    """What a trial is: only runs of one workload share a table.
+
+    Attributes:
+        tier: Its size.
+        evaluator: Who evaluates.
+    """
+
+    tier: str
+    evaluator: str
+
+    def __str__(self) -> str:
+        return f"{self.tier}, {self.evaluator} evaluator"
+
+
+@dataclass(frozen=True)
+class Setting:
+    """An arm with everything that was chosen for it; fields are those of a row."""
+
+    arm: str
+    workers: int
+    threads: str
+    limit: str
+    wait_policy: str
+    start_method: str | None
+    migrate_every: int
+    sampler: str | None
+
+    @classmethod
+    def of(cls, row: RunRow) -> Setting:
+        """Return the setting of a run."""
+        return cls(*(getattr(row, field.name) for field in fields(cls)))
+
+    @property
+    def label(self) -> str:
+        """The arm, and what departs from one thread for each worker, set before anything is imported."""
+        parts = [self.start_method] if self.start_method else []
+        if self.threads != "1" or self.limit != "before_import":
+            count = "default threads" if self.threads == "default" else f"{self.threads} thread(s)"
+            parts.append(count if self.limit in {"none", "before_import"} else f"{count}, {LIMITS[self.limit]}")
+        parts += ["passive waiting"] if self.wait_policy == "passive" else []
+        parts += [f"migration every {self.migrate_every}"] if self.migrate_every else []
+        parts += [f"sampler {self.sampler}"] if self.sampler else []
+        return f"{self.arm} ({'; '.join(parts)})" if parts else self.arm
+
+    @property
+    def is_baseline(self) -> bool:
+        """Whether others are held against it."""
+        return (self.arm, self.workers, self.threads, self.sampler) == (BASELINE, 1, "1", None)
+
+
+LIMITS = {"after_import": "set after the import", "set_num_threads": "by set_num_threads"}
+
+
+@dataclass(frozen=True)
+class Run:
+    """A run and what is to be said of it.
+
+    Attributes:
+        row: As it was written.
+        setting: Its setting.
+        metrics: Held against the sequential run of its block; None where there is none to hold it against, or where
+            the run tells nothing.
+        judgement: What it was; None where there is nothing to hold it against.
+        differing: Trials whose result is not that of the sequential run; None where that cannot be said.
+    """
+
+    row: RunRow
+    setting: Setting
+    metrics: Metrics | None
+    judgement: Judgement | None
+    differing: tuple[int, ...] | None
+
+
+@dataclass(frozen=True)
+class Session:
+    """The runs of one call of the harness, which all took place on one host between two boots.
+
+    Attributes:
+        name: Which.
+        rows: All rows, as written.
+        runs: Those that count, warm-up, faults and rejected ones left out.
+        faults: Those into which a fault was injected, held against the sequential run of any block.
+    """
+
+    name: str
+    rows: tuple[RunRow, ...]
+    runs: tuple[Run, ...]
+    faults: tuple[Run, ...]
+
+    @property
+    def rejected(self) -> tuple[RunRow, ...]:
+        """The rows that do not count."""
+        return tuple(row for row in self.rows if row.rejected is not None)
+
+    @property
+    def workloads(self) -> tuple[Workload, ...]:
+        """What trials there were, in the order in which they were run."""
+        return tuple(dict.fromkeys(workload(run.row) for run in self.runs))
+
+    def settings(self, load: Workload) -> dict[Setting, tuple[Run, ...]]:
+        """Return the runs of each setting in the order of their blocks, repetitions of the baseline left out."""
+        found: dict[Setting, list[Run]] = {}
+        for run in sorted(self.runs, key=lambda run: (run.row.workers, run.row.block)):
+            if workload(run.row) == load and not run.row.is_repeat:
+                found.setdefault(run.setting, []).append(run)
+        return {setting: tuple(runs) for setting, runs in found.items()}
+
+    def repeats(self, load: Workload) -> tuple[Run, ...]:
+        """Return the second runs of the baseline."""
+        return tuple(run for run in self.runs if run.row.is_repeat and workload(run.row) == load)
+
+
+def workload(row: RunRow) -> Workload:
+    """Return what trials a run had."""
+    return Workload(row.tier, row.evaluator)
+
+
+def sessions(rows: Iterable[RunRow]) -> list[Session]:
+    """Put rows in order.
+
+    A session that went on after a restart of the machine, or on another one, is split there: its halves never share a
+    table.
+    """
+    found: dict[tuple[str, str, str], list[RunRow]] = {}
+    for row in rows:
+        found.setdefault((row.session, row.provenance.host, row.provenance.boot_id), []).append(row)
+    several = {name for name, _, _ in found if sum(key[0] == name for key in found) > 1}
+    return [
+        _session(f"{name} on {host}, boot {boot[:8]}" if name in several else name, of_it)
+        for (name, host, boot), of_it in found.items()
+    ]
+
+
+def _session(name: str, rows: list[RunRow]) -> Session:
+    counted = [row for row in rows if row.rejected is None and row.block != WARM_UP]
+    baselines = {
+        (row.block, workload(row)): row.trials
+        for row in counted
+        if Setting.of(row).is_baseline and not row.is_repeat and row.fault is None and row.outcome == FINISHED
+    }
+    any_block = {load: trials for (_, load), trials in baselines.items()}
+    runs = [_run(row, baselines.get((row.block, workload(row)))) for row in counted if row.fault is None]
+    faults = [_run(row, any_block.get(workload(row))) for row in rows if row.fault is not None]
+    return Session(name, tuple(rows), tuple(runs), tuple(faults))
+
+
+def _run(row: RunRow, baseline: Iterable[TrialRecord] | None) -> Run:
+    setting = Setting.of(row)
+    trials = tuple(baseline or ()) if row.sampler is None else ()
+    measured = _measured(row, metrics.times_alone(trials))
+    judgement = verdict.judge_outcome(row.outcome, row.reason, row.samples)
+    if judgement is None and measured is not None:
+        all_s = row.run_s + row.wait_s
+        share = row.wait_s / all_s if all_s else 0.0
+        judgement = verdict.judge(measured, workers=row.workers, cores=row.provenance.cores, wait_share=share)
+    return Run(row, setting, measured, judgement, _differing(row, trials))
+
+
+def _measured(row: RunRow, alone_s: Mapping[int, float]) -> Metrics | None:
+    needed = range(row.n_trials) if row.outcome == "deadline" else (trial.index for trial in row.trials)
+    return metrics.measure(row, alone_s) if set(needed) <= alone_s.keys() and alone_s else None
+
+
+def _differing(row: RunRow, baseline: Iterable[TrialRecord]) -> tuple[int, ...] | None:
+    expected = {trial.index: trial.result_hash for trial in baseline if trial.error is None}
+    known = [trial for trial in row.trials if trial.error is None and trial.index in expected]
+    return verdict.differing(known, expected) if known else None

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import os
 import re
 from typing import TYPE_CHECKING
 
+from evo import atomic
 from evo.errors import DamagedFileError
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Iterable, Mapping, Sequence
+    from pathlib import Path
 
 BLOCK = re.compile(r"<!-- generated: (?P<name>[\w-]+) -->\n(?P<body>.*?)<!-- end: (?P<end>[\w-]+) -->", re.DOTALL)
 MARK = re.compile(r"<!-- (?:generated|end): [\w-]+ -->")
@@ -53,11 +56,12 @@ def block_names(document: str) -> list[str]:
 def fill(document: str, blocks: Mapping[str, str]) -> str:
     """Put new text between the marks of a document; all else stays as it is, byte for byte.
 
-    A block for which there is nothing says so, since what an earlier call wrote would no longer be what rows show.
+    A block whose new text is empty says so, since what an earlier call wrote is not what rows show any more.
 
     Args:
         document: With marks.
-        blocks: Text by the name of its block; those that the document has no marks for are left out.
+        blocks: Text by the name of its block; those that the document has no marks for are left out, and blocks of
+            other names stay as they are.
 
     Raises:
         DamagedFileError: See `block_names`.
@@ -66,10 +70,34 @@ def fill(document: str, blocks: Mapping[str, str]) -> str:
 
     def filled(found: re.Match[str]) -> str:
         name = found["name"]
-        body = blocks.get(name, "").strip("\n") or NOT_YET
+        if name not in blocks:
+            return found[0]
+        body = blocks[name].strip("\n") or NOT_YET
         return f"<!-- generated: {name} -->\n\n{body}\n\n<!-- end: {name} -->"
 
     return BLOCK.sub(filled, document)
+
+
+def refresh(document: Path, blocks: Mapping[str, str]) -> None:
+    """Fill those blocks of a document that are named; it is replaced in one step, and only if something changed.
+
+    Raises:
+        DamagedFileError: See `block_names`.
+        OSError: The file system refused.
+    """
+    old = document.read_text(encoding="utf-8")
+    try:
+        new = fill(old, blocks)
+    except DamagedFileError as error:
+        raise DamagedFileError(f"{document}: {error}") from error
+    if new != old:
+        atomic.replace_file(document, new.encode(), durable=False)
+
+
+def pictures(files: Iterable[Path], *, beside: Path) -> str:
+    """Return links to pictures, as seen from a document."""
+    links = [(file.stem, os.path.relpath(file, beside.parent)) for file in files]
+    return "\n\n".join(f"![{name.replace('-', ' ')}]({link})" for name, link in links)
 
 
 def number(value: float | None) -> str:

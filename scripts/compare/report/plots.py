@@ -18,6 +18,7 @@ from scripts.compare.report.summary import noise, summarise
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping, Sequence
+    from contextlib import AbstractContextManager
     from pathlib import Path
 
     from matplotlib.axes import Axes
@@ -31,8 +32,6 @@ LABEL_CHARACTERS = 34
 COLOURS = ("#0072b2", "#d55e00", "#009e73", "#e69f00", "#cc79a7", "#56b4e9", "#000000", "#999999")
 """Told apart by people who see fewer colours; every plot has a second sign for the same. Source: Okabe & Ito 2008."""
 MARKERS = ("o", "s", "^", "D", "v", "P", "X", "*")
-STYLE = {"svg.fonttype": "none", "svg.hashsalt": "atoll", "font.size": 9, "axes.titlesize": 9, "legend.fontsize": 8}
-"""Text stays text, and equal rows give equal files."""
 NUMBER = "{x:g}"
 TICKS = (0.1, 0.2, 0.5, 1, 2, 3, 4, 5, 7, 10, 15, 20, 50, 100)
 
@@ -48,7 +47,7 @@ def draw(session: Session, folder: Path) -> list[Path]:
     for load in session.workloads:
         summaries = summarise(session, load)
         for name, paint in PAINTERS.items():
-            with mpl.rc_context(STYLE):
+            with style():
                 drawing = paint(session, load, summaries)
                 if drawing is not None:
                     found.append(save(drawing, folder / f"{name}-{load.tier}-{load.evaluator}"))
@@ -58,10 +57,17 @@ def draw(session: Session, folder: Path) -> list[Path]:
 def save(drawing: Drawing, stem: Path) -> Path:
     """Write a drawing as SVG and as PNG; return the SVG file."""
     svg = stem.with_name(stem.name + ".svg")
-    with mpl.rc_context(STYLE):
+    with style():
         drawing.savefig(svg, metadata={"Date": None})
         drawing.savefig(stem.with_name(stem.name + ".png"), dpi=160)
     return svg
+
+
+def style() -> AbstractContextManager[None]:
+    """Return the settings of every drawing: text stays text, and equal rows give equal files."""
+    return mpl.rc_context(
+        {"svg.fonttype": "none", "svg.hashsalt": "atoll", "font.size": 9, "axes.titlesize": 9, "legend.fontsize": 8}
+    )
 
 
 def palette(names: Iterable[str]) -> dict[str, tuple[str, str]]:
@@ -141,9 +147,8 @@ def _utilisation(_: Session, load: Workload, summaries: Sequence[Summary]) -> Dr
         inside = inflations[(speedup * inflations <= top)]
         if len(inside) > 1:
             axes.plot(inside, speedup * inside, "-", color="#bbbbbb", lw=0.8, zorder=0)
-            axes.annotate(
-                f"S = {speedup:g}", (inside[-1], speedup * inside[-1]), fontsize=7, color="#666666", ha="right"
-            )
+            place = (inside[-2], speedup * inside[-2])
+            axes.annotate(f"S = {speedup:g}", place, fontsize=7, color="#666666", ha="right", va="top")
     signs = palette(_label(each) for each in shown)
     for each in shown:
         colour, marker = signs[_label(each)]

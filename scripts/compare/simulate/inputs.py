@@ -1,6 +1,6 @@
 """What the simulation rests on: each input with its value, how far off it may be, and where it comes from.
 
-`Published` is what the reference project logged on its machine of 128 virtual cores; `notes` is what this project
+`Published` is what the reference project logged on its machine of 128 virtual cores; `exploratory` is what this project
 measured with that engine on two cores before the harness existed; `measured` is taken from the rows of this harness;
 `assumed` is a guess whose range is swept.
 """
@@ -55,17 +55,17 @@ class Inputs:
     )
     trial_cv: Quantity = Quantity(0.3, 0.0, 0.6, "", "spread of trial times, standard deviation / mean", "assumed")
     straggler_p: Quantity = Quantity(0.0, 0.0, 0.05, "", "share of trials that take three times as long", "assumed")
-    startup_s: Quantity = Quantity(1.1, 0.01, 19, "s", "start of a worker", "notes (spawn and import); cold: published")
+    startup_s: Quantity = Quantity(1.1, 0.01, 19, "s", "start of a worker", "exploratory (spawn and import); cold: published")
     lock_s: Quantity = Quantity(
-        0.017, 0.003, 0.08, "s", "ask and tell, under one lock", "notes (journal; memory; SQLite)"
+        0.017, 0.003, 0.08, "s", "ask and tell, under one lock", "exploratory (journal; memory; SQLite)"
     )
     slowdown: Quantity = Quantity(1.0, 1.0, 2.0, "", "a trial's time with all cores busy / alone", "unknown: swept")
     crash_p: Quantity = Quantity(0.0, 0.0, 0.02, "", "probability that a trial ends its worker", "assumed")
     gil_cores: Quantity = Quantity(
-        1.35, 1.0, 4.0, "cores", "cores that threads of one process keep busy", "notes; published"
+        1.35, 1.0, 4.0, "cores", "cores that threads of one process keep busy", "exploratory; published"
     )
     gil_inflation: Quantity = Quantity(
-        2.15, 1.0, 14, "", "processor time of trials in threads / alone", "notes; published"
+        2.15, 1.0, 14, "", "processor time of trials in threads / alone", "exploratory; published"
     )
     spin_inflation: Quantity = Quantity(
         2.95,
@@ -73,7 +73,7 @@ class Inputs:
         7.0,
         "",
         "the same of processes that spin, for each thread of a team",
-        "notes (5.9 to 14, teams of two)",
+        "exploratory (5.9 to 14, teams of two)",
     )
 
     def items(self) -> Iterator[tuple[str, Quantity]]:

@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from scripts.compare.verdict import Judgement
 
 BASELINE = "sequential"
+TIERS = ("production", "medium", "small", "tiny")
 
 
 @dataclass(frozen=True, order=True)
@@ -32,6 +33,11 @@ class Workload:
 
     def __str__(self) -> str:
         return f"{self.tier}, {self.evaluator} evaluator"
+
+    @property
+    def rank(self) -> int:
+        """Place by the size of trials, the largest first."""
+        return TIERS.index(self.tier) if self.tier in TIERS else len(TIERS)
 
 
 @dataclass(frozen=True)

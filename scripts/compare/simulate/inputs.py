@@ -55,7 +55,9 @@ class Inputs:
     )
     trial_cv: Quantity = Quantity(0.3, 0.0, 0.6, "", "spread of trial times, standard deviation / mean", "assumed")
     straggler_p: Quantity = Quantity(0.0, 0.0, 0.05, "", "share of trials that take three times as long", "assumed")
-    startup_s: Quantity = Quantity(1.1, 0.01, 19, "s", "start of a worker", "exploratory (spawn and import); cold: published")
+    startup_s: Quantity = Quantity(
+        1.1, 0.01, 19, "s", "start of a worker", "exploratory (spawn and import); cold: published"
+    )
     lock_s: Quantity = Quantity(
         0.017, 0.003, 0.08, "s", "ask and tell, under one lock", "exploratory (journal; memory; SQLite)"
     )

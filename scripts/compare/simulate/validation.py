@@ -27,8 +27,6 @@ if TYPE_CHECKING:
     from scripts.compare.report.summary import Summary
 
 THREADED_ARM = "optuna_threads"
-TIERS = ("production", "medium", "small", "tiny")
-"""The largest one that was measured says most about a large machine."""
 
 
 @dataclass(frozen=True)
@@ -51,9 +49,9 @@ class Check:
 
 
 def largest(sessions: Iterable[Session]) -> tuple[Session, Workload] | None:
-    """Return the session and workload that say most: the largest trials with the evaluator under study."""
+    """Return the session and workload that say most of a large machine: the largest trials, reference evaluator."""
     found = [(session, load) for session in sessions for load in session.workloads if load.evaluator == "reference"]
-    return min(found, key=lambda each: TIERS.index(each[1].tier), default=None)
+    return min(found, key=lambda each: each[1].rank, default=None)
 
 
 def validate(session: Session, load: Workload) -> list[Check]:

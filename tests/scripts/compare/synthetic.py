@@ -47,13 +47,14 @@ def run(arm: str, way: Way, *, block: int = 1, noise: float = 0.0, seed: int = 0
     found = simulate(Queue(times), way, Machine(2), rng=rng)
     launched_s, exited_s = 100.0 * block, 100.0 * block + found.total_s + 0.2
     cores = found.cpu_s / found.wall_s
+    is_one_process = way.cap_cores < 2
     trials = tuple(
         TrialRecord(
             index=each.number,
             start_s=launched_s + each.start_s,
             end_s=launched_s + each.end_s,
             cpu_s=found.cpu_s * times[each.number] / found.alone_s,
-            pid=1000 + each.worker,
+            pid=1000 if is_one_process else 1000 + each.worker,
             tid=1000 + each.worker,
             torch_threads=1,
             fitness=(1.0, 2.0),
@@ -63,6 +64,7 @@ def run(arm: str, way: Way, *, block: int = 1, noise: float = 0.0, seed: int = 0
         )
         for each in sorted(found.finished, key=lambda each: each.number)
     )
+    n_working = 1 if is_one_process else way.workers
     n_threads = int(3 + way.workers * min(way.cores_per_trial, 2))
     moments = np.linspace(launched_s, exited_s, 60)
     row = RunRow(
@@ -95,7 +97,7 @@ def run(arm: str, way: Way, *, block: int = 1, noise: float = 0.0, seed: int = 0
         peak_threads=n_threads,
         peak_threads_of_one=3,
         peak_processes=way.workers + 1,
-        working_processes=way.workers,
+        working_processes=n_working,
         peak_pss_bytes=200_000_000 * way.workers,
         peak_uss_bytes=150_000_000 * way.workers,
         run_s=found.cpu_s,

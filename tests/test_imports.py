@@ -41,7 +41,7 @@ OPEN_TO_MIGRATION = {
 }
 
 HEAVY = {
-    "torch": ("evo/tasks/creatures/reference.py",),
+    "torch": ("evo/tasks/creatures/reference.py", "scripts/compare/limits.py"),
     "optuna": ("scripts/compare/arms/*optuna*.py",),
     "ray": ("scripts/compare/arms/*ray*.py",),
     "matplotlib": ("scripts/bench/plot.py", "scripts/report/*.py", "scripts/compare/*/plots.py"),

@@ -108,7 +108,7 @@ def live(
     *,
     controller: Controller,
     ticks: int,
-    threads: int = 1,
+    threads: int | None = 1,
     world: World | None = None,
     observe: Observer | None = None,
 ) -> Summary:
@@ -120,7 +120,7 @@ def live(
         pellets: Courses, [C, K, 2]: x and z in metres. The last one can be approached, not taken.
         controller: What moves the muscles.
         ticks: Length of a life, in tenths of a second.
-        threads: Threads of PyTorch to use; they do not change the result.
+        threads: Threads of PyTorch to use, None for as many as it likes; they do not change the result.
         world: Physics; the default world if None.
         observe: Called after every physics step with a chunk of lanes, creature by creature, course by course; the
             hunt is as it was at the last look.
@@ -331,7 +331,10 @@ def _muscles_of_node() -> Tensor:
 
 
 @contextmanager
-def _threads(n: int) -> Iterator[None]:
+def _threads(n: int | None) -> Iterator[None]:
+    if n is None:
+        yield
+        return
     before = torch.get_num_threads()
     torch.set_num_threads(n)
     try:

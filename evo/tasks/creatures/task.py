@@ -33,7 +33,7 @@ class Creatures:
     Args:
         options: The problem.
         backend: What lives the lives; "auto" takes the native one where it can be built. All agree bit for bit.
-        threads: Threads that the reference backend may use; the native one uses one.
+        threads: Threads that the reference backend may use, None for as many as PyTorch likes; the native one uses one.
         world: Physics, for an experiment; the default world if None.
         ranges: Lowest and highest value of segments, for an experiment, where they are not to be the default ones.
 
@@ -51,13 +51,13 @@ class Creatures:
         options: CreatureOptions,
         *,
         backend: str = "auto",
-        threads: int = 1,
+        threads: int | None = 1,
         world: World | None = None,
         ranges: Mapping[str, tuple[float, float]] | None = None,
     ) -> None:
         if backend not in ("auto", *BACKENDS):
             raise ConfigError(f"backend: expected one of auto, {', '.join(BACKENDS)}, got {backend!r}")
-        if threads < 1:
+        if threads is not None and threads < 1:
             raise ConfigError(f"threads: expected at least 1, got {threads}")
         self.backend, self.build = _choose(backend)
         self.options: Mapping[str, OptionValue] = MappingProxyType(asdict(options))

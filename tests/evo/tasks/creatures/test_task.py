@@ -83,9 +83,23 @@ def test_nobody_scores_nothing(creatures):
 
 def test_threads_do_not_change_the_score():
     options = CreatureOptions(courses=2, life_s=0.3)
-    one, two = (Creatures(options, backend="reference", threads=n) for n in (1, 2))
+    one, two, any_number = (Creatures(options, backend="reference", threads=n) for n in (1, 2, None))
     genes = genes_of(one, 300)
-    assert one.evaluate(genes, 0).tobytes() == two.evaluate(genes, 0).tobytes()
+    scores = [each.evaluate(genes, 0).tobytes() for each in (one, two, any_number)]
+    assert scores == scores[:1] * 3
+
+
+def test_pytorch_keeps_its_threads_where_none_are_asked_for():
+    torch = pytest.importorskip("torch")
+    before = torch.get_num_threads()
+    torch.set_num_threads(before + 1)
+    try:
+        creatures = Creatures(CreatureOptions(courses=1, life_s=0.1), backend="reference", threads=None)
+        seen: list[int] = []
+        creatures.live(genes_of(creatures, 2), observe=lambda *_: seen.append(torch.get_num_threads()))
+    finally:
+        torch.set_num_threads(before)
+    assert set(seen) == {before + 1}
 
 
 def test_steps_per_genome_counts_courses_ticks_and_steps():

@@ -1,0 +1,34 @@
+"""The driver: `python -m scripts.compare.drive REQUEST.json` runs one arm once, in a process and session of its own.
+
+The harness has set the environment before this process began, so nothing is loaded too early, whoever called it.
+"""
+
+from __future__ import annotations
+
+import sys
+import traceback
+from pathlib import Path
+
+from scripts.compare import records
+from scripts.compare.arms import arm
+from scripts.compare.request import Request
+
+WENT_WRONG = "error.txt"
+"""In the folder of the run: the one line that says what the arm raised."""
+
+
+def main(path: Path) -> int:
+    """Run what the request at `path` says; return the exit code."""
+    request = Request.load(path)
+    records.make_folders(request.path)
+    try:
+        arm.load(request.setting.arm).run(request)
+    except Exception as error:
+        traceback.print_exc()
+        (request.path / WENT_WRONG).write_text(f"{type(error).__name__}: {error}".splitlines()[0])
+        return 1
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main(Path(sys.argv[1])))

@@ -73,7 +73,8 @@ class Setting:
     @property
     def is_baseline(self) -> bool:
         """Whether others are held against it."""
-        return (self.arm, self.workers, self.threads, self.sampler) == (BASELINE, 1, "1", None)
+        usual = (BASELINE, 1, "1", "before_import", "default", None)
+        return (self.arm, self.workers, self.threads, self.limit, self.wait_policy, self.sampler) == usual
 
 
 LIMITS = {"after_import": "set after the import", "set_num_threads": "by set_num_threads"}

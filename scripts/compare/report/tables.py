@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 from scripts.compare import stats
 from scripts.compare.report.markdown import counts, number, table, under, whole
 from scripts.compare.report.summary import SEED, changes, noise, summarise
+from scripts.compare.rows import SKIPPED
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Sequence
@@ -69,7 +70,7 @@ def _provenance(session: Session) -> str:
     )
     reasons = Counter(row.rejected or "" for row in session.rejected)
     why = f" ({'; '.join(f'{n}: {reason}' for reason, n in reasons.most_common(3))})" if reasons else ""
-    calibrations = [row.calibration_before_s for row in session.rows]
+    calibrations = [row.calibration_before_s for row in session.rows if row.outcome != SKIPPED] or [0.0]
     spread = f"{min(calibrations):.3f} to {max(calibrations):.3f} s, median {statistics.median(calibrations):.3f} s"
     lines = [
         f"{where.cpu}, {where.cores} cores, kernel {where.kernel}, host {where.host}, boot {where.boot_id[:8]}",
@@ -132,8 +133,8 @@ COUNTED: dict[str, Callable[[RunRow], float]] = {
     "at work": lambda row: row.working_processes,
     "PSS MB": lambda row: round(row.peak_pss_bytes / MB),
     "USS MB": lambda row: round(row.peak_uss_bytes / MB),
-    "switches/s": lambda row: round(row.voluntary_switches / (row.exited_s - row.launched_s)),
-    "forced/s": lambda row: round(row.involuntary_switches / (row.exited_s - row.launched_s)),
+    "switches/s": lambda row: round(row.voluntary_switches / max(row.exited_s - row.launched_s, 1e-9)),
+    "forced/s": lambda row: round(row.involuntary_switches / max(row.exited_s - row.launched_s, 1e-9)),
     "waiting %": lambda row: 100 * row.wait_s / max(row.run_s + row.wait_s, 1e-9),
 }
 

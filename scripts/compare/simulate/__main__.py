@@ -1,4 +1,4 @@
-"""Simulate machines that are not at hand: `python -m scripts.compare.simulate [--rows DIR] [--out DIR]`."""
+"""Simulate machines that are not at hand: `python -m scripts.compare.simulate [--out DIR] [--document FILE.md]`."""
 
 from __future__ import annotations
 
@@ -10,41 +10,52 @@ from evo import atomic
 from scripts.compare.report import load, markdown, study
 from scripts.compare.simulate import results, tables
 
+PAGE = "simulated.md"
 
-def run(*, rows: Path | None, out: Path, document: Path | None) -> None:
-    """Simulate everything, print the tables, draw the plots, and fill the blocks of a document.
+
+def simulate(folder: Path, *, document: Path | None = None) -> str:
+    """Simulate everything; write `simulated.md` and the plots, fill the blocks of a document, and return the text.
 
     Args:
-        rows: Where measured rows lie, from which inputs are taken and against which times are held; None: nowhere.
-        out: Where `simulated.md` and the plots go.
-        document: Whose blocks named `simulated-...` are filled; None: no document's.
+        folder: Where they go. Inputs are taken from the rows that lie there, and times are held against them; without
+            rows, inputs are those of earlier measurements, and nothing is validated.
+        document: Whose blocks named `simulated-...` are filled.
 
     Raises:
-        AtollError: Rows or marks are damaged.
+        DamagedFileError: A row or the document's marks are damaged.
+        StorageError: The file system refused.
     """
-    sessions = study.sessions(load.read(rows)) if rows else []
+    sessions = study.sessions(load.read(folder))
     found = results.compute(sessions, tell=lambda what: click.echo(f"simulating {what} ...", err=True))
     blocks = tables.blocks(found)
-    text = "\n\n".join(filter(None, blocks.values()))
-    with atomic.storage_errors("write the simulation's tables and plots"):
-        atomic.make_directory(out)
-        atomic.replace_file(out / "simulated.md", (text + "\n").encode(), durable=False)
+    text = "\n\n".join(filter(None, blocks.values())) + "\n"
+    with atomic.storage_errors("write what was simulated"):
+        atomic.make_directory(folder / "plots")
+        atomic.replace_file(folder / PAGE, text.encode(), durable=False)
         from scripts.compare.simulate.plots import draw  # noqa: PLC0415 - matplotlib takes a second to import
 
-        files = draw(found, out)
-        if document:
-            blocks["simulated-plots"] = markdown.pictures(files, beside=document)
-            markdown.refresh(document, blocks)
-    click.echo(text)
+        files = draw(found, folder / "plots")
+        if document is not None:
+            markdown.refresh(document, {**blocks, "simulated-plots": markdown.pictures(files, beside=document)})
+    return text
 
 
 @click.command()
-@click.option("--rows", type=click.Path(path_type=Path, exists=True, file_okay=False), help="Where measured rows lie.")
-@click.option("--out", type=click.Path(path_type=Path, file_okay=False), default=Path("compare"), show_default=True)
-@click.option("--document", type=click.Path(path_type=Path, exists=True, dir_okay=False), help="Fill its blocks.")
-def main(rows: Path | None, out: Path, document: Path | None) -> None:
-    """Simulate 5 to 128 workers, from inputs measured where rows tell them; everything is labelled simulated."""
-    run(rows=rows, out=out, document=document)
+@click.option(
+    "--out",
+    default=Path("bench/compare"),
+    show_default=True,
+    type=click.Path(path_type=Path, file_okay=False),
+    help="Where tables and plots go; rows that lie there give inputs and are held against the simulation.",
+)
+@click.option(
+    "--document",
+    type=click.Path(path_type=Path, exists=True, dir_okay=False),
+    help="Fill its simulated blocks, and leave all else as it is.",
+)
+def main(out: Path, document: Path | None) -> None:
+    """Simulate 5 to 128 workers and the published failure; everything is labelled simulated."""
+    click.echo(simulate(out, document=document), nl=False)
 
 
 if __name__ == "__main__":

@@ -17,16 +17,15 @@ def only(rows):
 
 def test_a_run_is_held_against_the_sequential_run_of_its_own_block():
     """The machine was half as fast in block 2, for both: their ratio is the same."""
-    slow = [
-        replace(run(arm, way, block=2), launched_s=0.0) for arm, way in (("sequential", ALONE), ("pool", PROCESSES))
-    ]
-    doubled = [
-        replace(row, trials=tuple(replace(t, start_s=2 * t.start_s, end_s=2 * t.end_s) for t in row.trials))
-        for row in slow
-    ]
-    session = only([run("sequential", ALONE), run("pool", PROCESSES), *doubled])
+    fast = [run("sequential", ALONE), run("pool", PROCESSES)]
+    session = only([*fast, *(half_as_fast(row) for row in fast)])
     first, second = (each.metrics.speedup for each in session.runs if each.setting.arm == "pool")
     assert first == pytest.approx(second)
+
+
+def half_as_fast(row):
+    trials = tuple(replace(each, start_s=2 * each.start_s, end_s=2 * each.end_s) for each in row.trials)
+    return replace(row, block=2, launched_s=2 * row.launched_s, exited_s=2 * row.exited_s, trials=trials)
 
 
 def test_verdicts_are_those_of_the_ways_that_rows_were_invented_for():
@@ -56,6 +55,11 @@ def test_without_a_sequential_run_in_its_block_nothing_is_said_of_a_run():
 def test_a_rejected_sequential_run_is_no_baseline():
     rejected = replace(run("sequential", ALONE), rejected="noise")
     assert only([rejected, run("p", PROCESSES)]).runs[0].metrics is None
+
+
+@pytest.mark.parametrize("changes", [{"limit": "after_import"}, {"wait_policy": "passive"}, {"threads": "default"}])
+def test_a_sequential_run_that_is_a_factor_is_no_baseline_either(changes):
+    assert only([run("sequential", ALONE, **changes), run("p", PROCESSES)]).runs[1].metrics is None
 
 
 def test_other_results_are_found():

@@ -16,10 +16,10 @@ from scripts.compare.simulate.feed import Queue
 from scripts.compare.simulate.inputs import PROCESSES, SPINNING, THREADS
 
 if TYPE_CHECKING:
+    from scripts.compare.simulate.chance import Chance
     from scripts.compare.simulate.inputs import Inputs
 
 MINUTE_S = 60.0
-DRAWS = 200
 
 
 @dataclass(frozen=True)
@@ -81,7 +81,7 @@ class Count:
     high: float
 
 
-def count(fact: Fact, inputs: Inputs, *, seed: int) -> Count:
+def count(fact: Fact, inputs: Inputs, chance: Chance) -> Count:
     """Simulate a fact."""
     inputs = inputs.with_value("n_trials", fact.n_trials)
     if fact.trial_s is not None:
@@ -89,12 +89,11 @@ def count(fact: Fact, inputs: Inputs, *, seed: int) -> Count:
     way = inputs.way(fact.arm, fact.workers)
     if fact.busy_cores is not None:
         way = replace(way, cap_cores=fact.busy_cores)
-    rng = np.random.default_rng(seed)
     ended = [
         simulate(Queue(inputs.trials(rng)), way, inputs.machine(), rng=rng).finished_by(fact.after_s)
-        for _ in range(DRAWS)
+        for rng in chance.generators()
     ]
-    low, median, high = np.quantile(ended, (0.025, 0.5, 0.975))
+    low, median, high = np.quantile(ended, (0.025, 0.5, 0.975), method="nearest")
     return Count(float(median), float(low), float(high))
 
 
@@ -103,7 +102,7 @@ def lock_alone(inputs: Inputs) -> Inputs:
     return inputs.with_value("gil_cores", 1.0).with_value("gil_inflation", 1.0)
 
 
-def fitted(inputs: Inputs, *, seed: int) -> tuple[Inputs, float]:
+def fitted(inputs: Inputs, chance: Chance) -> tuple[Inputs, float]:
     """Return inputs whose threads finish as many trials in eight hours as was published, and their joint speedup.
 
     Only U / I matters to the count; U stays at the highest that the log shows, and I follows.
@@ -113,8 +112,6 @@ def fitted(inputs: Inputs, *, seed: int) -> tuple[Inputs, float]:
     low, high = 1.0, 100.0
     for _ in range(20):
         middle = (low + high) / 2
-        is_too_fast = (
-            count(EIGHT_HOURS, base.with_value("gil_inflation", middle), seed=seed).median > EIGHT_HOURS.finished
-        )
-        low, high = (middle, high) if is_too_fast else (low, middle)
+        found = count(EIGHT_HOURS, base.with_value("gil_inflation", middle), chance)
+        low, high = (middle, high) if found.median > EIGHT_HOURS.finished else (low, middle)
     return base.with_value("gil_inflation", high), cores / high

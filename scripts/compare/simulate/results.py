@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from scripts.compare.simulate import failure, scaling, validation
+from scripts.compare.simulate.chance import DRAWS, Chance
 from scripts.compare.simulate.inputs import ARMS, BREAKING, PROCESSES, SPINNING, THREADS, Inputs
 
 if TYPE_CHECKING:
@@ -47,6 +48,7 @@ class Results:
 
     Attributes:
         inputs: What it rests on.
+        draws: How often trial times were drawn for each case.
         checks: Held against measurements, for each workload that was measured, by its name.
         reproduced: The published failure.
         fitted_speedup: Joint speedup of threads that finish as many trials in eight hours as was published.
@@ -56,6 +58,7 @@ class Results:
     """
 
     inputs: Inputs
+    draws: int
     checks: dict[str, list[Check]]
     reproduced: list[Reproduced]
     fitted_speedup: float
@@ -65,24 +68,34 @@ class Results:
 
 
 def compute(
-    sessions: Sequence[Session], *, seed: int = SEED, tell: Callable[[str], object] = lambda _: None
+    sessions: Sequence[Session],
+    *,
+    seed: int = SEED,
+    draws: int = DRAWS,
+    tell: Callable[[str], object] = lambda _: None,
 ) -> Results:
     """Simulate everything.
 
     Args:
-        sessions: What was measured; without any, the inputs are those of the notes and nothing is validated.
+        sessions: What was measured; without any, the inputs are those of earlier explorations and nothing is validated.
         seed: Of all draws.
+        draws: How often trial times are drawn for each case.
         tell: Is told what is simulated next.
     """
     inputs = inputs_of(sessions)
+    chance = Chance(seed, draws)
     tell("the published failure")
-    reproduced, fitted_speedup = _reproduce(inputs, seed)
+    reproduced, fitted_speedup = _reproduce(inputs, chance)
     tell(f"{', '.join(map(str, scaling.WORKERS))} workers")
-    points = {slowdown: _study(inputs.with_value("slowdown", slowdown), seed) for slowdown in SLOWDOWNS}
-    islands = {(cv, barrier): _islands(cv, barrier, seed) for cv in SPREADS for barrier in (True, False)}
-    tell("what it hangs on")
-    swings = {(arm, workers): _swings(arm, workers, inputs, seed) for arm, workers in SWEPT}
-    return Results(inputs, _checks(sessions), reproduced, fitted_speedup, points, islands, swings)
+    points = {slowdown: _study(inputs.with_value("slowdown", slowdown), chance) for slowdown in SLOWDOWNS}
+    islands = {
+        (cv, barrier): [scaling.island_efficiency(each, cv, chance, barrier=barrier) for each in scaling.WORKERS]
+        for cv in SPREADS
+        for barrier in (True, False)
+    }
+    tell("what it is most sensitive to")
+    swings = {(arm, workers): _swings(arm, workers, inputs, chance) for arm, workers in SWEPT}
+    return Results(inputs, draws, _checks(sessions), reproduced, fitted_speedup, points, islands, swings)
 
 
 def inputs_of(sessions: Sequence[Session]) -> Inputs:
@@ -99,24 +112,20 @@ def _checks(sessions: Sequence[Session]) -> dict[str, list[Check]]:
     }
 
 
-def _reproduce(inputs: Inputs, seed: int) -> tuple[list[Reproduced], float]:
+def _reproduce(inputs: Inputs, chance: Chance) -> tuple[list[Reproduced], float]:
     best = failure.lock_alone(inputs)
-    fit, speedup = failure.fitted(inputs, seed=seed)
+    fit, speedup = failure.fitted(inputs, chance)
     found = []
     for fact in failure.FACTS:
-        measured = failure.count(fact, inputs, seed=seed)
-        others = [failure.count(fact, each, seed=seed) if fact.arm == THREADS else None for each in (best, fit)]
+        measured = failure.count(fact, inputs, chance)
+        others = [failure.count(fact, each, chance) if fact.arm == THREADS else None for each in (best, fit)]
         found.append(Reproduced(fact, measured, *others))
     return found, speedup
 
 
-def _study(inputs: Inputs, seed: int) -> list[Point]:
-    return [scaling.point(arm, workers, inputs, seed=seed) for arm in ARMS for workers in scaling.WORKERS]
+def _study(inputs: Inputs, chance: Chance) -> list[Point]:
+    return [scaling.point(arm, workers, inputs, chance) for arm in ARMS for workers in scaling.WORKERS]
 
 
-def _islands(cv: float, barrier: bool, seed: int) -> list[float]:  # noqa: FBT001 - a key of the table
-    return [scaling.island_efficiency(each, cv, barrier=barrier, seed=seed) for each in scaling.WORKERS]
-
-
-def _swings(arm: str, workers: int, inputs: Inputs, seed: int) -> list[Swing]:
-    return [each for each in scaling.sensitivity(arm, workers, inputs, seed=seed) if each.width > SMALL_SWING]
+def _swings(arm: str, workers: int, inputs: Inputs, chance: Chance) -> list[Swing]:
+    return [each for each in scaling.sensitivity(arm, workers, inputs, chance) if each.width > SMALL_SWING]

@@ -15,11 +15,11 @@ from scripts.compare.simulate.scenario import Machine, Way, draw_trials
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
+    from scripts.compare.simulate.chance import Chance
     from scripts.compare.simulate.engine import Simulated
     from scripts.compare.simulate.inputs import Inputs
 
 WORKERS = (5, 20, 64, 128)
-DRAWS = 40
 EPOCHS = 15
 """Migrations of a run of 150 generations that migrates every 10."""
 
@@ -70,22 +70,22 @@ class Swing:
         return max(self.at_low, self.at_high) / min(self.at_low, self.at_high)
 
 
-def point(arm: str, workers: int, inputs: Inputs, *, seed: int) -> Point:
+def point(arm: str, workers: int, inputs: Inputs, chance: Chance) -> Point:
     """Simulate a study many times."""
-    ended = _draws(arm, workers, inputs, seed)
+    ended = _studies(arm, workers, inputs, chance)
     return Point(
         arm, workers, _range(ended, lambda each: each.speedup), _range(ended, lambda each: each.total_s / 3600)
     )
 
 
-def sensitivity(arm: str, workers: int, inputs: Inputs, *, seed: int) -> list[Swing]:
+def sensitivity(arm: str, workers: int, inputs: Inputs, chance: Chance) -> list[Swing]:
     """Change each input alone from its lowest to its highest value; the most influential one comes first.
 
     Inputs that this way does not use are left out.
     """
 
     def speedup(changed: Inputs) -> float:
-        return _range(_draws(arm, workers, changed, seed), lambda each: each.alone_s / each.total_s).median
+        return _range(_studies(arm, workers, changed, chance), lambda each: each.alone_s / each.total_s).median
 
     usual = speedup(inputs)
     swings = [
@@ -96,26 +96,19 @@ def sensitivity(arm: str, workers: int, inputs: Inputs, *, seed: int) -> list[Sw
     return sorted(moved, key=lambda swing: swing.width, reverse=True)
 
 
-def island_efficiency(islands: int, cv: float, *, barrier: bool, seed: int) -> float:
+def island_efficiency(islands: int, cv: float, chance: Chance, *, barrier: bool) -> float:
     """Return which share of the time islands work, the others waiting at migrations or at the end, as a mean."""
-    rng = np.random.default_rng(seed)
     found = []
-    for _ in range(DRAWS):
+    for rng in chance.generators():
         times = draw_trials(islands * EPOCHS, mean_s=1.0, cv=cv, rng=rng).reshape(islands, EPOCHS)
         ended = simulate(Epochs(times, barrier=barrier), Way(islands), Machine(max(CORES, islands)), rng=rng)
         found.append(ended.alone_s / (islands * ended.wall_s))
     return float(np.mean(found))
 
 
-def _draws(arm: str, workers: int, inputs: Inputs, seed: int) -> list[Simulated]:
-    """Simulate with equal random numbers for equal seeds, so that a change of inputs is seen and not another draw."""
+def _studies(arm: str, workers: int, inputs: Inputs, chance: Chance) -> list[Simulated]:
     way, machine = inputs.way(arm, workers), inputs.machine()
-    seeds = np.random.SeedSequence(seed).spawn(DRAWS)
-    return [_study(inputs, way, machine, np.random.default_rng(each)) for each in seeds]
-
-
-def _study(inputs: Inputs, way: Way, machine: Machine, rng: np.random.Generator) -> Simulated:
-    return simulate(Queue(inputs.trials(rng), chunk=way.chunk), way, machine, rng=rng)
+    return [simulate(Queue(inputs.trials(rng), chunk=way.chunk), way, machine, rng=rng) for rng in chance.generators()]
 
 
 def _range(ended: Sequence[Simulated], of: Callable[[Simulated], float]) -> Range:

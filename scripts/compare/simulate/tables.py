@@ -78,7 +78,7 @@ def _failure(results: Results) -> str:
         "fitted to 8 hours",
     )
     note = (
-        f"Counts are medians and the middle 95 % of {failure.DRAWS} draws of trial times. The last column is fitted to "
+        f"Counts are medians and the middle 95 % of {results.draws} draws of trial times. The last column is fitted to "
         f"the second row, which it therefore must match, by a joint speedup of {results.fitted_speedup:.2f}; the first "
         "row tests it."
     )
@@ -97,7 +97,7 @@ def _scaling(results: Results) -> str:
     n = whole(results.inputs.n_trials.value)
     note = (
         "Slowdown is how many times longer a trial takes when all cores are busy than alone; hours are those of the "
-        f"smallest and of the largest slowdown. Ranges hold the middle 95 % of {scaling.DRAWS} draws."
+        f"smallest and of the largest slowdown. Ranges hold the middle 95 % of {results.draws} draws."
     )
     return under(f"Simulated: a study of {n} trials on {CORES} cores", table(headings, rows), note)
 

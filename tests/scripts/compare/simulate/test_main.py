@@ -21,7 +21,7 @@ def test_the_whole_simulation_is_labelled_and_fills_its_blocks_alone(tmp_path: P
     document = tmp_path / "RESULTS.md"
     marks = "".join(f"<!-- generated: simulated-{name} -->\n<!-- end: simulated-{name} -->\n" for name in SIMULATED)
     document.write_text(f"<!-- generated: verdicts -->\nkept\n<!-- end: verdicts -->\n{marks}")
-    arguments = ["--out", str(tmp_path), "--document", str(document)]
+    arguments = ["--out", str(tmp_path), "--document", str(document), "--draws", "2"]
     done = CliRunner().invoke(main, arguments, catch_exceptions=False)
     assert done.exit_code == 0
     titles = [line for line in done.stdout.splitlines() if line.startswith("**")]

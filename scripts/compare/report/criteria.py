@@ -125,7 +125,9 @@ def _figures(each: Summary) -> str:
 
 
 def _is_always(each: Summary, *allowed: Verdict) -> bool:
-    return bool(each.verdicts) and each.verdicts.keys() <= {str(verdict) for verdict in allowed}
+    """Say whether every run was like that, those that did not finish until they were ended."""
+    found = [run.meanwhile or run.judgement for run in each.runs]
+    return bool(found) and all(judgement is not None and judgement.verdict in allowed for judgement in found)
 
 
 def _median_speedup(each: Summary) -> float:

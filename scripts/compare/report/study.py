@@ -6,6 +6,7 @@ from dataclasses import dataclass, fields
 from typing import TYPE_CHECKING
 
 from scripts.compare import metrics, verdict
+from scripts.compare.arms.arm import NAMES
 from scripts.compare.rows import FINISHED, WARM_UP
 
 if TYPE_CHECKING:
@@ -71,6 +72,12 @@ class Setting:
         return f"{self.arm} ({'; '.join(parts)})" if parts else self.arm
 
     @property
+    def place(self) -> tuple[int, str, int, str]:
+        """Where it stands in a table: by arm, then workers, the usual setting first."""
+        rank = NAMES.index(self.arm) if self.arm in NAMES else len(NAMES)
+        return rank, self.arm, self.workers, self.label
+
+    @property
     def is_baseline(self) -> bool:
         """Whether others are held against it."""
         usual = (BASELINE, 1, "1", "before_import", "default", None)
@@ -90,6 +97,7 @@ class Run:
         metrics: Held against the sequential run of its block; None where there is none to hold it against, or where
             the run tells nothing.
         judgement: What it was; None where there is nothing to hold it against.
+        meanwhile: Of a run that did not finish, what it was like until it was ended.
         differing: Trials whose result is not that of the sequential run; None where that cannot be said.
     """
 
@@ -97,7 +105,15 @@ class Run:
     setting: Setting
     metrics: Metrics | None
     judgement: Judgement | None
+    meanwhile: Judgement | None
     differing: tuple[int, ...] | None
+
+    @property
+    def words(self) -> str:
+        """The verdict; of a run that did not finish, also that on what it was like until then."""
+        if self.judgement is None:
+            return "-"
+        return f"{self.judgement.verdict} ({self.meanwhile.verdict})" if self.meanwhile else str(self.judgement.verdict)
 
 
 @dataclass(frozen=True)
@@ -129,10 +145,10 @@ class Session:
     def settings(self, load: Workload) -> dict[Setting, tuple[Run, ...]]:
         """Return the runs of each setting in the order of their blocks, repetitions of the baseline left out."""
         found: dict[Setting, list[Run]] = {}
-        for run in sorted(self.runs, key=lambda run: (run.row.workers, run.row.block)):
+        for run in sorted(self.runs, key=lambda run: run.row.block):
             if workload(run.row) == load and not run.row.is_repeat:
                 found.setdefault(run.setting, []).append(run)
-        return {setting: tuple(runs) for setting, runs in found.items()}
+        return {setting: tuple(found[setting]) for setting in sorted(found, key=lambda setting: setting.place)}
 
     def repeats(self, load: Workload) -> tuple[Run, ...]:
         """Return the second runs of the baseline."""
@@ -177,12 +193,16 @@ def _run(row: RunRow, baseline: Iterable[TrialRecord] | None) -> Run:
     setting = Setting.of(row)
     trials = tuple(baseline or ()) if row.sampler is None else ()
     measured = _measured(row, metrics.times_alone(trials))
-    judgement = verdict.judge_outcome(row.outcome, row.reason, row.samples)
-    if judgement is None and measured is not None:
-        all_s = row.run_s + row.wait_s
-        share = row.wait_s / all_s if all_s else 0.0
-        judgement = verdict.judge(measured, workers=row.workers, cores=row.provenance.cores, wait_share=share)
-    return Run(row, setting, measured, judgement, _differing(row, trials))
+    ended = verdict.judge_outcome(row.outcome, row.reason, row.samples)
+    manner = _manner(row, measured) if measured else None
+    meanwhile = manner if ended and ended.verdict is verdict.Verdict.UNFINISHED else None
+    return Run(row, setting, measured, ended or manner, meanwhile, _differing(row, trials))
+
+
+def _manner(row: RunRow, measured: Metrics) -> Judgement:
+    all_s = row.run_s + row.wait_s
+    share = row.wait_s / all_s if all_s else 0.0
+    return verdict.judge(measured, workers=row.workers, cores=row.provenance.cores, wait_share=share)
 
 
 def _measured(row: RunRow, alone_s: Mapping[int, float]) -> Metrics | None:

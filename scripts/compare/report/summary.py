@@ -47,7 +47,7 @@ class Summary:
     @property
     def verdicts(self) -> Counter[str]:
         """How often which verdict was given."""
-        return Counter(str(run.judgement.verdict) for run in self.runs if run.judgement)
+        return Counter(run.words for run in self.runs if run.judgement)
 
     @property
     def outcomes(self) -> Counter[str]:

@@ -103,3 +103,25 @@ def test_different_settings_have_different_labels():
 def test_larger_trials_come_first():
     ranks = [study.Workload(tier, "native").rank for tier in ("production", "medium", "small", "tiny", "unheard of")]
     assert ranks == sorted(ranks)
+
+
+def test_a_run_that_did_not_finish_says_what_it_was_like_meanwhile():
+    late = run("s", SPINNING)
+    late = replace(late, outcome="deadline", trials=late.trials[:1])
+    (_, each) = only([run("sequential", ALONE), late]).runs
+    assert each.words == "did not finish (spinning)"
+
+
+def test_settings_stand_in_the_order_of_the_arms_and_the_usual_one_comes_first():
+    session = only(synthetic.table(2))
+    order = [(setting.arm, setting.workers, setting.threads) for setting in session.settings(session.workloads[0])]
+    assert order == [
+        ("sequential", 1, "1"),
+        ("optuna_threads", 2, "1"),
+        ("process_pool", 1, "1"),
+        ("process_pool", 2, "1"),
+        ("process_pool", 2, "default"),
+        ("islands", 1, "1"),
+        ("islands", 2, "1"),
+        ("gpu_batch", 1, "1"),
+    ]

@@ -25,6 +25,7 @@ if TYPE_CHECKING:
 
     from scripts.compare.report.study import Run, Session, Workload
     from scripts.compare.report.summary import Summary
+    from scripts.compare.rows import TrialStart
 
 WIDTH_IN = 6.4
 ROW_IN = 0.3
@@ -91,7 +92,7 @@ def _speedups(session: Session, load: Workload, summaries: Sequence[Summary]) ->
         if each.speedup is None:
             continue
         median, low, high = each.speedup.ratios
-        colour = COLOURS[1] if high < 1 else COLOURS[0]
+        colour = COLOURS[1] if high < 1 and not each.setting.is_baseline else COLOURS[0]
         points = [run.metrics.speedup for run in each.runs if run.metrics]
         axes.plot(points, [place] * len(points), "o", ms=3, color=colour, alpha=0.4, mew=0)
         axes.plot([low, high], [place, place], "-", lw=2, color=colour)
@@ -141,8 +142,9 @@ def _utilisation(_: Session, load: Workload, summaries: Sequence[Summary]) -> Dr
     drawing = Drawing(figsize=(WIDTH_IN, 3.9 + 0.14 * len(shown)), layout="constrained")
     axes = drawing.subplots()
     most = max(1.2, *(run.metrics.inflation for each in shown for run in each.runs if run.metrics)) * 1.25
+    least = min(0.85, *(run.metrics.inflation / 1.1 for each in shown for run in each.runs if run.metrics))
     top = 1.15 * max(run.metrics.utilisation for each in shown for run in each.runs if run.metrics)
-    inflations = np.geomspace(0.85, most, 50)
+    inflations = np.geomspace(least, most, 50)
     for speedup in (0.1, 0.25, 0.5, 1.0, 2.0, 4.0, 8.0):
         inside = inflations[(speedup * inflations <= top)]
         if len(inside) > 1:
@@ -156,9 +158,9 @@ def _utilisation(_: Session, load: Workload, summaries: Sequence[Summary]) -> Dr
         axes.plot(*zip(*points, strict=True), marker, ms=3, mew=0, color=colour, alpha=0.35)
         x, y = (statistics.median(values) for values in zip(*points, strict=True))
         axes.plot([x], [y], marker, ms=8, mec="white", mew=0.5, color=colour, label=_label(each))
-    axes.set(xscale="log", xlim=(0.85, most), ylim=(0, top))
+    axes.set(xscale="log", xlim=(least, most), ylim=(0, top))
     axes.set(xlabel="processor time for the same work, I", ylabel="busy cores, U")
-    axes.xaxis.set_major_locator(FixedLocator([tick for tick in TICKS if tick <= most]))
+    axes.xaxis.set_major_locator(FixedLocator([tick for tick in TICKS if least <= tick <= most]))
     axes.xaxis.set_minor_locator(NullLocator())
     axes.xaxis.set_major_formatter(NUMBER)
     axes.set_title(f"Busy cores are no speedup ({load})")
@@ -212,27 +214,34 @@ def _bars(summaries: Sequence[Summary], bars: Mapping[str, Callable[[Summary], f
 
 def _gantt(_: Session, load: Workload, summaries: Sequence[Summary]) -> Drawing | None:
     """One run of each setting, the one with the median speedup: who ran which trial from when to when."""
-    shown = [(each, run) for each in summaries if (run := _typical(each)) is not None]
+    several = [each for each in summaries if each.setting.workers > 1 or each.setting.is_baseline]
+    shown = [(each, run) for each in several if (run := _typical(each)) is not None]
     if not shown:
         return None
     lanes = [_lanes(run) for _, run in shown]
-    heights = [max(2, len(each)) for each in lanes]
+    heights = [max(2, len(each) + len(_never_ended(run))) for each, (_, run) in zip(lanes, shown, strict=True)]
     size = (WIDTH_IN, 0.9 + sum(0.17 * height + 0.28 for height in heights))
     drawing = Drawing(figsize=size, layout="constrained")
     places = drawing.subplots(len(shown), 1, sharex=True, squeeze=False, height_ratios=heights)[:, 0]
-    for axes, (each, run), workers in zip(places, shown, lanes, strict=True):
+    for axes, (each, run), workers, height in zip(places, shown, lanes, heights, strict=True):
         for lane, worker in enumerate(workers):
             for trial in (trial for trial in run.row.trials if (trial.pid, trial.tid) == worker):
                 start_s = trial.start_s - run.row.launched_s
                 colour = COLOURS[trial.index % 6]
                 axes.barh(lane, trial.end_s - trial.start_s, 0.85, start_s, color=colour, ec="white", lw=0.5)
                 axes.text(start_s, lane, f" {trial.index}", va="center", fontsize=6, color="white", clip_on=True)
-        axes.axvline(run.row.exited_s - run.row.launched_s, color="black", lw=0.8)
+        end_s = run.row.exited_s - run.row.launched_s
+        for lane, start in enumerate(_never_ended(run), start=len(workers)):
+            start_s = start.start_s - run.row.launched_s
+            axes.barh(lane, end_s - start_s, 0.85, start_s, color="white", ec="#666666", hatch="////", lw=0.5)
+            axes.text(start_s, lane, f" {start.index}", va="center", fontsize=6, backgroundcolor="white")
+        axes.axvline(end_s, color="black", lw=0.8)
         speedup = f"S = {run.metrics.speedup:.2f}" if run.metrics else run.row.outcome
         axes.set_title(f"{each.setting.label}, P = {each.setting.workers}: {speedup}", loc="left", fontsize=8, pad=2)
-        axes.set(yticks=[], ylim=(-0.6, max(2, len(workers)) - 0.4))
+        axes.set(yticks=[], ylim=(-0.6, height - 0.4))
         axes.spines[["top", "right", "left"]].set_visible(False)
-    places[-1].set_xlabel("s since the launch; a row is a worker, a number a trial, the line the exit")
+    places[-1].set_xlim(left=0)
+    places[-1].set_xlabel("s since the launch; a row is a worker, hatched what never ended, the line the exit")
     drawing.suptitle(f"Who ran which trial when ({load})", fontsize=9)
     return drawing
 
@@ -245,13 +254,20 @@ def _typical(each: Summary) -> Run | None:
     return next((run for run in each.runs if run.row.trials), None)
 
 
+def _never_ended(run: Run) -> list[TrialStart]:
+    """Return what was begun and has no record: trials that were ended, or whose worker died."""
+    recorded = {(trial.index, trial.pid) for trial in run.row.trials}
+    return [start for start in run.row.starts if (start.index, start.pid) not in recorded]
+
+
 def _lanes(run: Run) -> list[tuple[int, int]]:
     """Return the workers of a run in the order in which they began."""
     return list(dict.fromkeys((trial.pid, trial.tid) for trial in sorted(run.row.trials, key=lambda t: t.start_s)))
 
 
 def _label(each: Summary) -> str:
-    return textwrap.fill(f"{each.setting.label}, P = {each.setting.workers}", LABEL_CHARACTERS)
+    text = textwrap.fill(f"{each.setting.label}, P_=_{each.setting.workers}", LABEL_CHARACTERS)
+    return text.replace("_=_", " = ")  # which is not to be broken
 
 
 def _rows(n: int) -> tuple[Drawing, Axes]:

@@ -12,8 +12,11 @@ from scripts.compare.rows import FINISHED, WARM_UP
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
+    Place = tuple["Workload", int, int]
+    """A trial of the list: of which workload, by which seed, which index."""
+
     from scripts.compare.metrics import Metrics
-    from scripts.compare.rows import RunRow, TrialRecord
+    from scripts.compare.rows import RunRow
     from scripts.compare.verdict import Judgement
 
 BASELINE = "sequential"
@@ -98,7 +101,7 @@ class Run:
             the run tells nothing.
         judgement: What it was; None where there is nothing to hold it against.
         meanwhile: Of a run that did not finish, what it was like until it was ended.
-        differing: Trials whose result is not that of the sequential run; None where that cannot be said.
+        differing: Trials whose result is not that of a sequential run; None where that cannot be said.
     """
 
     row: RunRow
@@ -124,7 +127,7 @@ class Session:
         name: Which.
         rows: All rows, as written.
         runs: Those that count, warm-up, faults and rejected ones left out.
-        faults: Those into which a fault was injected, held against the sequential run of any block.
+        faults: Those into which a fault was injected, rejected ones too: what happens to them is no question of time.
     """
 
     name: str
@@ -136,6 +139,14 @@ class Session:
     def rejected(self) -> tuple[RunRow, ...]:
         """The rows that do not count."""
         return tuple(row for row in self.rows if row.rejected is not None)
+
+    @property
+    def without_a_run(self) -> tuple[str, ...]:
+        """The settings all of whose runs were rejected: they would be missing from every table in silence."""
+        there = {(run.setting, workload(run.row)) for run in self.runs}
+        wanted = dict.fromkeys((Setting.of(row), workload(row)) for row in self.rejected if row.fault is None)
+        lost = [(setting, load) for setting, load in wanted if (setting, load) not in there]
+        return tuple(f"{setting.label}, P = {setting.workers} ({load})" for setting, load in lost)
 
     @property
     def workloads(self) -> tuple[Workload, ...]:
@@ -178,25 +189,29 @@ def sessions(rows: Iterable[RunRow]) -> list[Session]:
 
 def _session(name: str, rows: list[RunRow]) -> Session:
     counted = [row for row in rows if row.rejected is None and row.block != WARM_UP]
-    baselines = {
-        (row.block, workload(row)): row.trials
+    sequential = [row for row in rows if _is_sequential(row)]
+    alone = {
+        (row.block, workload(row)): metrics.times_alone(row.trials)
         for row in counted
-        if Setting.of(row).is_baseline and not row.is_repeat and row.fault is None and row.outcome == FINISHED
+        if _is_sequential(row) and not row.is_repeat
     }
-    any_block = {load: trials for (_, load), trials in baselines.items()}
-    runs = [_run(row, baselines.get((row.block, workload(row)))) for row in counted if row.fault is None]
-    faults = [_run(row, any_block.get(workload(row))) for row in rows if row.fault is not None]
+    expected = {(workload(row), row.seed, trial.index): trial.result_hash for row in sequential for trial in row.trials}
+    runs = [_run(row, alone.get((row.block, workload(row)), {}), expected) for row in counted if row.fault is None]
+    faults = [_run(row, {}, expected) for row in rows if row.fault is not None]
     return Session(name, tuple(rows), tuple(runs), tuple(faults))
 
 
-def _run(row: RunRow, baseline: Iterable[TrialRecord] | None) -> Run:
-    setting = Setting.of(row)
-    trials = tuple(baseline or ()) if row.sampler is None else ()
-    measured = _measured(row, metrics.times_alone(trials))
+def _is_sequential(row: RunRow) -> bool:
+    """Whether others are held against a run: its times, and its results, which noise does not change."""
+    return Setting.of(row).is_baseline and row.fault is None and row.outcome == FINISHED
+
+
+def _run(row: RunRow, alone_s: Mapping[int, float], expected: Mapping[Place, str]) -> Run:
+    measured = _measured(row, alone_s) if row.sampler is None else None
     ended = verdict.judge_outcome(row.outcome, row.reason, row.samples)
     manner = _manner(row, measured) if measured else None
     meanwhile = manner if ended and ended.verdict is verdict.Verdict.UNFINISHED else None
-    return Run(row, setting, measured, ended or manner, meanwhile, _differing(row, trials))
+    return Run(row, Setting.of(row), measured, ended or manner, meanwhile, _differing(row, expected))
 
 
 def _manner(row: RunRow, measured: Metrics) -> Judgement:
@@ -210,7 +225,8 @@ def _measured(row: RunRow, alone_s: Mapping[int, float]) -> Metrics | None:
     return metrics.measure(row, alone_s) if set(needed) <= alone_s.keys() and alone_s else None
 
 
-def _differing(row: RunRow, baseline: Iterable[TrialRecord]) -> tuple[int, ...] | None:
-    expected = {trial.index: trial.result_hash for trial in baseline if trial.error is None}
-    known = [trial for trial in row.trials if trial.error is None and trial.index in expected]
-    return verdict.differing(known, expected) if known else None
+def _differing(row: RunRow, expected: Mapping[Place, str]) -> tuple[int, ...] | None:
+    mine = {trial.index: expected.get((workload(row), row.seed, trial.index)) for trial in row.trials}
+    hashes = {index: result for index, result in mine.items() if result is not None}
+    known = [trial for trial in row.trials if trial.error is None and trial.index in hashes]
+    return verdict.differing(known, hashes) if known and row.sampler is None else None

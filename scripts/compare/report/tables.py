@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import re
 import statistics
 from collections import Counter
 from typing import TYPE_CHECKING
@@ -68,17 +69,23 @@ def _provenance(session: Session) -> str:
     commits = sorted(
         {row.provenance.commit[:10] + (" and changes" if row.provenance.dirty else "") for row in session.rows}
     )
-    reasons = Counter(row.rejected or "" for row in session.rejected)
-    why = f" ({'; '.join(f'{n}: {reason}' for reason, n in reasons.most_common(3))})" if reasons else ""
+    reasons = Counter(_kind(reason) for row in session.rejected for reason in (row.rejected or "").split("; "))
+    why = f" ({', '.join(f'{n}: {reason}' for reason, n in reasons.most_common())})" if reasons else ""
     calibrations = [row.calibration_before_s for row in session.rows if row.outcome != SKIPPED] or [0.0]
     spread = f"{min(calibrations):.3f} to {max(calibrations):.3f} s, median {statistics.median(calibrations):.3f} s"
     lines = [
         f"{where.cpu}, {where.cores} cores, kernel {where.kernel}, host {where.host}, boot {where.boot_id[:8]}",
         ", ".join(f"{name} {version}" for name, version in versions if version) + f"; commit {', '.join(commits)}",
-        f"{len(session.rows)} runs, {len(session.rejected)} of them rejected and repeated{why}",
+        f"{len(session.rows)} runs, {len(session.rejected)} of them rejected{why}",
+        *([f"**no run that counts**: {'; '.join(session.without_a_run)}"] if session.without_a_run else []),
         f"calibration kernel before each run: {spread}",
     ]
     return under(session.name, "\n".join(f"- {line}" for line in lines))
+
+
+def _kind(reason: str) -> str:
+    """Return a reason without its figures, so that equal ones can be counted."""
+    return re.sub(r"[\d.]+( ?%)?", "…", reason)
 
 
 def _verdicts(session: Session, load: Workload) -> str:

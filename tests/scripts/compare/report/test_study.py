@@ -52,9 +52,17 @@ def test_without_a_sequential_run_in_its_block_nothing_is_said_of_a_run():
     assert (each.metrics, each.judgement, each.differing) == (None, None, None)
 
 
-def test_a_rejected_sequential_run_is_no_baseline():
+def test_a_rejected_sequential_run_says_nothing_of_time_and_all_of_results():
     rejected = replace(run("sequential", ALONE), rejected="noise")
-    assert only([rejected, run("p", PROCESSES)]).runs[0].metrics is None
+    (each,) = only([rejected, run("p", PROCESSES)]).runs
+    assert each.metrics is None
+    assert each.differing == ()
+
+
+def test_a_setting_all_of_whose_runs_were_rejected_is_named():
+    rejected = replace(run("pool", PROCESSES), rejected="noise")
+    assert only([run("sequential", ALONE), rejected]).without_a_run == ("pool, P = 2 (tiny, reference evaluator)",)
+    assert only([rejected, run("pool", PROCESSES, block=2)]).without_a_run == ()
 
 
 @pytest.mark.parametrize("changes", [{"limit": "after_import"}, {"wait_policy": "passive"}, {"threads": "default"}])

@@ -75,3 +75,13 @@ def test_two_workloads_never_share_a_table():
 def test_no_rows_give_no_text():
     for of in (tables.provenance, tables.verdicts, tables.resources, tables.noise_floor, tables.hashes, tables.faults):
         assert of([]) == ""
+
+
+def test_reasons_for_rejection_are_counted_without_their_figures():
+    rows = [
+        replace(row, rejected=f"foreign processes used {n}.40 cores; somebody waited for a core {n}9.1% of the time")
+        for n, row in enumerate(synthetic.table(2), start=1)
+    ]
+    text = tables.provenance(study.sessions(rows))
+    assert f"{len(rows)}: foreign processes used … cores" in text
+    assert "**no run that counts**: sequential, P = 1" in text

@@ -64,3 +64,18 @@ def test_the_largest_trials_of_the_reference_are_asked():
     _, load = validation.largest(study.sessions(rows))
     assert str(load) == "small, reference evaluator"
     assert validation.largest([]) is None
+
+
+def test_what_is_fitted_knows_nothing_of_the_blocks_that_are_predicted():
+    """Threads that lose twice as much in even blocks: predicted from odd ones, they look half as long as they are."""
+    usual = synthetic.THREADS
+    worse = replace(usual, inflation=2 * usual.inflation)
+    rows = [
+        row
+        for block in range(1, 5)
+        for row in (
+            synthetic.run("sequential", synthetic.ALONE, block=block),
+            synthetic.run("optuna_threads", usual if block % 2 else worse, block=block),
+        )
+    ]
+    assert checks(rows)["optuna_threads", 2].differences == pytest.approx((-0.5, -0.5), abs=0.05)

@@ -1,0 +1,50 @@
+"""Rows from files, compressed or not."""
+
+from __future__ import annotations
+
+import gzip
+import zlib
+from typing import TYPE_CHECKING
+
+from evo import strict_json
+from evo.errors import DamagedFileError
+from scripts.compare.rows import RUN, RunRow
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+PATTERNS = ("*.jsonl", "*.jsonl.gz")
+
+
+def read(folder: Path) -> list[RunRow]:
+    """Return the rows of all runs whose files lie in `folder`; rows of other kinds are left out.
+
+    A last line that was cut off is left out; so runs can be looked at while others are measured.
+
+    Raises:
+        DamagedFileError: A file is not what its name says, or a line is no row.
+    """
+    files = sorted(path for pattern in PATTERNS for path in folder.glob(pattern))
+    return [row for path in files for row in read_file(path)]
+
+
+def read_file(path: Path) -> list[RunRow]:
+    """Return the rows of one file.
+
+    Raises:
+        DamagedFileError: As for `read`.
+    """
+    try:
+        data = gzip.decompress(path.read_bytes()) if path.suffix == ".gz" else path.read_bytes()
+    except (gzip.BadGzipFile, EOFError, zlib.error) as error:
+        raise DamagedFileError(f"{path}: not compressed by gzip, or cut short: {error}") from error
+    found = []
+    for number, line in enumerate(data.split(b"\n")[:-1], start=1):
+        try:
+            record = strict_json.parse(line)
+            if isinstance(record, dict) and record.get("what") != RUN:
+                continue
+            found.append(RunRow.from_json(record))
+        except DamagedFileError as error:
+            raise DamagedFileError(f"{path}, line {number}: {error}") from error
+    return found

@@ -1,0 +1,46 @@
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from scripts.compare.report import plots, study
+from tests.scripts.compare import synthetic
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+
+def test_every_plot_is_drawn_as_svg_and_png_and_says_what_it_shows(tmp_path: Path) -> None:
+    (session,) = study.sessions(synthetic.table(3))
+    files = plots.draw(session, tmp_path)
+    assert {file.stem.split("-")[0] for file in files} == set(plots.PAINTERS)
+    for file in files:
+        assert "tiny, reference evaluator" in file.read_text()
+        assert file.with_suffix(".png").read_bytes().startswith(b"\x89PNG")
+    text = (tmp_path / "speedups-tiny-reference.svg").read_text()
+    assert "optuna_threads, P = 2" in text
+    assert "two equal runs" in text
+    assert "optuna_threads, P = 2: S = 0.6" in (tmp_path / "gantt-tiny-reference.svg").read_text()
+
+
+@pytest.mark.slow
+def test_equal_rows_give_equal_files(tmp_path: Path) -> None:
+    (session,) = study.sessions(synthetic.table(2))
+    for name in "ab":
+        (tmp_path / name).mkdir()
+        plots.draw(session, tmp_path / name)
+    for file in (tmp_path / "a").iterdir():
+        assert file.read_bytes() == (tmp_path / "b" / file.name).read_bytes()
+
+
+def test_what_was_not_measured_is_not_drawn(tmp_path: Path) -> None:
+    (session,) = study.sessions([synthetic.run("p", synthetic.PROCESSES)])
+    assert {file.stem.split("-")[0] for file in plots.draw(session, tmp_path)} == {"threads", "memory", "gantt"}
+
+
+@given(st.sets(st.text(), max_size=64))
+def test_no_two_arms_share_colour_and_marker(names: set[str]) -> None:
+    assert len(set(plots.palette(names).values())) == len(names)

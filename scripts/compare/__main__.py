@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
 DEFAULT_OUT = Path("bench/compare")
 SIGNAL_EXIT_CODE = 128
-ELSEWHERE: dict[str, str] = {}
+ELSEWHERE = {name: f"scripts.compare.{name}.__main__" for name in ("report", "simulate", "threads")}
 """Commands that other modules define, by name: the module that has it as `main`, loaded when it is called."""
 
 

@@ -27,7 +27,7 @@ OPERATIONS = (
 )
 MOST_ELEMENTS = 1 << 17
 TIERS = {"small": 200, "medium": 300, "production": 500}
-LIFE_S = 3.0
+LIFE_S = 15.0
 DEFAULT, ONE = "default", "1"
 
 
@@ -74,8 +74,15 @@ def judgement(rows: Iterable[Row]) -> str:
     below = [row["population"] for row in rows if row["population"] < begins]
     where = f"from {begins} on, and not at {max(below)}" if below else f"at {begins} already"
     above = [name for name, population in TIERS.items() if population >= begins]
-    meaning = "so this sets no tier apart" if len(above) == len(TIERS) else "so this sets them apart from the others"
-    return f"It is spread over threads {where}. Of the tiers that holds for {', '.join(above) or 'none'}, {meaning}."
+    meaning = (
+        "so that alone sets no tier apart" if len(above) == len(TIERS) else "so that sets them apart from the others"
+    )
+    costs = [_cost(rows, name, population) for name, population in TIERS.items()]
+    told = "; ".join(filter(None, costs))
+    return (
+        f"It is spread over threads {where}. Of the tiers that holds for {', '.join(above) or 'none'}, {meaning}."
+        + (f" By default instead of on one thread: {told}." if told else "")
+    )
 
 
 def _operations(rows: Iterable[Row]) -> Grid:
@@ -87,14 +94,26 @@ def _operations(rows: Iterable[Row]) -> Grid:
     return Grid("elements from which on PyTorch spreads an operation over threads", ["operation", "from"], lines)
 
 
+def _gain(default: Sequence[Row], one: Sequence[Row]) -> tuple[float, float]:
+    """Return how many times as fast it is by default as on one thread, and at how many times the processor time."""
+    gain = _median(one, "wall_s") / _median(default, "wall_s")
+    return gain, _median(default, "cpu_s") / _median(one, "cpu_s")
+
+
+def _cost(rows: Sequence[Row], name: str, population: int) -> str:
+    default, one = (_of(rows, population, threads) for threads in (DEFAULT, ONE))
+    if not default or not one:
+        return ""
+    gain, cost = _gain(default, one)
+    return f"{name} {gain:.2f} times as fast at {cost:.1f} times the processor time"
+
+
 def _populations(rows: Sequence[Row]) -> Grid:
     lines = []
     for population in sorted({row["population"] for row in rows}):
         default, one = (_of(rows, population, threads) for threads in (DEFAULT, ONE))
         if default and one:
-            gain = _median(one, "wall_s") / _median(default, "wall_s")
-            cost = _median(default, "cpu_s") / _median(one, "cpu_s")
-            figures = [_helped(default), _cores(default), _cores(one), gain, cost]
+            figures = [_helped(default), _cores(default), _cores(one), *_gain(default, one)]
             first = default[0]["first_spread"] or "none"
             name = f"{population}{_tier(population)}"
             lines.append([name, first, *(f"{figure:.2f}" for figure in figures), len(default)])

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from torch import Tensor
 
 ELEMENTS = 1 << 21
-REPETITIONS = 100
+REPETITIONS = 500
 
 
 def law(*, k: int, m: int | None, main_works: bool) -> dict[str, Any]:

@@ -26,10 +26,12 @@ def test_the_onset_is_the_smallest_that_is_spread(sizes: set[int], begins: int) 
 
 
 def test_whether_it_sets_tiers_apart_follows_from_the_rows() -> None:
-    assert "sets no tier apart" in judgement(rows_from(4, [1, 4, 200, 300, 500]))
+    text = judgement(rows_from(4, [1, 4, 200, 300, 500]))
+    assert "that alone sets no tier apart" in text
+    assert "production 2.00 times as fast at 4.0 times the processor time" in text
     some = judgement(rows_from(400, [200, 300, 400, 500]))
     assert "from 400 on, and not at 300" in some
-    assert "holds for production, so this sets them apart" in some
+    assert "holds for production, so that sets them apart" in some
     assert "at none" in judgement(rows_from(4000, [200, 300, 500])).lower()
 
 

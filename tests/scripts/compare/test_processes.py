@@ -3,12 +3,13 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import psutil
 import pytest
 
-from scripts.compare import processes
+from scripts.compare import proc, processes
 from scripts.compare.tree import MARKER, Tree
 from tests.processes import wait_until
 
@@ -71,6 +72,15 @@ def test_what_a_dead_harness_left_is_found_by_its_mark_and_nobody_else_is_touche
     assert {process.pid for process in processes.marked(other)} == {stranger.pid, grandchild}
     processes.end_marked(other)
     stranger.wait()
+
+
+def test_a_number_that_was_given_to_somebody_else_is_spared(mark):
+    parent, _ = start(mark, "1000")
+    earlier = replace(proc.read_process(parent.pid), started=1)
+    processes._kill([earlier])
+    assert proc.read_process(parent.pid).is_alive
+    processes.end(Tree(parent.pid))
+    assert parent.wait() == -9
 
 
 def test_marks_are_never_the_same():

@@ -79,6 +79,12 @@ def test_a_share_of_a_range_lies_in_it_and_its_ends_are_reached(share):
     assert Real(0.001, 0.1, is_log=True).at(0.5) == pytest.approx(0.01)
 
 
+@given(st.floats(1e-6, 1.0), st.floats(1.0, 1e6), st.floats(0, 1))
+def test_no_rounding_leads_out_of_a_range(low, high, share):
+    for is_log in (False, True):
+        assert low <= Real(low, high, is_log=is_log).at(share) <= high
+
+
 def test_an_unknown_tier_is_refused_with_the_known_ones():
     assert workload.tier_named("small") == Tier(200, 20, 2)
     with pytest.raises(ConfigError, match="tiny, small, medium, production"):

@@ -142,8 +142,8 @@ class RunRow:
         fault: What was injected: "kill", "raise", "hang" or None.
         n_trials: How many trials were to be run.
         seed: Of the list of configurations.
-        outcome: "finished" (every trial has a result), "deadline" (ended by the harness), "failed" (some trial has none)
-            or "skipped" (the arm cannot run here).
+        outcome: "finished" (every trial has a result), "deadline" (ended by the harness), "failed" (some trial has
+            none) or "skipped" (the arm cannot run here).
         reason: Why it is not a plain "finished"; also which trial was tried again.
         launched_s: When the driver was started, on the trials' clock.
         exited_s: When it had ended, by itself or not.

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import types
 import typing
-from collections.abc import Mapping
 from dataclasses import asdict, fields, is_dataclass
 from typing import TYPE_CHECKING, Any, TypeVar
 
@@ -41,21 +40,20 @@ def from_json(kind: type[T], value: object) -> T:
 def _read(hint: Any, value: Any, where: str) -> Any:  # noqa: ANN401 - a type as `get_type_hints` gives it
     origin, arguments = typing.get_origin(hint), typing.get_args(hint)
     if origin in {types.UnionType, typing.Union}:
-        if value is None and type(None) in arguments:
-            return None
-        return _read(next(each for each in arguments if each is not type(None)), value, where)
+        known = next(each for each in arguments if each is not type(None))
+        return None if value is None else _read(known, value, where)
     if origin is tuple:
         _check(isinstance(value, list | tuple), "a list", value, where)
         return tuple(_read(arguments[0], each, where) for each in value)
-    if origin in {dict, Mapping} or hint is dict:
-        _check(isinstance(value, dict), "an object", value, where)
-        return dict(value)
-    if is_dataclass(hint):
-        return from_json(typing.cast("type[Any]", hint), value)
-    if hint is float:
-        _check(isinstance(value, int | float) and not isinstance(value, bool), "a number", value, where)
+    if isinstance(hint, type) and is_dataclass(hint):
+        return from_json(hint, value)
+    return _read_simple(origin or hint, value, where)
+
+
+def _read_simple(kind: type, value: Any, where: str) -> Any:  # noqa: ANN401 - what JSON may hold
+    if kind is float and type(value) is int:
         return float(value)
-    _check(type(value) is hint, hint.__name__, value, where)
+    _check(type(value) is kind, kind.__name__, value, where)
     return value
 
 

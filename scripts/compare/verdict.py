@@ -8,13 +8,14 @@
 | oversubscribed | CPU inflation above 1.5, and threads waited for a processor above 0.2 of the time they could run |
 | spinning | CPU inflation above 1.5, with at least 0.8 of the cores in use |
 | sequential | overlap below 1.2: the trials ran one after another, whatever was asked for |
-| convoyed | overlap at least 0.8 P and speedup below 1.2: they took turns at one lock |
+| convoyed | overlap at least 0.8 P, speedup below 1.2, and no such waiting: they slept and took turns at one lock |
 | parallel | speedup at least 0.7 of what P workers on N cores can give, and CPU inflation at most 1.2 |
 | degraded | anything else |
 
 Waste comes before overlap: trials that burn their cores while they wait also overlap and gain nothing, and are no
-convoy, whose trials sleep while they wait. One worker is sequential by intent; of it only waste and degradation are
-told.
+convoy, whose trials sleep while they wait. A run whose threads waited for processors without wasting any was crowded
+out by others: it is degraded, and the reject rule repeats it. One worker is sequential by intent; of it only waste and
+degradation are told.
 """
 
 from __future__ import annotations
@@ -89,11 +90,13 @@ def judge(  # noqa: PLR0911 - a table, read from above
         return Judgement(Verdict.SEQUENTIAL if is_well else Verdict.DEGRADED, pace)
     if m.overlap < SEQUENTIAL_OVERLAP:
         return Judgement(Verdict.SEQUENTIAL, pace)
-    if m.overlap >= CONVOY_OVERLAP_SHARE * workers and m.speedup < CONVOY_SPEEDUP:
+    is_waiting = wait_share > WAITING_SHARE
+    if m.overlap >= CONVOY_OVERLAP_SHARE * workers and m.speedup < CONVOY_SPEEDUP and not is_waiting:
         return Judgement(Verdict.CONVOYED, f"{pace}, {m.utilisation:.2f} cores in use")
     if m.speedup >= PARALLEL_SHARE * min(workers, cores) and m.inflation <= PARALLEL_INFLATION:
         return Judgement(Verdict.PARALLEL, f"{pace}, CPU inflation {m.inflation:.2f}")
-    return Judgement(Verdict.DEGRADED, f"{pace}, CPU inflation {m.inflation:.2f}")
+    waiting = f", threads waiting to run {wait_share:.0%} of their time" if is_waiting else ""
+    return Judgement(Verdict.DEGRADED, f"{pace}, CPU inflation {m.inflation:.2f}{waiting}")
 
 
 def judge_outcome(outcome: str, reason: str | None, samples: Sequence[Sequence[float]]) -> Judgement | None:

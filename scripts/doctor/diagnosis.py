@@ -17,9 +17,8 @@ WAITING_SHARE = 0.2
 """Threads wait too much if they were in the queue for more than this of the time in which they could run."""
 SPARE_THREADS = 0.5
 """Runnable threads beyond the number of cores that are no matter."""
-TURNS_CORES = (0.7, 1.75)
-"""Threads that take turns at one lock are together runnable about one at a time: more where they leave the lock for a
-calculation, less where the machine is busy."""
+TURNS_CORES = (0.7, 1.6)
+"""Threads that take turns at one lock use about one core together: more where they leave the lock for a calculation."""
 TURNS_PER_RUN_S = 50.0
 """And each goes to sleep at least so often while it runs for a second; the interpreter's own interval is 5 ms."""
 PARALLEL_SHARE = 0.7
@@ -108,7 +107,7 @@ def takes_turns(process: ProcessSeen, seconds: float) -> bool:
     working = [thread for thread in python_threads(process) if is_working(thread, seconds)]
     turning = [thread for thread in working if thread.voluntary >= TURNS_PER_RUN_S * thread.run_s]
     low, high = TURNS_CORES
-    return len(turning) >= 2 and low <= sum(thread.runnable_share for thread in turning) <= high
+    return len(turning) >= 2 and low <= sum(thread.run_s for thread in turning) / seconds <= high
 
 
 def teams(process: ProcessSeen, cores: int) -> tuple[int, int] | None:

@@ -22,7 +22,7 @@ from typing import TYPE_CHECKING, BinaryIO
 from scripts.compare import proc
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping, Sequence
+    from collections.abc import Collection, Iterable, Mapping, Sequence
 
 PYTHON, OPENMP, OPENBLAS, MKL, TORCH = "Python", "OpenMP", "OpenBLAS", "MKL", "PyTorch"
 MAIN, UNSEEN = "main", "unseen"
@@ -97,20 +97,22 @@ def libraries(regions: Regions) -> tuple[str, ...]:
     return tuple(label for pattern, label in KNOWN if any(pattern.search(name) for name in names))
 
 
-def find(pid: int, tids: Iterable[int]) -> dict[int, str]:
+def find(pid: int, tids: Collection[int]) -> dict[int, str]:
     """Return who made each of these threads of a process, as far as it can be seen."""
     maps = proc.read(f"/proc/{pid}/maps")
+    if maps is None:
+        return {}
+    main, others = {pid: MAIN} if pid in tids else {}, set(tids) - {pid}
     try:
         with open(f"/proc/{pid}/mem", "rb", buffering=0) as memory:  # noqa: PTH123 - unbuffered: it has holes
-            return _find(pid, set(tids), parse_regions(maps or b""), memory)
+            return main | _find(pid, others, parse_regions(maps), memory)
     except OSError:
-        return {}
+        return main
 
 
 def _find(pid: int, tids: set[int], regions: Regions, memory: BinaryIO) -> dict[int, str]:
-    found = {pid: MAIN} if pid in tids else {}
-    waiting = tids - found.keys()
-    for tid in waiting:
+    found: dict[int, str] = {}
+    for tid in tids:
         pointer = _stack_pointer(pid, tid)
         stack = regions.at(pointer)
         if stack:
@@ -118,7 +120,7 @@ def _find(pid: int, tids: set[int], regions: Regions, memory: BinaryIO) -> dict[
             maker = outermost(_words(memory, start, stack.end), regions)
             if maker:
                 found[tid] = maker
-    records = _records(waiting - found.keys(), regions, memory)
+    records = _records(tids - found.keys(), regions, memory)
     for tid, address in records.items():
         stack = regions.at(address)
         start = max(address - STACK_BYTES, stack.start) if stack else address

@@ -29,6 +29,7 @@ def metrics(*, overlap: float, speedup: float, utilisation: float, workers: int 
         (1.0, 0.95, 1.0, 0.0, Verdict.SEQUENTIAL),
         (1.7, 1.3, 1.4, 0.0, Verdict.DEGRADED),
         (2.0, 1.5, 1.9, 0.0, Verdict.DEGRADED),  # inflation 1.27
+        (1.9, 0.95, 0.99, 0.49, Verdict.DEGRADED),  # two processes, and a stranger on one of the two cores
     ],
 )
 def test_what_was_measured_before_is_called_what_it_was(
@@ -68,6 +69,7 @@ def test_praise_is_earned_and_waste_never_praised(
     if verdict in {Verdict.SPINNING, Verdict.OVERSUBSCRIBED}:
         assert utilisation / speedup > 1.5 * 0.999999
     if verdict is Verdict.CONVOYED:
+        assert wait_share <= 0.2
         assert speedup < 1.2
         assert overlap >= 0.8 * workers
 

@@ -18,6 +18,14 @@ CASES = {
         process(thread("main", 0.0), thread("Python", 0.67, **TURNING), thread("Python", 0.68, **TURNING)),
         Condition.CONVOYED,
     ),
+    "the same beside others' work": (
+        process(thread("main", 0.0), *[thread("Python", 0.5, wait_s=4.9, **TURNING) for _ in range(2)]),
+        Condition.CONVOYED,
+    ),
+    "two Python threads outside of the lock, beside others' work": (
+        process(thread("main", 0.0), *[thread("Python", 0.5, wait_s=4.9) for _ in range(2)]),
+        Condition.CROWDED_OUT,
+    ),
     "two Python threads outside of the lock": (
         process(thread("main", 0.0), thread("Python", 0.95), thread("Python", 0.95)),
         Condition.PARALLEL,

@@ -172,6 +172,28 @@ def test_a_batch_that_went_while_it_was_read_is_no_error(disk, monkeypatch, code
     assert mailbox.newest("b", seen={}) == (None, [])
 
 
+def test_only_who_something_vanished_under_asks_the_peer_not_to_prune_and_looks_again(disk, monkeypatch):
+    """Each look after the first one finds pruning paused, and the batch that is there then is the one that counts."""
+    mailbox = disk.mailbox("a")
+    published(disk)
+    lock, read, is_held = disk.paths("b").prune_lock, batch.read, []
+
+    def pruned_once(path, **identity):
+        with locks.pruning(lock, "flock") as is_free:
+            is_held.append(not is_free)
+        if len(is_held) == 1:
+            published(disk, generation=20)
+            shutil.rmtree(path)
+        return read(path, **identity)
+
+    monkeypatch.setattr(batch, "read", pruned_once)
+    found = mailbox.newest("b", seen={})
+    assert (found[0].manifest.generation, found[1]) == (20, [])
+    assert is_held == [False, True]
+    assert mailbox.newest("b", seen={})[0].manifest.generation == 20
+    assert is_held == [False, True, False]
+
+
 def test_reading_goes_on_while_the_peer_s_lock_is_held(disk):
     mailbox = disk.mailbox("a")
     published(disk)

@@ -74,15 +74,16 @@ def kill(process):
 # Row 16: owners that are dead, here or elsewhere
 
 
-def test_a_dead_owner_on_this_host_is_recovered_without_a_word(root, template, tmp_path):
+def test_a_dead_owner_on_this_host_is_recovered_without_a_word(root, template, tmp_path, tally):
     assert kill(started(Job(root, "a", {}, freeze_at=5))) == KILLED
     assert run(root) == 0
     whole = copy_of(template, tmp_path / "whole")
     assert run(whole) == 0
     assert outcome(root) == outcome(whole)
+    tally(16, dead_owners=1, recovered=1)
 
 
-def test_a_dead_owner_elsewhere_is_left_alone_until_a_person_says_so(root, template, tmp_path):
+def test_a_dead_owner_elsewhere_is_left_alone_until_a_person_says_so(root, template, tmp_path, tally):
     assert kill(started(Job(root, "a", {}, freeze_at=5, host=ELSEWHERE))) == KILLED
     before = tree(root)
     refused = tmp_path / "refused"
@@ -96,12 +97,14 @@ def test_a_dead_owner_elsewhere_is_left_alone_until_a_person_says_so(root, templ
     whole = copy_of(template, tmp_path / "whole")
     assert run(whole) == 0
     assert outcome(root) == outcome(whole)
+    tally(16, dead_owners=1, refused=1, taken_over=1)
 
 
-def test_a_recycled_pid_is_no_owner(root):
+def test_a_recycled_pid_is_no_owner(root, tally):
     """A soft lock that names a living process of this host, which began at another time than the owner did."""
     SharedPaths(root).island("a").owner_lock.write_text(f"{os.getpid()}\n{socket.gethostname()}\n12345\n")
     assert run(root) == 0
+    tally(16, recycled_pids=1)
 
 
 @pytest.mark.parametrize("is_taking_over", [False, True])

@@ -15,6 +15,7 @@ from evo import strict_json
 from scripts.compare import processes, rows, strict
 from scripts.compare.plan import TablePaths, load
 from scripts.compare.rows import FINISHED
+from scripts.compare.tree import MARKER
 from tests.processes import ROOT, check_refused, kill_all_in, run, wait_until
 
 if TYPE_CHECKING:
@@ -97,6 +98,17 @@ def test_a_row_that_was_torn_by_a_power_cut_is_made_again(paths):
     os.truncate(paths.rows, paths.rows.stat().st_size - 10)
     assert run(*command(paths, "resume")).returncode == 0
     assert [(row.block, row.order) for row in rows.read(paths.rows)] == [(row.block, row.order) for row in whole]
+
+
+def test_what_a_killed_harness_left_is_ended_by_the_next_and_said(paths):
+    assert run(*begin(paths, "--arms", "sequential", "--blocks", "1")).returncode == 0
+    mark = processes.new_mark()
+    left = subprocess.Popen(["sleep", "1000"], env={**os.environ, MARKER: mark})
+    paths.mark.write_text(mark)
+    ended = run(*command(paths, "resume"))
+    assert (ended.returncode, left.wait(10)) == (0, -signal.SIGKILL)
+    assert "ended 1 processes that an earlier call had left behind" in ended.stderr
+    assert not paths.mark.exists()
 
 
 def test_another_boot_is_refused_and_the_table_stays(paths):

@@ -103,7 +103,7 @@ def test_a_row_that_was_torn_by_a_power_cut_is_made_again(paths):
 def test_what_a_killed_harness_left_is_ended_by_the_next_and_said(paths):
     assert run(*begin(paths, "--arms", "sequential", "--blocks", "1")).returncode == 0
     mark = processes.new_mark()
-    left = subprocess.Popen(["sleep", "1000"], env={**os.environ, MARKER: mark})
+    left = subprocess.Popen([sys.executable, "-c", "import time; time.sleep(1000)"], env={**os.environ, MARKER: mark})
     paths.mark.write_text(mark)
     ended = run(*command(paths, "resume"))
     assert (ended.returncode, left.wait(10)) == (0, -signal.SIGKILL)

@@ -5,11 +5,11 @@ import subprocess
 import sys
 from itertools import permutations
 
+import psutil
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from scripts.compare import proc
 from scripts.compare.proc import Process
 from scripts.compare.tree import MARKER, Tree, joining, total_cpu_s
 from tests.processes import wait_until
@@ -68,10 +68,11 @@ def test_one_that_nobody_waited_for_counts_as_it_was_last_seen() -> None:
 
 DAEMON = """
 import os, subprocess, sys
+mine = f"0.{os.getpid()}"
 if os.fork() == 0:
     os.setsid()
     if os.fork() == 0:
-        os.execvp("sleep", ["sleep", "60"])
+        os.execvp("sleep", ["sleep", "60", mine])
     os._exit(0)
 os.wait()
 sys.stdin.read()
@@ -97,9 +98,9 @@ def test_a_daemon_of_its_own_session_is_found_by_the_mark(is_marked: bool) -> No
 
 
 def _sleepers(root: int) -> list[int]:
-    """Return the daemons that no longer descend from the root, youngest last."""
-    seen = [proc.read_process(pid) for pid in proc.pids()]
-    return [p.pid for p in seen if p and p.name == "sleep" and p.pid > root and p.parent != root and p.session != p.pid]
+    """Return the daemons that this root started, by their arguments."""
+    argv = ["sleep", "60", f"0.{root}"]
+    return [process.pid for process in psutil.process_iter(["cmdline"]) if process.info["cmdline"] == argv]
 
 
 def test_whoever_was_seen_stays_known_when_its_parent_is_gone() -> None:

@@ -74,8 +74,8 @@ def _process(process: ProcessSeen, seen: Observation) -> Finding:
 
 
 def _command(process: ProcessSeen) -> str:
-    program, _, arguments = process.command.partition(" ")
-    return f"{PurePath(program).name} {arguments}"[:LONGEST_COMMAND].strip() or "no command line"
+    program, *arguments = process.command.split() or ["no command line"]
+    return " ".join([PurePath(program).name, *arguments])[:LONGEST_COMMAND]
 
 
 def _makers(process: ProcessSeen) -> str:

@@ -13,13 +13,13 @@ steps = st.tuples(st.integers(1, 30), st.integers(0, 400), st.integers(0, 9), st
 
 @st.composite
 def histories(draw: st.DrawFn) -> list[Sample]:
-    found = draw(st.lists(steps, min_size=1, max_size=60))
+    found = draw(st.lists(steps, min_size=draw(st.sampled_from([1, 25])), max_size=60))
     times = accumulate(step[0] / 10 for step in found)
     cpu = accumulate(step[3] / 10 for step in found)
     return [Sample(t, n, p, c, b) for t, c, (_, n, p, _, b) in zip(times, cpu, found, strict=True)]
 
 
-@given(histories(), st.integers(1, 70))
+@given(histories(), st.integers(1, 12) | st.integers(13, 70))
 def test_thinning_keeps_the_processor_time_the_span_and_the_peaks(samples: list[Sample], limit: int) -> None:
     rows = thin(samples, limit)
     assert len(rows) == min(limit, len(samples))

@@ -46,3 +46,10 @@ def test_of_many_processes_the_busiest_are_told_and_the_others_counted() -> None
     findings = explain(observation(*many))
     assert [finding.topic for finding in findings[1:3]] == ["python 30", "python 29"]
     assert findings[MOST_PROCESSES + 1].evidence.startswith(f"{30 - MOST_PROCESSES} with {30 - MOST_PROCESSES} threads")
+
+
+def test_a_command_of_several_lines_is_told_in_one() -> None:
+    _, one, _ = explain(observation(replace(process(thread("main", 1.0)), command="/usr/bin/python -c a=1\nb=2")))
+    assert one.evidence.endswith("; python -c a=1 b=2")
+    _, none, _ = explain(observation(replace(process(thread("main", 1.0)), command="")))
+    assert none.evidence.endswith("; no command line")

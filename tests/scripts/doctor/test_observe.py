@@ -3,11 +3,14 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
+import threading
+import time
 
 import pytest
 
 from evo.errors import ConfigError
-from scripts.doctor.observe import Observation, check, observe
+from scripts.compare.tree import Tree
+from scripts.doctor.observe import Observation, _Record, check, observe
 from tests.processes import wait_until
 
 THREADS = """
@@ -56,6 +59,28 @@ def test_a_tree_is_seen_with_its_threads_and_its_environment() -> None:
     assert first.variables["OMP_NUM_THREADS"] == "3"
     assert first.variables["OMP_WAIT_POLICY"] == "PASSIVE"
     assert first.command.startswith(sys.executable)
+
+
+def test_a_thread_that_began_meanwhile_did_all_it_did_meanwhile() -> None:
+    record = _Record(Tree(os.getpid()))
+    record.look()
+    has_slept, done = threading.Event(), threading.Event()
+
+    def work() -> None:
+        for _ in range(60):
+            time.sleep(0.0001)
+        has_slept.set()
+        done.wait()
+
+    thread = threading.Thread(target=work)
+    thread.start()
+    has_slept.wait()
+    record.look()
+    done.set()
+    thread.join()
+    [seen] = [each for each in record.observation(1.0).processes if each.pid == os.getpid()]
+    [its] = [each for each in seen.threads if each.tid == thread.native_id]
+    assert its.voluntary >= 60
 
 
 def test_an_end_ends_the_look() -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections import Counter
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
@@ -181,3 +182,19 @@ class InMemory:
         ledger = Ledger(self.paths(island))
         ledger.start({"epoch": 1, "generation": 0})
         return memory_exchange(self.pool, publisher=publisher(island), migration=Migration(**migration), ledger=ledger)
+
+
+def same(one, other):
+    """Say whether two imports brought the same, whatever the order of their tables."""
+    return (
+        one.migrants.ids == other.migrants.ids
+        and one.migrants.population.genes.tobytes() == other.migrants.population.genes.tobytes()
+        and one.migrants.fitness.tobytes() == other.migrants.fitness.tobytes()
+        and gene_names(one.migrants.population) == gene_names(other.migrants.population)
+        and (one.sources, one.refusals, one.peers) == (other.sources, other.refusals, other.peers)
+    )
+
+
+def kinds(world, island):
+    """Count the events in an island's ledger."""
+    return Counter(record["kind"] for record in read_ledger(world.paths(island)))

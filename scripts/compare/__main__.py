@@ -1,4 +1,4 @@
-"""Compare ways to run many trials in parallel: `python -m scripts.compare run|resume ...`.
+"""Compare ways to run many trials in parallel: `python -m scripts.compare run|resume|committed ...`.
 
 Rows go to OUT/runs.jsonl, one for each run, as soon as it has ended. Ctrl-C loses the run in progress alone; `resume`
 goes on.
@@ -136,6 +136,26 @@ def resume(out: Path) -> None:
     from scripts.compare.plan import TablePaths  # noqa: PLC0415 - see run
 
     _carry_on(TablePaths(out))
+
+
+@main.command()
+@click.argument("names", nargs=-1)
+@_out
+def committed(names: tuple[str, ...], out: Path) -> None:
+    """Make the tables whose rows this repository keeps, each in OUT/NAME; or go on with them, after a stop.
+
+    All of them without NAMES: in an hour and a half on two cores, which should have nothing else to do.
+    """
+    from scripts.compare import session  # noqa: PLC0415 - see run
+    from scripts.compare.committed import tables_named  # noqa: PLC0415
+    from scripts.compare.plan import TablePaths  # noqa: PLC0415
+
+    for name, table in tables_named(names).items():
+        paths = TablePaths(out / name)
+        if not paths.plan.exists():
+            session.begin(paths, table.settings, n_blocks=table.n_blocks, seed=1)
+        click.echo(f"table {name}", err=True)
+        _carry_on(paths)
 
 
 def _carry_on(paths: TablePaths) -> None:

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import tempfile
 import time
 from dataclasses import asdict, dataclass, replace
 from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from evo import atomic
@@ -23,8 +25,7 @@ from scripts.compare.watch import REQUEST, watch
 from scripts.compare.witnesses import Witness, reject
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
-    from pathlib import Path
+    from collections.abc import Callable, Iterator, Mapping
 
     from scripts.compare.blocks import Slot
     from scripts.compare.request import Setting
@@ -74,17 +75,32 @@ def run_once(slot: Slot, bench: Bench, *, deadline_s: float) -> RunRow:
     why_not = arm.load(slot.setting.arm).why_not(slot.setting)
     if why_not is not None:
         return skipped(slot, bench, why_not, deadline_s=deadline_s)
-    with atomic.storage_errors("make a run"), tempfile.TemporaryDirectory(prefix="atoll-") as scratch:
-        mark = processes.new_mark()
+    mark = processes.new_mark()
+    bench.note(mark)
+    with atomic.storage_errors("make a run"), _scratch(mark) as scratch:
         folder = bench.runs / f"{slot.block}-{slot.order}-{slot.setting.arm}-{mark[:6]}"
         environment = environment_of(slot.setting, os.environ, scratch=scratch, mark=mark)
         records.make_folders(folder)
         Request(slot.setting, str(folder.resolve()), bench.ray_address).save(folder / REQUEST)
-        bench.note(mark)
         row = _measure(slot, bench, folder, environment, deadline_s=deadline_s)
         if row.outcome == FINISHED:
             atomic.remove_directory(folder)
     return row
+
+
+def scratch_of(mark: str) -> Path:
+    """Return where the temporary files of a run lie; a short path, since Ray puts sockets there."""
+    return Path(tempfile.gettempdir()) / f"atoll-{mark[:8]}"
+
+
+@contextlib.contextmanager
+def _scratch(mark: str) -> Iterator[str]:
+    place = scratch_of(mark)
+    place.mkdir(mode=0o700)
+    try:
+        yield str(place)
+    finally:
+        atomic.remove_directory(place)
 
 
 def _measure(slot: Slot, bench: Bench, folder: Path, environment: Mapping[str, str], *, deadline_s: float) -> RunRow:

@@ -45,7 +45,7 @@ def begin(
     """
     here = run.provenance()
     made = Plan(
-        session=secrets.token_hex(4),
+        session=f"{paths.folder.name}-{secrets.token_hex(2)}",
         settings=tuple(settings),
         n_blocks=n_blocks,
         seed=seed,
@@ -108,7 +108,9 @@ def end_leftovers(paths: TablePaths, *, say: Callable[[str], None]) -> None:
     """End what a harness that was itself killed left running: whoever has the mark that it noted."""
     if not paths.mark.exists():
         return
-    n = processes.end_marked(paths.mark.read_text())
+    mark = paths.mark.read_text()
+    n = processes.end_marked(mark)
+    atomic.remove_directory(run.scratch_of(mark))
     if n:
         say(f"ended {n} processes that an earlier call had left behind")
     atomic.remove_file(paths.mark)

@@ -46,7 +46,7 @@ class Tier:
 
 
 TIERS = {
-    "tiny": Tier(400, 6, 1, life_s=2.0),
+    "tiny": Tier(400, 6, 1, life_s=5.0),
     "small": Tier(200, 20, 2),
     "medium": Tier(300, 50, 3),
     "production": Tier(500, 150, 3),

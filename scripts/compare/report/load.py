@@ -13,11 +13,12 @@ from scripts.compare.rows import RUN, RunRow
 if TYPE_CHECKING:
     from pathlib import Path
 
-PATTERNS = ("*.jsonl", "*.jsonl.gz")
+PATTERNS = ("*.jsonl", "*.jsonl.gz", "*/*.jsonl", "*/*.jsonl.gz")
+"""One table, or a folder of tables."""
 
 
 def read(folder: Path) -> list[RunRow]:
-    """Return the rows of all runs whose files lie in `folder`; rows of other kinds are left out.
+    """Return the rows of all runs whose files lie in `folder`, or in a folder of it; rows of other kinds are left out.
 
     A last line that was cut off is left out; so runs can be looked at while others are measured.
 

@@ -9,18 +9,10 @@ import click
 
 from scripts.bench import rows
 from scripts.compare.threads import law, limit, population
+from scripts.compare.threads.tables import texts
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
-
-    from scripts.bench.rows import Run
-    from scripts.compare.threads.grid import Grid
-
-EXPERIMENTS: dict[str, Callable[[Sequence[rows.Row]], list[Grid]]] = {
-    "law": law.tables,
-    "population": population.tables,
-    "limit": limit.tables,
-}
+    from collections.abc import Callable
 
 out_option = click.option(
     "--out", default=Path("compare"), show_default=True, type=click.Path(path_type=Path), help="Where rows go."
@@ -83,16 +75,6 @@ def tables(folder: Path) -> None:
 def rows_of(out: Path, name: str, *, quick: bool) -> Callable[[rows.Row], None]:
     """Return what appends a row of an experiment to its file, with where it was measured."""
     return rows.Rows(out, name, {"is_quick": quick}).write
-
-
-def texts(runs: Sequence[Run]) -> list[str]:
-    """Return a page of Markdown for the newest run of each of these experiments on each machine."""
-    found = [run for run in rows.newest(runs) if run.bench in EXPERIMENTS]
-    return ["\n\n".join([f"### {run.bench}", run.provenance, *_markdown(run)]) for run in found]
-
-
-def _markdown(run: Run) -> list[str]:
-    return [text for grid in EXPERIMENTS[run.bench](run.rows) if (text := grid.markdown())]
 
 
 def _show(folder: Path, name: str) -> None:

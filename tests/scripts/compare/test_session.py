@@ -15,6 +15,7 @@ from evo import strict_json
 from scripts.compare import processes, rows, strict
 from scripts.compare.plan import TablePaths, load
 from scripts.compare.rows import FINISHED
+from scripts.compare.run import scratch_of
 from scripts.compare.tree import MARKER
 from tests.processes import ROOT, check_refused, kill_all_in, run, wait_until
 
@@ -38,7 +39,7 @@ def command(paths: TablePaths, name: str, *arguments: str) -> list[str]:
 
 
 def begin(paths: TablePaths, *arguments: str) -> list[str]:
-    quick = ("--tier", "tiny", "--calibration-s", "0.01", "--tries", "1", "--evaluator", "reference")
+    quick = ("--tier", "tiny", "--calibration-s", "0.01", "--tries", "1", "--trials", "2")
     return command(paths, "run", *quick, *arguments)
 
 
@@ -87,6 +88,7 @@ def test_a_table_that_is_stopped_or_killed_goes_on_and_nothing_runs_on(paths, nu
     ended = run(*command(paths, "resume"))
     assert ended.returncode == 0, ended.stderr
     assert processes.marked(mark) == []
+    assert not scratch_of(mark).exists()
     assert places(paths) == [(0, 0), (1, 0), (1, 1), (1, 2)]
     assert places(paths)[: len(before)] == before
     assert len({row.session for row in rows.read(paths.rows)}) == 1
@@ -105,10 +107,13 @@ def test_what_a_killed_harness_left_is_ended_by_the_next_and_said(paths):
     mark = processes.new_mark()
     left = subprocess.Popen([sys.executable, "-c", "import time; time.sleep(1000)"], env={**os.environ, MARKER: mark})
     paths.mark.write_text(mark)
+    scratch_of(mark).mkdir()
+    (scratch_of(mark) / "left").write_text("half a store")
     ended = run(*command(paths, "resume"))
     assert (ended.returncode, left.wait(10)) == (0, -signal.SIGKILL)
     assert "ended 1 processes that an earlier call had left behind" in ended.stderr
     assert not paths.mark.exists()
+    assert not scratch_of(mark).exists()
 
 
 def test_another_boot_is_refused_and_the_table_stays(paths):

@@ -159,3 +159,18 @@ def cpu_within_s(samples: Sequence[Sequence[float]], start_s: float, end_s: floa
     return sum(
         after[3] * max(0.0, min(after[0], end_s) - max(before[0], start_s)) for before, after in pairwise(samples)
     )
+
+
+def busiest_cores(samples: Sequence[Sequence[float]], window_s: float = 1.0) -> float:
+    """Return the most cores that were in use over any such window that a sample begins; over all of a shorter run.
+
+    Args:
+        samples: As for `cpu_within_s`.
+        window_s: Length of the window.
+    """
+    took_s = samples[-1][0] - samples[0][0] if samples else 0.0
+    if took_s <= 0.0:
+        return 0.0
+    length_s = min(window_s, took_s)
+    starts_s = (sample[0] for sample in samples if sample[0] + length_s <= samples[-1][0])
+    return max(cpu_within_s(samples, start_s, start_s + length_s) / length_s for start_s in starts_s)

@@ -16,6 +16,7 @@ from scripts.bench import machine
 from scripts.compare import plan, processes, records
 from scripts.compare.arms import arm
 from scripts.compare.calibration import calibrate
+from scripts.compare.metrics import busiest_cores
 from scripts.compare.monitor import Usage
 from scripts.compare.outcome import judge
 from scripts.compare.request import SETTLED, Request
@@ -110,7 +111,7 @@ def _measure(slot: Slot, bench: Bench, folder: Path, environment: Mapping[str, s
     wall_s = time.monotonic() - began_s
     witnessed = witness.end(own_cpu_s=seen.usage.cpu_s, wall_s=wall_s)
     after_s = calibrate(bench.calibration_steps)
-    own_cores, cores = seen.usage.cpu_s / wall_s, bench.here.cores
+    own_cores, cores = busiest_cores(seen.usage.samples), bench.here.cores
     rejected = reject(
         witnessed, calibration_before_s=before_s, calibration_after_s=after_s, own_cores=own_cores, cores=cores
     )

@@ -17,8 +17,8 @@ MAX_PSI_SHARE = 0.05
 MAX_STEAL_SHARE = 0.05
 MAX_DRIFT = 0.05
 FREE_CORES = 0.75
-"""PSI is the kernel's share of time in which somebody waited for a core. Where a run leaves fewer cores free than this,
-it waits for itself, and PSI says nothing of others."""
+"""PSI is the kernel's share of time in which somebody waited for a core. Where a run leaves fewer cores free than this
+in its busiest second, it waits for itself, and PSI says nothing of others."""
 
 
 @dataclass(frozen=True)
@@ -124,7 +124,7 @@ def reject(
         witnessed: Who else was there.
         calibration_before_s: Time of the calibration kernel before the run.
         calibration_after_s: The same after it.
-        own_cores: How many cores the run itself used on average.
+        own_cores: How many cores the run itself used in its busiest second.
         cores: How many there are.
     """
     drift = abs(calibration_after_s / calibration_before_s - 1)

@@ -217,7 +217,13 @@ def _run(row: RunRow, alone_s: Mapping[int, float], expected: Mapping[Place, str
 def _manner(row: RunRow, measured: Metrics) -> Judgement:
     all_s = row.run_s + row.wait_s
     share = row.wait_s / all_s if all_s else 0.0
-    return verdict.judge(measured, workers=row.workers, cores=row.provenance.cores, wait_share=share)
+    return verdict.judge(
+        measured,
+        workers=row.workers,
+        cores=row.provenance.cores,
+        wait_share=share,
+        processes=len({trial.pid for trial in row.trials}),
+    )
 
 
 def _measured(row: RunRow, alone_s: Mapping[int, float]) -> Metrics | None:

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from scripts.compare.metrics import cpu_within_s, karp_flatt, measure, times_alone
+from scripts.compare.metrics import busiest_cores, cpu_within_s, karp_flatt, measure, times_alone
 from scripts.compare.rows import DEADLINE, FAILED, SKIPPED, TrialStart
 from tests.scripts.compare.made_rows import run_row, steady, trial
 
@@ -156,3 +156,12 @@ def test_a_run_in_which_nothing_began_lasts_from_its_launch() -> None:
 def test_a_trial_without_its_time_alone_is_an_error() -> None:
     with pytest.raises(KeyError):
         measure(run_row((trial(0, 0.0, 1.0),)), {})
+
+
+def test_the_busiest_second_is_found_wherever_it_lies_and_a_short_run_is_one_window() -> None:
+    idle = [(t / 10, 1, 1, 0.2, 0.0) for t in range(40)]
+    busy = [(t, 1, 1, 2.0 if 2.05 < t < 3.05 else cores, 0.0) for t, _, _, cores, _ in idle]
+    assert busiest_cores(idle) == pytest.approx(0.2)
+    assert busiest_cores(busy) == pytest.approx(2.0)
+    assert busiest_cores(idle[:3]) == pytest.approx(0.2)
+    assert busiest_cores([]) == busiest_cores(idle[:1]) == 0.0

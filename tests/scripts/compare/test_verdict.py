@@ -36,9 +36,26 @@ def test_what_was_measured_before_is_called_what_it_was(
     overlap: float, speedup: float, utilisation: float, wait_share: float, verdict: Verdict
 ) -> None:
     found = metrics(overlap=overlap, speedup=speedup, utilisation=utilisation)
-    judgement = judge(found, workers=2, cores=2, wait_share=wait_share)
+    judgement = judge(found, workers=2, cores=2, wait_share=wait_share, processes=1)
     assert judgement.verdict is verdict
     assert "." in judgement.because
+
+
+@pytest.mark.parametrize(
+    ("speedup", "utilisation", "processes", "verdict"),
+    [
+        (0.7, 1.9, 4, Verdict.STARTING),  # four processes, one after the other in two slots, each with its import
+        (1.4, 1.9, 4, Verdict.STARTING),
+        (1.4, 1.9, 2, Verdict.DEGRADED),
+        (0.7, 1.9, 2, Verdict.SPINNING),
+        (1.8, 1.9, 4, Verdict.PARALLEL),
+    ],
+)
+def test_processes_that_start_anew_for_each_trial_are_told_from_those_that_spin(
+    speedup: float, utilisation: float, processes: int, verdict: Verdict
+) -> None:
+    found = metrics(overlap=2.0, speedup=speedup, utilisation=utilisation)
+    assert judge(found, workers=2, cores=2, wait_share=0.0, processes=processes).verdict is verdict
 
 
 @pytest.mark.parametrize(
@@ -54,7 +71,7 @@ def test_one_worker_is_told_of_waste_only(
     speedup: float, utilisation: float, wait_share: float, verdict: Verdict
 ) -> None:
     found = metrics(overlap=1.0, speedup=speedup, utilisation=utilisation, workers=1)
-    assert judge(found, workers=1, cores=2, wait_share=wait_share).verdict is verdict
+    assert judge(found, workers=1, cores=2, wait_share=wait_share, processes=1).verdict is verdict
 
 
 @given(st.floats(0.0, 128.0), st.floats(0.01, 128.0), st.floats(0.01, 128.0), st.floats(0.0, 1.0), st.integers(1, 128))
@@ -62,7 +79,7 @@ def test_praise_is_earned_and_waste_never_praised(
     overlap: float, speedup: float, utilisation: float, wait_share: float, workers: int
 ) -> None:
     found = metrics(overlap=overlap, speedup=speedup, utilisation=utilisation, workers=workers)
-    verdict = judge(found, workers=workers, cores=64, wait_share=wait_share).verdict
+    verdict = judge(found, workers=workers, cores=64, wait_share=wait_share, processes=1).verdict
     if verdict is Verdict.PARALLEL:
         assert speedup >= 0.7 * min(workers, 64)
         assert utilisation / speedup <= 1.2 * 1.000001
@@ -79,7 +96,7 @@ def test_more_speed_at_the_same_cost_is_never_a_worse_verdict(speedup: float, fa
     """For two workers on two cores that waste nothing, the order is convoyed, degraded, parallel."""
     order = [Verdict.CONVOYED, Verdict.DEGRADED, Verdict.PARALLEL]
     slow, fast = (
-        judge(metrics(overlap=2.0, speedup=s, utilisation=s), workers=2, cores=2, wait_share=0.0).verdict
+        judge(metrics(overlap=2.0, speedup=s, utilisation=s), workers=2, cores=2, wait_share=0.0, processes=1).verdict
         for s in (speedup, min(2.0, speedup * factor))
     )
     assert order.index(slow) <= order.index(fast)

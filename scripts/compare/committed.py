@@ -85,7 +85,8 @@ TABLES = {
             _two("process_pool", start_methods=("spawn", "forkserver")),
         ),
     ),
-    "workers": Table("tiny", 3, (Factors(("optuna_threads", "process_pool", "islands"), workers=(1, 2, 3, 4)),)),
+    # Four trials: three at once would leave the last one alone, whatever runs them.
+    "workers": Table("tiny", 3, (Factors(("optuna_threads", "process_pool", "islands"), workers=(1, 2, 4)),)),
     **{
         fault: Table("tiny", 1, (_two(*(name for name in (*CORE, *OTHERS) if name not in NEVER_BAD)),), fault=fault)
         for fault in (KILL, RAISE, HANG)

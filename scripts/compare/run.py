@@ -134,7 +134,7 @@ def _measure(slot: Slot, bench: Bench, folder: Path, environment: Mapping[str, s
         **asdict(witnessed),
         calibration_before_s=before_s,
         calibration_after_s=after_s,
-        rejected=rejected,
+        rejected=None if slot.setting.fault else rejected,  # what becomes of a fault is no question of time
         provenance=replace(bench.here, environment=told(environment)),
     )
 

@@ -5,8 +5,8 @@
 | skipped, failed | the arm could not run; it ended with an error |
 | hung | it met its deadline, and nearly nothing ran in the last third of its time |
 | did not finish | it met its deadline |
+| starting | CPU inflation above 1.2, and each trial had to start processes of its own, which is what it paid for |
 | oversubscribed | CPU inflation above 1.5, and threads waited for a processor above 0.2 of the time they could run |
-| starting | CPU inflation above 1.2, and more processes than workers computed trials: each start is paid for anew |
 | spinning | CPU inflation above 1.5, with at least 0.8 of the cores in use |
 | sequential | overlap below 1.2: the trials ran one after another, whatever was asked for |
 | convoyed | overlap at least 0.8 P, speedup below 1.2, and no such waiting: they slept and took turns at one lock |
@@ -70,7 +70,7 @@ class Judgement:
 
 
 def judge(  # noqa: PLR0911 - a table, read from above
-    metrics: Metrics, *, workers: int, cores: int, wait_share: float, processes: int
+    metrics: Metrics, *, workers: int, cores: int, wait_share: float, is_starting_each: bool = False
 ) -> Judgement:
     """Return the verdict on a run that finished, or what an unfinished one was like until it was ended.
 
@@ -79,15 +79,15 @@ def judge(  # noqa: PLR0911 - a table, read from above
         workers: P, those asked for.
         cores: N, those the run could use.
         wait_share: Of the time in which its threads could run, the part in the queue for a processor.
-        processes: How many computed trials.
+        is_starting_each: Each trial starts processes of its own.
     """
     m = metrics
     waste = f"CPU inflation {m.inflation:.2f} with {m.utilisation:.2f} of {cores} cores in use"
     pace = f"overlap {m.overlap:.2f}, speedup {m.speedup:.2f} of {workers} workers on {cores} cores"
+    if m.inflation > PARALLEL_INFLATION and is_starting_each:
+        return Judgement(Verdict.STARTING, f"{waste}, processes started for each trial")
     if m.inflation > WASTE_INFLATION and wait_share > WAITING_SHARE:
         return Judgement(Verdict.OVERSUBSCRIBED, f"{waste}, threads waiting to run {wait_share:.0%} of their time")
-    if m.inflation > PARALLEL_INFLATION and processes > workers:
-        return Judgement(Verdict.STARTING, f"{waste}, {processes} processes for {workers} workers")
     if m.inflation > WASTE_INFLATION and m.utilisation >= SPINNING_CORES_SHARE * cores:
         return Judgement(Verdict.SPINNING, waste)
     if workers == 1:

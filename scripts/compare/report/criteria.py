@@ -76,7 +76,10 @@ class Evidence:
     def all(
         self, arm: str | tuple[str, ...], *, threads: str = "1", limit: str = "before_import", least: int = 2
     ) -> list[tuple[str, Summary]]:
-        """Return the settings of an arm with so many workers at least, on one wait policy, for each workload."""
+        """Return the settings of an arm with so many workers at least, on one wait policy, for each workload.
+
+        Migration is off: with it an island is another algorithm.
+        """
         arms = (arm,) if isinstance(arm, str) else arm
         return [
             (load, each)
@@ -86,6 +89,7 @@ class Evidence:
             and (each.setting.threads, each.setting.limit) == (threads, limit)
             and each.setting.wait_policy == "default"
             and each.setting.sampler is None
+            and not each.setting.migrate_every
             and each.outcomes.keys() != {"skipped"}
         ]
 
@@ -196,12 +200,12 @@ def _threads_in_one(evidence: Evidence) -> Answer:
 
 
 def _limit_fixes_it(evidence: Evidence) -> Answer:
-    found = evidence.all(THREADED)
+    found = _in_pytorch(evidence.all(THREADED))
     return _judged(found, lambda each: _is_always(each, Verdict.PARALLEL))
 
 
 def _equal_without_migration(evidence: Evidence) -> Answer:
-    found = [(load, each) for load, each in evidence.all("islands") if not each.setting.migrate_every and each.hashes]
+    found = [(load, each) for load, each in evidence.all("islands") if each.hashes]
     if not found:
         return Answer(NOT_MEASURED)
     n, n_differing = (sum(values) for values in zip(*(each.hashes for _, each in found if each.hashes), strict=True))
@@ -250,24 +254,41 @@ def _faults(evidence: Evidence) -> Answer:
 
 
 def _convoy(evidence: Evidence) -> Answer:
-    found = [(load, each) for load, each in evidence.all(THREADED) if each.setting.workers == 2]
+    found = [(load, each) for load, each in _in_pytorch(evidence.all(THREADED)) if each.setting.workers == 2]
     return _judged(
         found, lambda each: _is_always(each, Verdict.CONVOYED) and each.median(lambda row: row.working_processes) == 1
     )
 
 
 def _spinning(evidence: Evidence) -> Answer:
-    found = evidence.all((*POOLS, "optuna_processes", "loky"), threads="default", limit="none")
-    return _judged(found, lambda each: _is_always(each, Verdict.SPINNING, Verdict.OVERSUBSCRIBED))
+    found = _in_pytorch(evidence.all((*POOLS, "optuna_processes"), threads="default", limit="none"))
+    loky = evidence.all("loky", threads="default", limit="none")
+    remark = f"loky, which limits its workers by itself: {_figures(loky[0][1])}" if loky else ""
+    return _judged(found, lambda each: _is_always(each, Verdict.SPINNING, Verdict.OVERSUBSCRIBED), more=remark)
 
 
 def _one_thread_each(evidence: Evidence) -> Answer:
     found = [
         (load, each)
-        for load, each in evidence.all((*POOLS, "optuna_processes", "islands"))
+        for load, each in evidence.all((*POOLS, "optuna_processes"))
         if each.setting.workers == 2
     ]
     return _judged(found, lambda each: _is_always(each, Verdict.PARALLEL) and _median_speedup(each) >= 1.8)
+
+
+def _islands_at_work(evidence: Evidence) -> Answer:
+    """Where trials are long: of short ones the start of a process for each is most of the time."""
+    found = [(load, each) for load, each in evidence.all("islands") if each.setting.workers == 2]
+    long, short = ([one for one in found if one[0].startswith("production") == is_long] for is_long in (True, False))
+    rest = [f"not judged, since a trial there is mostly the start of its process: {load}: {_figures(each)}" for load, each in short]
+    return _judged(
+        long, lambda each: _is_always(each, Verdict.PARALLEL) and _median_speedup(each) >= 1.8, more="; ".join(rest)
+    )
+
+
+def _in_pytorch(found: Iterable[tuple[str, Summary]]) -> list[tuple[str, Summary]]:
+    """Leave out the native evaluator: it has no teams, and holds no lock while it computes."""
+    return [(load, each) for load, each in found if "native" not in load]
 
 
 PLAN = (
@@ -290,6 +311,7 @@ EXPECTED = (
     Criterion("`optuna_threads`, P = 2", "convoyed: overlap about 2, speedup below 1.2, one process at work", _convoy),
     Criterion("processes, default threads", "spinning or oversubscribed", _spinning),
     Criterion("processes, one thread each", "parallel, speedup at least 1.8 on two cores", _one_thread_each),
+    Criterion("islands, long trials", "the same", _islands_at_work),
     Criterion("kill, raise, hang", "at most that one trial lost, no stray process", _faults),
     Criterion("every isolated arm", "the same results as one after the other", _same_results),
 )

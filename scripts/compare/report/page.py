@@ -26,6 +26,7 @@ def blocks(sessions: Sequence[Session]) -> dict[str, str]:
         "verdicts": tables.verdicts(sessions),
         "noise": tables.noise_floor(sessions),
         "factors": tables.factors(sessions),
+        "pools": tables.pools(sessions),
     }
     return {
         "provenance": tables.provenance(sessions),

@@ -81,12 +81,21 @@ class Setting:
         return rank, self.arm, self.workers, self.label
 
     @property
+    def is_usual(self) -> bool:
+        """Whether it has one thread for each worker, set in time, and nothing else that is special."""
+        usual = ("1", "before_import", "default", None)
+        return (self.threads, self.limit, self.wait_policy, self.sampler) == usual and (
+            self.start_method in {None, "spawn"}
+        )
+
+    @property
     def is_baseline(self) -> bool:
         """Whether others are held against it."""
-        usual = (BASELINE, 1, "1", "before_import", "default", None)
-        return (self.arm, self.workers, self.threads, self.limit, self.wait_policy, self.sampler) == usual
+        return (self.arm, self.workers) == (BASELINE, 1) and self.is_usual
 
 
+STARTING_EACH = ("islands",)
+"""Arms in which a trial starts processes of its own, and its time and processor time contain their start."""
 LIMITS = {"after_import": "set after the import", "set_num_threads": "by set_num_threads"}
 
 
@@ -190,13 +199,21 @@ def sessions(rows: Iterable[RunRow]) -> list[Session]:
 def _session(name: str, rows: list[RunRow]) -> Session:
     counted = [row for row in rows if row.rejected is None and row.block != WARM_UP]
     sequential = [row for row in rows if _is_sequential(row)]
-    alone = {
-        (row.block, workload(row)): metrics.times_alone(row.trials)
-        for row in counted
-        if _is_sequential(row) and not row.is_repeat
-    }
+    first, second = (
+        {
+            (row.block, workload(row)): metrics.times_alone(row.trials)
+            for row in counted
+            if _is_sequential(row) and row.is_repeat == is_repeat
+        }
+        for is_repeat in (False, True)
+    )
+    alone = second | first  # where the first was lost the second stands in, but never for itself
     expected = {(workload(row), row.seed, trial.index): trial.result_hash for row in sequential for trial in row.trials}
-    runs = [_run(row, alone.get((row.block, workload(row)), {}), expected) for row in counted if row.fault is None]
+    runs = [
+        _run(row, (first if row.is_repeat else alone).get((row.block, workload(row)), {}), expected)
+        for row in counted
+        if row.fault is None
+    ]
     faults = [_run(row, {}, expected) for row in rows if row.fault is not None]
     return Session(name, tuple(rows), tuple(runs), tuple(faults))
 
@@ -222,7 +239,7 @@ def _manner(row: RunRow, measured: Metrics) -> Judgement:
         workers=row.workers,
         cores=row.provenance.cores,
         wait_share=share,
-        processes=len({trial.pid for trial in row.trials}),
+        is_starting_each=row.arm in STARTING_EACH,
     )
 
 

@@ -70,6 +70,13 @@ class Summary:
         return float(statistics.median(known)) if known else None
 
     @property
+    def mean_fitness(self) -> float | None:
+        """Mean over trials and seeds of the best fitness, of the first run that has all trials; equal hashes, equal mean."""
+        whole = (run.row.trials for run in self.runs if all(trial.error is None for trial in run.row.trials))
+        found = next((trials for trials in whole if trials), ())
+        return statistics.fmean(value for trial in found for value in trial.fitness) if found else None
+
+    @property
     def hashes(self) -> tuple[int, int] | None:
         """How many trials' results were compared with the sequential ones, and how many differ."""
         found = [run for run in self.runs if run.differing is not None]
@@ -127,6 +134,7 @@ class Change:
         before: The one setting.
         after: The other.
         ratio: Of their speedups, other / one, as logarithms.
+        bound: "at most " or "at least " where one of them met its deadline, so that its speedup is an upper bound.
     """
 
     arm: str
@@ -134,18 +142,43 @@ class Change:
     before: Setting
     after: Setting
     ratio: stats.Interval
+    bound: str
 
 
 def changes(summaries: Iterable[Summary]) -> list[Change]:
-    """Compare all pairs of settings that differ in nothing but threads, or waiting, or how processes are started."""
+    """Compare all pairs of settings that differ in nothing but threads, or waiting, or how processes are started.
+
+    Two that both met their deadline are left out: of two bounds there is no ratio.
+    """
     several = list(summaries)
     found = []
     for place, one in enumerate(several):
         for other in several[place + 1 :]:
             logs = stats.log_ratios(_by_block(other), _by_block(one))
-            if logs and len(_differences(one.setting, other.setting)) == 1:
+            is_known = logs and not (one.is_bound and other.is_bound)
+            if is_known and len(_differences(one.setting, other.setting)) == 1:
                 ratio = stats.interval(logs, seed=SEED)
-                found.append(Change(one.setting.arm, one.setting.workers, one.setting, other.setting, ratio))
+                bound = "at most " if other.is_bound else "at least " if one.is_bound else ""
+                found.append(Change(one.setting.arm, one.setting.workers, one.setting, other.setting, ratio, bound))
+    return found
+
+
+def against(summaries: Iterable[Summary], arm: str) -> list[tuple[Summary, stats.Interval, str]]:
+    """Compare each arm with another within blocks, at the same number of workers, both in their usual setting.
+
+    Returns:
+        Each with the interval of the logarithm of its speedup over the other's, and what that shows.
+    """
+    usual = [each for each in summaries if each.setting.is_usual and not each.is_bound]
+    found = []
+    for one in (each for each in usual if each.setting.arm == arm):
+        for other in usual:
+            logs = stats.log_ratios(_by_block(other), _by_block(one))
+            if other is not one and other.setting.workers == one.setting.workers and logs:
+                ratio = stats.interval(logs, seed=SEED)
+                is_tested = stats.coverage(len(logs)) >= stats.LEVEL
+                shown = stats.judge(ratio, stats.sign_test(logs)) if is_tested else "too few blocks to tell"
+                found.append((other, ratio, shown))
     return found
 
 

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 from scripts.compare import stats
 from scripts.compare.report.markdown import counts, number, table, under, whole
-from scripts.compare.report.summary import SEED, changes, noise, summarise
+from scripts.compare.report.summary import SEED, against, changes, noise, summarise
 from scripts.compare.rows import SKIPPED
 
 if TYPE_CHECKING:
@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from scripts.compare.rows import RunRow
 
 MB = 1e6
+POOL = "process_pool"
 
 
 def provenance(sessions: Iterable[Session]) -> str:
@@ -53,6 +54,11 @@ def factors(sessions: Iterable[Session]) -> str:
     return _everywhere(sessions, _factors)
 
 
+def pools(sessions: Iterable[Session]) -> str:
+    """Return how fast each arm is against a plain pool of processes."""
+    return _everywhere(sessions, _pools)
+
+
 def faults(sessions: Iterable[Session]) -> str:
     """Return what became of runs into which a fault was injected."""
     return "\n\n".join(filter(None, (under(session.name, _faults(session)) for session in sessions)))
@@ -79,8 +85,18 @@ def _provenance(session: Session) -> str:
         f"{len(session.rows)} runs, {len(session.rejected)} of them rejected{why}",
         *([f"**no run that counts**: {'; '.join(session.without_a_run)}"] if session.without_a_run else []),
         f"calibration kernel before each run: {spread}",
+        *_identity(session),
     ]
     return under(session.name, "\n".join(f"- {line}" for line in lines))
+
+
+def _identity(session: Session) -> list[str]:
+    """Say how well S = U / I holds with the processor time that the trials measured inside themselves."""
+    found = [run.metrics for run in session.runs if run.metrics and run.metrics.identity_error is not None]
+    if not found:
+        return []
+    n = sum(each.is_consistent for each in found)
+    return [f"S = U / I, with I from inside the trials, holds within 10 % in {n} of {len(found)} runs"]
 
 
 def _kind(reason: str) -> str:
@@ -94,9 +110,11 @@ def _verdicts(session: Session, load: Workload) -> str:
         "P",
         "verdict",
         "S (interval)",
+        "S / P",
         "overlap",
         "U",
         "I",
+        "Karp-Flatt",
         "outcome",
         "blocks",
         "rejected",
@@ -112,9 +130,11 @@ def _verdict_cells(each: Summary) -> tuple[str, ...]:
         str(each.setting.workers),
         counts(each.verdicts) or "-",
         speedup_cell(each),
+        number(each.median_metric(lambda m: m.efficiency)),
         number(each.median_metric(lambda m: m.overlap)),
         number(each.median_metric(lambda m: m.utilisation)),
         number(each.median_metric(lambda m: m.inflation)),
+        number(each.median_metric(lambda m: m.karp_flatt)),
         counts(each.outcomes) + (f": {each.reason}" if each.outcomes.keys() & {"skipped", "failed"} else ""),
         str(len(each.runs)),
         str(each.n_rejected),
@@ -148,12 +168,13 @@ COUNTED: dict[str, Callable[[RunRow], float]] = {
 
 def _resources(session: Session, load: Workload) -> str:
     found = [each for each in summarise(session, load) if each.outcomes.keys() != {"skipped"}]
-    return table(("arm", "P", *COUNTED, "set-up s"), [_resource_cells(each) for each in found])
+    return table(("arm", "P", *COUNTED, "set-up s", "drain s"), [_resource_cells(each) for each in found])
 
 
 def _resource_cells(each: Summary) -> tuple[str, ...]:
     counted = (whole(each.median(of)) for of in COUNTED.values())
-    return (each.setting.label, str(each.setting.workers), *counted, number(each.median_metric(lambda m: m.setup_s)))
+    around = (number(each.median_metric(of)) for of in (lambda m: m.setup_s, lambda m: m.drain_s))
+    return (each.setting.label, str(each.setting.workers), *counted, *around)
 
 
 def _noise(session: Session, load: Workload) -> str:
@@ -185,20 +206,29 @@ def _noise(session: Session, load: Workload) -> str:
 def _hashes(session: Session, load: Workload) -> str:
     rows = []
     for each in summarise(session, load):
-        if each.hashes is not None and not each.setting.is_baseline:
+        if each.hashes is not None:
             n, n_differing = each.hashes
-            answer = "equal" if n_differing == 0 else f"{n_differing} differ"
-            rows.append((each.setting.label, str(each.setting.workers), str(n), answer))
-    return table(("arm", "P", "trials compared", "results"), rows)
+            answer = "the baseline" if each.setting.is_baseline else "equal" if not n_differing else f"{n_differing} differ"
+            rows.append((each.setting.label, str(each.setting.workers), str(n), answer, number(each.mean_fitness)))
+    return table(("arm", "P", "trials compared", "results", "mean of their best fitness"), rows)
 
 
 def _factors(session: Session, load: Workload) -> str:
     rows = []
     for each in changes(summarise(session, load)):
         median, low, high = map(number, each.ratio.ratios)
-        interval = f"{median} ({low} to {high}{'' if each.ratio.has_enough_blocks else '*'})"
+        interval = f"{each.bound}{median} ({low} to {high}{'' if each.ratio.has_enough_blocks else '*'})"
         rows.append((each.before.label, each.after.label, str(each.workers), interval, str(each.ratio.n)))
     return table(("from", "to", "P", "speedup, to / from", "blocks"), rows)
+
+
+def _pools(session: Session, load: Workload) -> str:
+    rows = []
+    for each, ratio, shown in against(summarise(session, load), POOL):
+        median, low, high = map(number, ratio.ratios)
+        interval = f"{median} ({low} to {high}{'' if ratio.has_enough_blocks else '*'})"
+        rows.append((each.setting.label, str(each.setting.workers), interval, str(ratio.n), shown))
+    return table(("arm", "P", f"speedup, arm / `{POOL}`", "blocks", f"against `{POOL}`"), rows)
 
 
 def _faults(session: Session) -> str:

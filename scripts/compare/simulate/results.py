@@ -14,6 +14,7 @@ if TYPE_CHECKING:
 
     from scripts.compare.report.study import Session
     from scripts.compare.simulate.failure import Count, Fact
+    from scripts.compare.simulate.inputs import Quantity
     from scripts.compare.simulate.scaling import Point, Swing
     from scripts.compare.simulate.validation import Check
 
@@ -100,8 +101,10 @@ def compute(
 
 def inputs_of(sessions: Sequence[Session]) -> Inputs:
     """Return the inputs, measured ones where there are rows that tell them."""
-    largest = validation.largest(sessions)
-    return Inputs().with_measured(validation.measured_inputs(*largest)) if largest else Inputs()
+    found: dict[str, Quantity] = {}
+    for session, load in validation.smallest_first(sessions):
+        found |= validation.measured_inputs(session, load)
+    return Inputs().with_measured(found)
 
 
 def _checks(sessions: Sequence[Session]) -> dict[str, list[Check]]:

@@ -48,10 +48,10 @@ class Check:
     differences: tuple[float, ...]
 
 
-def largest(sessions: Iterable[Session]) -> tuple[Session, Workload] | None:
-    """Return the session and workload that say most of a large machine: the largest trials, reference evaluator."""
+def smallest_first(sessions: Iterable[Session]) -> list[tuple[Session, Workload]]:
+    """Return what was measured with the reference evaluator; the last says most of a large machine."""
     found = [(session, load) for session in sessions for load in session.workloads if load.evaluator == "reference"]
-    return min(found, key=lambda each: each[1].rank, default=None)
+    return sorted(found, key=lambda each: -each[1].rank)
 
 
 def validate(session: Session, load: Workload) -> list[Check]:

@@ -36,26 +36,28 @@ def test_what_was_measured_before_is_called_what_it_was(
     overlap: float, speedup: float, utilisation: float, wait_share: float, verdict: Verdict
 ) -> None:
     found = metrics(overlap=overlap, speedup=speedup, utilisation=utilisation)
-    judgement = judge(found, workers=2, cores=2, wait_share=wait_share, processes=1)
+    judgement = judge(found, workers=2, cores=2, wait_share=wait_share)
     assert judgement.verdict is verdict
     assert "." in judgement.because
 
 
 @pytest.mark.parametrize(
-    ("speedup", "utilisation", "processes", "verdict"),
+    ("speedup", "utilisation", "wait_share", "is_starting_each", "verdict"),
     [
-        (0.7, 1.9, 4, Verdict.STARTING),  # four processes, one after the other in two slots, each with its import
-        (1.4, 1.9, 4, Verdict.STARTING),
-        (1.4, 1.9, 2, Verdict.DEGRADED),
-        (0.7, 1.9, 2, Verdict.SPINNING),
-        (1.8, 1.9, 4, Verdict.PARALLEL),
+        (0.7, 1.9, 0.0, True, Verdict.STARTING),  # four processes, two at a time, each with its import
+        (0.7, 1.9, 0.5, True, Verdict.STARTING),  # four at a time
+        (1.4, 1.9, 0.0, True, Verdict.STARTING),
+        (1.4, 1.9, 0.0, False, Verdict.DEGRADED),
+        (0.7, 1.9, 0.0, False, Verdict.SPINNING),
+        (1.8, 1.9, 0.0, True, Verdict.PARALLEL),
     ],
 )
 def test_processes_that_start_anew_for_each_trial_are_told_from_those_that_spin(
-    speedup: float, utilisation: float, processes: int, verdict: Verdict
+    speedup: float, utilisation: float, wait_share: float, is_starting_each: bool, verdict: Verdict
 ) -> None:
     found = metrics(overlap=2.0, speedup=speedup, utilisation=utilisation)
-    assert judge(found, workers=2, cores=2, wait_share=0.0, processes=processes).verdict is verdict
+    judgement = judge(found, workers=2, cores=2, wait_share=wait_share, is_starting_each=is_starting_each)
+    assert judgement.verdict is verdict
 
 
 @pytest.mark.parametrize(
@@ -71,7 +73,7 @@ def test_one_worker_is_told_of_waste_only(
     speedup: float, utilisation: float, wait_share: float, verdict: Verdict
 ) -> None:
     found = metrics(overlap=1.0, speedup=speedup, utilisation=utilisation, workers=1)
-    assert judge(found, workers=1, cores=2, wait_share=wait_share, processes=1).verdict is verdict
+    assert judge(found, workers=1, cores=2, wait_share=wait_share).verdict is verdict
 
 
 @given(st.floats(0.0, 128.0), st.floats(0.01, 128.0), st.floats(0.01, 128.0), st.floats(0.0, 1.0), st.integers(1, 128))
@@ -79,7 +81,7 @@ def test_praise_is_earned_and_waste_never_praised(
     overlap: float, speedup: float, utilisation: float, wait_share: float, workers: int
 ) -> None:
     found = metrics(overlap=overlap, speedup=speedup, utilisation=utilisation, workers=workers)
-    verdict = judge(found, workers=workers, cores=64, wait_share=wait_share, processes=1).verdict
+    verdict = judge(found, workers=workers, cores=64, wait_share=wait_share).verdict
     if verdict is Verdict.PARALLEL:
         assert speedup >= 0.7 * min(workers, 64)
         assert utilisation / speedup <= 1.2 * 1.000001
@@ -96,7 +98,7 @@ def test_more_speed_at_the_same_cost_is_never_a_worse_verdict(speedup: float, fa
     """For two workers on two cores that waste nothing, the order is convoyed, degraded, parallel."""
     order = [Verdict.CONVOYED, Verdict.DEGRADED, Verdict.PARALLEL]
     slow, fast = (
-        judge(metrics(overlap=2.0, speedup=s, utilisation=s), workers=2, cores=2, wait_share=0.0, processes=1).verdict
+        judge(metrics(overlap=2.0, speedup=s, utilisation=s), workers=2, cores=2, wait_share=0.0).verdict
         for s in (speedup, min(2.0, speedup * factor))
     )
     assert order.index(slow) <= order.index(fast)

@@ -14,9 +14,24 @@ def answers(rows, table=criteria.EXPECTED):
     return {each.asked: each.answer(evidence).status for each in table}
 
 
+LONG = {"tier": "production", "evaluator": "native"}
+
+
 def test_rows_that_were_invented_to_fulfil_it_do():
-    found = answers([row for row in synthetic.table(10) if row.fault != "hang"])
+    long = [run("sequential", ALONE, **LONG), run("islands", replace(PROCESSES, startup_s=0.3), **LONG)]
+    found = answers([row for row in synthetic.table(10) if row.fault != "hang"] + long)
     assert set(found.values()) == {criteria.MET}
+
+
+def test_short_trials_of_islands_and_native_threads_are_told_and_not_judged():
+    """The first are mostly the start of their process; the others hold no lock while they compute."""
+    long = [run("sequential", ALONE, **LONG), run("optuna_threads", replace(PROCESSES, startup_s=0.0), **LONG)]
+    evidence = criteria.Evidence.of(study.sessions([*synthetic.table(2), *long]))
+    found = {each.where: each.answer(evidence) for each in criteria.EXPECTED}
+    assert found["islands, long trials"].status == criteria.NOT_MEASURED
+    assert "tiny, reference evaluator" in found["islands, long trials"].found
+    assert found["`optuna_threads`, P = 2"].status == criteria.MET
+    assert "production" not in found["`optuna_threads`, P = 2"].found
 
 
 def test_without_rows_nothing_is_met():

@@ -28,6 +28,21 @@ def half_as_fast(row):
     return replace(row, block=2, launched_s=2 * row.launched_s, exited_s=2 * row.exited_s, trials=trials)
 
 
+def test_the_second_baseline_stands_in_for_a_lost_first_but_never_for_itself():
+    lost = run("sequential", ALONE, rejected="the calibration kernel changed by 9.0%")
+    session = only([lost, run("sequential", ALONE, is_repeat=True), run("pool", PROCESSES)])
+    found = {each.setting.arm: each for each in session.runs}
+    assert found["pool"].metrics.speedup == pytest.approx(1.9, rel=0.1)
+    assert found["sequential"].metrics is None
+
+
+def test_islands_that_pay_for_their_start_are_not_called_spinning():
+    started = run("islands", replace(PROCESSES, inflation=2.0))
+    assert only([run("sequential", ALONE), started]).runs[1].judgement.verdict is Verdict.STARTING
+    other = run("pool", replace(PROCESSES, inflation=2.0))
+    assert only([run("sequential", ALONE), other]).runs[1].judgement.verdict is Verdict.SPINNING
+
+
 def test_verdicts_are_those_of_the_ways_that_rows_were_invented_for():
     session = only([run("sequential", ALONE), run("t", THREADS), run("p", PROCESSES), run("s", SPINNING)])
     found = {each.setting.arm: each.judgement.verdict for each in session.runs}

@@ -5,7 +5,7 @@ from dataclasses import replace
 import pytest
 
 from scripts.compare.report import study
-from scripts.compare.report.summary import changes, noise, summarise
+from scripts.compare.report.summary import against, changes, noise, summarise
 from tests.scripts.compare import synthetic
 from tests.scripts.compare.synthetic import ALONE, PROCESSES, SPINNING, run
 
@@ -69,3 +69,32 @@ def test_only_settings_that_differ_in_one_respect_are_compared():
 def test_results_are_counted():
     found = summaries(synthetic.table(3))
     assert found["islands", 2].hashes == (12, 0)
+
+
+def test_arms_are_held_against_a_pool_within_blocks():
+    rows = synthetic.table(10)
+    found = {each.setting.arm: (ratio, shown) for each, ratio, shown in against(summaries(rows).values(), "process_pool")}
+    assert found["optuna_threads"][1] == "slower"
+    assert found["islands"][1] == "equal"
+    assert found["optuna_threads"][0].ratios[0] == pytest.approx(0.63 / 1.9, rel=0.15)
+    few = against(summaries(synthetic.table(3)).values(), "process_pool")
+    assert {shown for _, _, shown in few} == {"too few blocks to tell"}
+
+
+def test_a_change_to_what_met_its_deadline_is_a_bound():
+    late = run("p", SPINNING, threads="default", limit="none")
+    late = replace(late, outcome="deadline", trials=(), exited_s=late.launched_s + 90)
+    (change,) = changes(summaries([run("sequential", ALONE), run("p", PROCESSES), late]).values())
+    assert change.bound == ("at most " if change.after.threads == "default" else "at least ")
+    both = [run("sequential", ALONE), late, replace(late, wait_policy="passive")]
+    assert changes(summaries(both).values()) == []
+
+
+def test_the_mean_fitness_is_that_of_a_whole_run():
+    part = run("p", PROCESSES, block=1)
+    part = replace(part, trials=(replace(part.trials[0], error="E", fitness=()), *part.trials[1:]))
+    whole = run("p", PROCESSES, block=2)
+    found = summaries([run("sequential", ALONE), run("sequential", ALONE, block=2), part, whole])
+    assert found["p", 2].mean_fitness == pytest.approx(1.5)
+    (lost,) = [each for (label, _), each in summaries([run("sequential", ALONE), part]).items() if label == "p"]
+    assert lost.mean_fitness is None

@@ -7,6 +7,7 @@ import pytest
 from scripts.compare.report import study
 from scripts.compare.simulate import validation
 from scripts.compare.simulate.inputs import Inputs
+from scripts.compare.simulate.results import inputs_of
 from tests.scripts.compare import synthetic
 
 
@@ -58,12 +59,18 @@ def test_inputs_are_taken_from_rows_where_rows_tell_them():
     assert Inputs().with_measured(found).gil_cores == found["gil_cores"]
 
 
-def test_the_largest_trials_of_the_reference_are_asked():
+def test_an_input_comes_from_the_largest_trials_of_the_reference_that_tell_it():
     rows = [synthetic.run("sequential", synthetic.ALONE, tier=tier) for tier in ("tiny", "small")]
     rows.append(synthetic.run("sequential", synthetic.ALONE, tier="production", evaluator="native"))
-    _, load = validation.largest(study.sessions(rows))
-    assert str(load) == "small, reference evaluator"
-    assert validation.largest([]) is None
+    found = validation.smallest_first(study.sessions(rows))
+    assert [str(load) for _, load in found] == ["tiny, reference evaluator", "small, reference evaluator"]
+    assert validation.smallest_first([]) == []
+    small = [run for run in synthetic.table(2, noise=0.0) if run.threads == "1" and run.fault is None]
+    slower = [replace(run, tier="small", session="other", launched_s=run.launched_s - 7) for run in small]
+    both = inputs_of(study.sessions([*synthetic.table(2, noise=0.0), *slower]))
+    alone = inputs_of(study.sessions(synthetic.table(2, noise=0.0)))
+    assert both.spin_inflation == alone.spin_inflation
+    assert both.startup_s.value == pytest.approx(alone.startup_s.value + 7)
 
 
 def test_what_is_fitted_knows_nothing_of_the_blocks_that_are_predicted():

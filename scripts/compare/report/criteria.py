@@ -31,7 +31,7 @@ class Answer:
     """What became of a criterion.
 
     Attributes:
-        status: One of the words above.
+        status: One of the words above; "met in n of m" settings and workloads where they differ.
         found: The figures it rests on.
     """
 
@@ -109,11 +109,12 @@ def _table(criteria: Iterable[Criterion], evidence: Evidence) -> str:
 
 
 def _judged(found: Sequence[tuple[str, Summary]], is_met: Callable[[Summary], bool], *, more: str = "") -> Answer:
-    """Hold every workload against a criterion: met only if all are."""
+    """Hold every setting and workload against a criterion: met only if all are."""
     if not found:
         return Answer(NOT_MEASURED, more)
     texts = [f"{each.setting.label}, P = {each.setting.workers} ({load}): {_figures(each)}" for load, each in found]
-    status = MET if all(is_met(each) for _, each in found) else NOT_MET
+    n_met = sum(is_met(each) for _, each in found)
+    status = MET if n_met == len(found) else f"{MET} in {n_met} of {len(found)}" if n_met else NOT_MET
     return Answer(status, "; ".join([*texts, *([more] if more else [])]))
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+import re
 from typing import TYPE_CHECKING
 
 from evo import atomic
@@ -69,7 +70,7 @@ def draw(sessions: Sequence[Session], folder: Path) -> list[Path]:
     """Draw all plots, those of each session into a folder of its own if there are several."""
     from scripts.compare.report import plots  # noqa: PLC0415 - matplotlib takes a second to import
 
-    places = [folder] if len(sessions) == 1 else [folder / f"session-{n}" for n in range(1, len(sessions) + 1)]
+    places = [folder] if len(sessions) == 1 else [folder / re.sub(r"[^\w.-]+", "-", each.name) for each in sessions]
     for place in places:
         atomic.make_directory(place)
     drawn = (plots.draw(session, place) for session, place in zip(sessions, places, strict=True))

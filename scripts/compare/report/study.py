@@ -159,8 +159,13 @@ class Session:
 
     @property
     def workloads(self) -> tuple[Workload, ...]:
-        """What trials there were, in the order in which they were run."""
-        return tuple(dict.fromkeys(workload(run.row) for run in self.runs))
+        """What trials there were to compare by time, in the order in which they were run.
+
+        Baselines that were run for the sake of faults alone are nothing to compare.
+        """
+        compared = {workload(run.row) for run in self.runs if not run.setting.is_baseline}
+        loads = dict.fromkeys(workload(run.row) for run in self.runs)
+        return tuple(load for load in loads if load in compared or not self.faults)
 
     def settings(self, load: Workload) -> dict[Setting, tuple[Run, ...]]:
         """Return the runs of each setting in the order of their blocks, repetitions of the baseline left out."""

@@ -47,10 +47,10 @@ def test_a_document_keeps_what_was_written_by_hand_and_gets_the_rest(tmp_path: P
 
 @pytest.mark.slow
 def test_each_session_has_plots_of_its_own(tmp_path: Path) -> None:
-    write(tmp_path, [synthetic.run("p", synthetic.PROCESSES), synthetic.run("p", synthetic.PROCESSES, session="other")])
+    write(tmp_path, [synthetic.run("p", synthetic.PROCESSES), synthetic.run("p", synthetic.PROCESSES, session="b / c")])
     page.report(tmp_path)
     names = {file.relative_to(tmp_path / page.PLOTS).parts[0] for file in (tmp_path / page.PLOTS).rglob("*.svg")}
-    assert names == {"session-1", "session-2"}
+    assert names == {"synthetic", "b-c"}
 
 
 def test_no_rows_are_a_mistake_that_is_explained(tmp_path: Path) -> None:

@@ -36,6 +36,13 @@ def test_the_second_baseline_stands_in_for_a_lost_first_but_never_for_itself():
     assert found["sequential"].metrics is None
 
 
+def test_baselines_of_runs_with_faults_are_nothing_to_compare():
+    faulty = run("p", PROCESSES, fault="kill")
+    assert only([run("sequential", ALONE), faulty]).workloads == ()
+    assert len(only([run("sequential", ALONE), faulty, run("p", PROCESSES)]).workloads) == 1
+    assert len(only([run("sequential", ALONE)]).workloads) == 1
+
+
 def test_islands_that_pay_for_their_start_are_not_called_spinning():
     started = run("islands", replace(PROCESSES, inflation=2.0))
     assert only([run("sequential", ALONE), started]).runs[1].judgement.verdict is Verdict.STARTING

@@ -11,7 +11,7 @@ from evo.tasks.creatures.task import Creatures
 from scripts.report import contact_sheet
 
 
-@pytest.fixture
+@pytest.fixture(scope="module")
 def film():
     creatures = Creatures(CreatureOptions(courses=1, life_s=2.0), backend="reference")
     genes = creatures.spec.sample(np.random.default_rng(1), 60)

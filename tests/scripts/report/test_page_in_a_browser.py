@@ -30,13 +30,16 @@ pytestmark = pytest.mark.slow
 
 PICTURES = ROOT / "build" / "report"
 WIDE, PHONE = {"width": 1000, "height": 700}, {"width": 390, "height": 844}
+SCHEMES = ("light", "dark")
 EVIL = "</script><script>window.hacked=1</script><img src=x onerror=window.hacked=1>\"'&amp;"
 
 
 @contextmanager
-def opened(browser: Browser, page_file: Path, *, size=WIDE, scheme="light", has_champions=True) -> Iterator[Page]:
+def opened(
+    browser: Browser, page_file: Path, *, size=WIDE, scheme="light", motion="reduce", has_champions=True
+) -> Iterator[Page]:
     """Open a page; at the end nothing may have gone wrong in it, and nothing been asked for."""
-    context = browser.new_context(viewport=size, color_scheme=scheme, reduced_motion="reduce", has_touch=size is PHONE)
+    context = browser.new_context(viewport=size, color_scheme=scheme, reduced_motion=motion, has_touch=size is PHONE)
     page = context.new_page()
     said: list[str] = []
     asked: list[str] = []
@@ -124,6 +127,36 @@ def test_the_creature_moves_and_time_can_be_scrubbed(browser, written):
         assert page.text_content("#creature-frame").startswith("At 0.0 s.")
 
 
+def test_it_plays_by_itself_where_motion_is_welcome_and_only_while_it_is_seen(browser, written):
+    with opened(browser, written, motion="no-preference") as page:
+        wait_until(lambda: page.evaluate("atollReport.player.frame") > 5, "the walk to begin")
+        page.evaluate("document.getElementById('timeline').scrollIntoView()")
+        wait_until(lambda: not page.evaluate("atollReport.player.isPlaying"), "the walk to wait for its watcher")
+        page.evaluate("document.getElementById('creatures').scrollIntoView()")
+        wait_until(lambda: page.evaluate("atollReport.player.isPlaying"), "the walk to go on")
+    with opened(browser, written) as page:
+        page.wait_for_timeout(300)
+        assert page.evaluate("atollReport.player.frame") == 0
+
+
+def test_playing_what_plays_already_does_not_draw_it_twice(browser, written):
+    with opened(browser, written) as page:
+        for _ in range(5):
+            page.evaluate("atollReport.play(true)")
+        counted = """async () => {
+            let steps = 0, frames = 0;
+            const original = window.requestAnimationFrame;
+            window.requestAnimationFrame = (call) => { steps += 1; return original(call); };
+            await new Promise((done) => {
+                const each = () => { frames += 1; if (frames < 10) original(each); else done(); };
+                original(each);
+            });
+            window.requestAnimationFrame = original;
+            return steps / frames;
+        }"""
+        assert page.evaluate(counted) < 1.5
+
+
 def test_the_stage_listens_to_keys_and_to_a_pointer(browser, written):
     with opened(browser, written) as page:
         pictures = [picture(page)]
@@ -206,7 +239,8 @@ def test_what_is_looked_at_is_the_same_everywhere(browser, written):
 
 
 @pytest.mark.parametrize(
-    ("name", "size", "scheme"), [("light", WIDE, "light"), ("dark", WIDE, "dark"), ("phone", PHONE, "light")]
+    ("name", "size", "scheme"),
+    [(f"{width}-{scheme}", size, scheme) for width, size in (("wide", WIDE), ("phone", PHONE)) for scheme in SCHEMES],
 )
 def test_it_fits_light_dark_and_a_phone(browser, written, name, size, scheme):
     with opened(browser, written, size=size, scheme=scheme) as page:
@@ -290,10 +324,11 @@ def test_an_island_without_a_champion_and_a_torn_line_are_told_of(browser, copy,
     SharedPaths(copy).island("reef-a").ledger.write_text("no json\n" + lines)
     with opened(browser, write(copy, tmp_path / "page.html")) as page:
         page.select_option("#island", "reef-b")
-        assert page.text_content("#creature-words") == "reef-b has no champion yet."
+        assert page.text_content("#creature-words").startswith("reef-b has no champion yet. The picture shows the best")
+        assert page.text_content("#labels span").startswith("reef-a")
         notes = page.text_content("#notes")
         assert "the champion of reef-c" in notes
-        assert "1 lines of the logs of reef-a cannot be read" in notes
+        assert "1 line of the logs of reef-a cannot be read" in notes
 
 
 def test_a_run_that_has_hardly_begun_is_a_page_too(browser, tmp_path):

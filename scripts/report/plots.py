@@ -118,7 +118,8 @@ def _ancestry(figure: Figure, histories: Sequence[IslandHistory]) -> None:
     rows = -(-len(histories) // columns)
     figure.set_size_inches(COLUMN_INCHES, 0.55 + 0.62 * rows)
     axes = figure.subplots(rows, columns, sharex=True, sharey=True, squeeze=False).reshape(-1)
-    first, last = (pick(line.generation for h in histories for line in h.lines) for pick in (min, max))
+    generations = [line.generation for history in histories for line in history.lines]
+    first, last = min(generations), max(generations)
     for place, history in zip(axes, histories, strict=False):
         x, shares = _shares(history, founders)
         stacks = place.stackplot(x, shares, colors=[*COLOURS[: len(founders)], "0.8"], linewidth=0)

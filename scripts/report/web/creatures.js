@@ -50,7 +50,6 @@ function seek(frame) {
 function play(isPlaying) {
   player.isPlaying = isPlaying;
   byId("play").textContent = isPlaying ? "Pause" : "Play";
-  byId("play").setAttribute("aria-pressed", String(isPlaying));
   if (!isPlaying) { tell(); return; }
   if (player.frame >= player.nFrames - 1) seek(0);
   player.startedMs = performance.now();

@@ -22,10 +22,7 @@ function startMigration() {
     byId("migration-words").textContent = words(now);
   };
   slider.addEventListener("input", () => { state.isPlaying = false; press(); draw(); });
-  const press = () => {
-    byId("migration-play").textContent = state.isPlaying ? "Pause" : "Play";
-    byId("migration-play").setAttribute("aria-pressed", String(state.isPlaying));
-  };
+  const press = () => { byId("migration-play").textContent = state.isPlaying ? "Pause" : "Play"; };
   const step = () => {
     if (!state.isPlaying) return;
     slider.value = Number(slider.value) + 1;

@@ -86,7 +86,7 @@ class CreatureScene {
   }
 
   dispose() {
-    this.scene.traverse((thing) => { thing.geometry?.dispose(); thing.material?.dispose(); thing.dispose?.(); });
+    this.scene.traverse((thing) => { thing.geometry?.dispose(); thing.material?.map?.dispose(); thing.material?.dispose(); thing.dispose?.(); });
   }
 }
 

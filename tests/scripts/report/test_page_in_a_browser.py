@@ -213,6 +213,21 @@ def test_every_chart_has_data_and_its_table(browser, written):
         assert page.eval_on_selector("#fitness-chart canvas", colours) > 3  # something is drawn there
 
 
+def test_the_head_of_a_table_stays_while_its_rows_scroll(browser, written):
+    with opened(browser, written) as page:
+        page.click("#fitness summary")
+        seen = page.evaluate(
+            """() => {
+                const scroll = document.getElementById("fitness-table");
+                scroll.scrollIntoView({ block: "center" });
+                scroll.scrollTop = 200;
+                const box = scroll.querySelector("thead th").getBoundingClientRect();
+                return [scroll.scrollTop, document.elementFromPoint(box.left + 5, box.top + box.height / 2).textContent];
+            }"""
+        )
+        assert seen == [200, "generation"]
+
+
 def test_migrations_can_be_dragged_through_time(browser, written):
     with opened(browser, written) as page:
         at_the_end = page.text_content("#migration-words")
@@ -257,6 +272,7 @@ def test_everything_to_press_has_a_name_and_every_picture_words(browser, written
         nameless = """() => [...document.querySelectorAll("button, input, select, [role=img]")].filter((element) =>
             !(element.getAttribute("aria-label") || element.textContent.trim() || element.labels?.length)).length"""
         assert page.evaluate(nameless) == 0
+        assert page.locator(".scroll:not([tabindex])").count() == 0  # who has no mouse can scroll too
         assert page.locator("h1").count() == 1
         assert page.get_attribute("html", "lang") == "en"
         page.keyboard.press("Tab")

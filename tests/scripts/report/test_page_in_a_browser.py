@@ -5,6 +5,8 @@ from __future__ import annotations
 import io
 import json
 import shutil
+import subprocess
+import sys
 from contextlib import contextmanager
 from itertools import pairwise
 from typing import TYPE_CHECKING
@@ -19,6 +21,7 @@ from evo.tasks.creatures import course
 from evo.tasks.creatures.recording import record
 from scripts.report import champion as champions
 from tests.processes import ROOT, atoll, wait_until
+from tests.scripts.report.conftest import FOREVER, SETTINGS, generation
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -388,8 +391,23 @@ def test_without_3d_the_page_says_so_and_the_rest_is_there(written, browser):
     context.close()
 
 
-def test_a_run_in_progress_is_reported(browser, copy, tmp_path):
-    """A process may be writing: a temporary file beside a champion, a checkpoint half there, a beat that is missing."""
+def test_a_run_in_progress_is_reported_while_it_goes_on(browser, copy, tmp_path):
+    start = (sys.executable, "cli.py", "evolve", "reef-d", *SETTINGS, "-g", FOREVER, "--migration-dir", str(copy))
+    with subprocess.Popen(start, cwd=ROOT, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL) as island:
+        try:
+            wait_until(lambda: generation(copy, "reef-d") >= 3, "a fourth island to live")
+            page_file = write(copy, tmp_path / "page.html")
+            assert island.poll() is None
+        finally:
+            island.terminate()
+    with opened(browser, page_file) as page:
+        assert "still running: 1 of 4" in page.text_content("#subtitle")
+        assert page.text_content("#islands-table tbody tr:last-child td").strip() == "running"
+        assert page.evaluate("atollReport.document.islands[3].generation") >= 3
+
+
+def test_what_a_writer_has_half_done_is_no_obstacle(browser, copy, tmp_path):
+    """A temporary file beside a champion, a publication that was pruned, a beat that is missing."""
     paths = SharedPaths(copy).island("reef-a")
     (paths.home / ".tmp-champion").write_bytes(b"half")
     paths.beat.unlink()

@@ -181,6 +181,33 @@ def test_the_stage_listens_to_keys_and_to_a_pointer(browser, written):
         assert page.text_content("#play") == "Pause"
 
 
+def test_a_wheel_over_the_picture_scrolls_the_page_until_the_picture_is_clicked(browser, written):
+    with opened(browser, written) as page:
+        box = page.locator("#canvas").bounding_box()
+        place = (box["x"] + 60, box["y"] + 60)
+        away = "atollReport.player.stage.camera.position.length()"
+        before = page.evaluate(away)
+        page.mouse.move(*place)
+        page.mouse.wheel(0, 120)
+        wait_until(lambda: page.evaluate("scrollY") > 0, "the page to scroll")
+        assert page.evaluate(away) == before
+        page.evaluate("scrollTo({ top: 0, behavior: 'instant' })")
+        page.mouse.click(*place)
+        page.mouse.wheel(0, 120)
+        wait_until(lambda: page.evaluate(away) != before, "the picture to come closer")
+        assert page.evaluate("scrollY") == 0
+
+
+def test_a_finger_that_moves_up_over_the_picture_scrolls_the_page(browser, written):
+    with opened(browser, written, size=PHONE) as page:
+        page.evaluate("document.getElementById('canvas').scrollIntoView({ block: 'center', behavior: 'instant' })")
+        box, before = page.locator("#canvas").bounding_box(), page.evaluate("scrollY")
+        place = {"x": box["x"] + box["width"] / 2, "y": box["y"] + box["height"] / 2}
+        session = page.context.new_cdp_session(page)
+        session.send("Input.synthesizeScrollGesture", {**place, "yDistance": -200, "gestureSourceType": "touch"})
+        wait_until(lambda: page.evaluate("scrollY") > before + 100, "the page to scroll")
+
+
 @pytest.mark.parametrize(("view", "n"), [("one", 1), ("generations", 2), ("courses", 2), ("islands", 3)])
 def test_creatures_walk_side_by_side(browser, written, view, n):
     with opened(browser, written) as page:

@@ -12,9 +12,10 @@ import pytest
 
 from evo import arrayfile
 from evo.paths import SharedPaths
+from scripts.report.walks import MAX_FILMED
 from tests.processes import ROOT, atoll, wait_until
 from tests.scripts.report.conftest import FOREVER, SETTINGS, generation
-from tests.scripts.report.pages import numbers, opened, write
+from tests.scripts.report.pages import PICTURES, WIDE, numbers, opened, write
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -124,3 +125,17 @@ def test_what_a_writer_has_half_done_is_no_obstacle(browser, copy, tmp_path):
     shutil.rmtree(paths.publication(20))
     with opened(browser, write(copy, tmp_path / "page.html")) as page:
         assert page.locator("#islands-table tbody tr").count() == 3
+
+
+def test_a_huge_run_is_one_small_page_with_the_best_on_the_move_and_all_in_tables(browser, copy, tmp_path):
+    shared = SharedPaths(copy)
+    for i in range(200):
+        shutil.copytree(shared.island("reef-a").home, shared.island(f"atoll-{i:03}").home)
+    page_file = write(copy, tmp_path / "page.html")
+    assert page_file.stat().st_size < 5e6
+    with opened(browser, page_file) as page:
+        assert f"{MAX_FILMED} of 203 champions are simulated and shown" in page.text_content("#notes")
+        assert page.locator("#islands-table tbody tr").count() == 203
+        assert page.locator("#migration-map text[transform]").count() > 20  # names like spokes
+        assert page.evaluate("document.documentElement.scrollWidth") <= WIDE["width"]
+        page.screenshot(path=PICTURES / "page-huge.png", full_page=True)

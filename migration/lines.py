@@ -88,4 +88,4 @@ def _record(line: bytes) -> Record | None:
     except (ValueError, RecursionError):
         return None
     is_event = isinstance(record, dict) and isinstance(record.get("kind"), str)
-    return record if is_event and isinstance(record.get("generation"), int) else None
+    return record if is_event and whole_number(record.get("generation")) is not None else None

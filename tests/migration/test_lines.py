@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from migration import lines
-from migration.lines import finite_number, is_torn, read_lines, unix_s, whole_number
+from migration.lines import finite_number, is_torn, parse_records, read_lines, unix_s, whole_number
 from migration.untrusted import RefusedError, VanishedError
 
 
@@ -47,6 +47,13 @@ def test_only_a_plain_file_is_read_and_nothing_waits(tmp_path):
 def test_what_is_no_number_is_none(value):
     assert finite_number(value) is whole_number(value) is None
     assert unix_s({"time": value}) is unix_s({"time": {"unix_s": value}}) is unix_s({}) is None
+
+
+def test_a_record_has_a_kind_and_a_generation_and_all_else_is_counted():
+    strange = ["-1", "true", "1.0", "null", "1" * 400]
+    lines_ = [f'{{"kind":"a","generation":{text}}}\n'.encode() for text in ("7", *strange)]
+    lines_ += [b'{"generation":1}\n', b"[]\n", b"nonsense\n", b"\xff\n", b"[" * 30_000]
+    assert parse_records(lines_) == ([{"kind": "a", "generation": 7}], len(lines_) - 1)
 
 
 def test_what_is_a_number_stays_what_it_is():

@@ -109,6 +109,6 @@ def _record(line: bytes, path: Path, number: int) -> Record:
 def _lenient(line: bytes) -> Record | None:
     try:
         record = json.loads(line)
-    except ValueError:
+    except (ValueError, RecursionError):
         return None
     return record if isinstance(record, dict) else None

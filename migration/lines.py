@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import contextlib
 import json
+import math
 import os
 from typing import TYPE_CHECKING, Any
 
+from evo.strict_json import MAX_INTEGER
 from migration.untrusted import RefusedError, VanishedError, directory, open_file
 
 if TYPE_CHECKING:
@@ -59,10 +61,31 @@ def parse_records(lines: Iterable[bytes]) -> tuple[list[Record], int]:
     return records, n_unreadable
 
 
+def finite_number(value: object) -> float | None:
+    """Return a finite number, or None for anything else."""
+    if isinstance(value, bool) or not isinstance(value, int | float):
+        return None
+    try:
+        return float(value) if math.isfinite(value) else None
+    except OverflowError:  # an integer beyond all floats
+        return None
+
+
+def whole_number(value: object) -> int | None:
+    """Return a whole number, or None for anything else and for one that no count of ours reaches."""
+    return value if type(value) is int and 0 <= value <= MAX_INTEGER else None
+
+
+def unix_s(record: Record) -> float | None:
+    """Return when a record was written, in seconds since 1970; None where it does not say."""
+    time = record.get("time")
+    return finite_number(time.get("unix_s")) if isinstance(time, dict) else None
+
+
 def _record(line: bytes) -> Record | None:
     try:
         record: Any = json.loads(line)
     except (ValueError, RecursionError):
         return None
     is_event = isinstance(record, dict) and isinstance(record.get("kind"), str)
-    return record if is_event and isinstance(record.get("generation"), int) else None
+    return record if is_event and whole_number(record.get("generation")) is not None else None

@@ -11,6 +11,7 @@ from evo import runlog, strict_json
 from evo.errors import DamagedFileError
 from evo.paths import is_island_name
 from migration import epochs
+from migration.lines import finite_number, unix_s, whole_number
 from migration.origins import Shares, effective_number, shares_of
 from migration.untrusted import MAX_ISLANDS, RefusedError, VanishedError, directory, islands_in, read_file
 
@@ -104,12 +105,12 @@ def read_all(shared: SharedPaths) -> list[IslandStatus]:
 
 
 def read_island(paths: IslandPaths) -> IslandStatus:
-    """Return the row of one island."""
+    """Return the row of one island; what is no number where its log should have one is not known."""
     epoch = epochs.latest(paths)
     last = runlog.read_last(paths.log)
     line = last.get("generation", {})
     ledger = runlog.read_last(paths.ledger)
-    generation = line.get("generation", last.get("start", {}).get("generation"))
+    generation = whole_number(line.get("generation", last.get("start", {}).get("generation")))
     condition = _condition(epoch, generation)
     ancestry = shares_of(line)
     waiting_for = _waiting_for(paths, epoch) if condition in {RUNNING, ELSEWHERE} and epoch else ()
@@ -120,18 +121,18 @@ def read_island(paths: IslandPaths) -> IslandStatus:
         waiting_for=waiting_for,
         generation=generation,
         target=epoch.target if epoch else None,
-        best=line.get("best"),
-        median=line.get("median"),
-        champion=line.get("champion"),
-        diversity=line.get("diversity"),
+        best=finite_number(line.get("best")),
+        median=finite_number(line.get("median")),
+        champion=finite_number(line.get("champion")),
+        diversity=finite_number(line.get("diversity")),
         population=epoch.population if epoch else None,
         ancestry=ancestry,
         origins=effective_number(ancestry.values()) if ancestry else None,
-        exports=line.get("exports", 0),
-        imports=line.get("imports", 0),
-        refused=line.get("refused", 0),
-        last_export=ledger.get("published", {}).get("generation"),
-        last_import=ledger.get("imported", {}).get("generation"),
+        exports=whole_number(line.get("exports")) or 0,
+        imports=whole_number(line.get("imports")) or 0,
+        refused=whole_number(line.get("refused")) or 0,
+        last_export=whole_number(ledger.get("published", {}).get("generation")),
+        last_import=whole_number(ledger.get("imported", {}).get("generation")),
         rate_per_s=_rate(epoch, line),
         epoch=epoch.number if epoch else None,
         host=epoch.host if epoch else None,
@@ -198,10 +199,10 @@ def _process(epoch: Epoch) -> tuple[int | None, float | None]:
 
 
 def _rate(epoch: Epoch | None, line: Record) -> float | None:
-    if epoch is None or "time" not in line:
+    written_s, generation = unix_s(line), whole_number(line.get("generation"))
+    if epoch is None or written_s is None or generation is None:
         return None
-    passed_s = line["time"]["unix_s"] - epoch.started_s
-    lived = line["generation"] - epoch.generation
+    passed_s, lived = written_s - epoch.started_s, generation - epoch.generation
     return lived / passed_s if lived > 0 and passed_s > 0 else None
 
 

@@ -22,7 +22,8 @@ if TYPE_CHECKING:
 
 PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
 PATIENCE_S = 20
-LONG = {"make islands N=4": 300}
+MAX_PICTURE_BYTES = 2 << 20
+LONG = {"make islands N=4": 300, 'make islands N=4 ARGS="-p 150 -g 100"': 300}
 """Commands that are run to their end; any other one that goes on for longer is asked to stop, and must do so well."""
 
 
@@ -104,6 +105,14 @@ def outcome(command: str, place: Path, environment: dict[str, str]) -> tuple[int
         finally:
             if process.poll() is None:
                 os.killpg(process.pid, signal.SIGKILL)
+
+
+def test_every_picture_of_a_page_is_there_told_in_words_and_small() -> None:
+    found = [(page, *each) for page in PAGES for each in re.findall(r"!\[([^\]]*)\]\(([^)]+)\)", page.read_text())]
+    assert found
+    for page, words, name in found:
+        assert len(words.split()) > 3, name
+        assert (page.parent / name).stat().st_size <= MAX_PICTURE_BYTES, name
 
 
 def test_no_page_has_a_placeholder() -> None:

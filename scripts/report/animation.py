@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from evo.tasks.creatures.world import PELLET_M
+from scripts.report.strain import FULL_STRAIN, colour_of, mixed
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -17,8 +18,8 @@ if TYPE_CHECKING:
     from PIL.ImageDraw import ImageDraw
 
     from evo.tasks.creatures.recording import Recording
+    from scripts.report.strain import Colour
 
-Colour = tuple[int, int, int]
 Places = NDArray[np.floating[Any]]
 
 FRAMES_PER_S = 20
@@ -31,8 +32,6 @@ FOCAL = 1.9
 SKY, GROUND, GRID = (207, 228, 238), (236, 227, 203), (203, 189, 149)
 NODE, PELLET, TAKEN = (70, 82, 95), (242, 183, 5), (141, 154, 163)
 SHADOW = (198, 191, 171)
-SHORT, REST, LONG = (230, 97, 0), (185, 180, 168), (47, 111, 208)
-FULL_STRAIN = 0.35
 LIGHTS = (0.72, 0.9, 1.08, 1.3)
 """How bright a ball is, from its edge to where the light falls on it."""
 MUSCLE_M = 0.045
@@ -78,8 +77,8 @@ def write(recording: Recording, path: Path) -> None:
 def _palette() -> list[Colour]:
     """Return the colours that things have, and what lies between them and the ground, for smooth edges."""
     balls = [_lit(colour, light) for colour in (NODE, PELLET, TAKEN) for light in LIGHTS]
-    rods = [_colour(strain) for strain in np.linspace(-FULL_STRAIN, FULL_STRAIN, 17)]
-    edges = [_mixed(colour, GROUND, share) for colour in (*balls[1::4], *rods[::4], GRID) for share in (0.35, 0.7)]
+    rods = [colour_of(strain) for strain in np.linspace(-FULL_STRAIN, FULL_STRAIN, 17)]
+    edges = [mixed(colour, GROUND, share) for colour in (*balls[1::4], *rods[::4], GRID) for share in (0.35, 0.7)]
     return [SKY, GROUND, GRID, SHADOW, *balls, *rods, *edges]
 
 
@@ -186,7 +185,7 @@ def _nodes(recording: Recording, frame: int) -> list[_Ball]:
 def _muscles(recording: Recording, frame: int) -> list[_Rod]:
     ends = recording.position_m[frame].T[recording.muscles]
     strain = np.linalg.norm(ends[:, 1] - ends[:, 0], axis=1) / recording.rest_m - 1
-    return [_Rod(pair, _colour(float(value))) for pair, value in zip(ends, strain, strict=True)]
+    return [_Rod(pair, colour_of(float(value))) for pair, value in zip(ends, strain, strict=True)]
 
 
 def _pellets(recording: Recording, frame: int) -> list[_Ball]:
@@ -196,15 +195,6 @@ def _pellets(recording: Recording, frame: int) -> list[_Ball]:
         _Ball(np.array([x, PELLET_M, z]), PELLET_M * (0.6 if k < taken else 1.0), TAKEN if k < taken else PELLET)
         for k, (x, z) in enumerate(shown)
     ]
-
-
-def _colour(strain: float) -> Colour:
-    return _mixed(REST, SHORT if strain < 0 else LONG, min(abs(strain) / FULL_STRAIN, 1.0))
-
-
-def _mixed(one: Colour, other: Colour, share: float) -> Colour:
-    red, green, blue = (round(a + (b - a) * share) for a, b in zip(one, other, strict=True))
-    return red, green, blue
 
 
 def _lit(colour: Colour, light: float) -> Colour:

@@ -33,7 +33,7 @@ class Champion:
         genome: Its genes, [D].
         ancestry: For each gene, which island's founders it descends from: an index into `islands`, [D].
         islands: The names that `ancestry` points into.
-        task: Name, options and genome layout of the problem, as the file says.
+        task: Name, options and genome layout of the problem, as the file says; of each segment its name and size.
     """
 
     island: str
@@ -103,5 +103,11 @@ def _champion(arrays: arrayfile.Arrays, metadata: dict[str, Any]) -> Champion:
         genome=genes[0],
         ancestry=painted[0],
         islands=islands,
-        task={**task, "name": str(task["name"]), "options": dict(task["options"])},
+        task={
+            **task,
+            "name": str(task["name"]),
+            "options": dict(task["options"]),
+            "genome_sha256": str(task["genome_sha256"]),
+            "segments": [(str(name), int(size)) for name, size, *_ in task.get("segments", ())],
+        },
     )

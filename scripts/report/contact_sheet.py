@@ -6,6 +6,8 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from scripts.report.strain import colour_of
+
 if TYPE_CHECKING:
     from pathlib import Path
 
@@ -21,8 +23,6 @@ VIEW_M = 2.6
 """Half the width of what a moment shows."""
 TILT = np.deg2rad(20.0)
 """How far the camera looks down."""
-WIDEST_STRAIN = 0.4
-"""Strain at which a muscle has its full colour."""
 
 
 def draw(recording: Recording, path: Path, *, title: str) -> None:
@@ -66,7 +66,7 @@ def _draw_moment(axes: Axes, recording: Recording, frame: int) -> None:
     ends = recording.position_m[frame][:, recording.muscles]
     strain = np.linalg.norm(ends[:, :, 1] - ends[:, :, 0], axis=0) / recording.rest_m - 1
     for (i, j), value in zip(recording.muscles, strain, strict=True):
-        axes.plot(*place[:, [i, j]], color=_colour(value), linewidth=2, zorder=1)
+        axes.plot(*place[:, [i, j]], color=[channel / 255 for channel in colour_of(value)], linewidth=2, zorder=1)
     for i, radius_m in enumerate(recording.radius_m):
         axes.add_patch(Circle((place[0, i], place[1, i]), radius_m, color="0.3", alpha=0.8, zorder=2))
     axes.axhline(0, color="0.6", zorder=0)
@@ -81,11 +81,3 @@ def _seen_from_the_side(recording: Recording, frame: int) -> Floats:
     depth = z - centre[2]
     seen: Floats = np.stack([x - centre[0], y * np.cos(TILT) + depth * np.sin(TILT)])
     return seen
-
-
-def _colour(strain: float) -> tuple[float, float, float]:
-    """Blue for a muscle longer than at rest, orange for a shorter one, grey at rest."""
-    share = min(abs(strain) / WIDEST_STRAIN, 1.0)
-    goal = (0.12, 0.35, 0.75) if strain > 0 else (0.9, 0.45, 0.0)
-    red, green, blue = (0.75 + (there - 0.75) * share for there in goal)
-    return red, green, blue

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections import Counter
 from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
@@ -27,7 +28,11 @@ MAX_SHARES = 80_000
 MAX_FOUNDERS = 20
 """Islands whose share in the ancestry is shown by itself; the others are one."""
 MAX_ARRIVALS = 20_000
-OTHERS = "others"
+OTHERS = "all others"
+"""No island has a space in its name."""
+MAX_PAINTED = 64
+"""Origins of a champion's genes that have a letter of their own in `genes`, from "0" on."""
+UNPAINTED = "~"
 MAX_TEXT = 200
 
 
@@ -54,7 +59,7 @@ def document(
     founders = _founders(histories)
     points = max(MAX_SHARES // max(len(histories) * (len(founders) + 1), 1), 2)
     sparse = thin(grid, at_most=points)
-    unreadable = [f"{h.n_unreadable} lines of the logs of {h.name} cannot be read" for h in histories if h.n_unreadable]
+    unreadable = [_unreadable(history) for history in histories if history.n_unreadable]
     arrivals = _arrivals(histories)
     if len(arrivals) > MAX_ARRIVALS:
         unreadable.append(f"of {len(arrivals)} arrivals the last {MAX_ARRIVALS} are shown")
@@ -89,14 +94,14 @@ def thin(numbers: Iterable[int], *, at_most: int) -> list[int]:
 
 def _run(histories: Sequence[IslandHistory], champions: Mapping[str, Champion]) -> dict[str, Any]:
     first = next((history for history in histories if history.settings), None)
-    segments = next((c.task.get("segments") for c in champions.values()), None) or []
+    segments = next((champion.task["segments"] for champion in champions.values()), ())
     return {
         "task": _text(first.settings.get("task", "")) if first else "",
         "options": _texts(first.options) if first else {},
         "seed": _text(first.settings.get("seed", "")) if first else "",
         "run_id": _text(first.run.get("run_id", "")) if first else "",
         "backend": _text(" ".join(first.run.get(n, "") for n in ("backend", "build"))) if first else "",
-        "segments": [[_text(segment[0]), int(segment[1])] for segment in segments],
+        "segments": [[_text(name), size] for name, size in segments],
     }
 
 
@@ -122,11 +127,12 @@ def _island(
 
 def _champion(champion: Champion, walker: Walker | None) -> dict[str, Any]:
     names, counts = champion.islands, Counter(champion.ancestry.tolist())
+    painted = {origin: chr(ord("0") + i) for i, (origin, _) in enumerate(counts.most_common(MAX_PAINTED))}
     shown: dict[str, Any] = {
         "generation": champion.generation,
         "fitness": _number(champion.fitness),
-        "origins": [name[:MAX_NAME] for name in names],
-        "genes": "".join(chr(ord("0") + origin) if origin < 64 else "~" for origin in champion.ancestry.tolist()),
+        "origins": [names[origin][:MAX_NAME] for origin in painted],
+        "genes": "".join(painted.get(origin, UNPAINTED) for origin in champion.ancestry.tolist()),
         "shares": {names[i][:MAX_NAME]: round(n / champion.ancestry.size, 4) for i, n in counts.most_common()},
     }
     if walker is None:
@@ -202,8 +208,13 @@ def _settings(histories: Sequence[IslandHistory]) -> tuple[list[dict[str, Any]],
     return different, shared
 
 
+def _unreadable(history: IslandHistory) -> str:
+    n = history.n_unreadable
+    return f"{n} line{'s' * (n > 1)} of the logs of {history.name} cannot be read"
+
+
 def _number(value: float | None) -> float | None:
-    return None if value is None else float(f"{value:.6g}")
+    return float(f"{value:.6g}") if value is not None and math.isfinite(value) else None
 
 
 def _text(value: object) -> str:

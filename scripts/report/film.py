@@ -28,7 +28,7 @@ LARGEST = 32767
 def pack(recording: Recording) -> dict[str, Any]:
     """Return a life for the page: `FRAMES_PER_S` of its steps, or as many as `MAX_FRAMES` allow."""
     stride = stride_of(recording)
-    position_m = recording.position_m[stride - 1 :: stride]
+    position_m = _until_it_blows_up(recording.position_m[stride - 1 :: stride])
     reach_m = float(np.abs(position_m).max(initial=0.0))
     quantum_m = max(reach_m / LARGEST, SMALLEST_QUANTUM_M)
     whole = np.rint(position_m / quantum_m).clip(-LARGEST, LARGEST).astype(np.int16)
@@ -63,6 +63,12 @@ def stride_of(recording: Recording) -> int:
     """Return every which step of a life the page shows."""
     n = len(recording.position_m)
     return min(max(round(1 / (recording.frame_s * FRAMES_PER_S)), -(-n // MAX_FRAMES)), n)
+
+
+def _until_it_blows_up(position_m: Floats) -> Floats:
+    """Return the frames before the first in which a node is nowhere; what cannot be drawn is no frame."""
+    is_there = np.isfinite(position_m).all(axis=(1, 2))
+    return position_m if is_there.all() else np.nan_to_num(position_m[: max(int(np.argmin(is_there)), 1)])
 
 
 def _seen(recording: Recording) -> int:

@@ -6,7 +6,6 @@ read is counted and left out, a number that is none is None, and texts are only 
 
 from __future__ import annotations
 
-import math
 from collections import Counter
 from dataclasses import dataclass
 from itertools import pairwise
@@ -14,8 +13,8 @@ from typing import TYPE_CHECKING, Any
 
 from evo import runlog
 from migration import status
-from migration.flow import IMPORTED, PUBLISHED, REFUSED, START, read_events
-from migration.lines import parse_records, whole_lines
+from migration.flow import IMPORTED, PUBLISHED, REFUSED, START, is_leader, read_events
+from migration.lines import finite_number, parse_records, unix_s, whole_lines
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -116,12 +115,6 @@ def read_history(shared: SharedPaths) -> list[IslandHistory]:
     return [_island(shared, row) for row in status.read_all(shared)]
 
 
-def number(value: object) -> float | None:
-    """Return a finite number, or None for anything else."""
-    is_number = isinstance(value, int | float) and not isinstance(value, bool)
-    return float(value) if is_number and math.isfinite(value) else None  # type: ignore[arg-type]
-
-
 def _island(shared: SharedPaths, row: IslandStatus) -> IslandHistory:
     paths = shared.island(row.name)
     records, n_unreadable = parse_records(whole_lines(paths.log))
@@ -145,12 +138,13 @@ def _island(shared: SharedPaths, row: IslandStatus) -> IslandHistory:
 
 def _line(record: Record) -> Line:
     shares = record.get("ancestry")
-    parsed = {str(name)[:MAX_NAME]: number(share) for name, share in shares.items()} if isinstance(shares, dict) else {}
+    named = shares.items() if isinstance(shares, dict) else ()
+    parsed = {str(name)[:MAX_NAME]: finite_number(share) for name, share in named}
     return Line(
         generation=record["generation"],
-        unix_s=_unix_s(record),
+        unix_s=unix_s(record),
         shares={name: share for name, share in parsed.items() if share},
-        **{name: number(record.get(name)) for name in ("best", "median", "champion", "diversity")},
+        **{name: finite_number(record.get(name)) for name in ("best", "median", "champion", "diversity")},
     )
 
 
@@ -166,13 +160,13 @@ def _life(records: Sequence[Record], following: Record | None, *, now: str) -> L
     last = lines[-1]["generation"] if lines else None
     reached = start["generation"] - 1 if last is None else last
     lost = max(reached - following["generation"], 0) if following else 0
-    times = [time for time in map(_unix_s, lines) if time is not None]
+    times = [time for time in map(unix_s, lines) if time is not None]
     epoch = start.get("epoch")
     return Life(
         epoch=epoch if isinstance(epoch, int) else 0,
         generation=start["generation"],
         last=last,
-        began_s=number(start.get("started_s")) or (times[0] if times else None),
+        began_s=finite_number(start.get("started_s")) or (times[0] if times else None),
         ended_s=times[-1] if times else None,
         ending=now if following is None else CUT_OFF if lost else GONE_ON,
         lost=lost,
@@ -181,23 +175,17 @@ def _life(records: Sequence[Record], following: Record | None, *, now: str) -> L
 
 
 def _arrivals(events: Sequence[Record]) -> tuple[Arrival, ...]:
-    best = {event["generation"]: number(event.get("best")) for event in events if event["kind"] == PUBLISHED}
+    best = {event["generation"]: event.get("best") for event in events if event["kind"] == PUBLISHED}
     return tuple(_arrival(event, best) for event in events if event["kind"] == IMPORTED)
 
 
-def _arrival(event: Record, best: Mapping[int, float | None]) -> Arrival:
-    fitness, there = number(event.get("fitness_here")), best.get(event["generation"])
+def _arrival(event: Record, best: Mapping[int, object]) -> Arrival:
     giver_generation = event.get("source_generation")
     return Arrival(
         generation=event["generation"],
-        unix_s=_unix_s(event),
+        unix_s=unix_s(event),
         giver=str(event.get("source"))[:MAX_NAME],
         giver_generation=giver_generation if isinstance(giver_generation, int) else None,
-        fitness=fitness,
-        has_led=fitness is not None and there is not None and fitness > there,
+        fitness=finite_number(event.get("fitness_here")),
+        has_led=is_leader(event, best.get(event["generation"])),
     )
-
-
-def _unix_s(record: Record) -> float | None:
-    time = record.get("time")
-    return number(time.get("unix_s")) if isinstance(time, dict) else None

@@ -118,11 +118,13 @@ def _ancestry(figure: Figure, histories: Sequence[IslandHistory]) -> None:
     rows = -(-len(histories) // columns)
     figure.set_size_inches(COLUMN_INCHES, 0.55 + 0.62 * rows)
     axes = figure.subplots(rows, columns, sharex=True, sharey=True, squeeze=False).reshape(-1)
+    generations = [line.generation for history in histories for line in history.lines]
+    first, last = min(generations), max(generations)
     for place, history in zip(axes, histories, strict=False):
         x, shares = _shares(history, founders)
         stacks = place.stackplot(x, shares, colors=[*COLOURS[: len(founders)], "0.8"], linewidth=0)
         place.set_title(_short(history.name), fontsize=6, pad=2)
-        place.set(ylim=(0, 1), yticks=[0, 1], xlim=(x[0], max(x[-1], x[0] + 1)))
+        place.set(ylim=(0, 1), yticks=[0, 1], xlim=(first, max(last, first + 1)))
         place.tick_params(labelsize=6)
     for place in axes[len(histories) :]:
         place.set_visible(False)

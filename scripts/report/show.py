@@ -51,10 +51,14 @@ def show_champion(
         is_json: Print JSON instead of text.
 
     Raises:
-        ConfigError: There is no such champion, or what is asked needs a creature.
+        ConfigError: There is no such champion, what is asked needs a creature, or a picture is named as another kind of
+            file.
         DamagedFileError: The file is no champion, or damaged.
         ReplayError: It scores something else than was recorded.
     """
+    for picture, suffix in ((gif, ".gif"), (png, ".png")):
+        if picture and picture.suffix.lower() != suffix:
+            raise ConfigError(f"--{suffix[1:]} writes a {suffix} file, got {str(picture)!r}")
     path = find(name, shared)
     champion = champions.read(path)
     told: dict[str, Any] = {"champion": str(path), **_basics(champion)}

@@ -111,6 +111,8 @@ def film(shared: SharedPaths, found: Mapping[str, Champion]) -> tuple[dict[str, 
         creatures = creatures or own
         if own.options == creatures.options:
             chosen[name] = found[name]
+        else:
+            notes.append(f"the champion of {name} lived by other options than the best one, so it is not simulated")
     if creatures is None:
         return {}, notes
     return _film(shared, creatures, chosen, notes), notes

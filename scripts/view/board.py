@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING
 
 from evo import runlog
 from evo.paths import is_island_name
+from migration.ledger import printable
+from migration.lines import finite_number
 from scripts.view.table import STYLES, UNKNOWN, number
 
 if TYPE_CHECKING:
@@ -24,6 +26,9 @@ HEADER = ("island", "state", "gen", "best", "trend", "median", "gen/s", "out", "
 WORDS = frozenset({"island", "state", "trend"})
 LEAST_IMPORTANT_FIRST = ("MB", "thr", "ref", "median", "gen/s", "out", "in", "trend")
 GAPS = (2, 1)
+USUAL_NAME, SHORTEST_NAME = 24, 8
+ALL_ELSE, LEAST_ELSE = 72, 27
+"""Columns that everything beside the names takes, and that what is never left out takes."""
 BARS = "▁▂▃▄▅▆▇█"
 TREND_WIDTH = 8
 TREND_LENGTH = 256
@@ -70,12 +75,11 @@ class Trends:
 
 
 def _logged(log: Path) -> list[tuple[int, float]]:
-    lines = [record for record in runlog.read_tail(log) if record.get("kind") == "generation"]
-    return [
-        (line["generation"], line["best"])
-        for line in lines
-        if isinstance(line.get("generation"), int) and isinstance(line.get("best"), int | float)
-    ]
+    records = [r for r in runlog.read_tail(log) if isinstance(r.get("kind"), str)]
+    records = runlog.current(r for r in records if isinstance(r.get("generation"), int))
+    lines = [record for record in records if record["kind"] == "generation"]
+    bests = [(line["generation"], finite_number(line.get("best"))) for line in lines]
+    return [(generation, best) for generation, best in bests if best is not None]
 
 
 class Events:
@@ -132,14 +136,15 @@ class Board:
         page = self.looks // LOOKS_PER_PAGE % pages
         self.looks += 1
         shown = rows[page * room : (page + 1) * room]
-        lines = [line(row, trends) for row in shown]
+        at_most = max(width - ALL_ELSE, min(USUAL_NAME, width - LEAST_ELSE), SHORTEST_NAME)
+        lines = [(shortened(row.name, at_most=at_most), *line(row, trends)[1:]) for row in shown]
         left = height - HEAD_AND_FOOT - len(lines)
         events = list(self._events.lines)[-left:] if left > 0 else []
         foot = [_foot(rows, first=page * room + 1, n=len(shown))] if left >= 0 else []
         return Group(
             _grid(lines, width=width),
             *[Text(text, style="bold", no_wrap=True, overflow="ellipsis") for text in foot],
-            *[Text(event[DATE:], style="dim", no_wrap=True, overflow="ellipsis") for event in events],
+            *[Text(printable(event[DATE:]), style="dim", no_wrap=True, overflow="ellipsis") for event in events],
         )
 
 
@@ -159,6 +164,14 @@ def line(row: IslandStatus, trends: Mapping[str, str]) -> tuple[str, ...]:
         UNKNOWN if row.threads is None else str(row.threads),
         UNKNOWN if row.memory_mb is None else f"{row.memory_mb:.0f}",
     )
+
+
+def shortened(name: str, *, at_most: int) -> str:
+    """Return a name without its middle where it is too long: names that are numbered differ at their ends."""
+    if len(name) <= at_most:
+        return name
+    head = (at_most - 1) // 2
+    return f"{name[:head]}…{name[head + 1 - at_most :]}"
 
 
 def fitting(lines: Sequence[Sequence[str]], *, width: int) -> tuple[list[int], int]:

@@ -110,6 +110,12 @@ def test_the_end_is_read_past_lines_that_are_not_records(tmp_path):
     assert runlog.read_last(path) == {"generation": line(1, 3)}
 
 
+def test_a_line_that_is_nested_too_deeply_is_no_record(tmp_path):
+    path = tmp_path / "log.jsonl"
+    path.write_bytes(strict_json.encode(line(1, 3)) + b"\n" + b"[" * 30_000 + b"\n")
+    assert runlog.read_last(path) == {"generation": line(1, 3)}
+
+
 @pytest.mark.parametrize("width", [10, runlog.TAIL_BYTES - 200, runlog.TAIL_BYTES, 5 * runlog.TAIL_BYTES])
 def test_the_last_line_is_found_however_long_it_is(tmp_path, width):
     path = tmp_path / "log.jsonl"

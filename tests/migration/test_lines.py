@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from migration import lines
-from migration.lines import is_torn, read_lines
+from migration.lines import finite_number, is_torn, parse_records, read_lines, unix_s, whole_number
 from migration.untrusted import RefusedError, VanishedError
 
 
@@ -41,3 +41,21 @@ def test_only_a_plain_file_is_read_and_nothing_waits(tmp_path):
             list(read_lines(tmp_path / name))
     with pytest.raises(VanishedError):
         list(read_lines(tmp_path / "gone"))
+
+
+@pytest.mark.parametrize("value", ["1", None, True, [1], {"a": 1}, float("nan"), float("inf"), 10**400])
+def test_what_is_no_number_is_none(value):
+    assert finite_number(value) is whole_number(value) is None
+    assert unix_s({"time": value}) is unix_s({"time": {"unix_s": value}}) is unix_s({}) is None
+
+
+def test_a_record_has_a_kind_and_a_generation_and_all_else_is_counted():
+    strange = ["-1", "true", "1.0", "null", "1" * 400]
+    lines_ = [f'{{"kind":"a","generation":{text}}}\n'.encode() for text in ("7", *strange)]
+    lines_ += [b'{"generation":1}\n', b"[]\n", b"nonsense\n", b"\xff\n", b"[" * 30_000]
+    assert parse_records(lines_) == ([{"kind": "a", "generation": 7}], len(lines_) - 1)
+
+
+def test_what_is_a_number_stays_what_it_is():
+    assert (finite_number(-2), finite_number(0.5), whole_number(7), unix_s({"time": {"unix_s": 9}})) == (-2, 0.5, 7, 9)
+    assert whole_number(-1) is whole_number(2**53 + 1) is whole_number(1.0) is None

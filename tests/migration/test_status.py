@@ -179,6 +179,22 @@ def test_a_torn_log_or_a_hostile_epoch_still_gives_a_row(shared: SharedPaths) ->
     assert (row.condition, row.pid) == ("stopped", None)
 
 
+@pytest.mark.parametrize("nonsense", ["x", None, [1], {"a": 1}, True, -1, 1e400, 10**400])
+def test_nonsense_in_a_log_is_not_known_and_the_row_is_there(nonsense: object, shared: SharedPaths) -> None:
+    paths = shared.island("a")
+    live(paths, generation=3)
+    names = ("generation", "diversity", "exports", "imports", "refused", "ancestry", "time")
+    runlog.append(paths.ledger, {"kind": "published"})
+    for path, kind in ((paths.log, "generation"), (paths.ledger, "published"), (paths.ledger, "imported")):
+        with path.open("a") as file:
+            file.write(json.dumps({"kind": kind, **dict.fromkeys((*names, "best", "median"), nonsense)}) + "\n")
+    row = status.read_island(paths)
+    assert (row.condition, row.generation, row.exports, row.rate_per_s) == ("running", None, 0, None)
+    assert row.last_export is row.last_import is None
+    assert row.best is row.median or (row.best, nonsense) == (-1.0, -1)
+    json.dumps(row.as_json(), allow_nan=False)
+
+
 def test_a_row_is_json(shared: SharedPaths) -> None:
     live(shared.island("a"), generation=1)
     [row] = status.read_all(shared)

@@ -70,7 +70,7 @@ function drawGenes(width) {
   champions.forEach(({ name, champion }, i) => {
     const y = top + row * i;
     for (const run of champion.genes.matchAll(/(.)\1*/g)) { // genes side by side of one origin
-      context.fillStyle = colour(champion.origins[run[1].charCodeAt(0) - 48] ?? "others");
+      context.fillStyle = colour(champion.origins[run[1].charCodeAt(0) - 48] ?? OTHERS);
       context.fillRect(left + run.index * per, y, run[0].length * per, row - 3);
     }
     context.fillStyle = name === looked.island ? style("--accent") : style("--ink");

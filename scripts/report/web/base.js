@@ -1,5 +1,6 @@
 // What every part of the page uses: the document, elements made of text only, numbers, colours, and what is looked at.
 const doc = JSON.parse(document.getElementById("document").textContent);
+const OTHERS = doc.ancestry.founders.at(-1); // all whose share is not shown by itself
 const SVG = "http://www.w3.org/2000/svg";
 const byId = (id) => document.getElementById(id);
 
@@ -26,6 +27,7 @@ function table(target, { caption, head, rows }) {
 
 const isNumber = (value) => typeof value === "number" && Number.isFinite(value);
 const show = (value, digits = 4) => (isNumber(value) ? String(Number(value.toPrecision(digits))) : "–");
+const fixed = (value, digits) => (isNumber(value) ? value.toFixed(digits) : "–");
 const plural = (n, word) => `${n} ${word}${n === 1 ? "" : "s"}`;
 const percent = (share) => (isNumber(share) ? `${(100 * share).toFixed(share > 0 && share < 0.1 ? 1 : 0)} %` : "–");
 
@@ -44,7 +46,7 @@ function span(seconds) {
 const FEW = ["#0072b2", "#e69f00", "#009e73", "#cc79a7", "#56b4e9", "#d55e00", "#a89a00", "#8c6d46"];
 const colourOf = new Map();
 doc.ancestry.founders.concat(doc.givers).forEach((name) => {
-  if (name !== "others" && !colourOf.has(name)) colourOf.set(name, colourOf.size);
+  if (name !== OTHERS && !colourOf.has(name)) colourOf.set(name, colourOf.size);
 });
 function colour(name) {
   if (!colourOf.has(name)) return "#8f979e";

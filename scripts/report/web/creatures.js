@@ -1,6 +1,6 @@
 // Which creatures are on the stage, and the time in their lives: play, pause, scrub, step.
-const walkers = doc.islands.filter((island) => island.champion?.walks?.length);
-const player = { stage: null, films: [], frame: 0, nFrames: 0, frameS: 1 / 30, isPlaying: false, startedMs: 0, from: 0, turn: 0 };
+const walkers = doc.islands.filter((island) => island.champion?.walks?.length).sort((a, b) => b.champion.fitness - a.champion.fitness);
+const player = { stage: null, films: [], frame: 0, nFrames: 0, frameS: 1 / 30, isPlaying: false, startedMs: 0, from: 0, turn: 0, request: 0 };
 const chosen = (name) => document.querySelector(`input[name="${name}"]:checked`).value;
 const courseWords = { trained: "trained course", unseen: "unseen course" };
 const MAX_BESIDE = 8;
@@ -14,9 +14,7 @@ function scenes() {
   if (chosen("view") === "courses")
     return ["trained", "unseen"].map((each) => ({ packed: last[each], label: `${courseWords[each]}: ${show(last[each].fitness)}` }));
   if (chosen("view") === "islands") {
-    const others = walkers.filter((each) => each !== island);
-    others.sort((a, b) => b.champion.fitness - a.champion.fitness);
-    return [island, ...others].slice(0, MAX_BESIDE).map((each) => {
+    return [island, ...walkers.filter((each) => each !== island)].slice(0, MAX_BESIDE).map((each) => {
       const walk = each.champion.walks[each.champion.walks.length - 1];
       return { packed: walk[course], label: `${each.name}: ${show(walk[course].fitness)}` };
     });
@@ -52,12 +50,12 @@ function seek(frame) {
 function play(isPlaying) {
   player.isPlaying = isPlaying;
   byId("play").textContent = isPlaying ? "Pause" : "Play";
-  byId("play").setAttribute("aria-pressed", String(isPlaying));
   if (!isPlaying) { tell(); return; }
   if (player.frame >= player.nFrames - 1) seek(0);
   player.startedMs = performance.now();
   player.from = player.frame;
-  requestAnimationFrame(advance);
+  cancelAnimationFrame(player.request); // it may be playing already
+  player.request = requestAnimationFrame(advance);
 }
 
 function advance(nowMs) {
@@ -66,7 +64,7 @@ function advance(nowMs) {
   const frame = player.from + Math.floor(passed / player.frameS);
   if (frame !== player.frame) seek(frame % player.nFrames);
   if (frame >= player.nFrames) { player.startedMs = nowMs; player.from = 0; }
-  requestAnimationFrame(advance);
+  player.request = requestAnimationFrame(advance);
 }
 
 // What the picture shows now, for who does not see it; said when it stands still.
@@ -81,13 +79,17 @@ function tell() {
 }
 
 function describe() {
-  const island = islandNamed.get(looked.island), champion = island?.champion;
-  if (!champion) { byId("creature-words").textContent = `${looked.island} has no champion yet.`; return; }
-  const score = `${island.name}'s champion, of generation ${champion.generation}, scored ${show(champion.fitness, 6)}.`;
-  if (!champion.moves) { byId("creature-words").textContent = score; return; }
+  const island = islandNamed.get(looked.island), isStaged = !walkers.length || walkers.includes(island);
+  byId("creature-words").textContent = championInWords(island) + (isStaged ? "" : ` The picture shows the best, ${walkers[0].name}'s.`);
+}
+
+function championInWords({ name, champion }) {
+  if (!champion) return `${name} has no champion yet.`;
+  const score = `${name}'s champion, of generation ${champion.generation}, scored ${show(champion.fitness, 6)}.`;
+  if (!champion.moves) return walkers.length ? `${score} It was not simulated again for this page, so nothing here says how it moves.` : score;
   const check = champion.is_confirmed ? "Simulated again for this page it scores exactly the same." :
     `Simulated again for this page it scores ${show(champion.simulated, 6)}, which is not the same: do not trust it.`;
-  byId("creature-words").textContent = `${score} ${check} It has ${champion.body}. It ${champion.moves}. Controller: ${champion.controller}.`;
+  return `${score} ${check} It has ${champion.body}. It ${champion.moves}. Controller: ${champion.controller}.`;
 }
 
 function nothingToShow(reason) {

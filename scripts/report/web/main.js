@@ -2,7 +2,6 @@
 function applyTheme(theme) {
   document.documentElement.dataset.theme = theme;
   byId("theme").textContent = theme === "dark" ? "Light" : "Dark";
-  byId("theme").setAttribute("aria-pressed", String(theme === "dark"));
   byId("theme").setAttribute("aria-label", `${theme === "dark" ? "Light" : "Dark"} colours`);
   themeWatchers.forEach((watcher) => watcher());
 }

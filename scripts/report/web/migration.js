@@ -12,7 +12,7 @@ function startMigration() {
     byId("migration").querySelector("details").hidden = true;
     return;
   }
-  const last = Math.max(...times, 1), first = Math.min(...began, ...times, last), state = { isPlaying: false };
+  const last = Math.max(...times, 1), first = Math.min(...began, ...times, last), state = { isPlaying: false, timer: 0 };
   const draw = () => {
     const now = first + ((last - first) * slider.value) / STEPS;
     drawMap(target, now, (last - first) / 12);
@@ -22,18 +22,16 @@ function startMigration() {
     byId("migration-words").textContent = words(now);
   };
   slider.addEventListener("input", () => { state.isPlaying = false; press(); draw(); });
-  const press = () => {
-    byId("migration-play").textContent = state.isPlaying ? "Pause" : "Play";
-    byId("migration-play").setAttribute("aria-pressed", String(state.isPlaying));
-  };
+  const press = () => { byId("migration-play").textContent = state.isPlaying ? "Pause" : "Play"; };
   const step = () => {
     if (!state.isPlaying) return;
     slider.value = Number(slider.value) + 1;
     draw();
-    if (Number(slider.value) >= STEPS) { state.isPlaying = false; press(); } else setTimeout(step, 60);
+    if (Number(slider.value) >= STEPS) { state.isPlaying = false; press(); } else state.timer = setTimeout(step, 60);
   };
   byId("migration-play").addEventListener("click", () => {
     state.isPlaying = !state.isPlaying;
+    clearTimeout(state.timer);
     if (state.isPlaying && Number(slider.value) >= STEPS) slider.value = 0;
     press();
     step();
@@ -58,7 +56,8 @@ function passages(now) {
 }
 
 function drawMap(target, now, fresh) {
-  const size = 420, middle = size / 2, radius = doc.givers.length > 40 ? 180 : 150;
+  const isMany = doc.givers.length > 24; // their names stand like spokes, or they would lie on one another
+  const size = 420, middle = size / 2, radius = isMany ? 180 : 150;
   const place = new Map(doc.givers.map((name, i) => {
     const angle = (2 * Math.PI * i) / doc.givers.length - Math.PI / 2;
     return [name, [middle + radius * Math.cos(angle), middle + radius * Math.sin(angle), angle]];
@@ -82,9 +81,11 @@ function drawMap(target, now, fresh) {
     dot.addEventListener("click", () => lookAt(name));
     if (i % step && !isLooked) return [dot];
     const short = name.length > 13 ? `${name.slice(0, 12)}…` : name;
+    const spoke = (angle * 180) / Math.PI + (isRight ? 0 : 180);
+    if (isMany) return [dot, make("text", { x: px + (isRight ? 12 : -12), y: py + 4, transform: `rotate(${spoke} ${px} ${py})`, "text-anchor": isRight ? "start" : "end", "font-weight": isLooked ? "bold" : "normal" }, short)];
     return [dot, make("text", { x: px + (isRight ? 12 : -12) * Math.max(Math.abs(Math.cos(angle)), 0.3), y: py + 4 + 12 * Math.sin(angle), "text-anchor": Math.abs(Math.cos(angle)) < 0.2 ? "middle" : isRight ? "start" : "end", "font-weight": isLooked ? "bold" : "normal" }, short)];
   });
-  const svg = make("svg", { viewBox: `-60 -10 ${size + 120} ${size + 20}`, role: "img", "aria-label": `Migration: ${words(now)}` }, ...lines, ...dots);
+  const svg = make("svg", { viewBox: isMany ? `-115 -115 ${size + 230} ${size + 230}` : `-60 -10 ${size + 120} ${size + 20}`, role: "img", "aria-label": `Migration: ${words(now)}` }, ...lines, ...dots);
   svg.dataset.lines = String(shown.length);
   target.replaceChildren(svg);
 }

@@ -86,7 +86,7 @@ class CreatureScene {
   }
 
   dispose() {
-    this.scene.traverse((thing) => { thing.geometry?.dispose(); thing.material?.dispose(); thing.dispose?.(); });
+    this.scene.traverse((thing) => { thing.geometry?.dispose(); thing.material?.map?.dispose(); thing.material?.dispose(); thing.dispose?.(); });
   }
 }
 
@@ -125,7 +125,17 @@ class Stage {
     this.controls = new THREE.OrbitControls(this.camera, canvas);
     Object.assign(this.controls, { enablePan: false, minDistance: 1.5, maxDistance: 120, maxPolarAngle: 1.52 });
     this.controls.addEventListener("change", () => this.draw());
+    this.leaveThePageItsScrolling();
     new ResizeObserver(() => this.fit()).observe(canvas.parentElement);
+  }
+
+  // A wheel over the picture scrolls the page until the picture is in use; a finger that moves up or down always does.
+  leaveThePageItsScrolling() {
+    this.canvas.style.touchAction = "pan-y";
+    this.controls.enableZoom = false;
+    this.canvas.addEventListener("pointerdown", () => this.canvas.focus({ preventScroll: true }));
+    this.canvas.addEventListener("focus", () => { this.controls.enableZoom = true; });
+    this.canvas.addEventListener("blur", () => { this.controls.enableZoom = false; });
   }
 
   set(creatures) {

@@ -45,7 +45,7 @@ function islandsTable() {
         island.exports, island.imports, Object.values(island.refusals).reduce((a, b) => a + b, 0), Math.max(island.lives.length - 1, 0)];
       if (!withAudit) return row;
       if (!audit) return [...row, "–", "–", "–", "–", "–", "–", "–"];
-      return [...row, audit.speed_m_s.toFixed(2), percent(audit.airborne_share), audit.unseen_pellets.toFixed(2), audit.trained_pellets.toFixed(2), audit.max_node_m_s.toFixed(1),
+      return [...row, fixed(audit.speed_m_s, 2), percent(audit.airborne_share), fixed(audit.unseen_pellets, 2), fixed(audit.trained_pellets, 2), fixed(audit.max_node_m_s, 1),
         verdict(audit.is_sound, "sound", "not sound"), verdict(champion.is_confirmed, "the same", `differs: ${show(champion.simulated, 6)}`)];
     }),
   });

@@ -13,6 +13,7 @@ import pytest
 
 from evo.paths import SharedPaths
 from tests.processes import ROOT, atoll, wait_until
+from tests.scripts.report.pages import write
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -73,3 +74,9 @@ def browser() -> Iterator[Browser]:
         running = playwright.chromium.launch(executable_path=program, args=flags)
         yield running
         running.close()
+
+
+@pytest.fixture(scope="session")
+def written(archipelago: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Its page."""
+    return write(archipelago, tmp_path_factory.mktemp("page") / "report.html")

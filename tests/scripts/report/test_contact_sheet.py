@@ -11,7 +11,7 @@ from evo.tasks.creatures.task import Creatures
 from scripts.report import contact_sheet
 
 
-@pytest.fixture
+@pytest.fixture(scope="module")
 def film():
     creatures = Creatures(CreatureOptions(courses=1, life_s=2.0), backend="reference")
     genes = creatures.spec.sample(np.random.default_rng(1), 60)
@@ -36,11 +36,3 @@ def test_the_camera_follows_the_centre_of_mass_and_keeps_lengths_across(film):
     x = film.position_m[30][0]
     np.testing.assert_allclose(np.ptp(seen[0]), np.ptp(x), rtol=1e-6)
     assert seen[0].min() < 0 < seen[0].max()
-
-
-def test_colours_tell_longer_from_shorter_and_saturate():
-    longer, shorter, rest = (contact_sheet._colour(strain) for strain in (0.3, -0.3, 0.0))
-    assert longer[2] > longer[0]
-    assert shorter[0] > shorter[2]
-    assert len(set(rest)) == 1
-    assert contact_sheet._colour(9.0) == contact_sheet._colour(0.4)

@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 
 import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from evo.paths import is_island_name
 from migration.status import IslandStatus
 from scripts.report import document as documents
+from scripts.report.champion import Champion
 from scripts.report.document import document, thin
 from scripts.report.history import Arrival, IslandHistory, Life, Line
 
@@ -80,3 +83,34 @@ def test_arrivals_are_in_order_of_time():
 def test_texts_are_cut(length):
     told = shown([story("a", 1, ["a"])], notes=["x" * length])
     assert len(told["notes"][0]) <= documents.MAX_TEXT + 1
+
+
+@pytest.mark.parametrize("n_islands", [1, 3, 64, 200])
+def test_genes_are_painted_by_their_commonest_origins_and_the_rest_as_one(n_islands):
+    names = tuple(f"island-{i:03}" for i in range(n_islands))
+    origins = np.random.default_rng(n_islands).permutation(np.repeat(np.arange(n_islands), np.arange(n_islands) + 1))
+    task = {"name": "sphere", "segments": [("x", origins.size)], "options": {}, "genome_sha256": ""}
+    genome = np.zeros(origins.size, np.float32)
+    champion = Champion("a", 3, 1.0, genome, origins.astype(np.uint16), names, task)
+    told = document([story("a", 1, ["a"])], {"a": champion}, {}, title="t", made="now")["islands"][0]["champion"]
+    painted = dict(zip(map(chr, range(ord("0"), 128)), told["origins"], strict=False))
+    shown = [painted.get(letter) for letter in told["genes"]]
+    common = set(names[-documents.MAX_PAINTED :])  # the later ones have more genes
+    assert shown == [names[origin] if names[origin] in common else None for origin in origins]
+
+
+def test_the_sum_of_all_others_is_no_islands_name():
+    told = shown([story("others", 2, ["others", "b"])])
+    assert told["ancestry"]["founders"] == ["b", "others", documents.OTHERS]
+    assert not is_island_name(documents.OTHERS)
+
+
+def test_what_is_no_finite_number_is_not_known():
+    assert documents._number(float("nan")) is documents._number(float("inf")) is documents._number(None) is None
+    assert documents._number(1.23456789) == 1.23457
+
+
+@pytest.mark.parametrize(("n", "words"), [(1, "1 line of"), (2, "2 lines of")])
+def test_lines_that_cannot_be_read_are_counted(n, words):
+    [note] = shown([replace(story("a", 1, ["a"]), n_unreadable=n)])["notes"]
+    assert note == f"{words} the logs of a cannot be read"

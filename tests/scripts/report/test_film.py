@@ -77,3 +77,15 @@ def test_what_is_kept_is_small(life):
     packed = film.pack(life)
     data = base64.b64decode(packed["places"])
     assert len(data) < 0.7 * len(zlib.compress(life.position_m[1::2].astype(np.float16).tobytes(), 9))
+
+
+@pytest.mark.parametrize("nowhere", [np.nan, np.inf, -np.inf])
+@pytest.mark.parametrize("n_good", [0, 1, 7])
+def test_a_life_that_blows_up_is_shown_until_then(nowhere, n_good):
+    places = np.ones((20, 3, 2))
+    places[n_good:, 1, 1] = nowhere
+    packed = film.pack(made_up(places))
+    assert packed["n_frames"] == max(n_good, 1)
+    assert np.isfinite(packed["quantum_m"])
+    if n_good:
+        np.testing.assert_allclose(film.unpack(packed), 1.0, atol=1e-3)

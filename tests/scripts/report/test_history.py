@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from evo.paths import SharedPaths
-from scripts.report.history import number, read_history
+from scripts.report.history import read_history
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -56,11 +56,6 @@ def test_a_torn_last_line_is_none_and_a_damaged_one_is_counted(tmp_path):
     assert history.n_unreadable == 1
 
 
-@pytest.mark.parametrize("value", ["1", None, True, [1], {"a": 1}, float("nan"), float("inf")])
-def test_what_is_no_number_is_none(value):
-    assert number(value) is None
-
-
 def test_nonsense_in_a_log_is_left_out(tmp_path):
     nonsense = line(1, best="<b>", median=None, ancestry={"x" * 999: 0.5, "y": "1"}, time=7)
     write(tmp_path, [start(0, 1, settings="none", host=["h"]), line(0, ancestry=[]), nonsense])
@@ -91,3 +86,14 @@ def test_real_kills_and_restarts_are_told(archipelago):
     )
     assert {arrival.giver for arrival in stories["reef-c"].arrivals} == {"reef-a", "reef-b"}
     assert stories["reef-c"].settings["mutation_rate"] == 0.02
+
+
+def test_whether_an_arrival_led_is_what_its_ledger_says(tmp_path):
+    """Where not the best leave, the best that is published says nothing of the best that lives there."""
+    write(tmp_path, [start(0, 1), line(0)])
+    arrival = {"kind": "imported", "generation": 0, "source": "b", "source_generation": 0, "fitness_here": 5.0}
+    offered = {"kind": "published", "generation": 0, "best": 1.0}
+    events = [offered, {**arrival, "led": False}, {**arrival, "led": True}, arrival]
+    ledger = tmp_path / "islands" / "a" / "ledger.jsonl"
+    ledger.write_text("".join(json.dumps(event) + "\n" for event in events))
+    assert [each.has_led for each in only(tmp_path).arrivals] == [False, True, True]

@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 import xml.etree.ElementTree as ET
+from dataclasses import replace
 
 import numpy as np
 import pytest
+from matplotlib.figure import Figure
 from PIL import Image
 
 from evo.errors import ConfigError
 from evo.paths import SharedPaths
 from scripts.report import plots
+from scripts.report.history import read_history
 from scripts.see import PLOTS
 
 pytestmark = pytest.mark.slow
@@ -34,6 +37,15 @@ def test_equal_logs_give_equal_files_with_text_in_them(what, archipelago, tmp_pa
     assert text == (tmp_path / "two.svg").read_text()
     assert ET.fromstring(text).tag.endswith("svg")  # noqa: S314 - our own file
     assert "reef-a" in text
+
+
+def test_islands_that_ended_early_share_the_others_axis(archipelago):
+    histories = [history for history in read_history(SharedPaths(archipelago)) if history.lines]
+    histories[-1] = replace(histories[-1], lines=histories[-1].lines[:5])
+    figure = Figure(layout="constrained")
+    plots._ancestry(figure, histories)
+    last = max(len(history.lines) for history in histories) - 1
+    assert {axes.get_xlim() for axes in figure.axes if axes.get_visible()} == {(0, last)}
 
 
 def test_a_format_that_is_none_and_a_place_without_islands_are_refused(tmp_path):

@@ -78,6 +78,9 @@ def test_what_cannot_be_found_or_read_is_refused_in_one_line(copy, tmp_path):
     data[-7] ^= 1
     damaged.write_bytes(data)
     check_refused(atoll("show", damaged), 9, "checksum")
+    check_refused(atoll("show", "reef-b", "--migration-dir", copy, "--gif", tmp_path / "walk.png"), 2, ".gif file")
+    check_refused(atoll("show", "reef-b", "--migration-dir", copy, "--png", tmp_path / "walk"), 2, ".png file")
+    assert list(tmp_path.glob("walk*")) == []
     with pytest.raises(DamagedFileError, match="expected a champion"):
         champions.read(next(shared.island("reef-b").checkpoints.glob("gen-*.safetensors")))
 
@@ -87,6 +90,7 @@ def test_a_champion_of_another_version_is_not_taken_for_one_of_this(copy):
     task = dict(champions.read(path).task)
     for changes, word in (
         ({"genome_sha256": "0"}, "another version"),
+        ({"genome_sha256": None}, "another version"),
         ({"options": {"wings": 2}}, "does not know"),
         ({"options": task["options"] | {"courses": 0}}, "courses"),
     ):
@@ -123,3 +127,11 @@ def test_simulating_again_is_the_evaluation_itself(archipelago):
     champion = champions.read(SharedPaths(archipelago).island("reef-a").champion)
     assert simulate_again(champion, task=None) == champion.fitness
     assert show_champion.__module__ == "scripts.report.show"
+
+
+@pytest.mark.parametrize("segments", [7, [3], [["a"]], [["a", "b"]]])
+def test_a_champion_with_a_nonsensical_layout_is_damaged(copy, segments):
+    path = SharedPaths(copy).island("reef-a").champion
+    change(path, task=dict(champions.read(path).task) | {"segments": segments})
+    with pytest.raises(DamagedFileError, match="no champion that can be read"):
+        champions.read(path)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -33,6 +35,18 @@ def test_every_champion_scores_what_was_recorded_and_is_audited(archipelago):
         published = {walk.generation: walk.fitness for walk in walker.walks[:-1]}
         assert all(generation % 20 == 0 for generation in published)
         assert all(fitness <= found[name].fitness for fitness in published.values())
+
+
+@pytest.mark.slow
+def test_a_champion_of_other_options_is_named_and_left_out(archipelago):
+    shared = SharedPaths(archipelago)
+    found, _ = walks.read_champions(shared, NAMES)
+    task = found["reef-c"].task
+    options = {**task["options"], "courses": 1}
+    found["reef-c"] = replace(found["reef-c"], fitness=-1e6, task={**task, "options": options})
+    walkers, notes = walks.film(shared, found)
+    assert set(walkers) == {"reef-a", "reef-b"}
+    assert ["reef-c lived by other options" in note for note in notes] == [True]
 
 
 @pytest.mark.slow

@@ -61,13 +61,15 @@ def test_what_never_changes_is_a_flat_trend():
 
 @pytest.mark.parametrize(("width", "height"), [(80, 24), (200, 60), (40, 10), (80, 5)])
 @pytest.mark.parametrize("n", [0, 1, 5, 20, 200])
-def test_no_line_is_too_long_and_there_are_not_too_many(tmp_path, width, height, n):
-    rows = [island(f"island-{i:03}") for i in range(n)]
+@pytest.mark.parametrize("name", ["island", "x" * 60])
+def test_no_line_is_too_long_and_there_are_not_too_many(tmp_path, width, height, n, name):
+    rows = [island(f"{name}-{i:03}") for i in range(n)]
     lines = drawn(SharedPaths(tmp_path), rows, width=width, height=height)
     assert len(lines) <= height
     assert max(map(len, lines)) <= width
     if n:
-        assert "island-000" in lines[1]
+        assert lines[1].split()[0].endswith("-000")
+        assert lines[1].split()[1:3] == ["running", "110/150"]
         assert f"{n} running" in "\n".join(lines) or n == height - 1
 
 
@@ -86,6 +88,17 @@ def test_everything_is_shown_in_80_columns_for_usual_names():
     assert [board.HEADER[i] for i in columns] == ["island", "state", "gen", "best", "trend", "gen/s", "out", "in"]
     columns, gap = board.fitting([board.HEADER, *rows], width=120)
     assert (len(columns), gap) == (len(board.HEADER), 2)
+
+
+@given(st.text("abc-", max_size=70), st.integers(8, 64))
+def test_a_long_name_keeps_its_ends(name, at_most):
+    shown = board.shortened(name, at_most=at_most)
+    assert len(shown) == min(len(name), at_most)
+    if shown != name:
+        head, tail = shown.split("…")
+        assert name.startswith(head)
+        assert name.endswith(tail)
+        assert min(len(head), len(tail)) >= at_most // 2 - 1
 
 
 def test_of_many_islands_every_page_has_its_turn(tmp_path):
@@ -107,6 +120,24 @@ def test_a_trend_goes_on_from_the_log_and_forgets_what_is_lived_again(tmp_path):
     assert trends.add([row]) == {"a": board.sparkline([0, 1, 2, 3, 10.0])}
     assert trends.add([row]) == {"a": board.sparkline([0, 1, 2, 3, 10.0])}
     assert trends.add([replace(row, generation=2, best=5.0)]) == {"a": board.sparkline([0, 1, 2])}
+
+
+def test_a_trend_read_from_a_log_leaves_out_what_was_lived_again(tmp_path):
+    shared = SharedPaths(tmp_path)
+    shared.island("a").home.mkdir(parents=True)
+    lived = [{"kind": "generation", "generation": g, "best": float(g)} for g in range(8)]
+    again = [{"kind": "generation", "generation": g, "best": best} for g, best in ((5, 2.0), (6, "x"))]
+    runlog.append_all(shared.island("a").log, [*lived, {"kind": "start", "generation": 5}, *again, {"kind": 3}])
+    row = island("a", generation=7, best=1.0)
+    assert board.Trends(shared).add([row]) == {"a": board.sparkline([0, 1, 2, 3, 4, 2.0, 1.0])}
+
+
+def test_an_event_cannot_command_the_terminal(tmp_path):
+    shared = SharedPaths(tmp_path)
+    shared.island("a").home.mkdir(parents=True)
+    shared.island("a").migration_log.write_text("2026-11-23 12:00:00  a  gen 1  from \x1b[2J\x1b]0;x\x07\n")
+    lines = drawn(shared, [island("a")], width=80, height=24)
+    assert "from ?[2J?]0;x?" in lines[-1]
 
 
 def test_events_are_read_once_and_a_log_that_was_archived_begins_again(tmp_path):

@@ -1,0 +1,64 @@
+"""A report's page, opened in a real browser from its file. Pictures of it go to build/report/."""
+
+from __future__ import annotations
+
+import io
+from contextlib import contextmanager
+from typing import TYPE_CHECKING
+
+import numpy as np
+from PIL import Image
+
+from tests.processes import ROOT, atoll
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+    from playwright.sync_api import Browser, Page
+
+PICTURES = ROOT / "build" / "report"
+WIDE, PHONE = {"width": 1000, "height": 700}, {"width": 390, "height": 844}
+
+
+@contextmanager
+def opened(
+    browser: Browser, page_file: Path, *, size=WIDE, scheme="light", motion="reduce", has_champions=True
+) -> Iterator[Page]:
+    """Open a page; at the end nothing may have gone wrong in it, and nothing been asked for."""
+    context = browser.new_context(viewport=size, color_scheme=scheme, reduced_motion=motion, has_touch=size is PHONE)
+    page = context.new_page()
+    said: list[str] = []
+    asked: list[str] = []
+    page.on("console", lambda message: said.append(f"{message.type}: {message.text}"))
+    page.on("pageerror", lambda error: said.append(str(error)))
+    page.on("request", lambda request: asked.append(request.url))
+    page.goto(page_file.as_uri())
+    page.wait_for_selector("html[data-ready=yes]")
+    if has_champions:
+        page.wait_for_selector("html[data-cast]")
+    yield page
+    page.wait_for_timeout(100)
+    context.close()
+    assert said == []
+    assert asked == [page_file.as_uri()]
+
+
+def write(root: Path, out: Path) -> Path:
+    ended = atoll("report", root, "-o", out)
+    assert ended.returncode == 0, ended.stderr
+    return out
+
+
+def picture(page: Page) -> bytes:
+    return page.locator("#stage").screenshot()
+
+
+def changed(before: bytes, after: bytes) -> float:
+    """Return the share of pixels that are clearly not the same."""
+    one, other = (np.asarray(Image.open(io.BytesIO(data)).convert("RGB"), dtype=int) for data in (before, after))
+    return float((np.abs(one - other).max(axis=2) > 40).mean())
+
+
+def numbers(page: Page, selector: str, name: str) -> list[int]:
+    return [int(value) for value in page.eval_on_selector_all(selector, f"all => all.map(one => one.dataset.{name})")]

@@ -1,0 +1,111 @@
+"""Islands come and go in one process, and nobody else's clock cares."""
+
+from __future__ import annotations
+
+from fractions import Fraction
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from evo.config import island_config
+from evo.errors import ConfigError
+from evo.tasks.loader import load_task
+from scripts.archipelago import evolve_together
+from scripts.experiments.lifespans import Cast, Scene, Story, evolve, mean_interval, pairs, plan, run
+
+TASK = load_task("rastrigin", {"dimensions": "6"})
+SCENE = Scene(4, 10, 24, {"migrate_every": 3, "migrants": 2})
+HALF = Fraction(1, 2)
+UNDISTURBED = Cast("undisturbed")
+ALL_ALONG = Cast("all along", changing=1)
+KILLED = Cast("killed", changing=1, departure=Fraction(1, 4))
+LEAVING = Cast("leaving", changing=2, departure=HALF)
+JOINING = Cast("joining", changing=2, arrival=HALF)
+
+
+def stories(cast: Cast, *, seed: int = 1) -> dict[str, Story]:
+    configs, late = plan(cast, SCENE, seed=seed)
+    found = {config.island: Story() for config in configs}
+    evolve(configs, TASK, stories=found, late=late)
+    return found
+
+
+@pytest.mark.parametrize("cast", [UNDISTURBED, ALL_ALONG, KILLED, LEAVING, JOINING], ids=lambda cast: cast.name)
+def test_who_is_there_all_along_reaches_the_last_generation_whoever_comes_and_goes(cast: Cast) -> None:
+    row = run(cast, SCENE, TASK, seed=1)
+    lived = int(SCENE.generations * (cast.departure - cast.arrival))
+    expected = {name: lived if name in row["changing"] else SCENE.generations for name in SCENE.names()}
+    assert row["reached"] == expected
+    assert len(row["changing"]) == cast.changing
+    assert all(row["imports"][name] > 0 for name in SCENE.names() if name not in row["changing"])
+
+
+def test_nobody_notices_a_death_before_it_happens() -> None:
+    """Up to the first migration after it every island is what it would have been."""
+    undisturbed, killed = stories(UNDISTURBED), stories(KILLED)
+    [victim] = SCENE.changing(KILLED, seed=1)
+    assert len(killed[victim].best) == 6 + 1
+    assert all(killed[name].shares[:9] == undisturbed[name].shares[:9] for name in SCENE.names() if name != victim)
+    assert killed[victim].best == undisturbed[victim].best[:7]
+
+
+def test_nobody_notices_a_joiner_before_it_comes() -> None:
+    alone, joining = Scene(2, 10, 24, SCENE.settings), stories(JOINING)
+    first, second = sorted(set(SCENE.names()) - set(SCENE.changing(JOINING, seed=1)))
+    configs = [island_config(name, {"population": 10, "generations": 24, **SCENE.settings, "seed": 1}, {}) for name in (first, second)]
+    expected = {name: Story() for name in (first, second)}
+    evolve(configs, TASK, stories=expected, late={})
+    assert alone.islands == len(expected)
+    for name, story in expected.items():
+        assert joining[name].best[:13] == story.best[:13]
+        assert joining[name].best != story.best or joining[name].shares != story.shares
+
+
+def test_with_nobody_coming_or_going_it_is_the_archipelago_that_others_make() -> None:
+    configs, late = plan(UNDISTURBED, SCENE, seed=3)
+    ours = evolve(configs, TASK, stories={config.island: Story() for config in configs}, late=late)
+    theirs = evolve_together(configs, TASK, keeper_of=lambda _: Story())
+    assert late == {}
+    for name, state in theirs.items():
+        assert ours[name].population.genes.tobytes() == state.population.genes.tobytes()
+
+
+def test_equal_seeds_give_equal_rows_and_each_seed_another_victim() -> None:
+    assert run(KILLED, SCENE, TASK, seed=1) == run(KILLED, SCENE, TASK, seed=1)
+    victims = [SCENE.changing(KILLED, seed=seed) for seed in range(4)]
+    assert sorted(victims) == [[name] for name in SCENE.names()]
+
+
+def test_what_is_contributed_is_a_share_and_nothing_before_anybody_comes() -> None:
+    row = run(JOINING, SCENE, TASK, seed=1)
+    assert len(row["share"]) == SCENE.generations + 1
+    assert row["share"][:13] == [0.0] * 13
+    assert 0 < max(row["share"]) <= 1, "joiners are imported from"
+    assert run(UNDISTURBED, SCENE, TASK, seed=1)["share"] == [0] * 25
+
+
+def test_somebody_must_be_there_all_along() -> None:
+    with pytest.raises(ConfigError, match="at most 3"):
+        run(Cast("all", changing=4), SCENE, TASK, seed=1)
+
+
+@given(st.lists(st.floats(-100, 100), min_size=2, max_size=30))
+def test_an_interval_holds_its_mean_and_moves_with_the_values(values: list[float]) -> None:
+    mean, low, high = mean_interval(values)
+    assert min(values) - 1e-9 <= low <= mean + 1e-9
+    assert mean - 1e-9 <= high <= max(values) + 1e-9
+    moved = mean_interval([value + 5 for value in values])
+    assert np.allclose(moved, [mean + 5, low + 5, high + 5])
+
+
+def test_an_interval_is_about_as_wide_as_theory_says() -> None:
+    values = np.random.default_rng(0).normal(size=400)
+    _, low, high = mean_interval(list(values))
+    assert high - low == pytest.approx(2 * 1.96 / 20, rel=0.15)
+
+
+def test_only_equal_seeds_make_a_pair() -> None:
+    rows = [{"task": "t", "cast": cast, "seed": seed} for cast, seed in [("x", 1), ("x", 2), ("y", 2), ("y", 3)]]
+    assert pairs(rows, "x", "y") == {"t": [(rows[1], rows[2])]}

@@ -19,7 +19,7 @@ import click
 from evo import atomic, runlog
 from evo.errors import AtollError
 from evo.paths import SharedPaths
-from evo.tasks.loader import load_task
+from evo.tasks.gym import GymOptions, GymTask
 from scripts.bench.machine import ROOT, describe
 from scripts.experiments.criteria import NOT_MET
 from scripts.report.champion import read
@@ -28,9 +28,8 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from evo.runlog import Record
-    from evo.tasks.gym import GymTask
 
-TASK = "gym:CartPole-v1"
+ENVIRONMENT = "CartPole-v1"
 SOLVED_STEPS = 500
 UNSEEN = range(1000, 1005)
 """Seeds of five episodes; those of the generations are drawn from 2^31."""
@@ -64,9 +63,9 @@ def main(
 
 
 def _run(root: Path, *, seed: int, population: int, generations: int, episodes: int) -> Record:
-    flags = ["--task", TASK, "-o", f"episodes={episodes}", "-p", str(population), "-g", str(generations)]
+    flags = ["--task", f"gym:{ENVIRONMENT}", "-o", f"episodes={episodes}", "-p", str(population), "-g", str(generations)]
     flags += ["--migrate-every", "2", "--seed", str(seed), "--migration-dir", str(root)]
-    task = load_task(TASK, {})
+    task = GymTask(ENVIRONMENT, GymOptions())
     started_s = time.perf_counter()
     processes = [
         subprocess.Popen([sys.executable, "cli.py", "evolve", name, *flags], cwd=ROOT, stdout=subprocess.DEVNULL)  # noqa: S603 - our own

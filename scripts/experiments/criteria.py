@@ -135,7 +135,7 @@ def examine(shared: SharedPaths) -> list[Answer]:
     diversities = [(history.lines[0].diversity, history.lines[-1].diversity) for history in histories if history.lines]
     return [
         *independence(histories, posted),
-        *migration(posted),
+        *exchange(posted),
         *diversity(
             origins=found.effective,
             largest=max(found.ancestry.items(), key=lambda item: item[1], default=("nobody", 1.0)),
@@ -170,7 +170,7 @@ def independence(histories: Sequence[IslandHistory], posted: Sequence[Posted]) -
     ]
 
 
-def migration(posted: Sequence[Posted]) -> list[Answer]:
+def exchange(posted: Sequence[Posted]) -> list[Answer]:
     """Ask whether each island published at each of its intervals, and took from others."""
     n = len(posted)
     due = sum(len(each.due) for each in posted)

@@ -29,6 +29,8 @@ LEAVING = Cast("two leave at half time", changing=2, departure=HALF)
 ALL_ALONG = Cast("all there all along", changing=2)
 """The same two islands as in the other casts, to tell what two islands contribute that never come or go."""
 TRACE = 0.001
+END = -2
+"""The generation before the last: at the last everybody has just imported, and nothing was selected yet."""
 HEAD = ("task", "settings", "who", "n", "largest share", "share in the end", "left in", "best, difference", "stalled")
 
 
@@ -93,13 +95,13 @@ def _settings(row: Record) -> str:
 def _line(task: str, settings: str, cast: Cast, found: Sequence[tuple[Record, Record]]) -> str:
     rows = [row for _, row in found]
     largest = np.mean([max(row["share"][_seen_from(cast, row) :]) for row in rows])
-    end, low, high = mean_interval([row["share"][-1] for row in rows])
+    end, low, high = mean_interval([row["share"][END] for row in rows])
     stalled = sum(min(_reached(row)) < row["generations"] for row in rows)
     difference = ""
     if cast is not ALL_ALONG and len(found) > 1:
         change = cost([one["best"] for one, _ in found], [other["best"] for _, other in found])
         difference = f"{change.difference:+.3g} ({change.low:+.3g} to {change.high:+.3g}), spread {change.spread:.3g}"
-    n_left = sum(row["share"][-1] > TRACE for row in rows)
+    n_left = sum(row["share"][END] > TRACE for row in rows)
     cells = (task, settings, cast.name, str(len(rows)), f"{largest:.3f}", f"{end:.3f} ({low:.3f} to {high:.3f})")
     return "| " + " | ".join((*cells, f"{n_left} of {len(rows)}", difference, str(stalled))) + " |"
 

@@ -169,7 +169,7 @@ def plan(cast: Cast, scene: Scene, *, seed: int) -> tuple[list[IslandConfig], di
     """
     changing = set(scene.changing(cast, seed=seed))
     lived = int(scene.generations * (cast.departure - cast.arrival))
-    common = {"population": scene.population, **scene.settings, "seed": seed}
+    common: dict[str, Value] = {"population": scene.population, **scene.settings, "seed": seed}
     configs = [
         island_config(name, {**common, "generations": lived if name in changing else scene.generations}, {})
         for name in scene.names()

@@ -8,8 +8,11 @@ runs beside each other.
 
 from __future__ import annotations
 
+import multiprocessing
 import sys
+from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass, field
+from itertools import repeat
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -84,14 +87,16 @@ def main() -> None:
 @main.command("run")
 @click.argument("root", metavar="[DIR]", type=click.Path(path_type=Path), default=Path("shared"))
 @click.option("--every", default=10, show_default=True, type=click.IntRange(1), help="Generations between two rows.")
+@click.option("--workers", default=1, show_default=True, type=click.IntRange(1), help="Processes to use.")
 @click.option("--label", help="What a figure calls this run; the directory's name if left out.")
 @click.option("--out", default=Path("bench/relive.jsonl"), show_default=True, type=click.Path(path_type=Path))
-def run(*, root: Path, every: int, label: str | None, out: Path) -> None:
+def run(*, root: Path, every: int, workers: int, label: str | None, out: Path) -> None:
     """Live a recorded run of a built-in task again, and write how its whole populations differed over time."""
     try:
         with atomic.storage_errors("read the run"):
             pool.check_directory(SharedPaths(root))
-            rows = [{"run": label or root.name, **row} for row in relive(SharedPaths(root), every=every)]
+            found = relive(SharedPaths(root), every=every, workers=workers)
+            rows = [{"run": label or root.name, **row} for row in found]
         with atomic.storage_errors("write the rows"):
             atomic.make_directory(out.parent)
             runlog.append_all(out, rows)
@@ -117,7 +122,7 @@ def plot(rows: tuple[Path, ...], out: Path) -> None:
         sys.exit(error.exit_code)
 
 
-def relive(shared: SharedPaths, *, every: int) -> Iterator[Record]:
+def relive(shared: SharedPaths, *, every: int, workers: int) -> Iterator[Record]:
     """Live every island again; return a row for each generation that was counted on all of them.
 
     Raises:
@@ -125,13 +130,14 @@ def relive(shared: SharedPaths, *, every: int) -> Iterator[Record]:
         DamagedFileError: A log or an inbox is damaged.
         ReplayError: An island is not what its log says.
     """
-    censuses, spec = [], None
-    for name in islands_in(shared.homes):
-        census, spec = _live_again(shared.island(name).home, every=every)
-        censuses.append(census)
-        click.echo(f"{name} lived again, as it was", err=True)
-    if spec is None:
+    homes = [shared.island(name).home for name in islands_in(shared.homes)]
+    if not homes:
         raise ConfigError(f"{shared.root} holds no island; name the directory that --migration-dir named")
+    censuses = []
+    with ProcessPoolExecutor(workers, mp_context=multiprocessing.get_context("forkserver")) as pool_of_workers:
+        for census, spec in pool_of_workers.map(live_again, homes, repeat(every)):
+            censuses.append(census)
+            click.echo(f"{census.recording.island} lived again, as it was", err=True)
     return compare(censuses, spec)
 
 
@@ -150,7 +156,14 @@ def compare(censuses: list[Census], spec: GenomeSpec) -> Iterator[Record]:
         }
 
 
-def _live_again(home: Path, *, every: int) -> tuple[Census, GenomeSpec]:
+def live_again(home: Path, every: int) -> tuple[Census, GenomeSpec]:
+    """Live one island again from its private folder, and count it.
+
+    Raises:
+        ConfigError: There is no recording, or its task is a program.
+        DamagedFileError: Its log or its inbox is damaged.
+        ReplayError: It is not what its log says.
+    """
     recording = read(home)
     config = replay_config(recording.island, {"replay_from": str(home)}, {})
     task = load_task(config.task, dict(config.options), backend=recording.backend)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -56,7 +56,7 @@ def champions(figure: Figure, shared: SharedPaths, names: Sequence[str]) -> None
     has_others = any(_share(champion, None, ancestors) > ROUNDING for champion in found)
     keys = [*ancestors, *(["others"] if has_others else [])]
     patches = [strip.bar(0, 0, color=colours.get(key, OTHERS)) for key in keys]
-    place = {"loc": "outside upper center", "ncols": 4, "frameon": False}
+    place: Any = {"loc": "outside upper center", "ncols": 4, "frameon": False}  # matplotlib types every key
     figure.legend(patches, [*map(short, keys)], title="founders of", **place)
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -36,7 +36,7 @@ def _paint(figure: Figure, rows: Sequence[Record]) -> None:
     above, below = figure.subplots(2, 1, sharex=True)
     for i, run in enumerate(dict.fromkeys(row["run"] for row in rows)):
         own = sorted((row for row in rows if row["run"] == run), key=lambda row: row["generation"])
-        style = {"color": COLOURS[i % len(COLOURS)], "ls": DASHES[i // len(COLOURS) % len(DASHES)], "label": run}
+        style: Any = {"color": COLOURS[i % len(COLOURS)], "ls": DASHES[i // len(COLOURS) % len(DASHES)], "label": run}
         x = [row["generation"] for row in own]
         above.plot(x, [np.nan if row["f_st"] is None else row["f_st"] for row in own], marker="o", ms=2.5, **style)
         below.plot(x, [row["origins"] for row in own], marker="o", ms=2.5, **style)

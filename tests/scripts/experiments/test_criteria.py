@@ -125,10 +125,10 @@ def test_who_takes_nothing_or_its_own_does_not_migrate() -> None:
     taking = Posted("a", (10,), (10,), 1, Counter(b=2), 1, 0)
     nothing = Posted("b", (10,), (10,), 1, Counter(), 0, 0)
     own = Posted("b", (10,), (10,), 1, Counter(b=2), 1, 0)
-    assert [answer.is_met for answer in criteria.migration([taking])] == [True, True, True]
-    assert [answer.is_met for answer in criteria.migration([taking, nothing])] == [True, False, True]
-    assert [answer.is_met for answer in criteria.migration([taking, own])] == [True, True, False]
-    assert not any(answer.is_met for answer in criteria.migration([])), "nothing is not everything"
+    assert [answer.is_met for answer in criteria.exchange([taking])] == [True, True, True]
+    assert [answer.is_met for answer in criteria.exchange([taking, nothing])] == [True, False, True]
+    assert [answer.is_met for answer in criteria.exchange([taking, own])] == [True, True, False]
+    assert not any(answer.is_met for answer in criteria.exchange([])), "nothing is not everything"
 
 
 DIVERSE_ENOUGH = {"origins": 3.0, "largest": ("a", 0.4), "f_st": 0.3, "kept": [0.2, 0.4]}
@@ -162,7 +162,7 @@ def test_how_many_live_at_once_is_the_most_that_any_moment_has(spans: list[list[
     assert criteria.most_at_once([*((began, ended) for began, ended in spans), (None, 3.0)]) == most
 
 
-@pytest.mark.parametrize(("place", "code"), [("nowhere", 7), ("", 3)])
+@pytest.mark.parametrize(("place", "code"), [("no/where", 7), ("nowhere", 3), ("", 3)])
 def test_a_place_without_a_run_is_refused_in_one_line(tmp_path: Path, place: str, code: int) -> None:
     told = CliRunner().invoke(criteria.main, [str(tmp_path / place)])
     assert told.exit_code == code

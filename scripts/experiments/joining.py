@@ -14,9 +14,8 @@ from typing import TYPE_CHECKING
 import click
 import numpy as np
 
-from evo import runlog
 from scripts.experiments.killed import cost
-from scripts.experiments.lifespans import Cast, mean_interval, measure, pairs
+from scripts.experiments.lifespans import Cast, mean_interval, measure, pairs, read_rows
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -72,7 +71,7 @@ def main(
             settings={"migrate_every": migrate_every, "topology": topology, "migrants": migrants},
             out=out,
         )
-    click.echo(table(runlog.read(rows_path or out)))
+    click.echo(table(read_rows(rows_path or out)))
 
 
 def table(rows: Sequence[Record]) -> str:

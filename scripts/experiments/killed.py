@@ -16,8 +16,7 @@ from typing import TYPE_CHECKING
 import click
 import numpy as np
 
-from evo import runlog
-from scripts.experiments.lifespans import Cast, mean_interval, measure, pairs
+from scripts.experiments.lifespans import Cast, mean_interval, measure, pairs, read_rows
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -93,7 +92,7 @@ def main(
             tasks=tasks,
             out=out,
         )
-    click.echo(table(runlog.read(rows_path or out)))
+    click.echo(table(read_rows(rows_path or out)))
 
 
 def table(rows: Sequence[Record]) -> str:

@@ -7,6 +7,8 @@ a killed island is one that publishes no more: its last publication stays, and s
 
 from __future__ import annotations
 
+import gzip
+import zlib
 from dataclasses import dataclass, field
 from fractions import Fraction
 from typing import TYPE_CHECKING
@@ -14,10 +16,10 @@ from typing import TYPE_CHECKING
 import click
 import numpy as np
 
-from evo import ancestry, atomic, runlog
+from evo import ancestry, atomic, runlog, strict_json
 from evo.config import Value, island_config
 from evo.diversity import fixation_index
-from evo.errors import ConfigError
+from evo.errors import ConfigError, DamagedFileError
 from evo.island import live
 from evo.tasks.loader import load_task
 from migration.batch import Publisher
@@ -251,6 +253,19 @@ def measure(
                 row = run(cast, scene, task, seed=seed)
                 runlog.append(out, {**row, **describe()})
         click.echo(f"seed {seed} done")
+
+
+def read_rows(path: Path) -> list[Record]:
+    """Return the rows of a file of JSON lines, which is compressed by gzip if its name ends in `.gz`.
+
+    Raises:
+        click.ClickException: It is not what its name says.
+    """
+    try:
+        data = gzip.decompress(path.read_bytes()) if path.suffix == ".gz" else path.read_bytes()
+        return [strict_json.parse(line) for line in data.splitlines()]
+    except (DamagedFileError, EOFError, OSError, zlib.error) as error:
+        raise click.ClickException(f"{path} holds no rows that can be read: {error}") from error
 
 
 def pairs(rows: Sequence[Record], one: str, other: str) -> dict[str, list[tuple[Record, Record]]]:

@@ -32,6 +32,7 @@ from migration.origins import Shares, effective_number, pooled
 from migration.replay import Journal, ReplayExchange
 from migration.untrusted import islands_in
 from scripts.archipelago import RUN_ID, NoNotes
+from scripts.experiments.lifespans import read_rows
 from scripts.recording import read, replay_config
 
 if TYPE_CHECKING:
@@ -116,7 +117,7 @@ def plot(rows: tuple[Path, ...], out: Path) -> None:
     from scripts.report.populations import write_populations  # noqa: PLC0415 - matplotlib takes half a second
 
     try:
-        write_populations([row for path in rows for row in runlog.read(path)], out)
+        write_populations([row for path in rows for row in read_rows(path)], out)
     except AtollError as error:
         click.echo(f"error: {error}", err=True)
         sys.exit(error.exit_code)

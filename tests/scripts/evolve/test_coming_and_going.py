@@ -12,6 +12,7 @@ import pytest
 from evo import runlog
 from evo.paths import SharedPaths
 from migration.verify import verify
+from tests.contracts import check_archipelago
 from tests.scripts.evolve.island_process import KILLED, Job, end, last_generation, start, wait_for
 
 if TYPE_CHECKING:
@@ -35,6 +36,14 @@ def events(root: Path, island: str, kind: str) -> list[Record]:
     return [event for event in found if event["kind"] == kind]
 
 
+def check_those_that_stayed(root: Path) -> None:
+    """Hold the whole life of the two that are there all along against what every archipelago owes."""
+    paths = {name: SharedPaths(root).island(name) for name in "ab"}
+    logs = {name: runlog.current(runlog.read(path.log)) for name, path in paths.items()}
+    ledgers = {name: runlog.current(runlog.read(path.ledger)) for name, path in paths.items()}
+    check_archipelago(logs, ledgers, generations=GENERATIONS)
+
+
 @pytest.mark.parametrize(("number", "code"), [(signal.SIGKILL, KILLED), (signal.SIGTERM, 128 + signal.SIGTERM)])
 def test_an_island_that_is_killed_or_leaves_at_a_quarter_stalls_nobody(root, number, code):
     """The others reach their last generation, publish all that they were to, go on exchanging, and never wait."""
@@ -54,6 +63,7 @@ def test_an_island_that_is_killed_or_leaves_at_a_quarter_stalls_nobody(root, num
         late = [event for event in events(root, name, "imported") if event["generation"] == GENERATIONS]
         assert late
         assert {event["source_generation"] for event in late if event["source"] == "c"} <= published
+    check_those_that_stayed(root)
     assert verify(SharedPaths(root)).defects == ()
 
 
@@ -82,3 +92,4 @@ def test_an_island_that_joins_at_half_time_contributes_ancestry(root):
         log = runlog.current(runlog.read(SharedPaths(root).island(event["island"]).log))
         [line] = [line for line in log if line["kind"] == "generation" and line["generation"] == event["generation"]]
         assert line["ancestry"]["late"] > 0.0
+    check_those_that_stayed(root)

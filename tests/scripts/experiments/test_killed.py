@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gzip
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -16,6 +17,7 @@ from scripts.experiments import joining, killed
 if TYPE_CHECKING:
     from pathlib import Path
 
+CASTS = (killed.UNDISTURBED, killed.KILLED)
 SMALL = ["--population", "8", "--generations", "40", "--islands", "3", "--seeds", "3"]
 
 
@@ -57,6 +59,19 @@ def test_a_task_that_is_none_is_refused_with_those_there_are(tmp_path: Path) -> 
     told = CliRunner().invoke(killed.main, ["--task", "sphere", "--out", str(tmp_path / "rows.jsonl")])
     assert told.exit_code == 2
     assert "creatures, rastrigin, schwefel, trap" in told.output
+
+
+def test_rows_may_be_compressed_and_what_is_none_is_refused(tmp_path: Path) -> None:
+    rows = [{"task": "t", "cast": cast.name, "seed": seed, "best": float(seed)} for seed in (1, 2) for cast in CASTS]
+    plain, packed, broken = (tmp_path / name for name in ("rows.jsonl", "rows.jsonl.gz", "broken.jsonl.gz"))
+    runlog.append_all(plain, rows)
+    packed.write_bytes(gzip.compress(plain.read_bytes()))
+    broken.write_bytes(packed.read_bytes()[:-9])
+    told = {path: CliRunner().invoke(killed.main, ["--table", str(path)]) for path in (plain, packed, broken)}
+    assert told[plain].output == told[packed].output
+    assert "| t | 2 |" in told[plain].output
+    assert told[broken].exit_code == 1
+    assert told[broken].output.startswith("Error: ")
 
 
 def test_nobody_that_was_there_all_along_stalled(tmp_path: Path) -> None:

@@ -1,8 +1,9 @@
 """What do islands contribute that come late, or leave early? `python -m scripts.experiments.joining`.
 
-Of eight islands two come, or leave, when the others have lived half of their generations; who, differs from seed to
-seed. What they contributed is which share of the genes of the six others descends from their founders: the largest
-after they came, and what is left in the end. `--table FILE` derives the table from such rows and measures nothing.
+Of eight islands two come, or leave, when the others have lived half of their generations (`--at`); who, differs from
+seed to seed. What they contributed is which share of the genes of the six others descends from their founders: the
+largest after they came, and what is left in the end. `--table FILE` derives the table from such rows and measures
+nothing.
 """
 
 from __future__ import annotations
@@ -15,18 +16,16 @@ import click
 import numpy as np
 
 from scripts.experiments.killed import cost
-from scripts.experiments.lifespans import Cast, mean_interval, measure, pairs, read_rows
+from scripts.experiments.lifespans import Cast
+from scripts.experiments.paired import mean_interval, measure, pairs, read_rows
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from evo.runlog import Record
 
-HALF = Fraction(1, 2)
-JOINING = Cast("two join at half time", changing=2, arrival=HALF)
-LEAVING = Cast("two leave at half time", changing=2, departure=HALF)
 ALL_ALONG = Cast("all there all along", changing=2)
-"""The same two islands as in the other casts, to tell what two islands contribute that never come or go."""
+"""Two islands that neither come nor go, the same ones as in the other casts: what do two contribute that are there?"""
 TRACE = 0.001
 END = -2
 """The generation before the last: at the last everybody has just imported, and nothing was selected yet."""
@@ -39,6 +38,7 @@ HEAD = ("task", "settings", "who", "n", "largest share", "share in the end", "le
 @click.option("--generations", default=80, show_default=True, help="Generations after the founders.")
 @click.option("--seeds", default=20, show_default=True, help="Archipelagos of each kind for each task.")
 @click.option("--first-seed", default=0, show_default=True, help="Seed of the first of them.")
+@click.option("--at", default=0.5, show_default=True, type=click.FloatRange(0, 1, min_open=True, max_open=True))
 @click.option("--task", "tasks", multiple=True, help="Only this task; can be repeated.")
 @click.option("--migrate-every", default=10, show_default=True, help="Generations between migrations.")
 @click.option("--topology", default="full", show_default=True)
@@ -52,6 +52,7 @@ def main(
     generations: int,
     seeds: int,
     first_seed: int,
+    at: float,
     tasks: tuple[str, ...],
     migrate_every: int,
     topology: str,
@@ -59,10 +60,10 @@ def main(
     out: Path,
     rows_path: Path | None,
 ) -> None:
-    """Let islands come and go at half time, and see whose genes are there in the end."""
+    """Let islands come and go, and see whose genes are there in the end."""
     if rows_path is None:
         measure(
-            (ALL_ALONG, JOINING, LEAVING),
+            casts(Fraction(str(at))),
             islands=islands,
             population=population,
             generations=generations,
@@ -74,15 +75,20 @@ def main(
     click.echo(table(read_rows(rows_path or out)))
 
 
+def casts(at: Fraction) -> tuple[Cast, ...]:
+    """Return who is compared: two islands that are there all along, come at a share of the generations, leave then."""
+    when = f"at {at} of the time"
+    return ALL_ALONG, Cast(f"two join {when}", 2, arrival=at), Cast(f"two leave {when}", 2, departure=at)
+
+
 def table(rows: Sequence[Record]) -> str:
-    """Return a Markdown table with lines for each task and setting: who came, who left, and who was there all along."""
-    lines = ["| " + " | ".join(HEAD) + " |", "| --- " * len(HEAD) + "|"]
+    """Return a Markdown table with lines for each task and setting: who was there all along, who came, who left."""
+    lines = []
     for settings in dict.fromkeys(_settings(row) for row in rows):
         chosen = [row for row in rows if _settings(row) == settings]
-        for cast in (ALL_ALONG, JOINING, LEAVING):
-            for task, found in pairs(chosen, ALL_ALONG.name, cast.name).items():
-                lines.append(_line(task, settings, cast, found))
-    return "\n".join([*lines[:2], *sorted(lines[2:])])
+        for cast in dict.fromkeys(row["cast"] for row in chosen):
+            lines += [_line(task, settings, found) for task, found in pairs(chosen, ALL_ALONG.name, cast).items()]
+    return "\n".join(["| " + " | ".join(HEAD) + " |", "| --- " * len(HEAD) + "|", *sorted(lines)])
 
 
 def _settings(row: Record) -> str:
@@ -91,22 +97,25 @@ def _settings(row: Record) -> str:
     return f"{migrants} every {every}, {topology}"
 
 
-def _line(task: str, settings: str, cast: Cast, found: Sequence[tuple[Record, Record]]) -> str:
+def _line(task: str, settings: str, found: Sequence[tuple[Record, Record]]) -> str:
     rows = [row for _, row in found]
-    largest = np.mean([max(row["share"][_seen_from(cast, row) :]) for row in rows])
+    largest = np.mean([max(row["share"][int(row["generations"] * row["arrival"]) :]) for row in rows])
     end, low, high = mean_interval([row["share"][END] for row in rows])
-    stalled = sum(min(_reached(row)) < row["generations"] for row in rows)
-    difference = ""
-    if cast is not ALL_ALONG and len(found) > 1:
-        change = cost([one["best"] for one, _ in found], [other["best"] for _, other in found])
-        difference = f"{change.difference:+.3g} ({change.low:+.3g} to {change.high:+.3g}), spread {change.spread:.3g}"
     n_left = sum(row["share"][END] > TRACE for row in rows)
-    cells = (task, settings, cast.name, str(len(rows)), f"{largest:.3f}", f"{end:.3f} ({low:.3f} to {high:.3f})")
-    return "| " + " | ".join((*cells, f"{n_left} of {len(rows)}", difference, str(stalled))) + " |"
+    stalled = sum(min(_reached(row)) < row["generations"] for row in rows)
+    cells = (
+        *(task, settings, rows[0]["cast"], str(len(rows)), f"{largest:.3f}"),
+        *(f"{end:.3f} ({low:.3f} to {high:.3f})", f"{n_left} of {len(rows)}", _difference(found), str(stalled)),
+    )
+    return "| " + " | ".join(cells) + " |"
 
 
-def _seen_from(cast: Cast, row: Record) -> int:
-    return int(row["generations"] * cast.arrival)
+def _difference(found: Sequence[tuple[Record, Record]]) -> str:
+    """Say what it did to the final best; nothing of those that the others are held against, or of a single pair."""
+    if len(found) < 2 or all(one["cast"] == other["cast"] for one, other in found):
+        return ""
+    change = cost([one["best"] for one, _ in found], [other["best"] for _, other in found])
+    return f"{change.difference:+.3g} ({change.low:+.3g} to {change.high:+.3g}), spread {change.spread:.3g}"
 
 
 def _reached(row: Record) -> list[int]:

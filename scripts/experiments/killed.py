@@ -16,7 +16,8 @@ from typing import TYPE_CHECKING
 import click
 import numpy as np
 
-from scripts.experiments.lifespans import Cast, mean_interval, measure, pairs, read_rows
+from scripts.experiments.lifespans import Cast
+from scripts.experiments.paired import mean_interval, measure, pairs, read_rows
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

@@ -32,7 +32,7 @@ from migration.origins import Shares, effective_number, pooled
 from migration.replay import Journal, ReplayExchange
 from migration.untrusted import islands_in
 from scripts.archipelago import RUN_ID, NoNotes
-from scripts.experiments.lifespans import read_rows
+from scripts.experiments.paired import read_rows
 from scripts.recording import read, replay_config
 
 if TYPE_CHECKING:

@@ -26,6 +26,7 @@ if TYPE_CHECKING:
 
 ALL_ALONG = Cast("all there all along", changing=2)
 """Two islands that neither come nor go, the same ones as in the other casts: what do two contribute that are there?"""
+MOMENT = click.FloatRange(0, 1, min_open=True, max_open=True)
 TRACE = 0.001
 END = -2
 """The generation before the last: at the last everybody has just imported, and nothing was selected yet."""
@@ -38,7 +39,7 @@ HEAD = ("task", "settings", "who", "n", "largest share", "share in the end", "le
 @click.option("--generations", default=80, show_default=True, help="Generations after the founders.")
 @click.option("--seeds", default=20, show_default=True, help="Archipelagos of each kind for each task.")
 @click.option("--first-seed", default=0, show_default=True, help="Seed of the first of them.")
-@click.option("--at", default=0.5, show_default=True, type=click.FloatRange(0, 1, min_open=True, max_open=True))
+@click.option("--at", default=0.5, show_default=True, type=MOMENT, help="When they come or go, of the generations.")
 @click.option("--task", "tasks", multiple=True, help="Only this task; can be repeated.")
 @click.option("--migrate-every", default=10, show_default=True, help="Generations between migrations.")
 @click.option("--topology", default="full", show_default=True)
@@ -87,7 +88,8 @@ def table(rows: Sequence[Record]) -> str:
     for settings in dict.fromkeys(_settings(row) for row in rows):
         chosen = [row for row in rows if _settings(row) == settings]
         for cast in dict.fromkeys(row["cast"] for row in chosen):
-            lines += [_line(task, settings, found) for task, found in pairs(chosen, ALL_ALONG.name, cast).items()]
+            of = pairs(chosen, ALL_ALONG.name, cast)
+            lines += [_line(task, settings, found) for task, found in of.items() if found]
     return "\n".join(["| " + " | ".join(HEAD) + " |", "| --- " * len(HEAD) + "|", *sorted(lines)])
 
 

@@ -1,8 +1,9 @@
 """An archipelago whose islands come and go, in this process: who is there from when to when is all that differs.
 
-Islands take what the others have published by now, as they do by default. They live by turns, a migration each, so all
-that are there have published the same generation before anybody imports, and equal seeds give equal rows. To the others
-a killed island is one that publishes no more: its last publication stays, and so it is here.
+Islands take what the others have published by now, as they do by default. They live by turns, from one migration to the
+next, so who is later in a turn finds what the earlier ones have published in it, as between processes that are not in
+step; and equal seeds give equal rows. To the others a killed island is one that publishes no more: its last publication
+stays, and so it is here.
 """
 
 from __future__ import annotations

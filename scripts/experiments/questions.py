@@ -29,7 +29,7 @@ LEAST_ORIGINS = 2.0
 LARGEST_SHARE = 0.8
 LEAST_F_ST = 0.05
 """From here on differentiation is called moderate, from 0.15 on great. Source: Wright 1978, "Evolution and the Genetics
-of Populations", vol. 4, p. 85."""
+of Populations", vol. 4."""
 LEAST_DIVERSITY = 0.1
 """Of what the founders of the same island had, which were drawn at random."""
 

@@ -9,7 +9,7 @@ import click
 from evo.paths import SharedPaths
 from scripts.options import json_option, shared_options
 
-PLOTS = ("fitness", "diversity", "ancestry", "migration")
+PLOTS = ("fitness", "diversity", "ancestry", "migration", "champions", "differentiation")
 
 directory_argument = click.argument("root", metavar="[DIR]", type=click.Path(path_type=Path), default=Path("shared"))
 

@@ -1,4 +1,4 @@
-"""Figures for papers, one column wide, from the raw logs: fitness, diversity, ancestry, migration."""
+"""Figures of an archipelago from its raw logs: fitness, diversity, ancestry, migration; `gene_plots.py` has others."""
 
 from __future__ import annotations
 
@@ -8,11 +8,12 @@ from typing import TYPE_CHECKING, Any
 import click
 import numpy as np
 
-from evo import atomic
 from evo.errors import ConfigError
 from migration import pool
 from migration.flow import read_flow
+from scripts.report.gene_plots import champions, differentiation
 from scripts.report.history import read_history
+from scripts.report.paper import COLOURS, COLUMN_INCHES, DASHES, check_format, short, write_figure
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -25,29 +26,9 @@ if TYPE_CHECKING:
     from evo.paths import SharedPaths
     from scripts.report.history import IslandHistory
 
-COLUMN_INCHES = 3.5
-FORMATS = (".png", ".svg")
-DOTS_PER_INCH = 300
-COLOURS = ("#0072b2", "#e69f00", "#009e73", "#cc79a7", "#56b4e9", "#d55e00", "#a89a00", "#8c6d46")
-"""Colours that people tell apart who see fewer of them; the yellow is darkened for white paper. Source: Okabe & Ito
-2008."""
-DASHES = ("-", "--", ":", "-.")
-"""For the next round of colours: hue alone does not tell more than eight islands apart."""
 MANY = 16
 """Beyond so many islands lines are drawn alike, with their median and their range."""
-MAX_NAME = 16
 MAX_FOUNDERS = len(COLOURS)
-STYLE: Any = {  # matplotlib names every key in its type
-    "font.size": 8,
-    "axes.titlesize": 8,
-    "legend.fontsize": 6,
-    "axes.spines.top": False,
-    "axes.spines.right": False,
-    "lines.linewidth": 1.0,
-    "svg.fonttype": "none",  # text stays text
-    "svg.hashsalt": "atoll",  # and equal logs give equal files
-    "text.parse_math": False,  # a name with two dollar signs is a name
-}
 
 
 def write_plot(what: str, shared: SharedPaths, out: Path, *, is_json: bool) -> int:
@@ -57,26 +38,20 @@ def write_plot(what: str, shared: SharedPaths, out: Path, *, is_json: bool) -> i
         ConfigError: There is nothing to draw, or the file's suffix names no format.
         StorageError: The directory cannot be read, or the figure not be written.
     """
-    if out.suffix not in FORMATS:
-        raise ConfigError(f"a plot is written as one of {', '.join(FORMATS)}, got {str(out)!r}")
+    check_format(out)
     pool.check_directory(shared)
     histories = [history for history in read_history(shared) if history.lines]
     if not histories:
         raise ConfigError(f"no island in {shared.root} has logged a generation, so there is nothing to draw")
-    import matplotlib as mpl  # noqa: PLC0415 - half a second, for pictures only
-    from matplotlib.figure import Figure  # noqa: PLC0415
-
     painters: dict[str, Callable[[Figure], None]] = {
         "fitness": lambda figure: _curves(figure, histories, "best", "best fitness of the generation"),
         "diversity": lambda figure: _curves(figure, histories, "diversity", "diversity within the island"),
         "ancestry": lambda figure: _ancestry(figure, histories),
         "migration": lambda figure: _migration(figure, shared),
+        "champions": lambda figure: champions(figure, shared, [history.name for history in histories]),
+        "differentiation": lambda figure: differentiation(figure, shared),
     }
-    with mpl.rc_context(STYLE):
-        figure = Figure(figsize=(COLUMN_INCHES, 0.75 * COLUMN_INCHES), layout="constrained")
-        painters[what](figure)
-        with atomic.storage_errors("write the plot"):
-            figure.savefig(out, dpi=DOTS_PER_INCH, metadata={"Date": None} if out.suffix == ".svg" else None)
+    write_figure(painters[what], out)
     n = len(histories)
     click.echo(json.dumps({"plot": str(out), "what": what, "islands": n}) if is_json else f"{out}: {what}, {n} islands")
     return 0
@@ -92,7 +67,7 @@ def _curves(figure: Figure, histories: Sequence[IslandHistory], name: str, label
             axes.plot(x, y, color="0.7", lw=0.5)
         else:
             style = DASHES[i // len(COLOURS) % len(DASHES)]
-            axes.plot(x, y, style, color=COLOURS[i % len(COLOURS)], label=_short(history.name))
+            axes.plot(x, y, style, color=COLOURS[i % len(COLOURS)], label=short(history.name))
     if is_many:
         x, middle = _median(histories, name)
         axes.plot(x, middle, color=COLOURS[0], lw=1.8, label=f"median of {len(histories)} islands")
@@ -123,14 +98,14 @@ def _ancestry(figure: Figure, histories: Sequence[IslandHistory]) -> None:
     for place, history in zip(axes, histories, strict=False):
         x, shares = _shares(history, founders)
         stacks = place.stackplot(x, shares, colors=[*COLOURS[: len(founders)], "0.8"], linewidth=0)
-        place.set_title(_short(history.name), fontsize=6, pad=2)
+        place.set_title(short(history.name), fontsize=6, pad=2)
         place.set(ylim=(0, 1), yticks=[0, 1], xlim=(first, max(last, first + 1)))
         place.tick_params(labelsize=6)
     for place in axes[len(histories) :]:
         place.set_visible(False)
     figure.supxlabel("generation", fontsize=8)
     figure.supylabel("share of genes", fontsize=8)
-    names = [*map(_short, founders), "others"]
+    names = [*map(short, founders), "others"]
     figure.legend(stacks, names, loc="outside upper center", ncols=4, frameon=False, title="founders of")
 
 
@@ -164,8 +139,8 @@ def _migration(figure: Figure, shared: SharedPaths) -> None:
     axes = figure.subplots()
     image = axes.imshow(counts, cmap="cividis", vmin=0)
     size = 6 if len(givers) <= 24 else 3
-    axes.set_xticks(range(len(takers)), map(_short, takers), rotation=90, fontsize=size)
-    axes.set_yticks(range(len(givers)), map(_short, givers), fontsize=size)
+    axes.set_xticks(range(len(takers)), map(short, takers), rotation=90, fontsize=size)
+    axes.set_yticks(range(len(givers)), map(short, givers), fontsize=size)
     axes.set(xlabel="took", ylabel="gave")
     if len(givers) <= 8:
         _write_counts(axes, counts)
@@ -177,7 +152,3 @@ def _write_counts(axes: Axes, counts: np.ndarray[Any, Any]) -> None:
     for (row, column), count in np.ndenumerate(counts):
         is_light = count > 0.6 * counts.max()
         axes.text(column, row, f"{count:.0f}", ha="center", va="center", color="black" if is_light else "white")
-
-
-def _short(name: str) -> str:
-    return name if len(name) <= MAX_NAME else name[: MAX_NAME - 1] + "…"

@@ -1,7 +1,7 @@
 """All runs, one after the other on each core; each is a row as soon as it is known, and none is run twice.
 
-Rows stand in the order of the jobs, whoever of the workers was faster, and hold nothing of the machine: equal seeds give
-equal files. Where they were made stands in a line of its own for each start.
+Rows stand in the order of the jobs, whoever of the workers was faster, and hold nothing of the machine: equal seeds
+give equal files. Where they were made stands in a file of its own, a line for each start.
 """
 
 from __future__ import annotations

@@ -9,7 +9,7 @@ import numpy as np
 from matplotlib.figure import Figure as Drawing
 from matplotlib.ticker import FixedLocator, NullLocator
 
-from scripts.compare.report.plots import COLOURS, MARKERS, NUMBER, TICKS, WIDTH_IN, palette, save, style
+from scripts.compare.report.plots import COLOURS, MARKERS, NUMBER, WIDTH_IN, palette, save, style
 from scripts.experiments.islands import analyse
 from scripts.experiments.islands.arms import INTERVALS, ISLANDS, ISOLATED, POOLED, RATES, REFERENCE, SMALL, STRONG
 from scripts.experiments.islands.findings import SEED
@@ -26,7 +26,8 @@ if TYPE_CHECKING:
 HEADS = (POOLED, STRONG, SMALL, ISOLATED, ISLANDS)
 SIGNS = palette(HEADS)
 LOWEST, HIGHEST = 0.05, 50.0
-"""Ratios beyond are drawn at the edge, with an arrow."""
+"""Ratios beyond are drawn at the edge."""
+TICKS = (0.05, 0.1, 0.2, 0.5, 1, 2, 5, 10, 20, 50)
 NEVER = 100
 """Where an infinite interval stands on a logarithmic axis."""
 
@@ -55,7 +56,7 @@ def _ratios(findings: Sequence[Findings]) -> Drawing:
     axes.axvline(1, color="black", lw=0.8)
     axes.axvline(2, color="black", lw=0.8, ls=":")
     axes.set_yticks(range(len(findings)), [each.problem.name for each in reversed(findings)])
-    axes.set(xlabel="expected evaluations to the target: pooled / contender; right of 1 it is faster than pooled")
+    axes.set(xlabel="expected evaluations to the target: pooled / contender (above 1: faster than pooled)")
     _log_axis(axes)
     axes.set_title("Who reaches the pooled population's median first?")
     drawing.legend(loc="outside lower center", ncols=4, frameon=False)
@@ -86,7 +87,7 @@ def _reached(findings: Sequence[Findings]) -> Drawing:
             axes.step(x, y, where="post", color=SIGNS[name][0], lw=1.5, label=name)
             axes.plot(x[1:-1], y[1:-1], SIGNS[name][1], ms=3, color=SIGNS[name][0])
         axes.set(ylim=(-0.03, 1.03), xlim=(0, each.problem.budget / 1000), title=each.problem.name)
-    _label_panels(drawing, places, "thousand evaluations, immigrants included", "share of runs at the target")
+    _label_panels(drawing, places, "thousand evaluations", "runs at the target")
     return drawing
 
 
@@ -131,7 +132,7 @@ def _sizes(findings: Sequence[Findings]) -> Drawing:
         axes.set_xticks([1, *counts], [f"1 x {problem.population}", *(f"{n}" for n in counts)])
         axes.xaxis.set_minor_locator(NullLocator())
         _number_axis(axes)
-    _label_panels(drawing, places, "islands, of as many individuals altogether", "ERT of pooled / islands")
+    _label_panels(drawing, places, "islands", "ERT of pooled / islands")
     return drawing
 
 
@@ -185,8 +186,10 @@ def _panels(findings: Sequence[Findings]) -> tuple[Drawing, list[Axes]]:
 
 
 def _label_panels(drawing: Drawing, places: Sequence[Axes], x: str, y: str) -> None:
-    drawing.supxlabel(x, fontsize=9)
-    drawing.supylabel(y, fontsize=9)
+    for place in places[-2:]:
+        place.set_xlabel(x)
+    for place in places[::2]:
+        place.set_ylabel(y)
     handles, labels = places[0].get_legend_handles_labels()
     drawing.legend(handles, labels, loc="outside lower center", ncols=5, frameon=False)
 

@@ -22,7 +22,7 @@ def read(folder: Path) -> dict[str, Record]:
     Raises:
         DamagedFileError: A file is not what its name says, or a line is no row.
     """
-    return {row["job"]: row for row in _records(folder) if "job" in row}
+    return {row["job"]: row for row in records(folder) if "job" in row}
 
 
 def read_starts(folder: Path) -> list[Record]:
@@ -31,10 +31,15 @@ def read_starts(folder: Path) -> list[Record]:
     Raises:
         DamagedFileError: See `read`.
     """
-    return [row for row in _records(folder) if "job" not in row]
+    return [row for row in records(folder) if "job" not in row]
 
 
-def _records(folder: Path) -> list[Record]:
+def records(folder: Path) -> list[Record]:
+    """Return every record of every file in a folder, by the names of the files.
+
+    Raises:
+        DamagedFileError: See `read`.
+    """
     files = sorted(path for pattern in PATTERNS for path in folder.glob(pattern))
     found = []
     for path in files:

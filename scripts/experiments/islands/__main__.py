@@ -1,4 +1,4 @@
-"""`python -m scripts.experiments.islands run|report`: when do islands help, by how much, and what of them does?"""
+"""`python -m scripts.experiments.islands run|report|check`: when do islands help, by how much, and what of them does?"""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from pathlib import Path
 
 import click
 
-from evo.errors import AtollError
+from evo.errors import AtollError, DamagedFileError
 from scripts.experiments.islands import arms
 
 FOLDER = Path("bench/islands")
@@ -35,6 +35,27 @@ def run(*, out: Path, names: tuple[str, ...], quick: bool, workers: int) -> None
 
     with _explained():
         measure(_problems(names, quick=quick), out, workers=workers, tell=click.echo)
+
+
+@main.command()
+@folder_option
+@problem_option
+@quick_option
+@click.option("--runs", default=20, show_default=True, type=click.IntRange(min=1), help="How many, drawn at random.")
+@click.option("--seed", default=1, show_default=True, help="Of the draw.")
+def check(*, out: Path, names: tuple[str, ...], quick: bool, runs: int, seed: int) -> None:
+    """Run some of the rows again: equal seeds give equal rows, on any machine."""
+    from scripts.experiments.islands.run import repeat  # noqa: PLC0415 - see above
+
+    with _explained():
+        found = repeat(_problems(names, quick=quick), out, n=runs, seed=seed)
+    for job, is_equal in found:
+        if not is_equal:
+            click.echo(f"differs: {job.problem.name}, {job.arm.name}, seed {job.seed} ({job.key})", err=True)
+    n_equal = sum(is_equal for _, is_equal in found)
+    click.echo(f"{n_equal} of {len(found)} rows came out the same again, byte for byte")
+    if n_equal < len(found):
+        sys.exit(DamagedFileError.exit_code)
 
 
 @main.command()

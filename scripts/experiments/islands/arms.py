@@ -60,7 +60,7 @@ class Problem:
         variations: Mutation rates with scales that tuning tries, each with two tournaments.
         seeds: How many test seeds.
         is_swept: Every rate, interval and topology is tried, not a few of them.
-        is_trap: Islands are hoped to help: deceptive, or multimodal.
+        is_rugged: Deceptive or multimodal: where islands are said to help.
     """
 
     name: str
@@ -74,7 +74,7 @@ class Problem:
     variations: tuple[tuple[float, float], ...]
     seeds: int
     is_swept: bool = True
-    is_trap: bool = True
+    is_rugged: bool = True
 
     @property
     def test_seeds(self) -> range:
@@ -165,7 +165,7 @@ PROBLEMS = (
         splits=(2, 4, 20),
         variations=_FEW_GENES,
         seeds=25,
-        is_trap=False,
+        is_rugged=False,
     ),
     Problem(
         "creatures",
@@ -179,7 +179,7 @@ PROBLEMS = (
         variations=((0.005, 0.15), (0.01, 0.15), (0.02, 0.15)),
         seeds=20,
         is_swept=False,
-        is_trap=False,
+        is_rugged=False,
     ),
 )
 

@@ -13,8 +13,9 @@ from concurrent.futures.process import BrokenProcessPool
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from evo import atomic, runlog
-from evo.errors import AtollError
+from evo import atomic, runlog, strict_json
+from evo.errors import AtollError, ConfigError
+from evo.rng import stream
 from evo.tasks.loader import load_task
 from evo.threads import limit_threads
 from scripts.bench.machine import describe
@@ -121,6 +122,37 @@ def _cost_s(job: Job) -> float:
     courses = int(job.problem.options.get("courses", 1))
     evaluation_s = EVALUATION_S.get(job.problem.task, FUNCTION_EVALUATION_S) * courses
     return job.island_generations * ISLAND_GENERATION_S + job.problem.budget * evaluation_s
+
+
+def repeat(problems: Sequence[Problem], folder: Path, *, n: int, seed: int) -> list[tuple[Job, bool]]:
+    """Run some of the jobs that have a row again; return them, and whether the row is the same, byte for byte.
+
+    Args:
+        problems: Of which.
+        folder: Holds the rows.
+        n: How many, drawn at random.
+        seed: Of the draw.
+
+    Raises:
+        ConfigError: There are no rows of these problems.
+        DamagedFileError: Rows cannot be read.
+    """
+    known = rows.read(folder)
+    done = {job.key: job for job in _all_jobs(problems, known) if job.key in known}
+    if not done:
+        raise ConfigError(f"{folder} holds no rows of {', '.join(each.name for each in problems)}")
+    drawn = stream(seed, "", 0, "rows to repeat").choice(len(done), min(n, len(done)), replace=False)
+    chosen = [list(done.values())[place] for place in sorted(drawn)]
+    return [(job, strict_json.encode(live(job)) == strict_json.encode(known[job.key])) for job in chosen]
+
+
+def _all_jobs(problems: Sequence[Problem], known: Rows) -> Iterator[Job]:
+    """Yield the jobs of all stages that rows tell, those of a stage only if the one before is complete."""
+    for _, jobs_of in _stages(problems):
+        jobs = jobs_of(known)
+        yield from jobs
+        if stages.missing(jobs, known):
+            return
 
 
 def live(job: Job) -> Record:

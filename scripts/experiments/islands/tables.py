@@ -140,7 +140,7 @@ def controls(findings: Sequence[Findings]) -> str:
 
 def claim(findings: Sequence[Findings]) -> str:
     """Return whether what the experiment was to show holds."""
-    shown = [each for each in primary(findings) if each.findings.problem.is_trap]
+    shown = [each for each in primary(findings) if each.findings.problem.is_rugged]
     held = [f"{each.findings.problem.name} ({spread(each.ratio)})" for each in shown if each.is_shown]
     text = f"ERT of pooled / islands at least {MUST_SHOW:g}, the whole interval above 1, on a deceptive or multimodal"
     return f"{text} function: **{'held' if held else 'not held'}**" + (f", by {'; '.join(held)}." if held else ".")

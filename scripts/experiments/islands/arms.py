@@ -115,6 +115,7 @@ class Contender:
         return Arm(self.name, self.islands, self.population, together, is_varied=self.is_varied)
 
 
+_BITS = tuple((rate, 0.15) for rate in (0.002, 0.004, 0.008, 0.016, 0.032, 0.064))
 _FEW_GENES = tuple((rate, scale) for rate in (0.05, 0.1, 0.2) for scale in (0.03, 0.15))
 
 PROBLEMS = (
@@ -127,8 +128,20 @@ PROBLEMS = (
         population=400,
         islands=8,
         splits=(2, 4, 20),
-        variations=tuple((rate, 0.15) for rate in (0.002, 0.004, 0.008, 0.016, 0.032, 0.064)),
-        seeds=25,
+        variations=_BITS,
+        seeds=20,
+    ),
+    Problem(
+        "trap of 3",
+        "deceptive, less so: 20 blocks of 3 bits",
+        "trap",
+        {"dimensions": "60", "order": "3"},
+        budget=60_000,
+        population=400,
+        islands=8,
+        splits=(2, 4, 20),
+        variations=_BITS,
+        seeds=20,
     ),
     Problem(
         "rotated Rastrigin",
@@ -140,7 +153,7 @@ PROBLEMS = (
         islands=8,
         splits=(2, 4, 20),
         variations=_FEW_GENES,
-        seeds=25,
+        seeds=20,
     ),
     Problem(
         "Schwefel",
@@ -152,7 +165,7 @@ PROBLEMS = (
         islands=8,
         splits=(2, 4, 20),
         variations=_FEW_GENES,
-        seeds=25,
+        seeds=20,
     ),
     Problem(
         "rotated ellipsoid",
@@ -164,7 +177,7 @@ PROBLEMS = (
         islands=8,
         splits=(2, 4, 20),
         variations=_FEW_GENES,
-        seeds=25,
+        seeds=20,
         is_rugged=False,
     ),
     Problem(

@@ -34,9 +34,12 @@ FAMILIES = (POOLED, STRONG, SMALL, ISOLATED, ISLANDS)
 DEFAULTS = "defaults"
 """In place of a family: the breeding settings that Atoll has by itself."""
 
+UNTUNED, VARIED = "islands, defaults", "islands, varied"
+
 PRIMARY = (ISLANDS, POOLED)
-SECONDARY = ((ISOLATED, POOLED), (ISLANDS, ISOLATED), (ISLANDS, STRONG), (ISLANDS, SMALL))
-"""Splitting alone; migration on top of it; a pooled population as greedy; one island's population, for as long."""
+SECONDARY = ((ISOLATED, POOLED), (ISLANDS, ISOLATED), (ISLANDS, STRONG), (ISLANDS, SMALL), (VARIED, UNTUNED))
+"""Splitting alone; migration on top of it; a pooled population as greedy; one island's population, for as long; islands
+that differ, where nobody tuned them."""
 
 REFERENCE: dict[str, Value] = {"topology": "ring", "migrants": 1, "migrate_every": 10}
 RATES, INTERVALS = (1, 2, 5), (1, 5, 10, 30)
@@ -247,10 +250,8 @@ def contenders(problem: Problem) -> list[Contender]:
         *heads(problem).values(),
         *_migrating(problem),
         *_split(problem),
-        Contender("islands, defaults", "heterogeneity", DEFAULTS, problem.islands, problem.share, REFERENCE),
-        Contender(
-            "islands, varied", "heterogeneity", DEFAULTS, problem.islands, problem.share, REFERENCE, is_varied=True
-        ),
+        Contender(UNTUNED, "heterogeneity", DEFAULTS, problem.islands, problem.share, REFERENCE),
+        Contender(VARIED, "heterogeneity", DEFAULTS, problem.islands, problem.share, REFERENCE, is_varied=True),
     ]
 
 

@@ -7,6 +7,7 @@ from collections import Counter
 from typing import TYPE_CHECKING
 
 import numpy as np
+from scipy.stats import rankdata
 
 from scripts.compare.report.markdown import number, table, under
 from scripts.experiments.islands import analyse
@@ -40,6 +41,9 @@ def blocks(findings: Sequence[Findings], starts: Sequence[Record]) -> dict[str, 
         "secondary": compared(secondary(findings)),
         "claim": claim(findings),
         "creatures": unseen(findings),
+        "rates": ranked(findings, "rate"),
+        "topologies": ranked(findings, "topology"),
+        "sizes": ranked(findings, "size"),
         "contenders": contenders(findings),
     }
 
@@ -98,8 +102,8 @@ def compared(comparisons: Sequence[Comparison]) -> str:
         (
             each.findings.problem.name,
             f"{each.faster} / {each.than}",
-            _reached(each.findings.showings[each.faster].times),
-            _reached(each.findings.showings[each.than].times),
+            reached(each.findings.showings[each.faster].times),
+            reached(each.findings.showings[each.than].times),
             spread(each.ratio),
             chance(each.p),
             each.verdict,
@@ -170,6 +174,29 @@ def unseen(findings: Sequence[Findings]) -> str:
     return "\n\n".join(parts)
 
 
+def ranked(findings: Sequence[Findings], question: str) -> str:
+    """Return all answers to one question beside each other, the best mean rank over the problems first.
+
+    Only problems on which all of them were tried; ranks are those of expected running times to the final target.
+    """
+    swept = [each for each in findings if each.problem.is_swept]
+    if not swept:
+        return ""
+    names = [ISLANDS, *(name for name, each in swept[0].showings.items() if each.contender.question == question)]
+    costs = np.asarray([[_time(each.showings[name].times) for name in names] for each in swept])
+    ranks = rankdata(costs, axis=1).mean(axis=0)
+    lines = [
+        (
+            f"{name} (the reference)" if name == ISLANDS else name,
+            *(quantity(each.ratio(POOLED, name).value) for each in swept),
+            f"{ranks[place]:.1f}",
+        )
+        for place, name in sorted(enumerate(names), key=lambda item: ranks[item[0]])
+    ]
+    heads = ("ERT of pooled / it", *(each.problem.name for each in swept), f"mean rank of {len(names)}")
+    return table(heads, lines)
+
+
 def contenders(findings: Sequence[Findings]) -> str:
     """Return everybody on every problem: exploration, but for the first five."""
     p = {(each.findings.problem.name, each.faster): each for each in exploratory(findings)}
@@ -180,7 +207,7 @@ def contenders(findings: Sequence[Findings]) -> str:
                 name,
                 showing.contender.question,
                 f"{showing.contender.islands} x {showing.contender.population}",
-                _reached(showing.times),
+                reached(showing.times),
                 spread(each.ratio(POOLED, name)),
                 _median(showing.best),
                 _mean(showing.column("f_st")),
@@ -220,9 +247,13 @@ def chance(p: float) -> str:
     return "< 0.001" if p < 0.001 else f"{p:.3f}"
 
 
-def _reached(times: Times) -> str:
-    time = float(analyse.running_time(times.to_target, times.spent))
-    return f"{times.n_reached}/{len(times)}, {quantity(time)}"
+def reached(times: Times) -> str:
+    """Return how many runs reached the target, and the expected running time."""
+    return f"{times.n_reached}/{len(times)}, {quantity(_time(times))}"
+
+
+def _time(times: Times) -> float:
+    return float(analyse.running_time(times.to_target, times.spent))
 
 
 def _median(values: Sequence[float]) -> str:

@@ -9,7 +9,7 @@ import numpy as np
 from scripts.compare.report.markdown import number, table
 from scripts.compare.stats import LEVEL, holm
 from scripts.experiments.islands import analyse
-from scripts.experiments.islands.tables import chance, quantity, spread
+from scripts.experiments.islands.tables import chance, reached, spread
 from scripts.experiments.peers.plan import ATOLL, CONTENDERS, ISLANDS, TUNING_SEEDS, grid
 from scripts.experiments.peers.rounds import Round, times
 
@@ -85,8 +85,8 @@ def meetings(rows: Sequence[Record]) -> str:
                 problem,
                 peer,
                 name,
-                _reached(ours),
-                _reached(theirs),
+                reached(ours),
+                reached(theirs),
                 spread(found),
                 chance(p[problem, peer, name]),
                 verdict(found, p[problem, peer, name], peer),
@@ -152,8 +152,3 @@ def _by_seed(rows: Sequence[Record], contender: str, *, is_connected: bool) -> d
 
 def _p(theirs: Times, ours: Times) -> float:
     return analyse.compare(theirs.to_target, ours.to_target).p
-
-
-def _reached(found: Times) -> str:
-    time = float(analyse.running_time(found.to_target, found.spent))
-    return f"{found.n_reached}/{len(found)}, {quantity(time)}"

@@ -63,3 +63,13 @@ def test_an_infinite_end_is_shown_as_such(interval, text):
 def test_a_small_chance_is_not_called_none():
     assert tables.chance(1e-9) == "< 0.001"
     assert tables.chance(0.0123) == "0.012"
+
+
+def test_answers_to_one_question_stand_in_the_order_of_their_mean_rank():
+    lines = tables.ranked(FAST, "rate").splitlines()[2:]
+    assert lines[0].startswith("| islands (the reference)")
+    ranks = [float(line.split("|")[-2]) for line in lines]
+    assert ranks == sorted(ranks)
+    assert sum(ranks) == pytest.approx(len(ranks) * (len(ranks) + 1) / 2, abs=0.5)
+    assert len(lines) == 1 + sum(each.contender.question == "rate" for each in FAST[0].showings.values())
+    assert tables.ranked(FAST[-1:], "rate") == ""

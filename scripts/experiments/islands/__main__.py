@@ -8,6 +8,7 @@ from pathlib import Path
 import click
 
 from evo.errors import AtollError, DamagedFileError
+from evo.threads import limit_threads
 from scripts.experiments.islands import arms
 
 FOLDER = Path("bench/islands")
@@ -31,8 +32,9 @@ def main() -> None:
 @click.option("--workers", default=2, show_default=True, type=click.IntRange(min=1), help="Processes.")
 def run(*, out: Path, names: tuple[str, ...], quick: bool, workers: int) -> None:
     """Tune every family alike, set the targets, then compare; a run cut short goes on where it was."""
-    from scripts.experiments.islands.run import measure  # noqa: PLC0415 - numbers load slowly, and only here
+    from scripts.experiments.islands.run import measure  # noqa: PLC0415 - each command loads what it needs
 
+    limit_threads(1)  # of the workers, which inherit the environment
     with _explained():
         measure(_problems(names, quick=quick), out, workers=workers, tell=click.echo)
 

@@ -143,8 +143,8 @@ def _error_bars(axes: Axes, x: Sequence[float], ratios: Sequence[Interval], n: i
         for values in zip(*((each.value, each.low, each.high) for each in ratios), strict=True)
     )
     reach = [
-        [m - each for m, each in zip(middle, low, strict=True)],
-        [each - m for m, each in zip(middle, high, strict=True)],
+        [max(0.0, m - each) for m, each in zip(middle, low, strict=True)],
+        [max(0.0, each - m) for m, each in zip(middle, high, strict=True)],
     ]
     axes.errorbar(x, middle, yerr=reach, fmt=f"{MARKERS[n]}-", ms=4, lw=1, capsize=2, color=COLOURS[n], label=label)
 

@@ -17,7 +17,6 @@ from evo import atomic, runlog, strict_json
 from evo.errors import AtollError, ConfigError
 from evo.rng import stream
 from evo.tasks.loader import load_task
-from evo.threads import limit_threads
 from scripts.bench.machine import describe
 from scripts.experiments import budgeted
 from scripts.experiments.islands import jobs as stages
@@ -73,7 +72,6 @@ def measure(problems: Sequence[Problem], folder: Path, *, workers: int, tell: Ca
         AtollError: A worker died, or the file system refused.
         DamagedFileError: Rows that are there cannot be read.
     """
-    limit_threads(1)
     with atomic.storage_errors("write the rows of the experiments"):
         atomic.make_directory(folder)
         file = folder / rows.ROWS

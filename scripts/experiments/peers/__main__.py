@@ -43,12 +43,12 @@ def main(*, seeds: int, out: Path, tables_only: bool, document: Path | None) -> 
 
 
 def _measure(file: Path, *, seeds: int) -> None:
-    limit_threads(1)
     atomic.mend_tail(file)
     if find_spec("pygmo") is None:
         click.echo(f"skipped: {MISSING}")
         runlog.append(file, {"stage": "skipped", "reason": MISSING, **describe()})
         return
+    limit_threads(1)
     from scripts.experiments.peers import pygmo_side, run  # noqa: PLC0415 - needs pygmo
 
     runlog.append(file, {"stage": "start", "pygmo": pygmo_side.VERSION, **describe()})

@@ -18,8 +18,11 @@ from scripts.archipelago import evolve_together
 from scripts.vary import vary
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from evo.config import IslandConfig
     from evo.generation import State
+    from evo.genome import Floats
     from evo.runlog import Record
     from evo.tasks.task import Task
 
@@ -64,8 +67,15 @@ class Course:
         """Keep nothing: the last state has it."""
 
 
-def run(arm: Arm, task: Task, *, seed: int, budget: int) -> Record:
+def run(arm: Arm, task: Task, *, seed: int, budget: int, audit: Callable[[Floats], Record] = lambda _: {}) -> Record:
     """Evolve an archipelago for as many generations as the budget surely allows; return a raw row.
+
+    Args:
+        arm: The archipelago.
+        task: Its problem.
+        seed: Its seed.
+        budget: Evaluations that it may spend.
+        audit: What else is to be known of the champion's genome [D]; not part of the budget.
 
     Returns:
         `evaluations` and `best` after each generation, summed over islands and the best of all; and of the last
@@ -95,7 +105,15 @@ def run(arm: Arm, task: Task, *, seed: int, budget: int) -> Record:
         "origins": effective_number(pooled(shares, [arm.population] * arm.islands).values()),
         "f_st": fixation_index([state.population.genes for state in states.values()], task.spec),
         "imports": sum(state.counts.imports for state in states.values()),
+        **audit(champion.individual.genes[0]),
     }
+
+
+def condensed(row: Record) -> Record:
+    """Return a row without the generations that brought nothing: `evaluations_to` finds the same in it."""
+    best = row["best"]
+    kept = [n for n, found in enumerate(best) if n in {0, len(best) - 1} or found > best[n - 1]]
+    return {**row, "evaluations": [row["evaluations"][n] for n in kept], "best": [best[n] for n in kept]}
 
 
 def plan(arm: Arm, *, seed: int, budget: int) -> list[IslandConfig]:
@@ -127,6 +145,18 @@ def evaluations_to(row: Record, target: float) -> int | None:
     """Return what had been spent when the best of all first reached `target`; None if it never did."""
     reached = (spent for spent, best in zip(row["evaluations"], row["best"], strict=True) if best >= target)
     return next(reached, None)
+
+
+def best_after(row: Record, evaluations: int) -> float:
+    """Return the best of all when at most so many evaluations had been spent.
+
+    Raises:
+        ConfigError: Not even the founders had been evaluated by then.
+    """
+    known = [best for spent, best in zip(row["evaluations"], row["best"], strict=True) if spent <= evaluations]
+    if not known:
+        raise ConfigError(f"nothing is known after {evaluations} evaluations; the founders took more")
+    return float(known[-1])
 
 
 def expected_evaluations(rows: list[Record], target: float) -> float | None:

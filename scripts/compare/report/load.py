@@ -35,12 +35,8 @@ def read_file(path: Path) -> list[RunRow]:
     Raises:
         DamagedFileError: As for `read`.
     """
-    try:
-        data = gzip.decompress(path.read_bytes()) if path.suffix == ".gz" else path.read_bytes()
-    except (gzip.BadGzipFile, EOFError, zlib.error) as error:
-        raise DamagedFileError(f"{path}: not compressed by gzip, or cut short: {error}") from error
     found = []
-    for number, line in enumerate(data.split(b"\n")[:-1], start=1):
+    for number, line in enumerate(lines(path), start=1):
         try:
             record = strict_json.parse(line)
             if isinstance(record, dict) and record.get("what") != RUN:
@@ -49,3 +45,16 @@ def read_file(path: Path) -> list[RunRow]:
         except DamagedFileError as error:
             raise DamagedFileError(f"{path}, line {number}: {error}") from error
     return found
+
+
+def lines(path: Path) -> list[bytes]:
+    """Return the whole lines of a file, decompressed if its name ends in `.gz`.
+
+    Raises:
+        DamagedFileError: It is not what its name says.
+    """
+    try:
+        data = gzip.decompress(path.read_bytes()) if path.suffix == ".gz" else path.read_bytes()
+    except (gzip.BadGzipFile, EOFError, zlib.error) as error:
+        raise DamagedFileError(f"{path}: not compressed by gzip, or cut short: {error}") from error
+    return data.split(b"\n")[:-1]

@@ -8,7 +8,15 @@ from hypothesis import strategies as st
 
 from evo.errors import ConfigError
 from evo.tasks.loader import load_task
-from scripts.experiments.budgeted import Arm, evaluations_to, expected_evaluations, plan, run
+from scripts.experiments.budgeted import (
+    Arm,
+    best_after,
+    condensed,
+    evaluations_to,
+    expected_evaluations,
+    plan,
+    run,
+)
 
 TASK = load_task("rastrigin", {"dimensions": "4"})
 POOLED = Arm("pooled", 1, 40)
@@ -92,3 +100,28 @@ def test_runs_that_miss_the_target_are_paid_for_by_those_that_reach_it():
     assert expected_evaluations([hit, hit], 1.0) == 20
     assert expected_evaluations([hit, miss], 1.0) == 20 + 50
     assert expected_evaluations([miss], 1.0) is None
+
+
+@given(st.lists(st.integers(0, 20), min_size=1, max_size=20), st.integers(-1, 21))
+def test_a_condensed_row_says_the_same_in_fewer_words(found, target):
+    best = [float(max(found[: n + 1])) for n in range(len(found))]
+    row = row_of([10 * (n + 1) for n in range(len(found))], best)
+    short = condensed(row)
+    assert evaluations_to(short, target) == evaluations_to(row, target)
+    assert expected_evaluations([short], target) == expected_evaluations([row], target)
+    for spent in row["evaluations"]:
+        assert best_after(short, spent) == best_after(row, spent)
+    assert len(short["best"]) <= len(set(best)) + 1
+    assert condensed(short) == short
+
+
+def test_the_best_after_so_many_evaluations_is_of_the_last_generation_within_them():
+    row = row_of([10, 20, 30], [1.0, 2.0, 3.0])
+    assert [best_after(row, spent) for spent in (10, 19, 20, 99)] == [1.0, 1.0, 2.0, 3.0]
+    with pytest.raises(ConfigError, match="nothing is known after 9 evaluations"):
+        best_after(row, 9)
+
+
+def test_an_audit_sees_the_champion_and_adds_to_the_row():
+    row = run(MIGRATING, TASK, seed=1, budget=1000, audit=lambda genome: {"again": float(TASK.evaluate(genome[None], 0)[0])})
+    assert row["again"] == row["best"][-1]

@@ -1,0 +1,1 @@
+"""When do islands help? `python -m scripts.experiments.islands run|report`."""

@@ -1,0 +1,55 @@
+"""The whole report from rows alone: tables, figures, and a document whose generated blocks are filled."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from evo import atomic
+from evo.errors import ConfigError
+from scripts.compare.report import markdown
+from scripts.experiments.islands import rows, tables
+from scripts.experiments.islands.findings import found
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+    from pathlib import Path
+
+    from scripts.experiments.islands.arms import Problem
+
+PAGE = "report.md"
+
+
+def write(problems: Sequence[Problem], folder: Path, *, plots: Path, document: Path | None) -> str:
+    """Write `report.md` beside the rows and the figures into `plots`; return the text.
+
+    Args:
+        problems: Of which to report; those that have not been compared yet are left out.
+        folder: Holds the rows.
+        plots: Where figures go.
+        document: Whose generated blocks are filled; all else in it stays as it is.
+
+    Raises:
+        ConfigError: No problem has been compared yet.
+        DamagedFileError: A row or the document's marks are damaged.
+        StorageError: The file system refused.
+    """
+    from scripts.experiments.islands import figures  # noqa: PLC0415 - matplotlib takes a second to import
+
+    known = rows.read(folder)
+    findings = [each for each in (found(problem, known) for problem in problems) if each is not None]
+    if not findings:
+        raise ConfigError(
+            f"{folder} holds {len(known)} rows, and no problem that was compared with one seed at least; run "
+            f"'python -m scripts.experiments.islands run' first"
+        )
+    blocks = tables.blocks(findings, rows.read_starts(folder))
+    with atomic.storage_errors("write the report"):
+        atomic.make_directory(plots)
+        files = figures.draw(findings, plots)
+        text = "\n\n".join(f"## {name}\n\n{block}" for name, block in blocks.items() if block)
+        text += f"\n\n## figures\n\n{markdown.pictures(files.values(), beside=folder / PAGE)}\n"
+        atomic.replace_file(folder / PAGE, text.encode(), durable=False)
+        if document is not None:
+            links = {f"figure-{name}": markdown.pictures([file], beside=document) for name, file in files.items()}
+            markdown.refresh(document, {**blocks, **links})
+    return text

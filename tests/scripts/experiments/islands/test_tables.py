@@ -1,0 +1,75 @@
+"""Tables say what was found, what was not, and how many runs that rests on."""
+
+from __future__ import annotations
+
+import math
+
+import pytest
+
+from scripts.experiments.islands import tables
+from scripts.experiments.islands.analyse import Interval
+from scripts.experiments.islands.findings import found
+from tests.scripts.experiments.islands.made import TINY, rows_of
+
+FAST = [found(each, rows_of(each, gain=3.0)) for each in TINY]
+EQUAL = [found(each, rows_of(each)) for each in TINY]
+START = {"cpu": "a cpu", "cores": 2, "python": "3", "numpy": "2", "commit": "c" * 40, "dirty": True}
+
+
+def test_every_block_has_every_problem():
+    blocks = tables.blocks(FAST, [START, START])
+    assert all(blocks.values())
+    for name in ("problems", "tuning", "primary", "controls", "secondary", "contenders"):
+        assert all(each.problem.name in blocks[name] for each in FAST)
+    assert blocks["provenance"] == "a cpu, 2 cores; python 3, numpy 2; commit cccccccccc and changes; 2 starts"
+
+
+def test_nothing_was_measured_is_no_text():
+    blocks = tables.blocks([], [])
+    assert blocks.pop("claim").endswith("**not held**.")
+    assert set(blocks.values()) == {""}
+
+
+def test_the_claim_names_what_it_rests_on_or_says_that_it_does_not_hold():
+    assert "**held**, by trap (" in tables.claim(FAST)
+    assert "ellipsoid" not in tables.claim(FAST)
+    assert "**not held**" in tables.claim(EQUAL)
+
+
+def test_the_primary_table_counts_who_reached_the_target():
+    line = next(line for line in tables.blocks(FAST, [])["primary"].splitlines() if line.startswith("| trap"))
+    assert "islands / pooled" in line
+    assert "6/6" in line
+    assert "islands faster" in line
+
+
+def test_only_creatures_walk_unseen_courses():
+    assert tables.unseen(FAST[:-1]) == ""
+    assert tables.unseen(FAST).count("\n") == 1 + len(FAST[-1].showings)
+
+
+@pytest.mark.parametrize(
+    ("interval", "text"),
+    [
+        (Interval(2.0, 1.5, math.inf), "2.00 [1.50, ∞]"),
+        (Interval(0.25, 0.0, 1.0), "0.250 [0.00, 1.00]"),
+        (Interval(math.inf, 12.0, math.inf), "∞ [12.0, ∞]"),
+    ],
+)
+def test_an_infinite_end_is_shown_as_such(interval, text):
+    assert tables.spread(interval) == text
+
+
+def test_a_small_chance_is_not_called_none():
+    assert tables.chance(1e-9) == "< 0.001"
+    assert tables.chance(0.0123) == "0.012"
+
+
+def test_answers_to_one_question_stand_in_the_order_of_their_mean_rank():
+    lines = tables.ranked(FAST, "rate").splitlines()[2:]
+    assert lines[0].startswith("| islands (the reference)")
+    ranks = [float(line.split("|")[-2]) for line in lines]
+    assert ranks == sorted(ranks)
+    assert sum(ranks) == pytest.approx(len(ranks) * (len(ranks) + 1) / 2, abs=0.5)
+    assert len(lines) == 1 + sum(each.contender.question == "rate" for each in FAST[0].showings.values())
+    assert tables.ranked(FAST[-1:], "rate") == ""

@@ -190,6 +190,7 @@ def test_evolve_in_json_prints_the_log(tmp_path: Path) -> None:
     assert list(map(json.loads, ended.stdout.splitlines())) == list(map(json.loads, logged))
 
 
+@pytest.mark.slow
 def test_an_island_is_replayed_with_its_own_settings(archipelago: Path, tmp_path: Path) -> None:
     recorded = ("--mode", "replay", "--replay-from", archipelago / "islands/island-02")
     ended = atoll("evolve", "island-02", *recorded, "--migration-dir", tmp_path / "again")
@@ -201,6 +202,7 @@ def test_an_island_is_replayed_with_its_own_settings(archipelago: Path, tmp_path
     check_refused(ended, 9, "no imports of generation 20")
 
 
+@pytest.mark.slow
 def test_status_shows_who_waits_for_whom(tmp_path: Path) -> None:
     lockstep = ["--mode", "lockstep", "--members", "a,b", "--migration-dir", str(tmp_path / "s")]
     island = subprocess.Popen([sys.executable, "cli.py", "evolve", "a", *QUICK, *lockstep], cwd=ROOT)
@@ -244,6 +246,7 @@ def test_tail_shows_the_last_lines_of_all_islands_or_of_one(archipelago: Path) -
     assert json.loads(one)["island"] == "island-02"
 
 
+@pytest.mark.slow
 def test_tail_follows(archipelago: Path, tmp_path: Path) -> None:
     with (tmp_path / "seen").open("w") as seen:
         command = [sys.executable, "cli.py", "tail", "-n", "0", "--migration-dir", str(archipelago)]
@@ -256,6 +259,7 @@ def test_tail_follows(archipelago: Path, tmp_path: Path) -> None:
             following.wait()
 
 
+@pytest.mark.slow
 def test_pool_verify_finds_what_was_broken_and_changes_nothing(tmp_path: Path) -> None:
     root = tmp_path / "s"
     atoll("evolve", "i", *QUICK, "--migration-dir", root)
@@ -286,6 +290,7 @@ def test_a_full_standard_output_is_one_line(archipelago: Path) -> None:
     check_refused(ended, 7, "No space left on device")
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("output", [">/dev/full", "| head -n 1"])
 def test_an_island_outlives_its_display(output: str, tmp_path: Path) -> None:
     line = " ".join(("evolve", "i", *QUICK, "--migration-dir", str(tmp_path / "s")))
@@ -320,6 +325,7 @@ def test_tail_keeps_an_islands_order_and_merges_by_time(archipelago: Path) -> No
     assert times == sorted(times)
 
 
+@pytest.mark.slow
 def test_watching_in_json_is_one_object_a_look(archipelago: Path) -> None:
     sleeper = subprocess.Popen(["sleep", "1.5"])
     ended = atoll("status", "--json", "--while", str(sleeper.pid), "--migration-dir", archipelago)
@@ -354,6 +360,7 @@ def test_the_users_line_publishes_generation_ten(tmp_path: Path) -> None:
 SMALL_CREATURES = ("-p", "6", "-g", "1", "--migrants", "1", "-o", "courses=1", "-o", "life_s=0.1")
 
 
+@pytest.mark.slow
 def test_without_a_compiler_an_island_says_so_once_and_runs_on_the_reference(tmp_path: Path) -> None:
     ended = atoll("evolve", "i", *SMALL_CREATURES, "--migration-dir", tmp_path / "s", PATH=str(tmp_path))
     assert ended.returncode == 0, ended.stderr
@@ -363,12 +370,14 @@ def test_without_a_compiler_an_island_says_so_once_and_runs_on_the_reference(tmp
     assert "apt install g++" in start["build"]
 
 
+@pytest.mark.slow
 def test_the_native_evaluator_without_a_compiler_is_refused_in_one_line(tmp_path: Path) -> None:
     given = ("evolve", "i", "--backend", "native", *SMALL_CREATURES, "--migration-dir", tmp_path / "s")
     check_refused(atoll(*given, PATH=str(tmp_path)), 2, "--backend native", "no C++ compiler found", "apt install g++")
     assert not (tmp_path / "s").exists()
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(compiler.find() is None, reason="no C++ compiler")
 def test_an_island_keeps_its_evaluator_when_it_resumes(tmp_path: Path) -> None:
     given = ("evolve", "i", *SMALL_CREATURES, "--migration-dir", tmp_path / "s")

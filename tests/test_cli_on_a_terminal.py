@@ -7,11 +7,15 @@ import subprocess
 import sys
 from typing import TYPE_CHECKING
 
+import pytest
+
 from tests.processes import ROOT, atoll, wait_until
 from tests.test_cli import QUICK
 
 if TYPE_CHECKING:
     from pathlib import Path
+
+pytestmark = pytest.mark.slow
 
 
 def on_a_terminal(*arguments: str, **environment: str) -> str:

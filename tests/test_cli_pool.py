@@ -42,6 +42,7 @@ def text(root: Path, *arguments: str, code: int = 0) -> list[str]:
     return ended.stdout.splitlines()
 
 
+@pytest.mark.slow
 def test_verify_names_each_defect_with_its_file_and_byte(root: Path) -> None:
     (root / "migration_pool/esc\x1b[31m").touch()
     genomes = root / "migration_pool/island-01/gen-20/genomes.safetensors"
@@ -54,11 +55,13 @@ def test_verify_names_each_defect_with_its_file_and_byte(root: Path) -> None:
     assert lines[-1].startswith("in order: 2 islands, 9 batches, 45 genomes, 2 starts, 20 private files; 0 leftovers")
 
 
+@pytest.mark.slow
 def test_verify_stops_in_time_and_says_so(root: Path) -> None:
     assert told(root, "verify", "--limit-s", "0", code=9)["left_out"] == ["the rest: 0 s were over"]
     assert "not read: the rest: 0 s were over" in text(root, "verify", "--limit-s", "0", code=9)
 
 
+@pytest.mark.slow
 def test_the_ledger_tells_who_gave_what_to_whom_and_who_was_refused(root: Path) -> None:
     flow = told(root, "ledger")
     [passage] = flow["passages"]
@@ -71,6 +74,7 @@ def test_the_ledger_tells_who_gave_what_to_whom_and_who_was_refused(root: Path) 
     assert " ".join(lines[3]) == "island-02 refused island-01 5 times: too large"
 
 
+@pytest.mark.slow
 def test_events_are_listed_for_all_or_for_the_named(root: Path) -> None:
     lines = text(root, "ledger", "--events", "island-02")
     assert len(lines) == 1 + 5 * (1 + 5 + 1)
@@ -81,11 +85,13 @@ def test_events_are_listed_for_all_or_for_the_named(root: Path) -> None:
     assert {json.loads(line)["island"] for line in ended.stdout.splitlines()} == {"island-01", "island-02"}
 
 
+@pytest.mark.slow
 def test_status_tells_the_reasons_of_refusals_in_json(root: Path) -> None:
     rows = json.loads(atoll("status", "--json", "--migration-dir", root).stdout)["islands"]
     assert [(row["refused"], row["refusals"]) for row in rows] == [(0, {}), (5, {"too large": 5})]
 
 
+@pytest.mark.slow
 def test_owners_tells_who_runs_and_who_has_ended(root: Path) -> None:
     command = [sys.executable, "cli.py", "evolve", "long", *QUICK, "-g", "100000000", "--migration-dir", str(root)]
     island = subprocess.Popen(command, cwd=ROOT, stdout=subprocess.DEVNULL)
@@ -113,6 +119,7 @@ def test_owners_tells_who_runs_and_who_has_ended(root: Path) -> None:
     assert told(root, "owners")["owners"][2]["state"] == "ended"
 
 
+@pytest.mark.slow
 def test_prune_removes_what_a_dry_run_said(root: Path) -> None:
     line = "island-01: would remove 2 publications, 3 left"
     assert text(root, "prune", "island-01", "--keep", "3", "--dry-run") == [line]
@@ -120,6 +127,7 @@ def test_prune_removes_what_a_dry_run_said(root: Path) -> None:
     assert text(root, "prune", "island-01", "--keep", "3") == ["island-01: removed 0 publications, 3 left"]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("arguments", "words"),
     [
@@ -146,6 +154,7 @@ def test_a_ledger_of_nobody_is_empty(tmp_path: Path) -> None:
     assert told(tmp_path, "ledger")["islands"] == []
 
 
+@pytest.mark.slow
 def test_in_lockstep_nothing_is_pruned(tmp_path: Path) -> None:
     root = tmp_path / "shared"
     members = ("--mode", "lockstep", "--members", "a")
@@ -162,6 +171,7 @@ def table(root: Path, name: str) -> list[dict[str, str]]:
     return list(csv.DictReader(ended.stdout.splitlines()))
 
 
+@pytest.mark.slow
 def test_flow_tells_whose_genes_each_island_has_and_what_became_of_the_migrants(root: Path) -> None:
     flow = told(root, "flow")
     rows = {row["island"]: row for row in flow["islands"]}
@@ -186,6 +196,7 @@ def test_flow_tells_whose_genes_each_island_has_and_what_became_of_the_migrants(
     assert len(text(root, "flow", "island-02")) == 6, "an ancestor of whom nothing else was asked has a row too"
 
 
+@pytest.mark.slow
 def test_flow_in_csv_has_each_generation_migration_and_migrant(root: Path) -> None:
     shares = table(root, "shares")
     assert {(row["island"], row["generation"]) for row in shares} == {
@@ -203,11 +214,13 @@ def test_flow_in_csv_has_each_generation_migration_and_migrant(root: Path) -> No
     assert [row["generation"] for row in table(root, "differentiation")] == ["4", "8", "12", "16", "20"]
 
 
+@pytest.mark.slow
 def test_one_cannot_have_json_and_csv(root: Path) -> None:
     ended = atoll("pool", "flow", "--json", "--csv", "shares", "--migration-dir", root)
     check_refused(ended, 2, "--json and --csv exclude each other")
 
 
+@pytest.mark.slow
 def test_status_tells_from_how_many_islands_the_genes_come(root: Path) -> None:
     rows = json.loads(atoll("status", "--json", "--migration-dir", root).stdout)["islands"]
     flow = told(root, "flow")

@@ -166,6 +166,7 @@ def test_the_cache_is_where_the_system_keeps_caches(base, expected, monkeypatch)
     assert compiler._user_cache() == Path(expected)
 
 
+@pytest.mark.slow
 def test_processes_that_start_together_all_get_the_library(source, home):
     code = (
         "import sys; from pathlib import Path; from evo import compiler\n"

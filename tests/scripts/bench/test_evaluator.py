@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(compiler.find() is None, reason="no C++ compiler")
 def test_every_backend_is_measured_at_its_populations_beside_the_peak(tmp_path: Path) -> None:
     rows = [row for case in evaluator.cases(QUICK, tmp_path) for row in case.measure()]
@@ -30,6 +31,7 @@ def test_every_backend_is_measured_at_its_populations_beside_the_peak(tmp_path: 
     assert small_do_the_work_of_large == {QUICK.least_lives * steps}
 
 
+@pytest.mark.slow
 def test_without_a_compiler_the_reference_is_measured_alone(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(compiler, "find", lambda: None)
     rows = [row for case in evaluator.cases(QUICK, tmp_path) for row in case.measure()]

@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(compiler.find() is None, reason="no C++ compiler")
 def test_the_stages_of_an_island_add_up_to_the_whole(tmp_path: Path) -> None:
     [case] = generation.cases(QUICK, tmp_path)

@@ -35,6 +35,7 @@ def runs() -> list[Run]:
     return [Run(bench, "now", tuple(rows)) for bench, rows in found.items()]
 
 
+@pytest.mark.slow
 def test_the_drawing_says_what_it_shows_and_equal_rows_give_equal_files(tmp_path: Path) -> None:
     first, second = tmp_path / "a.svg", tmp_path / "b.svg"
     draw(runs(), first)

@@ -52,6 +52,7 @@ def watch(script: str) -> tuple[Usage, float]:
     return monitor.stop(), used.ru_utime + used.ru_stime
 
 
+@pytest.mark.slow
 def test_threads_are_counted_at_their_peak() -> None:
     usage, _ = watch(THREADS)
     assert (usage.peak_threads, usage.peak_threads_of_one, usage.peak_processes) == (8, 8, 1)
@@ -60,6 +61,7 @@ def test_threads_are_counted_at_their_peak() -> None:
     assert 0 < usage.peak_uss_bytes <= usage.peak_pss_bytes
 
 
+@pytest.mark.slow
 def test_processor_time_of_ended_processes_is_kept() -> None:
     usage, used_s = watch(PROCESSES)
     assert usage.cpu_s == pytest.approx(used_s, abs=0.15)
@@ -73,6 +75,7 @@ def test_processor_time_of_ended_processes_is_kept() -> None:
     assert len(others) < 200
 
 
+@pytest.mark.slow
 def test_what_outlives_the_first_process_is_a_stray_and_named() -> None:
     root = subprocess.Popen([sys.executable, "-c", STRAYS], stdin=subprocess.PIPE, stdout=subprocess.DEVNULL)
     monitor = Monitor(root.pid)

@@ -44,6 +44,7 @@ def start(mark: str, seconds: str) -> tuple[subprocess.Popen[str], int]:
         return parent, int(output.readline())
 
 
+@pytest.mark.slow
 def test_a_whole_tree_is_ended_with_those_that_left_its_session(mark):
     parent, child = start(mark, "1000")
     tree = Tree(parent.pid)
@@ -52,6 +53,7 @@ def test_a_whole_tree_is_ended_with_those_that_left_its_session(mark):
     wait_until(lambda: not psutil.pid_exists(child) or psutil.Process(child).status() == "zombie", "the child's end")
 
 
+@pytest.mark.slow
 def test_who_outlives_the_first_process_is_still_of_its_tree(mark):
     parent, child = start(mark, "0.5")
     tree = Tree(parent.pid)
@@ -61,6 +63,7 @@ def test_who_outlives_the_first_process_is_still_of_its_tree(mark):
     assert processes.end(tree) == []
 
 
+@pytest.mark.slow
 def test_what_a_dead_harness_left_is_found_by_its_mark_and_nobody_else_is_touched(mark):
     parent, child = start(mark, "0.0")
     parent.wait()
@@ -74,6 +77,7 @@ def test_what_a_dead_harness_left_is_found_by_its_mark_and_nobody_else_is_touche
     stranger.wait()
 
 
+@pytest.mark.slow
 def test_a_number_that_was_given_to_somebody_else_is_spared(mark):
     parent, _ = start(mark, "1000")
     earlier = replace(proc.read_process(parent.pid), started=1)

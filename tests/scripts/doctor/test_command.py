@@ -11,6 +11,8 @@ import pytest
 
 from tests.processes import DEADLINE_S, ROOT, atoll, check_refused, run, wait_until
 
+pytestmark = pytest.mark.slow
+
 
 def test_a_sleeping_process_is_called_asleep() -> None:
     with subprocess.Popen(["sleep", "60"]) as child:

@@ -61,6 +61,7 @@ def test_a_pool_made_for_other_locks_is_a_warning() -> None:
     assert examine.judge_mount(GOOD_MOUNT, Pool("id", 1, {}, "soft", {"mode": "async"})).verdict == "warning"
 
 
+@pytest.mark.slow
 def test_a_limit_works_before_loading_and_not_after() -> None:
     assert measure("numpy", LIMITED).threads == 1
     if examine.usable_cores() == 1:

@@ -91,6 +91,7 @@ def test_another_genome_is_refused(root, write, capsys):
     assert "the genome layout of another version of the task" in capsys.readouterr().out
 
 
+@pytest.mark.slow
 def test_another_option_is_refused(root, write):
     task = write("bounds = [(0, 1)] * 4\ndef f(x, k=1.0): return k * sum(x)\n", "f")
     assert atoll("evolve", "a", "--task", task, "-p", "9", "-g", "2", "--migration-dir", root).returncode == 0
@@ -108,6 +109,7 @@ def test_the_files_of_an_island_say_which_source_it_was(root, write):
     assert start["build"] == f"source {identity['source_sha256'][:12]}"
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("source", "code", "words"),
     [

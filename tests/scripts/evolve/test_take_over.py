@@ -31,6 +31,8 @@ from tests.scripts.evolve.island_process import (
     wait_for,
 )
 
+pytestmark = pytest.mark.slow
+
 ELSEWHERE = "far-away"
 ROOT = Path(__file__).resolve().parents[3]
 
@@ -162,7 +164,6 @@ def test_the_same_with_a_host_name_of_its_own(root, template, tmp_path):
 ONE_LINE = {"islands/a/log.jsonl", "islands/a/ledger.jsonl", "islands/a/migration.log"}
 
 
-@pytest.mark.slow
 def test_wherever_an_owner_was_frozen_it_publishes_nothing_and_takes_nothing_back(template, tmp_path, chaos, tally):
     """Before any of its file operations. It stops (5), unless it had nothing left to do or had not begun (0).
 

@@ -19,6 +19,7 @@ def film():
     return recording.record(creatures, genes[alive[0]], course_number=0)
 
 
+@pytest.mark.slow
 def test_a_sheet_is_a_picture_with_the_title_and_the_times(film, tmp_path):
     contact_sheet.draw(film, tmp_path / "walk.svg", title="a walk of 2 s")
     assert ET.parse(tmp_path / "walk.svg").getroot().tag.endswith("svg")  # noqa: S314 - our own file

@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 
+@pytest.mark.slow
 def test_every_plot_is_drawn_as_svg_and_png_and_says_what_it_shows(tmp_path: Path) -> None:
     (session,) = study.sessions(synthetic.table(3))
     files = plots.draw(session, tmp_path)
@@ -36,6 +37,7 @@ def test_equal_rows_give_equal_files(tmp_path: Path) -> None:
         assert file.read_bytes() == (tmp_path / "b" / file.name).read_bytes()
 
 
+@pytest.mark.slow
 def test_what_was_not_measured_is_not_drawn(tmp_path: Path) -> None:
     (session,) = study.sessions([synthetic.run("p", synthetic.PROCESSES)])
     assert {file.stem.split("-")[0] for file in plots.draw(session, tmp_path)} == {"threads", "memory", "gantt"}

@@ -138,6 +138,7 @@ def test_what_has_ended_by_a_deadline_is_counted():
     assert [found.finished_by(limit_s) for limit_s in (0.5, 1.0, 3.0, 4.0)] == [0, 1, 2, 3]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("cv", "expected"), [(0.0, 50), (0.3, 38), (0.6, 27)])
 def test_a_hundred_trials_on_sixty_four_workers_as_computed_by_others(cv, expected):
     """Against an independent simulation of list scheduling that the project's notes quote."""

@@ -21,6 +21,7 @@ def test_a_grid_is_markdown_and_an_empty_one_is_nothing() -> None:
     assert Grid("t", ["a"], []).markdown() == ""
 
 
+@pytest.mark.slow
 def test_a_piece_of_work_that_fails_says_why() -> None:
     with pytest.raises(RuntimeError, match="no such work"):
         run_child("no such work", {})

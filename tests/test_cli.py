@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 import click
 import pytest
+from click.testing import CliRunner
 
 import cli
 from evo import compiler
@@ -38,14 +39,21 @@ def archipelago(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return root
 
 
+def printed(*arguments: str) -> str:
+    """Return what a command prints that needs no process of its own."""
+    ended = CliRunner().invoke(cli.cli, arguments, catch_exceptions=False)
+    assert ended.exit_code == 0
+    return ended.stdout
+
+
 @pytest.mark.parametrize("command", COMMANDS, ids=" ".join)
 def test_every_command_has_help_with_an_example(command: tuple[str, ...]) -> None:
-    text = atoll(*command, "--help").stdout
+    text = printed(*command, "--help")
     assert re.search(r"Examples?:\n +(python cli\.py|atoll) ", text)
 
 
 def test_the_help_documents_every_exit_code() -> None:
-    text = atoll("--help").stdout
+    text = printed("--help")
     for code, meaning in EXIT_CODES.items():
         assert f"{code}  {meaning}" in text
 
@@ -73,12 +81,12 @@ def test_the_help_imports_nothing_numeric() -> None:
 
 
 def test_version_is_the_package_version() -> None:
-    assert re.fullmatch(r"atoll, version \d+\.\d+\.\d+\n", atoll("--version").stdout)
+    assert re.fullmatch(r"atoll, version \d+\.\d+\.\d+\n", printed("--version"))
 
 
 @pytest.mark.parametrize("shell", ["bash", "zsh", "fish"])
 def test_completion_prints_a_script_for_the_installed_command(shell: str) -> None:
-    script = atoll("completion", shell).stdout
+    script = printed("completion", shell)
     assert "_ATOLL_COMPLETE" in script
     if shell == "bash":
         subprocess.run(["bash", "-n"], input=script, text=True, check=True)

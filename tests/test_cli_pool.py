@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import json
+import shutil
 import signal
 import subprocess
 import sys
@@ -19,15 +20,21 @@ if TYPE_CHECKING:
 QUICK = ("-p", "20", "-g", "20", "--task", "sphere", "--migrate-every", "4")
 
 
-@pytest.fixture
-def root(tmp_path: Path) -> Path:
+@pytest.fixture(scope="module")
+def template(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Two finished islands, the second of which found a damaged batch."""
-    root = tmp_path / "shared"
+    root = tmp_path_factory.mktemp("pool") / "shared"
     assert atoll("evolve", "island-01", *QUICK, "--migration-dir", root).returncode == 0
     with (root / "migration_pool/island-01/gen-20/genomes.safetensors").open("ab") as file:
         file.write(b"x")
     assert atoll("evolve", "island-02", *QUICK, "--migration-dir", root).returncode == 0
     return root
+
+
+@pytest.fixture
+def root(template: Path, tmp_path: Path) -> Path:
+    """The same two islands, to do anything to."""
+    return shutil.copytree(template, tmp_path / "shared")
 
 
 def told(root: Path, *arguments: str, code: int = 0) -> Any:

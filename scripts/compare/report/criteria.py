@@ -269,11 +269,7 @@ def _spinning(evidence: Evidence) -> Answer:
 
 
 def _one_thread_each(evidence: Evidence) -> Answer:
-    found = [
-        (load, each)
-        for load, each in evidence.all((*POOLS, "optuna_processes"))
-        if each.setting.workers == 2
-    ]
+    found = [(load, each) for load, each in evidence.all((*POOLS, "optuna_processes")) if each.setting.workers == 2]
     return _judged(found, lambda each: _is_always(each, Verdict.PARALLEL) and _median_speedup(each) >= 1.8)
 
 
@@ -281,7 +277,10 @@ def _islands_at_work(evidence: Evidence) -> Answer:
     """Where trials are long: of short ones the start of a process for each is most of the time."""
     found = [(load, each) for load, each in evidence.all("islands") if each.setting.workers == 2]
     long, short = ([one for one in found if one[0].startswith("production") == is_long] for is_long in (True, False))
-    rest = [f"not judged, since a trial there is mostly the start of its process: {load}: {_figures(each)}" for load, each in short]
+    rest = [
+        f"not judged, since a trial there is mostly the start of its process: {load}: {_figures(each)}"
+        for load, each in short
+    ]
     return _judged(
         long, lambda each: _is_always(each, Verdict.PARALLEL) and _median_speedup(each) >= 1.8, more="; ".join(rest)
     )

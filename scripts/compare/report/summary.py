@@ -71,7 +71,7 @@ class Summary:
 
     @property
     def mean_fitness(self) -> float | None:
-        """Mean over trials and seeds of the best fitness, of the first run that has all trials; equal hashes, equal mean."""
+        """Mean over trials and seeds of the best fitness, of the first run that has all trials."""
         whole = (run.row.trials for run in self.runs if all(trial.error is None for trial in run.row.trials))
         found = next((trials for trials in whole if trials), ())
         return statistics.fmean(value for trial in found for value in trial.fitness) if found else None

@@ -208,7 +208,9 @@ def _hashes(session: Session, load: Workload) -> str:
     for each in summarise(session, load):
         if each.hashes is not None:
             n, n_differing = each.hashes
-            answer = "the baseline" if each.setting.is_baseline else "equal" if not n_differing else f"{n_differing} differ"
+            answer = (
+                "the baseline" if each.setting.is_baseline else "equal" if not n_differing else f"{n_differing} differ"
+            )
             rows.append((each.setting.label, str(each.setting.workers), str(n), answer, number(each.mean_fitness)))
     return table(("arm", "P", "trials compared", "results", "mean of their best fitness"), rows)
 

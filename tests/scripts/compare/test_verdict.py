@@ -53,7 +53,11 @@ def test_what_was_measured_before_is_called_what_it_was(
     ],
 )
 def test_processes_that_start_anew_for_each_trial_are_told_from_those_that_spin(
-    speedup: float, utilisation: float, wait_share: float, is_starting_each: bool, verdict: Verdict
+    speedup: float,
+    utilisation: float,
+    wait_share: float,
+    is_starting_each: bool,  # noqa: FBT001 - pytest passes it by name
+    verdict: Verdict,
 ) -> None:
     found = metrics(overlap=2.0, speedup=speedup, utilisation=utilisation)
     judgement = judge(found, workers=2, cores=2, wait_share=wait_share, is_starting_each=is_starting_each)

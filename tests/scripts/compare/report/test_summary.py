@@ -73,7 +73,9 @@ def test_results_are_counted():
 
 def test_arms_are_held_against_a_pool_within_blocks():
     rows = synthetic.table(10)
-    found = {each.setting.arm: (ratio, shown) for each, ratio, shown in against(summaries(rows).values(), "process_pool")}
+    found = {
+        each.setting.arm: (ratio, shown) for each, ratio, shown in against(summaries(rows).values(), "process_pool")
+    }
     assert found["optuna_threads"][1] == "slower"
     assert found["islands"][1] == "equal"
     assert found["optuna_threads"][0].ratios[0] == pytest.approx(0.63 / 1.9, rel=0.15)

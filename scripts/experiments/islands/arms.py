@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
     from evo.config import Value
 
-TUNING_SEEDS = range(1001, 1007)
+TUNING_SEEDS = range(1001, 1006)
 TARGET_SEEDS = range(2001, 2022)
 """An odd number, so that their median is what one of them reached."""
 FIRST_TEST_SEED = 1
@@ -62,7 +62,7 @@ class Problem:
         splits: Other numbers of islands among which the same population is split.
         variations: Mutation rates with scales that tuning tries, each with two tournaments.
         seeds: How many test seeds.
-        is_swept: Every rate, interval and topology is tried, not a few of them.
+        is_swept: Every rate, interval, topology and size is tried, not a few of them.
         is_rugged: Deceptive or multimodal: where islands are said to help.
     """
 
@@ -145,6 +145,7 @@ PROBLEMS = (
         splits=(2, 4, 20),
         variations=_BITS,
         seeds=20,
+        is_swept=False,
     ),
     Problem(
         "rotated Rastrigin",
@@ -181,6 +182,7 @@ PROBLEMS = (
         splits=(2, 4, 20),
         variations=_FEW_GENES,
         seeds=20,
+        is_swept=False,
         is_rugged=False,
     ),
     Problem(
@@ -258,7 +260,7 @@ def contenders(problem: Problem) -> list[Contender]:
 def _migrating(problem: Problem) -> list[Contender]:
     """Return what departs from the reference in who migrates when."""
     every = [(rate, interval) for rate in RATES for interval in INTERVALS]
-    few = [(1, 30), (5, 10)]
+    few = [(5, 10)]
     pace = {
         f"{rate} every {interval}": {"migrants": rate, "migrate_every": interval}
         for rate, interval in (every if problem.is_swept else few)
@@ -276,5 +278,6 @@ def _migrating(problem: Problem) -> list[Contender]:
 def _split(problem: Problem) -> list[Contender]:
     """Return the same population in fewer and more islands; then as many islands, for half and for twice as long."""
     sizes = [(n, problem.population // n) for n in problem.splits]
-    sizes += [(problem.islands, problem.share // 2), (problem.islands, 2 * problem.share)]
+    if problem.is_swept:
+        sizes += [(problem.islands, problem.share // 2), (problem.islands, 2 * problem.share)]
     return [Contender(f"{n} x {each}", "size", ISLANDS, n, each, REFERENCE) for n, each in sizes]

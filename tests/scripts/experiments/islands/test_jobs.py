@@ -51,7 +51,7 @@ def test_the_setting_with_the_best_median_wins_and_of_equals_who_found_more_on_t
     rows = rows_of(problem)
     head = heads(problem)[POOLED]
     wanted = {"mutation_rate": 0.2, "mutation_scale": 0.1, "tournament_size": 2}
-    for seed, best in zip(TUNING_SEEDS, (0, 0, 9e9, 9e9, 9e9, 9e9), strict=True):
+    for seed, best in zip(TUNING_SEEDS, (0, 0, 9e9, 9e9, 9e9), strict=True):
         key = jobs.Job(problem, head.arm(wanted), seed).key
         rows[key] = {**rows[key], "best": [0] * 7 + [best]}
     assert jobs.tuned(problem, rows)[POOLED] == wanted

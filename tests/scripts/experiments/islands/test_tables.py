@@ -70,6 +70,6 @@ def test_answers_to_one_question_stand_in_the_order_of_their_mean_rank():
     assert lines[0].startswith("| islands (the reference)")
     ranks = [float(line.split("|")[-2]) for line in lines]
     assert ranks == sorted(ranks)
-    assert sum(ranks) == pytest.approx(len(ranks) * (len(ranks) + 1) / 2, abs=0.5)
+    assert sum(ranks) == pytest.approx(len(ranks) * (len(ranks) + 1) / 2, abs=0.8)
     assert len(lines) == 1 + sum(each.contender.question == "rate" for each in FAST[0].showings.values())
     assert tables.ranked(FAST[-1:], "rate") == ""

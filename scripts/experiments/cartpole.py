@@ -63,7 +63,16 @@ def main(
 
 
 def _run(root: Path, *, seed: int, population: int, generations: int, episodes: int) -> Record:
-    flags = ["--task", f"gym:{ENVIRONMENT}", "-o", f"episodes={episodes}", "-p", str(population), "-g", str(generations)]
+    flags = [
+        "--task",
+        f"gym:{ENVIRONMENT}",
+        "-o",
+        f"episodes={episodes}",
+        "-p",
+        str(population),
+        "-g",
+        str(generations),
+    ]
     flags += ["--migrate-every", "2", "--seed", str(seed), "--migration-dir", str(root)]
     task = GymTask(ENVIRONMENT, GymOptions())
     started_s = time.perf_counter()

@@ -134,12 +134,12 @@ def relive(shared: SharedPaths, *, every: int, workers: int) -> Iterator[Record]
     homes = [shared.island(name).home for name in islands_in(shared.homes)]
     if not homes:
         raise ConfigError(f"{shared.root} holds no island; name the directory that --migration-dir named")
-    censuses = []
+    found = []
     with ProcessPoolExecutor(workers, mp_context=multiprocessing.get_context("forkserver")) as pool_of_workers:
-        for census, spec in pool_of_workers.map(live_again, homes, repeat(every)):
-            censuses.append(census)
-            click.echo(f"{census.recording.island} lived again, as it was", err=True)
-    return compare(censuses, spec)
+        for island in pool_of_workers.map(live_again, homes, repeat(every)):
+            found.append(island)
+            click.echo(f"{island[0].recording.island} lived again, as it was", err=True)
+    return compare([census for census, _ in found], found[0][1])
 
 
 def compare(censuses: list[Census], spec: GenomeSpec) -> Iterator[Record]:

@@ -58,7 +58,7 @@ def test_the_curve_is_what_was_published_and_the_square_whole_populations(archip
 
 
 def test_where_there_is_nothing_to_draw_it_is_said(tmp_path: Path, archipelago: Path) -> None:
-    with pytest.raises(ConfigError, match="no island .* has a champion"):
+    with pytest.raises(ConfigError, match=r"no island .* has a champion"):
         gene_plots.champions(Figure(), SharedPaths(archipelago), ("nobody",))
     with pytest.raises(PoolMismatchError, match="no island has used"):
         gene_plots.differentiation(Figure(), SharedPaths(tmp_path))

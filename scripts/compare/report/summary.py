@@ -170,7 +170,7 @@ def against(summaries: Iterable[Summary], arm: str) -> list[tuple[Summary, stats
         Each with the interval of the logarithm of its speedup over the other's, and what that shows.
     """
     usual = [each for each in summaries if each.setting.is_usual and not each.is_bound]
-    found = []
+    found: list[tuple[Summary, stats.Interval, str]] = []
     for one in (each for each in usual if each.setting.arm == arm):
         for other in usual:
             logs = stats.log_ratios(_by_block(other), _by_block(one))

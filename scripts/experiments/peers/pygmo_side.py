@@ -48,7 +48,8 @@ class PygmoTask:
     def evaluate(self, genes: Floats, episode: int) -> Floats:  # noqa: ARG002 - nothing here is left to chance
         """Return how much lower than the least each value is, float32 [P]."""
         values = self._evaluate(self._problem, np.ascontiguousarray(genes, dtype=np.float64).ravel())
-        return (self._least - values).astype(np.float32)
+        scores: Floats = (self._least - values).astype(np.float32)
+        return scores
 
 
 def live(entry: Entry) -> list[Round]:

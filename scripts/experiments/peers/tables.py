@@ -116,16 +116,16 @@ def costs(rows: Sequence[Record]) -> str:
         for column in ("run_cpu_s", "run_wall_s"):
             shared = sorted(connected.keys() & alone.keys())
             each_s = [(connected[seed][column] - alone[seed][column]) / events for seed in shared]
-            cells.append(spread(analyse.median([1e6 * value for value in each_s], seed=SEED), number) if each_s else "-")
+            cells.append(
+                spread(analyse.median([1e6 * value for value in each_s], seed=SEED), number) if each_s else "-"
+            )
         lines.append((contender, number(events), *cells))
     return table(("contender", "imports", "processor time for each (µs)", "wall time for each (µs)"), lines)
 
 
 def tuned(rows: Sequence[Record]) -> str:
     """Return what each contender was tuned to."""
-    found = {
-        (row["problem"], row["contender"]): row["setting"] for row in rows if row.get("stage") == "comparison"
-    }
+    found = {(row["problem"], row["contender"]): row["setting"] for row in rows if row.get("stage") == "comparison"}
     lines = [
         (problem, contender, ", ".join(f"{name} {value}" for name, value in setting.items()))
         for (problem, contender), setting in sorted(found.items())

@@ -123,5 +123,7 @@ def test_the_best_after_so_many_evaluations_is_of_the_last_generation_within_the
 
 
 def test_an_audit_sees_the_champion_and_adds_to_the_row():
-    row = run(MIGRATING, TASK, seed=1, budget=1000, audit=lambda genome: {"again": float(TASK.evaluate(genome[None], 0)[0])})
+    row = run(
+        MIGRATING, TASK, seed=1, budget=1000, audit=lambda genome: {"again": float(TASK.evaluate(genome[None], 0)[0])}
+    )
     assert row["again"] == row["best"][-1]

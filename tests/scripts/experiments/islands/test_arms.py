@@ -87,5 +87,5 @@ def test_a_contender_takes_the_breeding_it_is_given_unless_it_is_varied():
 def test_problems_are_found_by_name_and_a_wrong_one_is_explained():
     assert [each.name for each in arms.named(["Schwefel", "trap"])] == ["trap", "Schwefel"]
     assert arms.named([]) == PROBLEMS
-    with pytest.raises(ConfigError, match="no problem is called sphere; known are .*trap"):
+    with pytest.raises(ConfigError, match=r"no problem is called sphere; known are .*trap"):
         arms.named(["sphere"])

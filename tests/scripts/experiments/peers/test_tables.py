@@ -9,7 +9,8 @@ from scripts.experiments.peers import tables
 from scripts.experiments.peers.plan import ATOLL, CONTENDERS, DE, SGA, TARGET_SEEDS
 
 START = {
-    "stage": "start", "pygmo": "2", "cpu": "a cpu", "cores": 2, "python": "3", "numpy": "2", "commit": "c", "dirty": False,
+    "stage": "start", "pygmo": "2", "cpu": "a cpu", "cores": 2, "python": "3", "numpy": "2", "commit": "c",
+    "dirty": False,
 }  # fmt: skip
 SKIPPED = {"stage": "skipped", "reason": "pygmo is not installed"}
 PACE = {ATOLL: 2.0, SGA: 1.0, DE: 4.0}
@@ -20,7 +21,8 @@ def row(stage, contender, seed, *, is_connected=True, cost_s=0.0):
     rounds = [(100 * n, -100.0 + pace * n, 0.1 * n, 0.05 * n) for n in range(1, 101)]
     return {
         "stage": stage, "contender": contender, "problem": "rastrigin", "seed": seed, "is_connected": is_connected,
-        "setting": {"x": 1}, "generations": 100, "rounds": rounds, "run_cpu_s": 1.0 + cost_s, "run_wall_s": 2.0 + cost_s,
+        "setting": {"x": 1}, "generations": 100, "rounds": rounds,
+        "run_cpu_s": 1.0 + cost_s, "run_wall_s": 2.0 + cost_s,
     }  # fmt: skip
 
 

@@ -1,4 +1,4 @@
-"""When do islands help, by how much, and what of them does? `python -m scripts.experiments.islands run|report|check`."""
+"""When do islands help, by how much, and why? `python -m scripts.experiments.islands run|report|check`."""
 
 from __future__ import annotations
 

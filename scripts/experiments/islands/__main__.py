@@ -1,4 +1,4 @@
-"""`python -m scripts.experiments.islands run|report|check`: when do islands help, by how much, and what does it?"""
+"""When do islands help, by how much, and why? `python -m scripts.experiments.islands run|report|check`."""
 
 from __future__ import annotations
 

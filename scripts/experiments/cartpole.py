@@ -40,9 +40,9 @@ LOOK_EVERY_S = 0.5
 @click.command()
 @click.option("--seeds", default=5, show_default=True, help="Runs.")
 @click.option("--first-seed", default=1, show_default=True, help="Seed of the first of them.")
-@click.option("--population", default=64, show_default=True, help="Individuals of each island.")
-@click.option("--generations", default=10, show_default=True, help="Generations after the founders.")
-@click.option("--episodes", default=20, show_default=True, help="Episodes that an evaluation is the mean of.")
+@click.option("--population", default=48, show_default=True, help="Individuals of each island.")
+@click.option("--generations", default=6, show_default=True, help="Generations after the founders.")
+@click.option("--episodes", default=10, show_default=True, help="Episodes that an evaluation is the mean of.")
 @click.option("--limit-s", default=60.0, show_default=True, help="Seconds that a run may take until it is solved.")
 @click.option("--out", default=Path("bench/cartpole.jsonl"), show_default=True, type=click.Path(path_type=Path))
 def main(

@@ -7,7 +7,7 @@ Colour = tuple[int, int, int]
 
 SHORT, REST, LONG = (230, 97, 0), (185, 180, 168), (47, 111, 208)
 FULL_STRAIN = 0.35
-"""Where a muscle has its full colour: its length over that at rest, less 1. `web/stage.js` draws by these numbers too."""
+"""Where a muscle has its full colour: its length over that at rest, less 1; `web/stage.js` draws by them too."""
 
 
 def colour_of(strain: float) -> Colour:

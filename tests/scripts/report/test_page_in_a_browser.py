@@ -33,6 +33,16 @@ def test_every_chart_has_data_and_its_table(browser, written):
         assert page.eval_on_selector("#fitness-chart canvas", colours) > 3  # something is drawn there
 
 
+def test_the_name_of_a_setting_is_seen_whole(browser, written):
+    with opened(browser, written) as page:
+        clipped = """() => {
+            const head = document.querySelector("#settings-table thead th:last-child");
+            head.textContent = "a_setting_with_a_long_name";
+            return head.scrollWidth > head.clientWidth;
+        }"""
+        assert page.evaluate(clipped) is False
+
+
 def test_the_head_of_a_table_stays_while_its_rows_scroll(browser, written):
     with opened(browser, written) as page:
         page.click("#fitness summary")

@@ -134,9 +134,13 @@ def test_a_finger_that_moves_up_over_the_picture_scrolls_the_page(browser, writt
     with opened(browser, written, size=PHONE) as page:
         page.evaluate("document.getElementById('canvas').scrollIntoView({ block: 'center', behavior: 'instant' })")
         box, before = page.locator("#canvas").bounding_box(), page.evaluate("scrollY")
-        place = {"x": box["x"] + box["width"] / 2, "y": box["y"] + box["height"] / 2}
+        finger = {"x": box["x"] + box["width"] / 2, "y": box["y"] + box["height"] / 2}
         session = page.context.new_cdp_session(page)
-        session.send("Input.synthesizeScrollGesture", {**place, "yDistance": -200, "gestureSourceType": "touch"})
+        session.send("Input.dispatchTouchEvent", {"type": "touchStart", "touchPoints": [finger]})
+        for _ in range(10):
+            finger["y"] -= 20
+            session.send("Input.dispatchTouchEvent", {"type": "touchMove", "touchPoints": [finger]})
+        session.send("Input.dispatchTouchEvent", {"type": "touchEnd", "touchPoints": []})
         wait_until(lambda: page.evaluate("scrollY") > before + 100, "the page to scroll")
 
 

@@ -2,6 +2,8 @@ from __future__ import annotations
 
 from dataclasses import replace
 
+import pytest
+
 from scripts.compare.report import study, tables
 from tests.scripts.compare import synthetic
 
@@ -18,8 +20,8 @@ def test_a_verdict_stands_with_its_figures():
     cells = line(tables.verdicts(SESSIONS), "optuna_threads")
     assert cells[2] == "convoyed"
     assert cells[3].startswith("0.65")
-    assert cells[8] == "10"
-    assert line(tables.verdicts(SESSIONS), "gpu_batch")[7] == "skipped: there is no GPU"
+    assert cells[10] == "10"
+    assert line(tables.verdicts(SESSIONS), "gpu_batch")[9] == "skipped: there is no GPU"
 
 
 def test_few_blocks_are_marked_and_explained():
@@ -30,7 +32,7 @@ def test_few_blocks_are_marked_and_explained():
 
 
 def test_rejected_runs_are_counted():
-    assert line(tables.verdicts(SESSIONS), "default threads")[9] == "1"
+    assert line(tables.verdicts(SESSIONS), "default threads")[11] == "1"
     assert "1 of them rejected" in tables.provenance(SESSIONS)
 
 
@@ -85,3 +87,10 @@ def test_reasons_for_rejection_are_counted_without_their_figures():
     text = tables.provenance(study.sessions(rows))
     assert f"{len(rows)}: foreign processes used … cores" in text
     assert "**no run that counts**: sequential, P = 1" in text
+
+
+def test_arms_are_held_against_a_pool_and_efficiency_is_the_speedup_of_each_worker():
+    assert line(tables.pools(SESSIONS), "optuna_threads")[-1] == "slower"
+    cells = line(tables.verdicts(SESSIONS), "optuna_threads")
+    assert float(cells[4]) == pytest.approx(float(cells[3].split()[0]) / 2, rel=0.01)
+    assert "holds within 10 %" in tables.provenance(SESSIONS)

@@ -96,7 +96,7 @@ def refresh(document: Path, blocks: Mapping[str, str]) -> None:
 
 def pictures(files: Iterable[Path], *, beside: Path) -> str:
     """Return links to pictures, as seen from a document."""
-    links = [(file.stem, os.path.relpath(file, beside.parent)) for file in files]
+    links = [(f"{file.parent.name}: {file.stem}", os.path.relpath(file, beside.parent)) for file in files]
     return "\n\n".join(f"![{name.replace('-', ' ')}]({link})" for name, link in links)
 
 

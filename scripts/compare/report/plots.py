@@ -34,7 +34,7 @@ COLOURS = ("#0072b2", "#d55e00", "#009e73", "#e69f00", "#cc79a7", "#56b4e9", "#0
 """Told apart by people who see fewer colours; every plot has a second sign for the same. Source: Okabe & Ito 2008."""
 MARKERS = ("o", "s", "^", "D", "v", "P", "X", "*")
 NUMBER = "{x:g}"
-TICKS = (0.1, 0.2, 0.5, 1, 2, 3, 4, 5, 7, 10, 15, 20, 50, 100)
+TICKS = (0.1, 0.2, 0.3, 0.5, 0.7, 1, 1.5, 2, 3, 4, 5, 7, 10, 15, 20, 50, 100)
 
 
 def draw(session: Session, folder: Path) -> list[Path]:
@@ -255,9 +255,10 @@ def _typical(each: Summary) -> Run | None:
 
 
 def _never_ended(run: Run) -> list[TrialStart]:
-    """Return what was begun and has no record: trials that were ended, or whose worker died."""
-    recorded = {(trial.index, trial.pid) for trial in run.row.trials}
-    return [start for start in run.row.starts if (start.index, start.pid) not in recorded]
+    """Return what was begun and has no record: trials that were ended, or begun anew after their worker died."""
+    recorded = {trial.index for trial in run.row.trials}
+    last = {start.index: start for start in run.row.starts}
+    return [start for start in run.row.starts if start.index not in recorded or start is not last[start.index]]
 
 
 def _lanes(run: Run) -> list[tuple[int, int]]:

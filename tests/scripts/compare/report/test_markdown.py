@@ -73,7 +73,7 @@ def test_a_table_has_equal_columns_and_keeps_bars_inside_cells():
 
 def test_pictures_are_linked_as_seen_from_the_document(tmp_path: Path):
     link = markdown.pictures([tmp_path / "a/plots/x-y.svg"], beside=tmp_path / "DOC.md")
-    assert link == "![x y](a/plots/x-y.svg)"
+    assert link == "![plots: x y](a/plots/x-y.svg)"
 
 
 @pytest.mark.parametrize(

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import pytest
@@ -8,6 +9,7 @@ from hypothesis import strategies as st
 
 from scripts.compare.report import plots, study
 from tests.scripts.compare import synthetic
+from tests.scripts.compare.synthetic import ALONE, PROCESSES, run
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -46,3 +48,16 @@ def test_what_was_not_measured_is_not_drawn(tmp_path: Path) -> None:
 @given(st.sets(st.text(), max_size=64))
 def test_no_two_arms_share_colour_and_marker(names: set[str]) -> None:
     assert len(set(plots.palette(names).values())) == len(names)
+
+
+def test_what_never_ended_is_told_from_a_trial_of_several_processes():
+    """An island's trial is noted with its first process and recorded with its last."""
+    (session,) = study.sessions([run("sequential", ALONE), run("islands", PROCESSES)])
+    islands = session.runs[1]
+    moved = tuple(replace(trial, pid=trial.pid + 100) for trial in islands.row.trials)
+    assert plots._never_ended(replace(islands, row=replace(islands.row, trials=moved))) == []
+    again = replace(islands.row.starts[0], start_s=islands.row.starts[-1].start_s + 1)
+    twice = replace(islands.row, starts=(*islands.row.starts, again))
+    assert plots._never_ended(replace(islands, row=twice)) == [islands.row.starts[0]]
+    cut = replace(islands.row, trials=islands.row.trials[1:])
+    assert [start.index for start in plots._never_ended(replace(islands, row=cut))] == [islands.row.trials[0].index]

@@ -119,7 +119,8 @@ def costs(rows: Sequence[Record]) -> str:
             cells.append(
                 spread(analyse.median([1e6 * value for value in each_s], seed=SEED), number) if each_s else "-"
             )
-        lines.append((contender, number(events), *cells))
+        if events:
+            lines.append((contender, number(events), *cells))
     return table(("contender", "imports", "processor time for each (µs)", "wall time for each (µs)"), lines)
 
 

@@ -35,6 +35,8 @@ DEFAULTS = "defaults"
 """In place of a family: the breeding settings that Atoll has by itself."""
 
 UNTUNED, VARIED = "islands, defaults", "islands, varied"
+PROMISCUOUS = "full, 5 every 10"
+"""What `cli.py evolve` did by itself when this was measured: all meet, and five come at a time."""
 
 PRIMARY = (ISLANDS, POOLED)
 SECONDARY = ((ISOLATED, POOLED), (ISLANDS, ISOLATED), (ISLANDS, STRONG), (ISLANDS, SMALL), (VARIED, UNTUNED))
@@ -272,6 +274,7 @@ def _migrating(problem: Problem) -> list[Contender]:
         *(Contender(name, "rate", ISLANDS, n, share, {**REFERENCE, **changes}) for name, changes in pace.items()),
         Contender("never", "rate", ISLANDS, n, share, {"topology": "none", "migrants": 1}),
         *(Contender(each, "topology", ISLANDS, n, share, {**REFERENCE, "topology": each}) for each in topologies),
+        Contender(PROMISCUOUS, "both", ISLANDS, n, share, {**REFERENCE, "topology": "full", "migrants": 5}),
     ]
 
 

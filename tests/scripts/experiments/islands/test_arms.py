@@ -61,6 +61,14 @@ def test_what_departs_from_the_reference_departs_in_one_respect(problem):
             assert (each.islands, each.population, each.family) == (problem.islands, problem.share, ISLANDS)
 
 
+@EACH
+def test_rate_and_topology_are_crossed_on_every_problem(problem):
+    found = {each.name: each.settings for each in arms.contenders(problem)}
+    crossed = [found[name] for name in (ISLANDS, "5 every 10", "full", arms.PROMISCUOUS)]
+    paces = [(each["topology"], each["migrants"], each["migrate_every"]) for each in crossed]
+    assert paces == [("ring", 1, 10), ("ring", 5, 10), ("full", 1, 10), ("full", 5, 10)]
+
+
 def test_the_problems_are_of_the_kinds_asked_for():
     kinds = " ".join(problem.kind for problem in PROBLEMS)
     assert all(kind in kinds for kind in ("rotated", "deceptive", "multimodal"))

@@ -31,7 +31,7 @@ def test_a_document_is_filled_and_the_rest_of_it_stays(tmp_path: Path) -> None:
     filled = document.read_text()
     assert filled.startswith("by hand\n")
     assert "islands faster" in filled
-    assert "![ratios](plots/ratios.svg)" in filled
+    assert "![plots: ratios](plots/ratios.svg)" in filled
     assert "old" not in filled
     assert (tmp_path / page.PAGE).read_text() == text
 

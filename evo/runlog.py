@@ -75,6 +75,16 @@ def read_last(path: Path) -> dict[str, Record]:
     return last
 
 
+def read_starts(path: Path) -> list[Record]:
+    """Return the record of every start, oldest first, however much the island has logged since."""
+    try:
+        with path.open("rb") as file:
+            records = [_lenient(line) for line in file if b'"kind":"start"' in line]
+    except FileNotFoundError:
+        return []
+    return [record for record in records if record is not None and record.get("kind") == "start"]
+
+
 def read_tail(path: Path) -> list[Record]:
     """Return the whole records at the end of the file, oldest first: those of its last 64 KiB, one at least."""
     return [record for record in map(_lenient, _last_lines(path)) if record is not None]

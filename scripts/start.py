@@ -145,9 +145,9 @@ def _last_epoch(shared: SharedPaths, paths: IslandPaths) -> int:
         StorageError: The file system refused.
     """
     with atomic.storage_errors("look for earlier starts"):
-        start = runlog.read_last(paths.log).get("start", {})
+        logged = [start.get("epoch") for start in runlog.read_starts(paths.log)]
         archived = [parse_generation(name, archive_name(paths.name)) for name in list_names(shared.archive)]
-        known = [start.get("epoch", 0), epochs.latest_number(paths), *archived]
+        known = [*logged, epochs.latest_number(paths), *archived]
     return max(number for number in known if isinstance(number, int))
 
 

@@ -104,6 +104,16 @@ def test_a_long_log_is_read_from_its_end(tmp_path, monkeypatch, shift):
     assert runlog.read_last(path) == {"generation": line(1, 49)}
 
 
+def test_every_start_is_found_however_long_ago_it_was(tmp_path, monkeypatch):
+    path = tmp_path / "log.jsonl"
+    assert runlog.read_starts(path) == []
+    lived = [start(1, 0), *(line(1, g) for g in range(50)), start(2, 40), *(line(2, g) for g in range(41, 90))]
+    write(path, [*lived, {"kind": "refused", "detail": {"kind": "start"}}])
+    path.write_bytes(path.read_bytes() + b'{"kind":"start","epo')
+    monkeypatch.setattr(runlog, "TAIL_BYTES", 100)
+    assert runlog.read_starts(path) == [start(1, 0), start(2, 40)]
+
+
 def test_the_end_is_read_past_lines_that_are_not_records(tmp_path):
     path = tmp_path / "log.jsonl"
     path.write_bytes(strict_json.encode(line(1, 3)) + b'\nnonsense\n[]\n{"kind":7}\n{"kind":"gen')

@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import fcntl
 import os
+import shutil
 import signal
 
 import pytest
@@ -235,6 +236,16 @@ def test_a_crash_while_archiving_never_uses_an_epoch_twice(root, moved, again):
     assert last_generation(root) == 15
     assert evolve(root, is_fresh=True) == 0
     assert epochs_of(root) == [4]
+
+
+def test_no_epoch_is_used_twice_when_the_pool_is_deleted_after_a_long_run(root):
+    """The log is what remembers then, and the start stands far before its end."""
+    evolve(root, generations=400)
+    paths = paths_of(root)
+    assert paths.log.stat().st_size > 2 * runlog.TAIL_BYTES
+    shutil.rmtree(SharedPaths(root).pool)
+    assert evolve(root, generations=410) == 0
+    assert epochs_of(root) == [2]
 
 
 # Ownership

@@ -56,7 +56,7 @@ def _ratios(findings: Sequence[Findings]) -> Drawing:
     axes.axvline(1, color="black", lw=0.8)
     axes.axvline(2, color="black", lw=0.8, ls=":")
     axes.set_yticks(range(len(findings)), [each.problem.name for each in reversed(findings)])
-    axes.set(xlabel="expected evaluations to the target: pooled / contender (above 1: faster than pooled)")
+    axes.set(xlabel="expected evaluations to the target: pooled / contender (above 1: faster)")
     _log_axis(axes)
     axes.set_title("Who reaches the pooled population's median first?")
     drawing.legend(loc="outside lower center", ncols=4, frameon=False)

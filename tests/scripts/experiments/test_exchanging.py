@@ -1,0 +1,69 @@
+"""Ways to exchange are held against each other seed by seed, for equal budgets, and the table is made of rows alone."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import pytest
+from click.testing import CliRunner
+
+from evo import runlog, strict_json
+from scripts.experiments import budgeted, exchanging
+from scripts.experiments.exchanging import BUDGET, VARIANTS
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+
+def row(arm: str, seed: int, unseen: float) -> dict[str, object]:
+    """Return a row as far as the table reads it."""
+    return {"arm": arm, "seed": seed, "best": [0.0, 9.0], "unseen_fitness": unseen, "origins": 2.0, "f_st": 0.5}
+
+
+def test_all_variants_have_as_many_individuals_and_the_same_budget() -> None:
+    """Only who is to be small is smaller; nobody overspends, and nobody leaves a generation of all unspent."""
+    for arm in VARIANTS:
+        assert arm.name == "one small" or arm.islands * arm.population == exchanging.ISLANDS * exchanging.POPULATION
+        plan = budgeted.plan(arm, seed=1, budget=BUDGET)
+        spent = sum(config.population * (config.generations + 1) for config in plan)
+        immigrants = sum(
+            0 if config.migration.is_off else config.generations // 10 * config.migration.migrants for config in plan
+        )
+        assert BUDGET - arm.islands * arm.population < spent + immigrants <= BUDGET
+
+
+def test_a_difference_is_that_of_equal_seeds_in_whatever_order_they_come() -> None:
+    first = [row("full", seed, 100.0 * seed) for seed in (1, 2, 3)]
+    better = [row("ring", seed, 100.0 * seed + 7) for seed in (3, 1, 2)]
+    lines = exchanging.table([*first, *better]).splitlines()
+    assert "+7" in lines[-1]
+    assert "+7 to +7" in lines[-1]
+    assert "+" not in lines[-2]
+
+
+@pytest.mark.slow
+def test_rows_are_written_as_they_come_and_are_a_function_of_their_seed(tmp_path: Path) -> None:
+    names = ["full, 5 every 10", "pooled"]
+    for file in ("a.jsonl", "b.jsonl"):
+        arguments = [*names, "--seeds", "1", "--budget", "9600", "--workers", "1", "--out", str(tmp_path / file)]
+        told = CliRunner().invoke(exchanging.main, arguments)
+        assert told.exit_code == 0, told.output
+    one, other = (
+        [{**each, "measured": ""} for each in runlog.read(tmp_path / file)] for file in ("a.jsonl", "b.jsonl")
+    )
+    assert [each["arm"] for each in one] == names
+    kept = [key for key in one[0] if key in {"best", "evaluations", "unseen_fitness", "f_st", "origins", "seed"}]
+    assert len(kept) == 6
+    for first, second in zip(one, other, strict=True):
+        assert [strict_json.encode({"": first[key]}) for key in kept] == [
+            strict_json.encode({"": second[key]}) for key in kept
+        ]
+    again = CliRunner().invoke(exchanging.main, ["--table", str(tmp_path / "b.jsonl")])
+    assert again.output in told.output
+
+
+def test_a_variant_that_is_none_is_refused_with_those_there_are(tmp_path: Path) -> None:
+    told = CliRunner().invoke(exchanging.main, ["rings", "--out", str(tmp_path / "rows.jsonl")])
+    assert told.exit_code == 2
+    assert "ring, 1 every 10" in told.output
+    assert not (tmp_path / "rows.jsonl").exists()

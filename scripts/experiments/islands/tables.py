@@ -238,7 +238,9 @@ def spread(found: Interval, text: Callable[[float], str] | None = None) -> str:
 
 
 def quantity(value: float) -> str:
-    """Return a number with three digits that count."""
+    """Return a number with three digits that count; a dash for what is unknown."""
+    if math.isnan(value):
+        return "-"
     return "∞" if math.isinf(value) else number(value)
 
 

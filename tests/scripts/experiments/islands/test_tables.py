@@ -54,6 +54,7 @@ def test_only_creatures_walk_unseen_courses():
         (Interval(2.0, 1.5, math.inf), "2.00 [1.50, ∞]"),
         (Interval(0.25, 0.0, 1.0), "0.250 [0.00, 1.00]"),
         (Interval(math.inf, 12.0, math.inf), "∞ [12.0, ∞]"),
+        (Interval(math.nan, 0.0, math.inf), "- [0.00, ∞]"),
     ],
 )
 def test_an_infinite_end_is_shown_as_such(interval, text):

@@ -122,8 +122,8 @@ class Comparison:
 
     @property
     def is_shown(self) -> bool:
-        """What the experiment was to show holds here: at least twice as fast, the whole interval above 1."""
-        return self.ratio.value >= MUST_SHOW and self.ratio.low > 1
+        """What the experiment was to show holds here: at least twice as fast, by interval and corrected test."""
+        return self.ratio.value >= MUST_SHOW and self.verdict == f"{self.faster} faster"
 
 
 def found(problem: Problem, rows: Rows) -> Findings | None:

@@ -58,7 +58,7 @@ def comparison(value, low, high, p):
     ("one", "verdict", "is_shown"),
     [
         (comparison(3.0, 1.1, math.inf, 0.01), "a faster", True),
-        (comparison(3.0, 1.1, 9.0, 0.06), "undecided", True),
+        (comparison(3.0, 1.1, 9.0, 0.06), "undecided", False),
         (comparison(3.0, 0.9, 9.0, 0.01), "undecided", False),
         (comparison(1.9, 1.1, 9.0, 0.01), "a faster", False),
         (comparison(0.2, 0.1, 0.9, 0.01), "b faster", False),

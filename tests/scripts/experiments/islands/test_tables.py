@@ -32,6 +32,7 @@ def test_nothing_was_measured_is_no_text():
 
 def test_the_claim_names_what_it_rests_on_or_says_that_it_does_not_hold():
     assert "**held**, by trap (" in tables.claim(FAST)
+    assert tables.spread(FAST[0].restarted_ratio("pooled", "islands")) in tables.claim(FAST)
     assert "ellipsoid" not in tables.claim(FAST)
     assert "**not held**" in tables.claim(EQUAL)
 

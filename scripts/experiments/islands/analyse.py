@@ -1,10 +1,11 @@
 """What the rows show: expected running time with intervals, rank tests, corrected p-values. Pure.
 
-Runs of two arms are taken as unpaired. They are not quite: with equal seeds a large population's first founders are those
-of a small one, and arms that differ in migration alone are the same until the first migrants come. Runs that have that in
-common differ less than unpaired ones would, so intervals and p-values are on the careful side. An arm is described by its expected running time (all evaluations spent, by runs that miss the target too, for each one that
-reached it), two arms by the ratio of theirs, with the percentile interval of a bootstrap that resamples the runs of
-each, and by a rank test on evaluations to the target in which a run that misses it ranks behind all that reach it.
+Runs of two arms are taken as unpaired. They are not quite: with equal seeds a large population's first founders are
+those of a small one, and arms that differ in migration alone are the same until the first migrants come. What runs have
+in common makes them differ less, so if anything intervals and p-values are on the careful side. An arm is described by
+its expected running time (all evaluations spent, by runs that miss the target too, for each one that reached it), two
+arms by the ratio of theirs, with the percentile interval of a bootstrap that resamples the runs of each, and by a rank
+test on evaluations to the target in which a run that misses it ranks behind all that reach it.
 
 Source: Auger & Hansen 2005, Hansen et al. 2010 (expected running time); Mann & Whitney 1947; Vargha & Delaney 2000 (the
 probability of superiority); Luby, Sinclair & Zuckerman 1993 (the best fixed time after which to start anew).

@@ -3,15 +3,20 @@
 from __future__ import annotations
 
 import math
+from dataclasses import replace
 
+import numpy as np
 import pytest
 
 from scripts.experiments.islands import tables
-from scripts.experiments.islands.analyse import Interval
+from scripts.experiments.islands.analyse import Interval, Times
+from scripts.experiments.islands.arms import FAMILIES, POOLED, PROBLEMS, grid
 from scripts.experiments.islands.findings import found
 from tests.scripts.experiments.islands.made import TINY, rows_of
 
 FAST = [found(each, rows_of(each, gain=3.0)) for each in TINY]
+TRAP = replace(TINY[0], variations=PROBLEMS[0].variations)
+SEARCHED = found(TRAP, rows_of(TRAP))
 EQUAL = [found(each, rows_of(each)) for each in TINY]
 START = {"cpu": "a cpu", "cores": 2, "python": "3", "numpy": "2", "commit": "c" * 40, "dirty": True}
 
@@ -19,7 +24,7 @@ START = {"cpu": "a cpu", "cores": 2, "python": "3", "numpy": "2", "commit": "c" 
 def test_every_block_has_every_problem():
     blocks = tables.blocks(FAST, [START, START])
     assert all(blocks.values())
-    for name in ("problems", "tuning", "primary", "controls", "secondary", "contenders"):
+    for name in ("problems", "tuning", "primary", "controls", "hindsight", "secondary", "contenders"):
         assert all(each.problem.name in blocks[name] for each in FAST)
     assert blocks["provenance"] == "a cpu, 2 cores; python 3, numpy 2; commit cccccccccc and changes; 2 starts"
 
@@ -42,6 +47,24 @@ def test_the_primary_table_counts_who_reached_the_target():
     assert "islands / pooled" in line
     assert "6/6" in line
     assert "islands faster" in line
+
+
+def test_with_hindsight_each_family_has_the_setting_that_was_fastest_to_the_target():
+    never, soon = Times(np.full(5, math.inf), np.full(5, 800.0)), Times(np.full(5, 100.0), np.full(5, 100.0))
+    tried = {family: [never] * len(SEARCHED.tried[family]) for family in FAMILIES}
+    tried[POOLED][1] = soon
+    line = tables.hindsight([replace(SEARCHED, tried=tried)]).splitlines()[2]
+    second = grid(SEARCHED.problem, POOLED)[1]
+    assert f"5/5, 100 ({second['mutation_rate']:g}† / 0.15 / {second['tournament_size']})" in line
+    assert line.count("0/5, ∞") == len(FAMILIES) - 1
+
+
+def test_a_rate_at_the_edge_of_those_tried_is_marked():
+    rates = {rate for rate, _ in SEARCHED.problem.variations}
+    for rate in rates:
+        breeding = {family: {**SEARCHED.breeding[family], "mutation_rate": rate} for family in FAMILIES}
+        is_marked = f"{rate:g}{tables.EDGE}" in tables.tuning([replace(SEARCHED, breeding=breeding)])
+        assert is_marked == (rate in {min(rates), max(rates)})
 
 
 def test_only_creatures_walk_unseen_courses():

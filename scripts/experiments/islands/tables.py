@@ -16,6 +16,7 @@ from scripts.experiments.islands.arms import (
     FAMILIES,
     ISLANDS,
     POOLED,
+    STRONG,
     TARGET_SEEDS,
     TUNING_SEEDS,
     grid,
@@ -87,7 +88,7 @@ def tuning(findings: Sequence[Findings]) -> str:
     note = (
         f"Mutation rate / scale / tournament size; {len(TUNING_SEEDS)} tuning seeds for each setting, then "
         f"{len(TARGET_SEEDS)} other seeds of the tuned pooled population for the targets. {EDGE}: the lowest or "
-        f"highest mutation rate that was tried; of scales and tournament sizes there were no more than two to choose from."
+        f"highest mutation rate that was tried; of scales and tournament sizes there were two to choose from at most."
     )
     return f"{table(('problem', *FAMILIES, 'settings tried by each'), lines)}\n\n{note}" if lines else ""
 
@@ -177,10 +178,11 @@ def hindsight(findings: Sequence[Findings]) -> str:
 
 
 def claim(findings: Sequence[Findings]) -> str:
-    """Return whether what the experiment was to show holds."""
+    """Return whether what the experiment was to show holds, and what the controls leave of it."""
     shown = [each for each in primary(findings) if each.findings.problem.is_rugged]
     held = [
-        f"{each.findings.problem.name} ({spread(each.ratio)}; both restarted at their best time "
+        f"{each.findings.problem.name} ({spread(each.ratio)}; {STRONG} / islands "
+        f"{spread(each.findings.ratio(STRONG, each.faster))}; pooled / islands, both restarted at their best time, "
         f"{spread(each.findings.restarted_ratio(each.than, each.faster))})"
         for each in shown
         if each.is_shown

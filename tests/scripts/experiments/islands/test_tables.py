@@ -10,7 +10,7 @@ import pytest
 
 from scripts.experiments.islands import tables
 from scripts.experiments.islands.analyse import Interval, Times
-from scripts.experiments.islands.arms import FAMILIES, POOLED, PROBLEMS, grid
+from scripts.experiments.islands.arms import FAMILIES, ISLANDS, POOLED, PROBLEMS, STRONG, grid
 from scripts.experiments.islands.findings import found
 from tests.scripts.experiments.islands.made import TINY, rows_of
 
@@ -37,7 +37,8 @@ def test_nothing_was_measured_is_no_text():
 
 def test_the_claim_names_what_it_rests_on_or_says_that_it_does_not_hold():
     assert "**held**, by trap (" in tables.claim(FAST)
-    assert tables.spread(FAST[0].restarted_ratio("pooled", "islands")) in tables.claim(FAST)
+    for ratio in (FAST[0].restarted_ratio(POOLED, ISLANDS), FAST[0].ratio(STRONG, ISLANDS)):
+        assert tables.spread(ratio) in tables.claim(FAST)
     assert "ellipsoid" not in tables.claim(FAST)
     assert "**not held**" in tables.claim(EQUAL)
 

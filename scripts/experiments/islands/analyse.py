@@ -1,9 +1,11 @@
 """What the rows show: expected running time with intervals, rank tests, corrected p-values. Pure.
 
-Runs of two arms are unpaired: one seed gives two arms founders that have nothing to do with each other. An arm is
-described by its expected running time (all evaluations spent, by runs that miss the target too, for each one that
-reached it), two arms by the ratio of theirs, with the percentile interval of a bootstrap that resamples the runs of
-each, and by a rank test on evaluations to the target in which a run that misses it ranks behind all that reach it.
+Runs of two arms are taken as unpaired. They are not quite: with equal seeds a large population's first founders are
+those of a small one, and arms that differ in migration alone are the same until the first migrants come. What runs have
+in common makes them differ less, so if anything intervals and p-values are on the careful side. An arm is described by
+its expected running time (all evaluations spent, by runs that miss the target too, for each one that reached it), two
+arms by the ratio of theirs, with the percentile interval of a bootstrap that resamples the runs of each, and by a rank
+test on evaluations to the target in which a run that misses it ranks behind all that reach it.
 
 Source: Auger & Hansen 2005, Hansen et al. 2010 (expected running time); Mann & Whitney 1947; Vargha & Delaney 2000 (the
 probability of superiority); Luby, Sinclair & Zuckerman 1993 (the best fixed time after which to start anew).
@@ -38,7 +40,7 @@ class Interval:
     """A statistic with its bootstrap interval.
 
     Attributes:
-        value: Of the runs.
+        value: Of the runs; not a number where they do not tell.
         low: The interval's lower end.
         high: Its upper end, infinite where a resample may miss everything.
     """
@@ -107,8 +109,8 @@ def ratio(
 ) -> Interval:
     """Return how many times as long `over` takes as `under`, with its interval.
 
-    A resample in which neither reaches the target says nothing, and counts as 1; if only one does, the ratio is
-    infinite or 0.
+    If one of them never reaches the target, the ratio is infinite or 0; if neither does it is unknown, and so not a
+    number. A resample in which neither does may be anything: it lies below the lower end and above the upper one.
 
     Args:
         over: For example of the pooled population.
@@ -123,13 +125,15 @@ def ratio(
         for drawn in (rng.integers(len(each), size=(RESAMPLES, len(each))),)
     ]
     value = _over(time(over.to_target, over.spent), time(under.to_target, under.spent))
-    low, high = _quantiles(_over(*resampled))
+    ratios = _over(*resampled)
+    low, _ = _quantiles(np.nan_to_num(ratios, nan=0.0, posinf=math.inf))
+    _, high = _quantiles(np.nan_to_num(ratios, nan=math.inf, posinf=math.inf))
     return Interval(float(value), low, high)
 
 
 def _over(over: Doubles, under: Doubles) -> Doubles:
-    with np.errstate(invalid="ignore", divide="ignore"):
-        found: Doubles = np.where(np.isinf(over) & np.isinf(under), 1.0, over / under)
+    with np.errstate(invalid="ignore"):
+        found: Doubles = over / under
     return found
 
 

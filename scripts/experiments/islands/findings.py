@@ -9,7 +9,17 @@ from typing import TYPE_CHECKING
 from scripts.compare.stats import LEVEL, holm
 from scripts.experiments.islands import analyse, jobs
 from scripts.experiments.islands.analyse import Interval, Ranks, Times
-from scripts.experiments.islands.arms import ISLANDS, PRIMARY, SECONDARY, Contender, Problem, contenders
+from scripts.experiments.islands.arms import (
+    ISLANDS,
+    PRIMARY,
+    SECONDARY,
+    TUNING_SEEDS,
+    Contender,
+    Problem,
+    contenders,
+    grid,
+    heads,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -67,6 +77,7 @@ class Findings:
         targets: What had to be reached.
         seeds: With how many seeds everybody has run.
         showings: Of the contenders, by name.
+        tried: Of the tuning runs, each setting's times to the final target, by family in the order of its grid.
     """
 
     problem: Problem
@@ -74,6 +85,7 @@ class Findings:
     targets: Targets
     seeds: int
     showings: dict[str, Showing]
+    tried: dict[str, list[Times]]
 
     def ratio(self, over: str, under: str) -> Interval:
         """Return how many times as long one takes to the final target as another."""
@@ -122,8 +134,8 @@ class Comparison:
 
     @property
     def is_shown(self) -> bool:
-        """What the experiment was to show holds here: at least twice as fast, the whole interval above 1."""
-        return self.ratio.value >= MUST_SHOW and self.ratio.low > 1
+        """What the experiment was to show holds here: at least twice as fast, by interval and corrected test."""
+        return self.ratio.value >= MUST_SHOW and self.verdict == f"{self.faster} faster"
 
 
 def found(problem: Problem, rows: Rows) -> Findings | None:
@@ -145,7 +157,14 @@ def found(problem: Problem, rows: Rows) -> Findings | None:
         each.name: Showing(each, jobs.found_by(problem, each, breeding[each.family], seeds, rows), targets)
         for each in contenders(problem)
     }
-    return Findings(problem, breeding, targets, len(seeds), showings)
+    tried = {
+        family: [
+            Times.of(jobs.found_by(problem, head, setting, TUNING_SEEDS, rows), targets.final)
+            for setting in grid(problem, family)
+        ]
+        for family, head in heads(problem).items()
+    }
+    return Findings(problem, breeding, targets, len(seeds), showings, tried)
 
 
 def primary(findings: Sequence[Findings]) -> list[Comparison]:

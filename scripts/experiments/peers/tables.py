@@ -97,12 +97,12 @@ def meetings(rows: Sequence[Record]) -> str:
 
 
 def verdict(found: Interval, p: float, peer: str) -> str:
-    """Say who is faster, where interval and test agree; otherwise it is a tie."""
+    """Say who is faster, where interval and test agree; what is not shown is undecided, not equal."""
     if p <= 1 - LEVEL and found.low > 1:
         return f"{ATOLL} faster"
     if p <= 1 - LEVEL and found.high < 1:
         return f"{peer} faster"
-    return "tie"
+    return "undecided"
 
 
 def costs(rows: Sequence[Record]) -> str:

@@ -1,4 +1,4 @@
-"""Wins, ties and losses are named as such, and what was skipped as well."""
+"""Wins, losses and what is undecided are named as such, and what was skipped as well."""
 
 from __future__ import annotations
 
@@ -49,12 +49,12 @@ def test_wins_and_losses_are_both_named():
     ("interval", "p", "expected"),
     [
         (Interval(3.0, 1.1, 9.0), 0.01, "Atoll faster"),
-        (Interval(3.0, 1.1, 9.0), 0.06, "tie"),
+        (Interval(3.0, 1.1, 9.0), 0.06, "undecided"),
         (Interval(0.3, 0.1, 0.9), 0.01, "pygmo de faster"),
-        (Interval(0.3, 0.1, 1.9), 0.01, "tie"),
+        (Interval(0.3, 0.1, 1.9), 0.01, "undecided"),
     ],
 )
-def test_what_is_not_shown_is_a_tie(interval, p, expected):
+def test_what_is_not_shown_is_undecided(interval, p, expected):
     assert tables.verdict(interval, p, DE) == expected
 
 

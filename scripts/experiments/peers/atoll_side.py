@@ -16,10 +16,14 @@ if TYPE_CHECKING:
 
 
 def live(entry: Entry, task: Task) -> list[Round]:
-    """Evolve it round by round; without migration islands live one after the other, and all is one round."""
+    """Evolve it round by round, migrating as pygmo does: from a neighbour drawn anew, in the place of who is worse.
+
+    Without migration islands live one after the other, and all is one round.
+    """
     migration: dict[str, Value] = {
-        "topology": "ring" if entry.is_connected else "none",
+        "topology": "two-way-ring" if entry.is_connected else "none",
         "migrants": MIGRANTS,
+        "replacement": "only-if-better",
         "migrate_every": entry.interval,
     }
     arm = Arm(ATOLL, ISLANDS, POPULATION, {**entry.setting, **migration})

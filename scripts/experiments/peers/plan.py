@@ -1,8 +1,8 @@
 """Who meets whom on what, fixed before it is run. Pure.
 
 All have the same archipelago: as many islands of as many individuals, one migrant along a ring every ten generations,
-and as many generations; and each algorithm gets the same number of settings tried on the same number of seeds. The
-functions are pygmo's own, evaluated by pygmo for both.
+as pygmo migrates by itself, and as many generations; and each algorithm gets the same number of settings tried on the
+same number of seeds. The functions are pygmo's own, evaluated by pygmo for both.
 
 Atoll scores its immigrants anew and pays for that; pygmo takes over what they scored.
 """
@@ -80,11 +80,21 @@ class Entry:
 
 
 def grid(contender: str) -> list[dict[str, Value]]:
-    """Return the settings that a contender is tuned over: eight for each."""
+    """Return the settings that a contender is tuned over: sixteen for each."""
     names: dict[str, tuple[tuple[str, tuple[Value, ...]], ...]] = {
-        ATOLL: (("mutation_rate", (0.05, 0.15)), ("mutation_scale", (0.03, 0.15)), ("tournament_size", (2, 5))),
-        SGA: (("crossover", ("exponential", "sbx")), ("m", (0.02, 0.1)), ("param_s", (2, 5))),
-        DE: (("F", (0.5, 0.8)), ("CR", (0.3, 0.9)), ("variant", (2, 7))),
+        ATOLL: (
+            ("mutation_rate", (0.05, 0.15)),
+            ("mutation_scale", (0.03, 0.15)),
+            ("tournament_size", (2, 5)),
+            ("crossover", ("uniform", "sbx")),
+        ),
+        SGA: (
+            ("m", (0.02, 0.1)),
+            ("param_m", (1.0, 20.0)),
+            ("param_s", (2, 5)),
+            ("crossover", ("exponential", "sbx")),
+        ),
+        DE: (("F", (0.5, 0.8)), ("CR", (0.3, 0.9)), ("variant", (1, 2, 6, 7))),
     }
     choices = names[contender]
     return [dict(zip((name for name, _ in choices), each, strict=True)) for each in product(*(v for _, v in choices))]

@@ -13,7 +13,7 @@ from scripts.experiments.peers.plan import DIMENSIONS, ISLANDS, MIGRANTS, POPULA
 from scripts.experiments.peers.rounds import Round
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Callable, Mapping
 
     from evo.tasks.task import OptionValue
     from scripts.experiments.peers.plan import Entry, Problem
@@ -57,6 +57,8 @@ def live(entry: Entry) -> list[Round]:
 
     Its islands are threads that take whatever migrants are there, so equal seeds do not give equal runs.
     """
+    # Founders are evaluated as islands are made, and paid for as Atoll's are.
+    watches = Watch(time.perf_counter), Watch(time.process_time)
     archipelago = pygmo.archipelago(t=pygmo.ring() if entry.is_connected else pygmo.unconnected(), seed=entry.seed)
     for n in range(ISLANDS):
         archipelago.push_back(
@@ -68,16 +70,39 @@ def live(entry: Entry) -> list[Round]:
             r_pol=pygmo.fair_replace(MIGRANTS),
             s_pol=pygmo.select_best(MIGRANTS),
         )
-    wall_s, cpu_s = time.perf_counter(), time.process_time()
     rounds = []
     for _ in range(entry.generations // entry.interval):
         archipelago.evolve(1)
         archipelago.wait_check()
+        wall_s, cpu_s = (watch.pause() for watch in watches)
         best = min(float(values[0]) for values in archipelago.get_champions_f())
         evaluations = sum(island.get_population().problem.get_fevals() for island in archipelago)
-        spent = (time.perf_counter() - wall_s, time.process_time() - cpu_s)
-        rounds.append(Round(evaluations, entry.problem.least - best, *spent))
+        rounds.append(Round(evaluations, entry.problem.least - best, wall_s, cpu_s))
+        for watch in watches:
+            watch.resume()
     return rounds
+
+
+class Watch:
+    """A clock's time since the beginning, but for what was spent on looking at results.
+
+    Args:
+        clock: Tells seconds.
+    """
+
+    def __init__(self, clock: Callable[[], float]) -> None:
+        self._clock = clock
+        self._counted_s = 0.0
+        self._since_s = clock()
+
+    def pause(self) -> float:
+        """Return what was counted, in seconds, and count no more."""
+        self._counted_s += self._clock() - self._since_s
+        return self._counted_s
+
+    def resume(self) -> None:
+        """Go on counting."""
+        self._since_s = self._clock()
 
 
 def _algorithm(entry: Entry, *, seed: int) -> Any:  # noqa: ANN401 - see `problem_of`

@@ -38,3 +38,11 @@ def test_an_archipelago_of_pygmo_evaluates_founders_and_children(contender, prob
     rounds = pygmo_side.live(entry)
     assert [each.evaluations for each in rounds] == [ISLANDS * POPULATION * 3, ISLANDS * POPULATION * 5]
     assert rounds[0].best <= rounds[1].best <= 0
+
+
+def test_what_was_spent_on_looking_is_not_counted():
+    times_s = iter([10.0, 12.0, 15.0, 16.5])
+    watch = pygmo_side.Watch(lambda: next(times_s))
+    assert watch.pause() == 2.0
+    watch.resume()
+    assert watch.pause() == 3.5

@@ -10,11 +10,11 @@ from scripts.experiments.peers.plan import CONTENDERS, PROBLEMS, Entry
 
 def test_every_contender_is_tuned_with_the_same_effort():
     grids = [plan.grid(name) for name in CONTENDERS]
-    assert {len(grid) for grid in grids} == {8}
+    assert {len(grid) for grid in grids} == {16}
     for grid in grids:
         assert len({tuple(each.items()) for each in grid}) == 16
     sizes = {len(plan.tuning(PROBLEMS[0], name)) for name in CONTENDERS}
-    assert sizes == {8}
+    assert sizes == {16}
 
 
 def test_no_seed_serves_two_purposes():

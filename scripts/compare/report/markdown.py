@@ -95,9 +95,14 @@ def refresh(document: Path, blocks: Mapping[str, str]) -> None:
 
 
 def pictures(files: Iterable[Path], *, beside: Path) -> str:
-    """Return links to pictures, as seen from a document."""
-    links = [(f"{file.parent.name}: {file.stem}", os.path.relpath(file, beside.parent)) for file in files]
-    return "\n\n".join(f"![{name.replace('-', ' ')}]({link})" for name, link in links)
+    """Return links to pictures, as seen from a document, by the names of their files."""
+    names = [(file, f"{file.parent.name}: {file.stem}".replace("-", " ")) for file in files]
+    return "\n\n".join(picture(file, words=words, beside=beside) for file, words in names)
+
+
+def picture(file: Path, *, words: str, beside: Path) -> str:
+    """Return a link to a picture, as seen from a document, with the words for who cannot see it."""
+    return f"![{words}]({os.path.relpath(file, beside.parent)})"
 
 
 def number(value: float | None) -> str:

@@ -11,7 +11,7 @@ from scripts.experiments.islands import rows, tables
 from scripts.experiments.islands.findings import found
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
     from pathlib import Path
 
     from scripts.experiments.islands.arms import Problem
@@ -46,10 +46,16 @@ def write(problems: Sequence[Problem], folder: Path, *, plots: Path, document: P
     with atomic.storage_errors("write the report"):
         atomic.make_directory(plots)
         files = figures.draw(findings, plots)
-        text = "\n\n".join(f"## {name}\n\n{block}" for name, block in blocks.items() if block)
-        text += f"\n\n## figures\n\n{markdown.pictures(files.values(), beside=folder / PAGE)}\n"
+        sections = {**blocks, "figures": "\n\n".join(_links(files, beside=folder / PAGE).values())}
+        text = "\n\n".join(f"## {name}\n\n{block}" for name, block in sections.items() if block) + "\n"
         atomic.replace_file(folder / PAGE, text.encode(), durable=False)
         if document is not None:
-            links = {f"figure-{name}": markdown.pictures([file], beside=document) for name, file in files.items()}
-            markdown.refresh(document, {**blocks, **links})
+            links = _links(files, beside=document)
+            markdown.refresh(document, {**blocks, **{f"figure-{name}": link for name, link in links.items()}})
     return text
+
+
+def _links(files: Mapping[str, Path], *, beside: Path) -> dict[str, str]:
+    from scripts.experiments.islands.figures import WORDS  # noqa: PLC0415 - matplotlib takes a second to import
+
+    return {name: markdown.picture(file, words=WORDS[name], beside=beside) for name, file in files.items()}

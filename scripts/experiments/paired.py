@@ -10,7 +10,8 @@ import click
 import numpy as np
 
 from evo import atomic, runlog, strict_json
-from evo.errors import DamagedFileError
+from evo.config import island_config
+from evo.errors import ConfigError, DamagedFileError
 from evo.tasks.loader import load_task
 from scripts.bench.machine import describe
 from scripts.experiments.lifespans import Scene, run
@@ -51,11 +52,16 @@ def measure(
     """Evolve an archipelago of each cast for each seed and task, and write each one's row as soon as it is known.
 
     Raises:
-        click.UsageError: A task is none of `TASKS`.
+        click.UsageError: A task is none of `TASKS`, or a setting is not allowed.
     """
     unknown = sorted(set(tasks) - TASKS.keys())
     if unknown:
         raise click.UsageError(f"no task here is called {', '.join(unknown)}; known are {', '.join(TASKS)}")
+    try:
+        for name in tasks or TASKS:
+            island_config("a", {**TASKS[name][1], **(settings or {}), "population": population}, {})
+    except ConfigError as error:
+        raise click.UsageError(str(error)) from error
     atomic.make_directory(out.parent)
     made = {name: load_task(name, TASKS[name][0]) for name in tasks or TASKS}
     for seed in seeds:  # seed by seed: a run cut short has compared all

@@ -27,7 +27,10 @@ def test_all_variants_have_as_many_individuals_and_the_same_budget() -> None:
         plan = budgeted.plan(arm, seed=1, budget=BUDGET)
         spent = sum(config.population * (config.generations + 1) for config in plan)
         immigrants = sum(
-            0 if config.migration.is_off else config.generations // 10 * config.migration.migrants for config in plan
+            0
+            if config.migration.is_off
+            else config.generations // config.migration.migrate_every * config.migration.migrants
+            for config in plan
         )
         assert BUDGET - arm.islands * arm.population < spent + immigrants <= BUDGET
 

@@ -55,6 +55,21 @@ def test_rows_are_written_as_they_come_and_the_table_is_made_of_them_alone(
     assert len(runlog.read(out)) == len(rows)
 
 
+def test_a_topology_that_is_none_is_refused_before_anything_is_written(tmp_path: Path) -> None:
+    out = tmp_path / "rows.jsonl"
+    told = CliRunner().invoke(killed.main, ["--topology", "rings", "--out", str(out)])
+    assert told.exit_code == 2
+    assert "rings" in told.output
+    assert not out.exists()
+
+
+def test_the_topology_is_that_of_every_island(tmp_path: Path) -> None:
+    out = tmp_path / "rows.jsonl"
+    told = CliRunner().invoke(killed.main, [*SMALL, "--task", "trap", "--topology", "ring", "--out", str(out)])
+    assert told.exit_code == 0, told.output
+    assert {row["settings"]["topology"] for row in runlog.read(out)} == {"ring"}
+
+
 def test_a_task_that_is_none_is_refused_with_those_there_are(tmp_path: Path) -> None:
     told = CliRunner().invoke(killed.main, ["--task", "sphere", "--out", str(tmp_path / "rows.jsonl")])
     assert told.exit_code == 2

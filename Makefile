@@ -53,8 +53,8 @@ report: $(READY) ## Write the story of the islands as one page (DIR=shared OUT=r
 libraries: ## Make the libraries of the report's page anew, from the npm registry
 	@scripts/report/vendor/make.sh
 
-test-fast: $(READY) ## Run the tests without the slow ones
-	$(BIN)/python -m pytest -q -n $(WORKERS) -m "not slow"
+test-fast: $(READY) ## Run the tests without the slow ones, with few examples of each property
+	$(BIN)/python -m pytest -q -n $(WORKERS) -m "not slow" --hypothesis-profile few
 
 test: $(READY) ## Run every test
 	$(BIN)/python -m pytest -q -n $(WORKERS)

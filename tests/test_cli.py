@@ -148,6 +148,7 @@ def test_flags_override_the_section_and_the_section_the_defaults(tmp_path: Path)
     assert start["settings"]["options"]["dimensions"] == 3
 
 
+@pytest.mark.slow
 def test_an_unwritable_or_missing_directory_is_refused(tmp_path: Path) -> None:
     check_refused(atoll("evolve", "i", "--migration-dir", tmp_path / "no" / "where"), 7, "does not exist; create it")
     check_refused(atoll("evolve", "i", "--migration-dir", "/sys/atoll"), 7, "/sys/atoll")
@@ -155,6 +156,7 @@ def test_an_unwritable_or_missing_directory_is_refused(tmp_path: Path) -> None:
     check_refused(atoll("status", "--migration-dir", tmp_path / "file"), 7, "not a directory")
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("arguments", "words"),
     [

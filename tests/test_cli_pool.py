@@ -151,11 +151,13 @@ def test_a_wrong_wish_is_refused_in_one_line(arguments: tuple[str, ...], words: 
     check_refused(atoll("pool", *arguments, "--migration-dir", root), 2, *words)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("command", [("verify",), ("prune", "--keep", "3"), ("owners",), ("flow",)])
 def test_a_directory_without_a_pool_is_refused_in_one_line(command: tuple[str, ...], tmp_path: Path) -> None:
     check_refused(atoll("pool", *command, "--migration-dir", tmp_path), 3, "no island has used this directory")
 
 
+@pytest.mark.slow
 def test_a_ledger_of_nobody_is_empty(tmp_path: Path) -> None:
     assert text(tmp_path, "ledger") == [f"no islands in {tmp_path} yet"]
     assert told(tmp_path, "ledger")["islands"] == []

@@ -22,11 +22,13 @@ from typing import TYPE_CHECKING, Any
 
 import click
 import numpy as np
+from scipy.stats import wilcoxon
 
 from evo import atomic, runlog
 from evo.tasks.loader import load_task
 from scripts.bench.machine import describe
 from scripts.compare.report.markdown import table as markdown_table
+from scripts.compare.stats import holm
 from scripts.experiments import budgeted
 from scripts.experiments.budgeted import Arm
 from scripts.experiments.islands.unseen import walk_unseen
@@ -51,7 +53,17 @@ VARIANTS = (
     Arm("pooled, no crossover", 1, ISLANDS * POPULATION, {"crossover_rate": 0.0}),
 )
 """The first is what islands did by default when this was written."""
-HEAD = ("variant", "n", "fitness", "unseen fitness", "less the first's", "95 % interval", "ancestors", "F_ST")
+HEAD = (
+    "variant",
+    "n",
+    "fitness",
+    "unseen fitness",
+    "ancestors",
+    "F_ST",
+    "unseen, less the first's",
+    "95 % interval",
+    "p (Holm)",
+)
 
 
 def live(arm: Arm, seed: int, budget: int) -> Record:
@@ -102,28 +114,53 @@ def _named(names: Sequence[str]) -> list[Arm]:
 
 
 def table(rows: Sequence[Record]) -> str:
-    """Return a Markdown table with a line for each variant, in the order in which they came."""
+    """Return a Markdown table with a line for each variant, in the order in which they came.
+
+    Differences are of equal seeds, whose first islands have equal founders; their p-values are those of signed ranks
+    (Wilcoxon 1945), corrected for all variants together (Holm 1979).
+    """
     of: dict[str, dict[int, Record]] = {}
     for row in rows:
         of.setdefault(row["arm"], {})[row["seed"]] = row
     first = next(iter(of.values()), {})
-    return markdown_table(HEAD, [_line(name, found, first) for name, found in of.items()])
+    differences = {name: _differences(found, first) for name, found in of.items() if found is not first}
+    p = holm({name: float(wilcoxon(each).pvalue) for name, each in differences.items() if any(each)})
+    return markdown_table(
+        HEAD,
+        [
+            (
+                *_showing(name, found),
+                *(_difference(differences[name]) if name in differences else ("", "")),
+                _p(p.get(name)),
+            )
+            for name, found in of.items()
+        ],
+    )
 
 
-def _line(name: str, found: dict[int, Record], first: dict[int, Record]) -> tuple[str, ...]:
+def _differences(found: dict[int, Record], first: dict[int, Record]) -> list[float]:
+    return [found[seed]["unseen_fitness"] - first[seed]["unseen_fitness"] for seed in found if seed in first]
+
+
+def _showing(name: str, found: dict[int, Record]) -> tuple[str, ...]:
     unseen = [row["unseen_fitness"] for row in found.values()]
-    differences = [found[seed]["unseen_fitness"] - first[seed]["unseen_fitness"] for seed in found if seed in first]
-    mean, low, high = mean_interval(differences)
     return (
         name,
         str(len(found)),
         f"{np.mean([row['best'][-1] for row in found.values()]):.0f}",
         f"{np.mean(unseen):.0f} ± {np.std(unseen, ddof=1) if len(unseen) > 1 else 0:.0f}",
-        "" if found is first else f"{mean:+.0f}",
-        "" if found is first else f"{low:+.0f} to {high:+.0f}",
         f"{np.mean([row['origins'] for row in found.values()]):.2f}",
         _mean([row["f_st"] for row in found.values() if row["f_st"] is not None]),
     )
+
+
+def _difference(differences: Sequence[float]) -> tuple[str, str]:
+    mean, low, high = mean_interval(differences)
+    return f"{mean:+.0f}", f"{low:+.0f} to {high:+.0f}"
+
+
+def _p(value: float | None) -> str:
+    return "" if value is None else f"{value:.3f}"
 
 
 def _mean(values: Sequence[float]) -> str:

@@ -75,6 +75,7 @@ json_values = st.recursive(
 )
 
 
+@pytest.mark.slow
 @given(st.sampled_from(["dtype", "shape", "data_offsets", "other"]), json_values)
 def test_a_hostile_description_is_refused(field, value):
     with pytest.raises(DamagedFileError):

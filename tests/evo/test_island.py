@@ -271,6 +271,7 @@ def test_told_to_stop_while_it_waits_it_leaves_with_a_checkpoint_and_without_a_l
     assert max(on.log) == 3
 
 
+@pytest.mark.slow
 @given(st.lists(st.integers(1, 12), max_size=4))
 def test_stopped_while_it_waits_or_elsewhere_and_resumed_it_is_the_same_run(stops):
     on = disk()

@@ -151,6 +151,7 @@ def test_a_power_cut_leaves_all_or_nothing_and_what_was_acknowledged(tmp_path, t
     tally(9, states=len(disk.states))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("operation", MODELLED, ids=lambda operation: operation.name)
 def test_the_model_objects_to_each_sync_and_each_commit_that_is_left_out(tmp_path, tally, operation):
     whole, _ = explored(operation, tmp_path)

@@ -112,6 +112,7 @@ def test_a_crowd_costs_a_bounded_listing(tmp_path, tally):
 # Row 23: hostile JSON and arrays
 
 
+@pytest.mark.slow
 def test_every_lie_is_refused(tmp_path, tally):
     n_lies = strangers.write_lies(tmp_path / "lies")
     outcome = done("lies", tmp_path)

@@ -95,6 +95,7 @@ def test_peers_are_the_members_whoever_is_seen(world, topology, source):
 ORDERS = list(itertools.permutations("bcd"))
 
 
+@pytest.mark.slow
 @given(st.sampled_from(ORDERS), st.lists(st.sampled_from([5, 15, 20, 30]), unique=True), st.booleans())
 def test_what_arrives_depends_on_nothing_but_members_seed_and_generation(tmp_path_factory, order, others, is_on_disk):
     root = tmp_path_factory.mktemp("worlds")

@@ -97,6 +97,7 @@ def test_any_json_is_refused_and_raises_nothing_else(value):
     refuse(json.dumps(value).encode())
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("field", FIELDS)
 @settings(max_examples=30)
 @given(value=JSON)

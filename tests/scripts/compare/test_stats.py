@@ -60,6 +60,7 @@ def test_three_blocks_give_their_range_and_decide_nothing():
     assert stats.judge(same, 1.0) == "undecided"
 
 
+@pytest.mark.slow
 def test_the_interval_of_ten_blocks_covers_the_truth_as_often_as_it_says():
     """Of normal samples with a true median of zero; 300 of them, so the share is known to about 1.5 %."""
     samples = np.random.default_rng(7).normal(size=(300, 10))

@@ -57,6 +57,7 @@ def test_the_list_of_configurations_is_fixed_and_longer_ones_begin_alike():
     assert workload.sample_configs(4, seed=4) != ten[:4]
 
 
+@pytest.mark.slow
 @given(st.integers(0, 10_000), st.integers(0, 100))
 def test_every_configuration_lies_in_the_search_space_and_is_one_of_an_island(seed, index):
     config = workload.sample_configs(index + 1, seed=seed)[index]

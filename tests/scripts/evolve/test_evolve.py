@@ -238,6 +238,7 @@ def test_a_crash_while_archiving_never_uses_an_epoch_twice(root, moved, again):
     assert epochs_of(root) == [4]
 
 
+@pytest.mark.slow
 def test_no_epoch_is_used_twice_when_the_pool_is_deleted_after_a_long_run(root):
     """The log is what remembers then, and the start stands far before its end."""
     evolve(root, generations=400)

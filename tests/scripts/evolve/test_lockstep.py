@@ -293,6 +293,7 @@ def test_an_owner_publishes_again_what_was_damaged(root, tmp_path, capsys):
     assert result(root)["a"] == expected["a"]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("stop", [7, 18])
 def test_cut_short_on_the_way_back_it_goes_on_from_there(root, tmp_path, monkeypatch, stop):
     """Before or after what was lost is there again: not from the newer checkpoint that it had, or its log had a gap."""

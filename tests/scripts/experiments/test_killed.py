@@ -38,6 +38,7 @@ def test_a_loss_is_small_only_if_its_whole_interval_is() -> None:
     assert not found.is_small
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("command", "kinds"), [(killed.main, 2), (joining.main, 3)])
 def test_rows_are_written_as_they_come_and_the_table_is_made_of_them_alone(
     tmp_path: Path, command: object, kinds: int
@@ -89,6 +90,7 @@ def test_rows_may_be_compressed_and_what_is_none_is_refused(tmp_path: Path) -> N
     assert told[broken].output.startswith("Error: ")
 
 
+@pytest.mark.slow
 def test_nobody_that_was_there_all_along_stalled(tmp_path: Path) -> None:
     out = tmp_path / "rows.jsonl"
     CliRunner().invoke(joining.main, [*SMALL, "--task", "trap", "--out", str(out)])

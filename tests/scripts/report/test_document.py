@@ -46,6 +46,7 @@ def test_thinned_numbers_are_some_of_them_with_both_ends(numbers, at_most):
         assert {min(numbers), max(numbers)} <= set(kept)
 
 
+@pytest.mark.slow
 def test_a_huge_run_stays_a_small_document():
     names = [f"island-{i:03}" for i in range(200)]
     told = shown([story(name, 400, names) for name in names])

@@ -101,6 +101,7 @@ def test_a_long_name_keeps_its_ends(name, at_most):
         assert min(len(head), len(tail)) >= at_most // 2 - 1
 
 
+@pytest.mark.slow
 def test_of_many_islands_every_page_has_its_turn(tmp_path):
     rows = [island(f"island-{i:03}") for i in range(50)]
     seen = set()

@@ -23,6 +23,7 @@ def genes_of(creatures, n, seed=0):
     return creatures.spec.sample(np.random.default_rng(seed), n)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("backend", ["reference", NATIVE])
 @pytest.mark.parametrize("controller", ["neural", "oscillator"])
 def test_a_batch_equals_its_members_wherever_they_sit(controller, backend):
@@ -35,6 +36,7 @@ def test_a_batch_equals_its_members_wherever_they_sit(controller, backend):
     assert whole.tobytes() == alone.tobytes() == chunks.tobytes() == backwards.tobytes()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("backend", ["reference", NATIVE])
 def test_another_creature_in_a_place_changes_that_score_only(backend):
     creatures = task(courses=2, backend=backend)
@@ -81,6 +83,7 @@ def test_nobody_scores_nothing(creatures):
     assert creatures.evaluate(genes_of(creatures, 0), 0).shape == (0,)
 
 
+@pytest.mark.slow
 def test_threads_do_not_change_the_score():
     options = CreatureOptions(courses=2, life_s=0.3)
     one, two, any_number = (Creatures(options, backend="reference", threads=n) for n in (1, 2, None))

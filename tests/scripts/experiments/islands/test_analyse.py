@@ -64,6 +64,7 @@ def test_a_ratio_says_how_many_times_as_long_the_first_takes():
     assert analyse.ratio(slow, fast, seed=1) == found
 
 
+@pytest.mark.slow
 @given(RUNS, RUNS)
 def test_a_ratio_turned_round_is_its_inverse(one, other):
     forth, back = analyse.ratio(times(one), times(other), seed=1), analyse.ratio(times(other), times(one), seed=1)
@@ -88,6 +89,7 @@ def test_nothing_is_known_of_two_that_never_reach_the_target():
     assert analyse.ratio(never, rarely, seed=1).low == 0  # a third of the resamples has neither
 
 
+@pytest.mark.slow
 def test_an_interval_covers_what_it_claims_to_cover():
     """Of samples from one distribution, the ratio's interval holds 1 about as often as it says."""
     rng = np.random.default_rng(1)

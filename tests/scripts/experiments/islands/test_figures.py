@@ -32,6 +32,7 @@ def test_every_figure_is_there_twice_and_names_what_it_shows(tmp_path: Path) -> 
     assert "unseen fitness" in files["creatures"].read_text()
 
 
+@pytest.mark.slow
 def test_what_was_not_measured_is_not_drawn(tmp_path: Path) -> None:
     creatures = TINY[-1]
     files = figures.draw([found(creatures, rows_of(creatures))], tmp_path)

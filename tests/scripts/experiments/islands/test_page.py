@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 TRAP = TINY[0]
 
 
+@pytest.mark.slow
 def test_a_document_is_filled_and_the_rest_of_it_stays(tmp_path: Path) -> None:
     runlog.append_all(tmp_path / rows.ROWS, rows_of(TRAP, gain=3.0).values())
     document = tmp_path / "page.md"

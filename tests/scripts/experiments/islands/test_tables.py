@@ -21,6 +21,7 @@ EQUAL = [found(each, rows_of(each)) for each in TINY]
 START = {"cpu": "a cpu", "cores": 2, "python": "3", "numpy": "2", "commit": "c" * 40, "dirty": True}
 
 
+@pytest.mark.slow
 def test_every_block_has_every_problem():
     blocks = tables.blocks(FAST, [START, START])
     assert all(blocks.values())
@@ -43,6 +44,7 @@ def test_the_claim_names_what_it_rests_on_or_says_that_it_does_not_hold():
     assert "**not held**" in tables.claim(EQUAL)
 
 
+@pytest.mark.slow
 def test_the_primary_table_counts_who_reached_the_target():
     line = next(line for line in tables.blocks(FAST, [])["primary"].splitlines() if line.startswith("| trap"))
     assert "islands / pooled" in line

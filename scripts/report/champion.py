@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
     from pathlib import Path
 
-    from evo.genome import Ancestry, Floats
+    from evo.genome import Ancestry, Floats, GenomeSpec
     from evo.tasks.creatures.task import Creatures
 
 CREATURES = "creatures"
@@ -80,11 +80,22 @@ def creatures_of(champion: Champion) -> Creatures:
         creatures = Creatures(CreatureOptions(**champion.task["options"]))
     except TypeError as error:
         raise ConfigError(f"its task has options that this version does not know: {error}") from error
-    if champion.task["genome_sha256"] != creatures.spec.sha256 or champion.genome.shape != (creatures.spec.size,):
-        raise ConfigError("its genome is laid out for another version")
-    if not creatures.spec.contains(champion.genome):
-        raise ConfigError("a gene is outside its bounds")
+    check_genome(champion, creatures.spec)
     return creatures
+
+
+def check_genome(champion: Champion, spec: GenomeSpec) -> None:
+    """Make sure that a task can read a champion's genome.
+
+    Raises:
+        ConfigError: It is laid out otherwise than `spec`, or a gene is outside its bounds.
+    """
+    if champion.task["genome_sha256"] != spec.sha256:
+        raise ConfigError("its genome is laid out for another task, or for another version of it")
+    if champion.genome.shape != (spec.size,):
+        raise ConfigError(f"expected {spec.size} genes, got {champion.genome.size}")
+    if not spec.contains(champion.genome):
+        raise ConfigError("a gene is outside its bounds")
 
 
 def _champion(arrays: arrayfile.Arrays, metadata: dict[str, Any]) -> Champion:

@@ -15,7 +15,6 @@ from evo.errors import ConfigError, ReplayError
 from evo.paths import is_island_name
 from evo.tasks.creatures import course
 from evo.tasks.loader import load_task
-from evo.tasks.task import task_identity
 from migration.ledger import printable
 from scripts.report import champion as champions
 
@@ -94,7 +93,7 @@ def simulate_again(champion: Champion, *, task: str | None) -> float:
     """Evaluate a champion here and now, for the generation that it was found in.
 
     Raises:
-        ConfigError: Its task cannot be had here, is another one now, or is a program that nobody named.
+        ConfigError: Its task cannot be had here, cannot read its genome, or is a program that nobody named.
         TaskError: The task fails.
     """
     name = champion.task["name"]
@@ -103,8 +102,7 @@ def simulate_again(champion: Champion, *, task: str | None) -> float:
     if task is not None and not runs_code(name):
         raise ConfigError("the champion's file names its task: leave out --task")
     found = _load(task or name, champion)
-    if task_identity(found)["genome_sha256"] != champion.task["genome_sha256"]:
-        raise ConfigError("its genome is laid out for another task, or for another version of it")
+    champions.check_genome(champion, found.spec)
     return float(found.evaluate(champion.genome[None], champion.generation)[0])
 
 

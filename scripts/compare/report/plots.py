@@ -77,6 +77,11 @@ def palette(names: Iterable[str]) -> dict[str, tuple[str, str]]:
     return dict(zip(dict.fromkeys(names), pairs, strict=False))
 
 
+def three_digits(value: float) -> str:
+    """Write a number by the three digits that count, never as a power of ten."""
+    return np.format_float_positional(value, precision=3, unique=False, fractional=False, trim="-")
+
+
 def _speedups(session: Session, load: Workload, summaries: Sequence[Summary]) -> Drawing | None:
     """Every run as a point, every median with its interval, and the band within which two equal runs differ."""
     shown = [each for each in summaries if each.speedup is not None]
@@ -188,15 +193,20 @@ def _memory(_: Session, load: Workload, summaries: Sequence[Summary]) -> Drawing
         "all (PSS)": lambda each: each.median(lambda row: row.peak_pss_bytes) / 1e6,
         "not shared with others (USS)": lambda each: each.median(lambda row: row.peak_uss_bytes) / 1e6,
     }
-    drawing = _bars(summaries, bars)
+    drawing = _bars(summaries, bars, write=three_digits)
     if drawing is not None:
         drawing.axes[0].set(xlabel="memory at most (MB), all processes of a run", title=f"Memory ({load})")
         _legend_below(drawing)
     return drawing
 
 
-def _bars(summaries: Sequence[Summary], bars: Mapping[str, Callable[[Summary], float]]) -> Drawing | None:
-    """Draw for each setting a bar for each of `bars`, one beneath the other."""
+def _bars(
+    summaries: Sequence[Summary],
+    bars: Mapping[str, Callable[[Summary], float]],
+    *,
+    write: Callable[[float], str] = "{:g}".format,
+) -> Drawing | None:
+    """Draw for each setting a bar for each of `bars`, one beneath the other; the first has its number written by it."""
     shown = [each for each in reversed(summaries) if each.outcomes.keys() != {"skipped"}]
     if not shown:
         return None
@@ -206,7 +216,7 @@ def _bars(summaries: Sequence[Summary], bars: Mapping[str, Callable[[Summary], f
         places = [place + 0.4 - (n + 0.5) * height for place in range(len(shown))]
         found = axes.barh(places, [of(each) for each in shown], height, color=COLOURS[3 * n], label=name)
         if n == 0:
-            axes.bar_label(found, fmt="%g", fontsize=7, padding=2)
+            axes.bar_label(found, fmt=write, fontsize=7, padding=2)
     axes.set_yticks(range(len(shown)), [_label(each) for each in shown])
     axes.margins(x=0.12)
     return drawing

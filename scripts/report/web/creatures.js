@@ -25,8 +25,13 @@ function scenes() {
 async function cast() {
   if (!player.stage) return;
   const turn = ++player.turn, wanted = scenes();
-  const films = await Promise.all(wanted.map(({ packed }) => unpack(packed)));
+  const films = await Promise.all(wanted.map(({ packed }) => unpack(packed))).catch(() => []);
   if (turn !== player.turn) return; // something else was chosen meanwhile
+  if (!films.length) {
+    player.isPlaying = false;
+    nothingToShow("The walks in this page are damaged, so they are not drawn. Write the report anew.");
+    return;
+  }
   player.films = films;
   player.stage.set(wanted.map(({ label }, i) => ({ film: films[i], label })));
   player.frameS = films[0].frame_s;

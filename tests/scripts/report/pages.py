@@ -25,7 +25,7 @@ WIDE, PHONE = {"width": 1000, "height": 700}, {"width": 390, "height": 844}
 def opened(
     browser: Browser, page_file: Path, *, size=WIDE, scheme="light", motion="reduce", has_champions=True
 ) -> Iterator[Page]:
-    """Open a page; at the end nothing may have gone wrong in it, and nothing been asked for."""
+    """Open a page; at the end nothing may have gone wrong in it, been asked for, or be seen that is hidden."""
     context = browser.new_context(viewport=size, color_scheme=scheme, reduced_motion=motion, has_touch=size is PHONE)
     page = context.new_page()
     said: list[str] = []
@@ -39,7 +39,11 @@ def opened(
         page.wait_for_selector("html[data-cast]")
     yield page
     page.wait_for_timeout(100)
+    seen = page.eval_on_selector_all(
+        "[hidden]", "all => all.filter((one) => one.getClientRects().length).map(({ id }) => id)"
+    )
     context.close()
+    assert seen == []
     assert said == []
     assert asked == [page_file.as_uri()]
 

@@ -12,6 +12,7 @@ from evo.tasks.creatures import body, recording
 from evo.tasks.creatures.options import CreatureOptions
 from evo.tasks.creatures.task import Creatures
 from scripts.report import film
+from tests.scripts.report.lives import made_up
 
 
 @pytest.fixture(scope="module")
@@ -20,21 +21,6 @@ def life():
     genes = creatures.spec.sample(np.random.default_rng(1), 60)
     alive = np.flatnonzero(body.decode(genes, creatures.spec).viable)
     return recording.record(creatures, genes[alive[0]], course_number=0)
-
-
-def made_up(places, *, frame_s=1 / 30):
-    n = len(places)
-    return recording.Recording(
-        frame_s=frame_s,
-        position_m=places.astype(np.float32),
-        radius_m=np.ones(places.shape[2], np.float32),
-        muscles=np.zeros((0, 2), np.int64),
-        rest_m=np.zeros(0, np.float32),
-        mass_share=np.ones(places.shape[2], np.float32),
-        collected=np.zeros(n, np.int64),
-        pellets_m=np.ones((3, 2), np.float32),
-        fitness=0.0,
-    )
 
 
 def test_every_frame_is_a_step_that_was_simulated_within_half_a_quantum(life):

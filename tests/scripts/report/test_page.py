@@ -65,6 +65,16 @@ def test_the_policy_names_exactly_the_code_that_is_there(built):
     assert len(code) == 3
 
 
+def test_the_policy_allows_nothing_else(built):
+    policy = re.search(r'Content-Security-Policy" content="([^"]*)"', built)[1]
+    allowed = {name: sources for name, *sources in map(str.split, policy.split(";"))}
+    hashed = allowed.pop("script-src") + allowed.pop("style-src")
+    assert all(source.startswith("'sha256-") for source in hashed)
+    assert allowed.pop("img-src") == ["data:"]  # the icon
+    assert allowed == {name: ["'none'"] for name in ("default-src", "base-uri", "form-action")}
+    assert built.index("Content-Security-Policy") < min(map(built.index, ("<style", "<script", "<link", "<body")))
+
+
 def test_the_page_names_nothing_to_be_fetched(built):
     scripts = Scripts()
     scripts.feed(built)

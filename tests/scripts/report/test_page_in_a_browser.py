@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import numpy as np
 import pytest
 
-from tests.scripts.report.pages import PHONE, PICTURES, WIDE, numbers, opened
+from evo.paths import SharedPaths
+from tests.processes import wait_until
+from tests.scripts.report.pages import PHONE, PICTURES, WIDE, numbers, opened, write
 
 pytestmark = pytest.mark.slow
 
@@ -59,6 +62,34 @@ def test_the_head_of_a_table_stays_while_its_rows_scroll(browser, written):
         assert seen == [200, "generation"]
 
 
+def test_islands_that_ended_early_share_the_others_axis(browser, copy, tmp_path):
+    log = SharedPaths(copy).island("reef-b").log
+    log.write_text("".join(log.read_text().splitlines(keepends=True)[:12]))
+    with opened(browser, write(copy, tmp_path / "page.html")) as page:
+        last = [island["generation"] for island in page.evaluate("atollReport.document.islands")]
+        assert last[1] < max(last) / 2
+        painted = """all => all.map((canvas) => {
+            const { data } = canvas.getContext("2d").getImageData(0, 0, canvas.width, canvas.height);
+            const columns = Array.from({ length: canvas.width }, (_, column) => column);
+            return columns.filter((column) => data[4 * column + 3] > 127).length / canvas.width;
+        })"""
+        shares = page.eval_on_selector_all("#ancestry-charts canvas", painted)
+        np.testing.assert_allclose(shares, np.divide(last, max(last)), atol=0.02)
+
+
+def test_what_is_drawn_anew_takes_the_place_of_what_was_there(browser, written):
+    drawn = """() => Object.fromEntries(["fitness", "diversity", "ancestry", "migration", "timeline"].map(
+        (id) => [id, document.querySelectorAll(`#${id} canvas, #${id} svg`).length]))"""
+    with opened(browser, written) as page:
+        before = page.evaluate(drawn)
+        assert min(before.values()) > 0
+        for name in ("reef-b", "reef-c"):
+            page.select_option("#island", name)
+        page.click("#theme")
+        page.check('input[name="curve"][value="median"]')
+        assert page.evaluate(drawn) == before
+
+
 def test_migrations_can_be_dragged_through_time(browser, written):
     with opened(browser, written) as page:
         at_the_end = page.text_content("#migration-words")
@@ -70,6 +101,25 @@ def test_migrations_can_be_dragged_through_time(browser, written):
         assert page.text_content("#migration-words") == at_the_end
         taken = sum(page.evaluate("atollReport.document.islands.map(island => island.imports)"))
         assert at_the_end.startswith(f"{taken} genomes")
+
+
+def test_migrations_play_by_themselves_one_step_at_a_time_however_often_one_presses(browser, written):
+    with opened(browser, written) as page:
+        waiting = """() => {
+            const { setTimeout, clearTimeout } = window, pending = new Set();
+            window.setTimeout = (...all) => { const id = setTimeout(...all); pending.add(id); return id; };
+            window.clearTimeout = (id) => { pending.delete(id); clearTimeout(id); };
+            for (let i = 0; i < 5; i++) document.getElementById("migration-play").click();
+            Object.assign(window, { setTimeout, clearTimeout });
+            return pending.size;
+        }"""
+        assert page.evaluate(waiting) == 1
+        wait_until(lambda: int(page.input_value("#migration-time")) > 9, "the migrations to go on")
+        page.click("#migration-play")
+        assert page.text_content("#migration-play") == "Play"
+        words = page.text_content("#migration-words")
+        page.wait_for_timeout(200)
+        assert page.text_content("#migration-words") == words
 
 
 def test_what_is_looked_at_is_the_same_everywhere(browser, written):
@@ -110,14 +160,39 @@ def test_everything_to_press_has_a_name_and_every_picture_words(browser, written
         assert page.evaluate("document.activeElement.textContent") == "Skip to the creatures"
 
 
-def test_code_that_the_policy_does_not_name_never_runs(browser, written):
+REACHING_OUT = {
+    "script-src-elem": "add('script', { textContent: 'window.hacked = 1' })",
+    "script-src-attr": "add('p', { innerHTML: '<b onclick=\"window.hacked = 1\"></b>' }).firstChild.click()",
+    "style-src-elem": "add('style', { textContent: 'body { background: url(URL) }' })",
+    "img-src": "add('img', { src: 'URL' })",
+    "media-src": "add('audio', { src: 'URL' })",
+    "frame-src": "add('iframe', { src: 'URL' })",
+    "object-src": "add('object', { data: 'URL' })",
+    "connect-src": "fetch('URL').catch(() => {})",
+    "base-uri": "add('base', { href: 'URL' })",
+    "form-action": "add('form', { action: 'URL' }).submit()",
+}
+"""Ways to run a stranger's code or to ask for something, by what refuses each."""
+
+
+def test_code_that_the_policy_does_not_name_never_runs_and_nothing_can_be_asked_for(browser, written):
     context = browser.new_context()
     page = context.new_page()
     page.goto(written.as_uri())
     page.evaluate(
-        "document.body.append(Object.assign(document.createElement('script'), {textContent: 'window.hacked=1'}))"
+        """() => {
+            window.refused = [];
+            document.addEventListener("securitypolicyviolation", (event) => refused.push(event.effectiveDirective));
+            window.add = (tag, properties) => {
+                const element = Object.assign(document.createElement(tag), properties);
+                document.body.append(element);
+                return element;
+            };
+        }"""
     )
-    page.evaluate("document.body.append(Object.assign(document.createElement('img'), {src: 'http://127.0.0.1:9/x'}))")
+    for attempt in REACHING_OUT.values():
+        page.evaluate(f"() => {{ {attempt.replace('URL', 'http://127.0.0.1:9/x')}; }}")
+    wait_until(lambda: set(page.evaluate("refused")) == set(REACHING_OUT), "all of that to be refused")
     assert page.evaluate("window.hacked") is None
     assert page.evaluate("fetch('data:,x').then(() => 'fetched', () => 'refused')") == "refused"
     context.close()

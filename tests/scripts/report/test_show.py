@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import json
+from functools import partial
 from typing import TYPE_CHECKING
 
+import numpy as np
 import pytest
 from click.testing import CliRunner
 from PIL import Image
@@ -99,6 +101,27 @@ def test_a_champion_of_another_version_is_not_taken_for_one_of_this(copy):
             champions.creatures_of(champions.read(path))
 
 
+@pytest.mark.parametrize(
+    ("change_genes", "words"),
+    [
+        (lambda genes: genes[:, :3], "got 3"),
+        (lambda genes: genes[:, :-1], "genes, got"),
+        (lambda genes: np.tile(genes, 2), "genes, got"),
+        (lambda genes: genes + 1e9, "outside its bounds"),
+        (lambda genes: genes * np.float32("nan"), "outside its bounds"),
+    ],
+)
+def test_a_genome_that_its_task_cannot_read_is_not_simulated(archipelago, tmp_path, change_genes, words):
+    arrays, metadata = arrayfile.decode(SharedPaths(archipelago).island("reef-a").champion.read_bytes())
+    genes = np.ascontiguousarray(change_genes(arrays["genes"]), np.float32)
+    path = tmp_path / "champion.safetensors"
+    path.write_bytes(arrayfile.encode({"genes": genes, "ancestry": np.zeros(genes.shape, np.uint16)}, metadata))
+    champion = champions.read(path)
+    for look in (champions.creatures_of, partial(simulate_again, task=None)):
+        with pytest.raises(ConfigError, match=words):
+            look(champion)
+
+
 def test_only_the_user_can_name_a_program(tmp_path):
     source = tmp_path / "mine.py"
     source.write_text("def points(gene):\n    return float(-(gene**2).sum())\n\n\npoints.bounds = [(-1.0, 1.0)] * 3\n")
@@ -121,6 +144,9 @@ def test_a_champion_without_a_body_is_told_of_and_checked(tmp_path):
     assert "exactly as recorded" in text
     check_refused(atoll("show", "a", "--migration-dir", root, "--gif", tmp_path / "x.gif"), 2, "creatures")
     check_refused(atoll("show", "a", "--migration-dir", root, "--check", "--task", "ackley"), 2, "leave out --task")
+    path = SharedPaths(root).island("a").champion
+    change(path, task=dict(champions.read(path).task) | {"genome_sha256": "0"})
+    check_refused(atoll("show", path, "--check"), 2, "laid out for another task")
 
 
 def test_simulating_again_is_the_evaluation_itself(archipelago):

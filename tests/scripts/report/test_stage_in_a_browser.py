@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import base64
+import re
 from itertools import pairwise
 
 import numpy as np
@@ -11,7 +13,9 @@ from evo.paths import SharedPaths
 from evo.tasks.creatures import course
 from evo.tasks.creatures.recording import record
 from scripts.report import champion as champions
+from scripts.report import film
 from tests.processes import wait_until
+from tests.scripts.report.lives import made_up
 from tests.scripts.report.pages import PHONE, PICTURES, changed, numbers, opened, picture
 
 pytestmark = pytest.mark.slow
@@ -38,6 +42,64 @@ def test_what_is_drawn_is_what_the_evaluator_scored_frame_for_frame(browser, wri
                 np.testing.assert_allclose(places, life.position_m[1::2], atol=0.501 * shown["quantum_m"], rtol=1e-6)
                 assert shown["fitness"] == pytest.approx(life.fitness, abs=1e-3)
                 assert len(shown["taken_at"]) == life.collected[-1]
+
+
+def test_any_places_come_back_in_the_page_as_they_do_here(browser, written):
+    random = np.random.default_rng(7)
+    with opened(browser, written) as page:
+        for reach_m in (0.1, 32.0, 9e3):
+            places = random.uniform(-reach_m, reach_m, (50, 3, 4))
+            places[::2, :, 0] *= reach_m / np.abs(places[::2, :, 0])  # from end to end: differences wrap around
+            packed = film.pack(made_up(places))
+            shown = page.evaluate("async film => Array.from((await atollReport.unpack(film)).places_m)", packed)
+            np.testing.assert_allclose(np.reshape(shown, places.shape), film.unpack(packed), rtol=1e-6)
+            np.testing.assert_allclose(np.reshape(shown, places.shape), places, atol=0.501 * packed["quantum_m"])
+
+
+def test_a_damaged_film_is_refused_or_is_the_same_film(browser, written):
+    random = np.random.default_rng(8)
+    packed = film.pack(made_up(random.normal(size=(30, 3, 4))))
+    data = base64.b64decode(packed["places"])
+    damaged = [data[:n] for n in random.integers(0, len(data), 20)]
+    for bit in random.integers(0, 8 * len(data), 60):
+        turned = bytearray(data)
+        turned[bit // 8] ^= 1 << bit % 8
+        damaged.append(bytes(turned))
+    told = """(films) => Promise.all(films.map((film) =>
+        atollReport.unpack(film).then(({ places_m }) => Array.from(places_m), () => null)))"""
+    with opened(browser, written) as page:
+        films = [packed, *({**packed, "places": base64.b64encode(each).decode()} for each in damaged)]
+        whole, *found = page.evaluate(told, films)
+        assert whole is not None
+        assert all(places is None or places == whole for places in found)
+        assert found.count(None) > 0.9 * len(found)  # a few bits mean nothing
+
+
+def test_damaged_walks_are_not_drawn_and_the_page_says_so(browser, written, tmp_path):
+    damaged = tmp_path / "report.html"
+    damaged.write_text(re.sub(r'("places":"[^"]{100})(.)', r"\1", written.read_text()))
+    with opened(browser, damaged, has_champions=False) as page:
+        page.wait_for_selector("#stage-none:not([hidden])")
+        assert "damaged" in page.text_content("#stage-none")
+        assert page.is_hidden("#canvas")
+        assert page.text_content("#creature-words").startswith("reef-")
+        assert numbers(page, "#fitness-chart [data-points]", "points")
+
+
+def test_what_was_chosen_last_is_on_the_stage_however_long_an_earlier_choice_takes(browser, written):
+    with opened(browser, written) as page:
+        choose = "value => document.querySelector(`input[name=view][value=${value}]`).click()"
+        page.evaluate(f"['islands', 'one'].forEach({choose})")  # one film is unpacked already, the others are not
+        wait_until(lambda: page.get_attribute("html", "data-cast") == "3", "the last choice")
+        page.evaluate(
+            """async () => {
+                const walks = atollReport.document.islands.map((island) => island.champion.walks.at(-1));
+                await Promise.all(walks.map(({ unseen }) => atollReport.unpack({ ...unseen, places_m: undefined })));
+            }"""
+        )
+        page.wait_for_timeout(200)
+        assert page.locator("#labels span").count() == 1
+        assert page.get_attribute("html", "data-cast") == "3"
 
 
 def test_the_creature_moves_and_time_can_be_scrubbed(browser, written):

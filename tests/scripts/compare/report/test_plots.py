@@ -4,7 +4,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from scripts.compare.report import plots, study
@@ -27,6 +27,23 @@ def test_every_plot_is_drawn_as_svg_and_png_and_says_what_it_shows(tmp_path: Pat
     assert "optuna_threads, P = 2" in text
     assert "two equal runs" in text
     assert "optuna_threads, P = 2: S = 0.6" in (tmp_path / "gantt-tiny-reference.svg").read_text()
+
+
+@given(st.floats(1e-3, 1e9))
+@example(1234.23)
+@example(243.759)
+def test_three_digits_that_count_are_off_by_half_of_the_last_at_most(value: float) -> None:
+    written = plots.three_digits(value)
+    assert float(written) == float(f"{value:.3g}")
+    assert set(written) <= set("0123456789.")
+    assert len(written.replace(".", "").strip("0")) <= 3
+
+
+@pytest.mark.slow
+def test_memory_is_written_in_three_digits(tmp_path: Path) -> None:
+    (session,) = study.sessions([run("p", PROCESSES, peak_pss_bytes=1_234_230_000)])
+    plots.draw(session, tmp_path)
+    assert ">1230<" in (tmp_path / "memory-tiny-reference.svg").read_text()
 
 
 @pytest.mark.slow

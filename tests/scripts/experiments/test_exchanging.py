@@ -9,7 +9,7 @@ from click.testing import CliRunner
 
 from evo import runlog, strict_json
 from scripts.experiments import budgeted, exchanging
-from scripts.experiments.exchanging import BUDGET, VARIANTS
+from scripts.experiments.exchanging import GENERATIONS, POPULATION, VARIANTS
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -20,11 +20,13 @@ def row(arm: str, seed: int, unseen: float) -> dict[str, object]:
     return {"arm": arm, "seed": seed, "best": [0.0, 9.0], "unseen_fitness": unseen, "origins": 2.0, "f_st": 0.5}
 
 
-def test_all_variants_have_as_many_individuals_and_the_same_budget() -> None:
+@pytest.mark.parametrize("islands", [2, exchanging.ISLANDS, 20])
+def test_all_variants_have_as_many_individuals_and_the_same_budget(islands: int) -> None:
     """Only who is to be small is smaller; nobody overspends, and nobody leaves a generation of all unspent."""
-    for arm in VARIANTS:
-        assert arm.name == "one small" or arm.islands * arm.population == exchanging.ISLANDS * exchanging.POPULATION
-        plan = budgeted.plan(arm, seed=1, budget=BUDGET)
+    budget = islands * POPULATION * GENERATIONS
+    for arm in (exchanging.scaled(arm, islands) for arm in VARIANTS):
+        assert arm.islands * arm.population == POPULATION * (1 if arm.name == "one small" else islands)
+        plan = budgeted.plan(arm, seed=1, budget=budget)
         spent = sum(config.population * (config.generations + 1) for config in plan)
         immigrants = sum(
             0
@@ -32,7 +34,7 @@ def test_all_variants_have_as_many_individuals_and_the_same_budget() -> None:
             else config.generations // config.migration.migrate_every * config.migration.migrants
             for config in plan
         )
-        assert BUDGET - arm.islands * arm.population < spent + immigrants <= BUDGET
+        assert budget - arm.islands * arm.population < spent + immigrants <= budget
 
 
 def test_a_difference_is_that_of_equal_seeds_in_whatever_order_they_come() -> None:
@@ -48,7 +50,7 @@ def test_a_difference_is_that_of_equal_seeds_in_whatever_order_they_come() -> No
 def test_rows_are_written_as_they_come_and_are_a_function_of_their_seed(tmp_path: Path) -> None:
     names = ["full, 5 every 10", "pooled"]
     for file in ("a.jsonl", "b.jsonl"):
-        arguments = [*names, "--seeds", "1", "--budget", "9600", "--workers", "1", "--out", str(tmp_path / file)]
+        arguments = [*names, "--seeds", "1", "--generations", "12", "--workers", "1", "--out", str(tmp_path / file)]
         told = CliRunner().invoke(exchanging.main, arguments)
         assert told.exit_code == 0, told.output
     one, other = (

@@ -90,6 +90,7 @@ def test_a_trial_that_raises_is_reported_and_costs_no_other(bench, name):
     row = faulty(bench, name, "raise")
     assert row.outcome == FAILED
     assert f"trial {FAULTY_TRIAL} raised" in row.reason
+    assert " /" not in row.reason  # where it was run is no part of a row that is kept
     assert (done(row), row.stray_processes) == (OTHERS, 0)
     check_hashes(row)
 

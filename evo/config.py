@@ -145,7 +145,7 @@ class Migration:
         choices=INTERVALS,
     )
     migrants: int = setting(5, "genomes published, and genomes imported, at each migration", low=1, high=64)
-    topology: str = setting("full", f"which islands to import from: {TOPOLOGIES}")
+    topology: str = setting("ring", f"which islands to import from: {TOPOLOGIES}")
     emigrant_selection: str = setting(
         "best",
         "who is published: the best, any, winners of tournaments, or of the better half those who differ most",

@@ -37,6 +37,7 @@ from scripts.compare.report.markdown import table as markdown_table
 from scripts.compare.stats import holm
 from scripts.experiments import budgeted
 from scripts.experiments.budgeted import Arm
+from scripts.experiments.islands.tables import chance
 from scripts.experiments.islands.unseen import walk_unseen
 from scripts.experiments.paired import mean_interval, read_rows
 
@@ -147,7 +148,7 @@ def table(rows: Sequence[Record]) -> str:
             (
                 *_showing(name, found),
                 *(_difference(differences[name]) if name in differences else ("", "")),
-                _p(p.get(name)),
+                chance(p[name]) if name in p else "",
             )
             for name, found in of.items()
         ],
@@ -173,10 +174,6 @@ def _showing(name: str, found: dict[int, Record]) -> tuple[str, ...]:
 def _difference(differences: Sequence[float]) -> tuple[str, str]:
     mean, low, high = mean_interval(differences)
     return f"{mean:+.0f}", f"{low:+.0f} to {high:+.0f}"
-
-
-def _p(value: float | None) -> str:
-    return "" if value is None else f"{value:.3f}"
 
 
 def _mean(values: Sequence[float]) -> str:

@@ -69,7 +69,7 @@ def cost(undisturbed: Sequence[float], disturbed: Sequence[float]) -> Cost:
 @click.option("--seeds", default=30, show_default=True, help="Pairs of archipelagos for each task.")
 @click.option("--first-seed", default=0, show_default=True, help="Seed of the first of them.")
 @click.option("--task", "tasks", multiple=True, help="Only this task; can be repeated.")
-@click.option("--topology", default=None, help="Who imports from whom; as islands do by default if left out.")
+@click.option("--topology", default="full", show_default=True, help="Who imports from whom.")
 @click.option("--out", default=Path("bench/killed.jsonl"), show_default=True, type=click.Path(path_type=Path))
 @click.option("--table", "rows_path", type=click.Path(path_type=Path, exists=True), help="Only print these rows'.")
 def main(
@@ -80,7 +80,7 @@ def main(
     seeds: int,
     first_seed: int,
     tasks: tuple[str, ...],
-    topology: str | None,
+    topology: str,
     out: Path,
     rows_path: Path | None,
 ) -> None:
@@ -94,7 +94,7 @@ def main(
             seeds=range(first_seed, first_seed + seeds),
             tasks=tasks,
             out=out,
-            settings={"topology": topology} if topology else {},
+            settings={"topology": topology},
         )
     click.echo(table(read_rows(rows_path or out)))
 

@@ -162,7 +162,7 @@ class OnDisk:
             publisher=publisher(island, epoch.number, nonce=epoch.nonce),
             epoch=epoch,
             lock_class=self.lock_class,
-            migration=Migration(**migration),
+            migration=Migration(**{"topology": "full", **migration}),
             ledger=ledger,
         )
 
@@ -181,7 +181,12 @@ class InMemory:
     def island(self, island: str, **migration: Any) -> Exchange:
         ledger = Ledger(self.paths(island))
         ledger.start({"epoch": 1, "generation": 0})
-        return memory_exchange(self.pool, publisher=publisher(island), migration=Migration(**migration), ledger=ledger)
+        return memory_exchange(
+            self.pool,
+            publisher=publisher(island),
+            migration=Migration(**{"topology": "full", **migration}),
+            ledger=ledger,
+        )
 
 
 def same(one, other):

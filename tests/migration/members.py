@@ -9,7 +9,7 @@ from evo.rng import streams
 from tests.migration.archipelago import SEED, migrants_of
 
 MEMBERS = "a,b,c,d"
-LOCKSTEP = {"mode": "lockstep", "members": MEMBERS}
+LOCKSTEP = {"mode": "lockstep", "members": MEMBERS, "topology": "full"}
 
 
 def member(world, name, **migration):

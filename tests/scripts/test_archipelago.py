@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
     from evo.generation import State
 
-SMALL = {"population": 8, "generations": 12, "migrate_every": 3, "migrants": 2, "task": "sphere"}
+SMALL = {"population": 8, "generations": 12, "migrate_every": 3, "migrants": 2, "task": "sphere", "topology": "full"}
 
 
 POLICIES = [

@@ -215,7 +215,7 @@ def _equal_without_migration(evidence: Evidence) -> Answer:
 
 
 def _elsewhere(evidence: Evidence) -> Answer:  # noqa: ARG001 - asked like all others
-    return Answer(NOT_MEASURED, "by this harness; the experiments on islands answer it")
+    return Answer(NOT_MEASURED, "by this harness; docs/islands.md has it")
 
 
 def _gpu(evidence: Evidence) -> Answer:

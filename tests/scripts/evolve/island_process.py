@@ -29,7 +29,14 @@ if TYPE_CHECKING:
 
 DEADLINE_S = 60.0
 KILLED = -signal.SIGKILL
-DEFAULTS = {"population": 12, "generations": 12, "migrate_every": 3, "checkpoint_every": 2, "task": "sphere"}
+DEFAULTS = {
+    "population": 12,
+    "generations": 12,
+    "migrate_every": 3,
+    "checkpoint_every": 2,
+    "task": "sphere",
+    "topology": "full",
+}
 FILE_EVENTS = {"open", "os.rename", "os.link", "os.mkdir", "os.remove", "os.rmdir", "os.truncate"}
 
 CONTEXT = multiprocessing.get_context("forkserver")

@@ -12,7 +12,7 @@ from scripts.archipelago import evolve_together
 from scripts.experiments.lifespans import Cast, Scene, Story, evolve, plan, run
 
 TASK = load_task("rastrigin", {"dimensions": "6"})
-SCENE = Scene(4, 10, 24, {"migrate_every": 3, "migrants": 2})
+SCENE = Scene(4, 10, 24, {"migrate_every": 3, "migrants": 2, "topology": "full"})
 HALF = Fraction(1, 2)
 UNDISTURBED = Cast("undisturbed")
 ALL_ALONG = Cast("all along", changing=1)

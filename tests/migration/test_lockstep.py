@@ -61,7 +61,7 @@ def test_a_member_is_ready_when_all_it_draws_from_have_published_this_very_gener
 
 
 def test_only_those_are_waited_for_whom_the_draw_names(world):
-    one = Migration(migrants=1)
+    one = Migration(migrants=1, topology="full")
     a = member(world, "a", migrants=one.migrants)
     for generation in range(10, 100, 10):
         draws, _ = choose("a", ("b", "c", "d"), migration=one, streams=streams(SEED, "a", generation))

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from playwright.sync_api import Browser
 
 BROWSERS = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
-SETTINGS = ("-p", "16", "--migrate-every", "20", "-o", "life_s=6", "-o", "courses=2")
+SETTINGS = ("--topology", "full", "-p", "16", "--migrate-every", "20", "-o", "life_s=6", "-o", "courses=2")
 FOREVER = "1000000"
 NAMES = ("reef-a", "reef-b", "reef-c")
 

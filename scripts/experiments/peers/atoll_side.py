@@ -16,21 +16,22 @@ if TYPE_CHECKING:
 
 
 def live(entry: Entry, task: Task) -> list[Round]:
-    """Evolve it round by round, migrating as pygmo does: from a neighbour drawn anew, in the place of who is worse.
+    """Evolve it round by round; without migration islands live one after the other, and all is one round."""
+    arm = Arm(ATOLL, ISLANDS, POPULATION, {**entry.setting, **migration(entry)})
+    ends = round_ends(entry)
+    watched = Watched(task)
+    evolve_together(plan(arm, seed=entry.seed, budget=ends[-1]), watched, keeper_of=lambda _: Course())
+    return by_round(watched.seen, ends=ends)
 
-    Without migration islands live one after the other, and all is one round.
-    """
-    migration: dict[str, Value] = {
+
+def migration(entry: Entry) -> dict[str, Value]:
+    """Return the settings with which islands migrate as pygmo's do: a neighbour's best, in the place of who is worse."""
+    return {
         "topology": "two-way-ring" if entry.is_connected else "none",
         "migrants": MIGRANTS,
         "replacement": "only-if-better",
         "migrate_every": entry.interval,
     }
-    arm = Arm(ATOLL, ISLANDS, POPULATION, {**entry.setting, **migration})
-    ends = round_ends(entry)
-    watched = Watched(task)
-    evolve_together(plan(arm, seed=entry.seed, budget=ends[-1]), watched, keeper_of=lambda _: Course())
-    return by_round(watched.seen, ends=ends)
 
 
 def round_ends(entry: Entry) -> list[int]:

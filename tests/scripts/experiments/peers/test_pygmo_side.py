@@ -5,16 +5,20 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
+from evo.config import Migration
 from evo.tasks.loader import load_task
-from scripts.experiments.peers import plan
-from scripts.experiments.peers.plan import DE, ISLANDS, POPULATION, PROBLEMS, SGA, Entry
+from migration import policy, topology
+from scripts.experiments.peers import atoll_side, plan
+from scripts.experiments.peers.plan import ATOLL, DE, ISLANDS, POPULATION, PROBLEMS, SGA, Entry
 from tests.contracts import check_task
 
+CONNECTED = Entry(ATOLL, {}, PROBLEMS[0], seed=1)
 pygmo_side = pytest.importorskip(
     "scripts.experiments.peers.pygmo_side",
     reason="pygmo is an optional dependency of this experiment alone",
     exc_type=ImportError,
 )
+pygmo = pytest.importorskip("pygmo", reason="see above")
 
 
 @pytest.mark.parametrize("problem", PROBLEMS, ids=lambda each: each.label)
@@ -46,3 +50,34 @@ def test_what_was_spent_on_looking_is_not_counted():
     assert watch.pause() == 2.0
     watch.resume()
     assert watch.pause() == 3.5
+
+
+def test_both_sides_are_neighbours_alike():
+    """Whom an island of pygmo's ring may take from is whom an island of Atoll's takes from."""
+    theirs = pygmo.topology(pygmo.ring(ISLANDS, 1.0))
+    names = [f"island-{i}" for i in range(ISLANDS)]
+    ours = str(atoll_side.migration(CONNECTED)["topology"])
+    for i, name in enumerate(names):
+        sources, _ = theirs.get_connections(i)
+        assert topology.sources(ours, name, names, np.random.default_rng(1)) == tuple(names[j] for j in sorted(sources))
+
+
+@pytest.mark.parametrize("fitness", [3.0, 7.0])
+def test_both_sides_make_room_for_a_migrant_alike(fitness):
+    """The worst leaves if the migrant is better, and nobody if it is not; pygmo minimises."""
+    residents = np.asarray([4.0, 9.0, 5.0])
+    group = (np.arange(3, dtype=np.uint64), np.zeros((3, 1)), -residents[:, None])
+    migrant = (np.asarray([9], dtype=np.uint64), np.zeros((1, 1)), np.asarray([[-fitness]]))
+    _, _, theirs = pygmo.r_policy(pygmo.fair_replace(1)).replace(group, 1, 0, 1, 0, 0, np.zeros(0), migrant)
+    [place] = policy.displaced(
+        np.zeros((3, 2), dtype=np.float32),
+        residents.astype(np.float32),
+        np.zeros((1, 2), dtype=np.float32),
+        np.asarray([fitness], dtype=np.float32),
+        migration=Migration(**atoll_side.migration(CONNECTED)),
+        spec=load_task("sphere", {"dimensions": "2"}).spec,
+        rng=np.random.default_rng(1),
+    )
+    if place != policy.NO_PLACE:
+        residents[place] = fitness
+    assert sorted(residents) == sorted(-theirs[:, 0])

@@ -25,7 +25,7 @@ def live(entry: Entry, task: Task) -> list[Round]:
 
 
 def migration(entry: Entry) -> dict[str, Value]:
-    """Return the settings with which islands migrate as pygmo's do: a neighbour's best, in the place of who is worse."""
+    """Return the settings with which islands migrate as pygmo's do: a neighbour's best replaces who is worse."""
     return {
         "topology": "two-way-ring" if entry.is_connected else "none",
         "migrants": MIGRANTS,

@@ -12,10 +12,10 @@ courses, by an interval that lies above 0; of several the best. If there is none
 ancestors does, provided that these are 2 at least where the first has fewer (the plan's third criterion), and that what
 it loses, if anything, is less than half of what another seed does.
 
-Written down after that, and before the first run of 20 islands (the plan's number), since the first table named who
-never exchanges, and since the plan asks for five migrants: the topology becomes a ring if with 20 islands of five
-migrants each a ring is not worse on unseen courses, by an interval below 0, and leaves 2 effective ancestors where all
-that meet do not.
+Written down after that, and before the first run of 20 islands (the plan's number), since the first table named one
+small population and who never exchanges, and since the plan asks for five migrants: the topology becomes a ring if with
+20 islands of five migrants each a ring is not worse on unseen courses, by an interval below 0, and leaves 2 effective
+ancestors where all that meet do not.
 """
 
 from __future__ import annotations

@@ -67,12 +67,14 @@ function drawMap(target, now, fresh) {
   const lines = shown.flatMap((pair) => {
     const [x1, y1] = place.get(pair.giver), [x2, y2] = place.get(pair.taker);
     const age = Math.min((now - pair.last) / Math.max(fresh, 1e-9), 1), isLooked = looked.island === pair.giver || looked.island === pair.taker;
-    const [cx, cy] = [middle + (x1 + x2 - 2 * middle) * 0.18, middle + (y1 + y2 - 2 * middle) * 0.18];
+    // Towards the middle, and a little to one side of the way, so that those who give to each other have a line each.
+    const [cx, cy] = [middle + (x1 + x2 - 2 * middle) * 0.18 + (y2 - y1) * 0.12, middle + (y1 + y2 - 2 * middle) * 0.18 - (x2 - x1) * 0.12];
+    const width = 0.8 + (4 * pair.n) / most;
     const opacity = isLooked ? 0.45 + (1 - age) * 0.5 : 0.06 + (1 - age) * 0.3;
-    const path = make("path", { d: `M${x1} ${y1}Q${cx} ${cy} ${x2} ${y2}`, fill: "none", stroke: colour(pair.giver), "stroke-width": (0.8 + (4 * pair.n) / most).toFixed(2), "stroke-opacity": opacity.toFixed(3) },
+    const path = make("path", { d: `M${x1} ${y1}Q${cx} ${cy} ${x2} ${y2}`, fill: "none", stroke: colour(pair.giver), "stroke-width": width.toFixed(2), "stroke-opacity": opacity.toFixed(3) },
       make("title", {}, `${pair.giver} gave ${plural(pair.n, "genome")} to ${pair.taker}`));
     const [ex, ey] = [x2 + (cx - x2) * 0.13, y2 + (cy - y2) * 0.13];
-    return [path, make("circle", { cx: ex, cy: ey, r: 2.2, fill: colour(pair.giver), "fill-opacity": opacity.toFixed(3) })];
+    return [path, make("circle", { cx: ex, cy: ey, r: 1.8 + 0.7 * width, fill: colour(pair.giver), "fill-opacity": opacity.toFixed(3) })];
   });
   const step = Math.ceil(doc.givers.length / 40);
   const dots = doc.givers.flatMap((name, i) => {

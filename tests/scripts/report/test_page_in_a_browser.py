@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import re
+
 import numpy as np
 import pytest
 
 from evo.paths import SharedPaths
-from tests.processes import wait_until
+from tests.processes import atoll, wait_until
+from tests.scripts.report.conftest import SETTINGS
 from tests.scripts.report.pages import PHONE, PICTURES, WIDE, numbers, opened, write
 
 pytestmark = pytest.mark.slow
@@ -101,6 +104,22 @@ def test_migrations_can_be_dragged_through_time(browser, written):
         assert page.text_content("#migration-words") == at_the_end
         taken = sum(page.evaluate("atollReport.document.islands.map(island => island.imports)"))
         assert at_the_end.startswith(f"{taken} genomes")
+
+
+def test_islands_that_give_to_each_other_have_a_line_each(browser, copy, tmp_path):
+    """The first island goes on, and takes from those who took from it."""
+    assert atoll("evolve", "reef-a", *SETTINGS, "-g", "120", "--migration-dir", str(copy)).returncode == 0
+    with opened(browser, write(copy, tmp_path / "page.html")) as page:
+        paths = page.evaluate(
+            "[...document.querySelectorAll('#migration-map path')].map(each => each.getAttribute('d'))"
+        )
+    lines = {}
+    for path in paths:
+        begin, middle, end = re.fullmatch(r"M(.+)Q(\S+ \S+) (\S+ \S+)", path).groups()
+        lines[begin, end] = middle
+    both = [ends for ends in lines if ends[::-1] in lines]
+    assert both
+    assert all(lines[ends] != lines[ends[::-1]] for ends in both)
 
 
 def test_migrations_play_by_themselves_one_step_at_a_time_however_often_one_presses(browser, written):

@@ -32,16 +32,6 @@ NEVER = 100
 """Where an infinite interval stands on a logarithmic axis."""
 
 
-WORDS = {
-    "ratios": "How many times as fast as the pooled population each contender reaches its median, with intervals",
-    "reached": "Share of runs that have reached the target, against evaluations, problem by problem",
-    "rates": "How many times as fast as the pooled population, against the interval between migrations",
-    "sizes": "How many times as fast as the pooled population, against the number of islands",
-    "creatures": "Fitness of champions on the courses that they were trained on, and on 40 others",
-}
-"""What each figure shows, for who cannot see it."""
-
-
 def draw(findings: Sequence[Findings], folder: Path) -> dict[str, Path]:
     """Draw everything into a folder that exists; return the SVG file of each figure by its name."""
     files = {}

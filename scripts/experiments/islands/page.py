@@ -17,6 +17,14 @@ if TYPE_CHECKING:
     from scripts.experiments.islands.arms import Problem
 
 PAGE = "report.md"
+WORDS = {
+    "ratios": "How many times as fast as the pooled population each contender reaches its median, with intervals",
+    "reached": "Share of runs that have reached the target, against evaluations, problem by problem",
+    "rates": "How many times as fast as the pooled population, against the interval between migrations",
+    "sizes": "How many times as fast as the pooled population, against the number of islands",
+    "creatures": "Fitness of champions on the courses that they were trained on, and on 40 others",
+}
+"""What each figure shows, for who cannot see it."""
 
 
 def write(problems: Sequence[Problem], folder: Path, *, plots: Path, document: Path | None) -> str:
@@ -56,6 +64,4 @@ def write(problems: Sequence[Problem], folder: Path, *, plots: Path, document: P
 
 
 def _links(files: Mapping[str, Path], *, beside: Path) -> dict[str, str]:
-    from scripts.experiments.islands.figures import WORDS  # noqa: PLC0415 - matplotlib takes a second to import
-
     return {name: markdown.picture(file, words=WORDS[name], beside=beside) for name, file in files.items()}

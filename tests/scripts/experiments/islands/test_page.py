@@ -10,7 +10,7 @@ from evo import runlog
 from evo.errors import ConfigError
 from scripts.compare.report import markdown
 from scripts.experiments.islands import page, rows, tables
-from scripts.experiments.islands.figures import PAINTERS, WORDS
+from scripts.experiments.islands.figures import PAINTERS
 from tests.processes import ROOT
 from tests.scripts.experiments.islands.made import TINY, rows_of
 
@@ -32,7 +32,7 @@ def test_a_document_is_filled_and_the_rest_of_it_stays(tmp_path: Path) -> None:
     filled = document.read_text()
     assert filled.startswith("by hand\n")
     assert "islands faster" in filled
-    assert f"![{WORDS['ratios']}](plots/ratios.svg)" in filled
+    assert f"![{page.WORDS['ratios']}](plots/ratios.svg)" in filled
     assert "old" not in filled
     assert (tmp_path / page.PAGE).read_text() == text
 

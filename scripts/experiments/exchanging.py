@@ -60,6 +60,7 @@ VARIANTS = (
     Arm("pooled, no crossover", 1, ISLANDS * POPULATION, {"crossover_rate": 0.0}),
 )
 """The first is what islands did by default when this was written."""
+AT_LEAST_1, AT_LEAST_2 = click.IntRange(min=1), click.IntRange(min=2)
 HEAD = (
     "variant",
     "n",
@@ -81,11 +82,17 @@ def live(arm: Arm, seed: int, budget: int) -> Record:
 
 @click.command()
 @click.argument("names", nargs=-1, metavar="[VARIANT]...")
-@click.option("--seeds", default=20, show_default=True, help="Archipelagos of each variant.")
+@click.option("--seeds", default=20, show_default=True, type=AT_LEAST_1, help="Archipelagos of each variant.")
 @click.option("--first-seed", default=1, show_default=True, help="Seed of the first of them.")
-@click.option("--islands", default=ISLANDS, show_default=True, help="Islands of who is split.")
-@click.option("--generations", default=GENERATIONS, show_default=True, help="Times all islands that can be evaluated.")
-@click.option("--workers", default=2, show_default=True, help="Processes.")
+@click.option("--islands", default=ISLANDS, show_default=True, type=AT_LEAST_2, help="Islands of who is split.")
+@click.option(
+    "--generations",
+    default=GENERATIONS,
+    show_default=True,
+    type=AT_LEAST_2,
+    help="The budget: so many evaluations for each individual of all islands.",
+)
+@click.option("--workers", default=2, show_default=True, type=AT_LEAST_1, help="Processes.")
 @click.option("--out", default=Path("bench/exchanging.jsonl"), show_default=True, type=click.Path(path_type=Path))
 @click.option("--table", "rows_path", type=click.Path(path_type=Path, exists=True), help="Only print these rows'.")
 def main(

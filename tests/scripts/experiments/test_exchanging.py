@@ -72,3 +72,11 @@ def test_a_variant_that_is_none_is_refused_with_those_there_are(tmp_path: Path) 
     assert told.exit_code == 2
     assert "ring, 1 every 10" in told.output
     assert not (tmp_path / "rows.jsonl").exists()
+
+
+@pytest.mark.parametrize("option", ["--seeds=0", "--workers=0", "--islands=1", "--generations=1"])
+def test_a_number_that_leaves_nothing_to_compare_is_refused(tmp_path: Path, option: str) -> None:
+    told = CliRunner().invoke(exchanging.main, [option, "--out", str(tmp_path / "rows.jsonl")])
+    assert told.exit_code == 2
+    assert option.partition("=")[0] in told.output
+    assert not (tmp_path / "rows.jsonl").exists()

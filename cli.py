@@ -2,6 +2,11 @@
 
 from __future__ import annotations
 
+import _signal  # type: ignore[import-not-found]  # built in; `signal` takes milliseconds, in which Ctrl-C has a traceback
+
+if __name__ == "__main__" and _signal.getsignal(_signal.SIGINT) is _signal.default_int_handler:
+    _signal.signal(_signal.SIGINT, _signal.SIG_DFL)  # until a command listens, Ctrl-C ends the process, without a word
+
 import json
 import sys
 from pathlib import Path
@@ -75,21 +80,25 @@ def evolve(
     values |= {name: value for name, value in flags.items() if value is not None}
     config = _configure(island, values, file_options | _pairs(options))
 
+    from evo.stopping import StopSignal
     from evo.threads import limit_threads
 
     limit_threads(config.threads)
-    from scripts.evolve import run_island
-    from scripts.view.progress import choose_display
+    with StopSignal() as stop:
+        from scripts.evolve import run_island
+        from scripts.view.progress import choose_display
 
-    with choose_display(target=config.generations, is_json=is_json) as display:
-        return run_island(
-            config,
-            root=root,
-            is_fresh=is_fresh,
-            display=display,
-            is_taking_over=is_taking_over,
-            is_foreign_allowed=is_foreign_allowed,
-        )
+        _separate_children(config.task)
+        with choose_display(target=config.generations, is_json=is_json) as display:
+            return run_island(
+                config,
+                root=root,
+                is_fresh=is_fresh,
+                display=display,
+                stop=stop,
+                is_taking_over=is_taking_over,
+                is_foreign_allowed=is_foreign_allowed,
+            )
 
 
 @cli.command()
@@ -189,9 +198,12 @@ def check(task: str, options: tuple[str, ...], backend: str, is_json: bool) -> i
     from evo.threads import limit_threads
 
     limit_threads(1)
+    from scripts.view.reserved import reserved_stdout
     from scripts.view.tasks import show_check
 
-    return show_check(task, _pairs(options), backend=backend, is_json=is_json)
+    _separate_children(task)
+    with reserved_stdout() as out:
+        return show_check(task, _pairs(options), backend=backend, is_json=is_json, out=out)
 
 
 @cli.group()
@@ -351,6 +363,15 @@ def _configure(island: str, values: dict[str, Any], options: dict[str, str]) -> 
     from scripts.recording import replay_config
 
     return replay_config(island, values, options)
+
+
+def _separate_children(task: str) -> None:
+    """Keep the processes that a task starts out of reach of the terminal's signals; the built-in ones start none."""
+    if not settings.is_built_in(task):
+        from evo.process_group import separate_children
+
+        with atomic.storage_errors("start the processes of a task in a group of their own"):
+            separate_children()
 
 
 def _pairs(options: tuple[str, ...]) -> dict[str, str]:

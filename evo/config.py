@@ -92,6 +92,11 @@ def runs_code(task: str) -> bool:
     return is_user_file(task) or task.count(":") > 1
 
 
+def is_built_in(task: str) -> bool:
+    """Say whether a task is Atoll's own to the last line: no user's file, and no environment of a library."""
+    return ":" not in task and not task.endswith(".py")
+
+
 def suggest(word: str, known: Iterable[str]) -> str:
     """Return ', did you mean ...?' if a known word is close, else nothing."""
     import difflib  # noqa: PLC0415 - only a mistake needs it

@@ -7,7 +7,6 @@ what the dead process did after it.
 
 from __future__ import annotations
 
-import contextlib
 import time
 from dataclasses import replace
 from typing import TYPE_CHECKING, Protocol, TypeVar
@@ -17,7 +16,7 @@ from evo.errors import TaskError
 from evo.rng import streams
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Generator, Iterator
+    from collections.abc import Callable, Generator
 
     from evo.config import IslandConfig
     from evo.generation import State
@@ -131,7 +130,8 @@ def evolve(
         exchange: The others; None for an island that is alone by construction.
         keeper: Where checkpoints and the log go.
         resumed: The state of the newest checkpoint.
-        is_stopping: Asked once a generation, and whenever others are waited for; True ends the run after a checkpoint.
+        is_stopping: Asked once a generation, whenever others are waited for, and where the task fails; True ends the
+            run after a checkpoint.
         clock: Seconds from anywhere; only differences are logged.
 
     Returns:
@@ -169,7 +169,7 @@ def live(
         pace = state.pace
         is_due = config.migration.is_due(state.generation, last=pace.last, stretch=pace.stretch)
         is_migrating = exchange is not None and is_due
-        is_kept = is_last or is_migrating or (state.generation > 0 and state.generation % config.checkpoint_every == 0)
+        is_kept = is_last or is_migrating or _is_checkpoint_due(config, state.generation)
         if is_kept:
             keeper.checkpoint(evaluated)
         if exchange is not None and is_migrating:
@@ -191,8 +191,15 @@ def live(
         randomness = streams(config.seed, config.island, state.generation)
         children = generation.breed(state, task.spec, breeding=config.breeding, streams=randomness)
         started_s = clock()
-        with _keeping(evaluated, keeper=keeper, is_kept=is_kept):
-            state = generation.assess(task, children, generation=state.generation + 1, before=state)
+        unkept = None if is_kept else evaluated
+        following = _assess(task, children, state, keeper=keeper, unkept=unkept, is_stopping=is_stopping)
+        if following is None:
+            return state
+        state = following
+
+
+def _is_checkpoint_due(config: IslandConfig, generation: int) -> bool:
+    return generation > 0 and generation % config.checkpoint_every == 0
 
 
 def _found(config: IslandConfig, task: Task) -> State:
@@ -201,22 +208,35 @@ def _found(config: IslandConfig, task: Task) -> State:
     return generation.assess(task, founders, generation=0, before=None)
 
 
-@contextlib.contextmanager
-def _keeping(state: State, *, keeper: Keeper, is_kept: bool) -> Iterator[None]:
-    """Keep the last whole generation if the evaluation of its children fails: once mended, it goes on from there."""
+def _assess(
+    task: Task,
+    children: Population,
+    state: State,
+    *,
+    keeper: Keeper,
+    unkept: State | None,
+    is_stopping: Callable[[], bool],
+) -> State | None:
+    """Evaluate the next generation; if that fails, keep the last whole one: once mended, the task goes on from there.
+
+    Returns:
+        The next generation, or None if it failed after a stop signal, which has also ended what the task had started.
+    """
     try:
-        yield
+        return generation.assess(task, children, generation=state.generation + 1, before=state)
     except TaskError:
-        if not is_kept:
-            keeper.checkpoint(state)
-            keeper.champion(state)
+        if unkept is not None:
+            keeper.checkpoint(unkept)
+            keeper.champion(unkept)
+        if is_stopping():
+            return None
         raise
 
 
 def _migrate(
     config: IslandConfig, task: Task, state: State, *, exchange: Exchange[A], is_stopping: Callable[[], bool]
 ) -> Generator[bool, None, State | None]:
-    """Return the state with its immigrants, or None if told to stop while waiting for them."""
+    """Return the state with its immigrants, or None if told to stop while waiting for them or evaluating them."""
     g, randomness = state.generation, streams(config.seed, config.island, state.generation)
     chosen = exchange.emigrants(state.population.genes, state.fitness, streams=randomness)
     leaving = generation.emigrants(state, chosen, island=config.island)
@@ -228,7 +248,12 @@ def _migrate(
         yield True
     arrivals = exchange.collect(g, residents=state.population, streams=randomness)
     immigrants = arrivals.migrants.population
-    fitness = generation.score(task, immigrants, generation=g) if len(immigrants) else arrivals.migrants.fitness
+    try:
+        fitness = generation.score(task, immigrants, generation=g) if len(immigrants) else arrivals.migrants.fitness
+    except TaskError:
+        if is_stopping():
+            return None
+        raise
     counts = replace(
         state.counts, exports=state.counts.exports + exported, refused=state.counts.refused + arrivals.refused
     )

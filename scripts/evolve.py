@@ -2,18 +2,18 @@
 
 from __future__ import annotations
 
+import contextlib
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
 
 from evo import atomic, checkpoint
 from evo.config import ASYNC, LOCKSTEP, REPLAY
-from evo.errors import StorageError
+from evo.errors import StorageError, TaskError
 from evo.island import evolve
 from evo.keeper import FileKeeper
 from evo.memory import keep_freed_memory
 from evo.paths import SharedPaths
-from evo.stopping import StopSignal
 from evo.tasks.task import build_of, task_identity
 from migration import epochs, owners, pool
 from migration.batch import Publisher
@@ -31,6 +31,7 @@ if TYPE_CHECKING:
     from evo.generation import State
     from evo.paths import IslandPaths
     from evo.runlog import Record
+    from evo.stopping import StopSignal
     from evo.tasks.task import Task
     from migration.pool import Pool
 
@@ -59,6 +60,7 @@ def run_island(
     root: Path,
     is_fresh: bool,
     display: Display,
+    stop: StopSignal,
     is_taking_over: bool = False,
     is_foreign_allowed: bool = False,
 ) -> int:
@@ -69,6 +71,7 @@ def run_island(
         root: The shared directory.
         is_fresh: Archive what the island has and start again.
         display: Who watches.
+        stop: What asks it to stop.
         is_taking_over: Take the island from an owner on another host.
         is_foreign_allowed: The pool may belong to another account.
 
@@ -78,11 +81,39 @@ def run_island(
     Raises:
         AtollError: What the user has to know.
     """
+    try:
+        return _run(
+            config,
+            root=root,
+            is_fresh=is_fresh,
+            display=display,
+            stop=stop,
+            is_taking_over=is_taking_over,
+            is_foreign_allowed=is_foreign_allowed,
+        )
+    except TaskError:
+        if not stop():  # else the signal has also ended what the task had started
+            raise
+        return _stopped_early(config, stop=stop, display=display)
+
+
+def _run(
+    config: IslandConfig,
+    *,
+    root: Path,
+    is_fresh: bool,
+    display: Display,
+    stop: StopSignal,
+    is_taking_over: bool,
+    is_foreign_allowed: bool,
+) -> int:
     keep_freed_memory()
-    shared = SharedPaths(root)
+    shared = SharedPaths(root.absolute())  # a task may change the working directory
     paths = shared.island(config.island)
-    task = load_for(config, config.backend)
-    recording = recordings.read(Path(config.migration.replay_from)) if config.migration.mode == REPLAY else None
+    stop.answer = lambda: f"{config.island}: stopping before it begins; a second signal ends it at once"
+    is_replay = config.migration.mode == REPLAY
+    recording = recordings.read(Path(config.migration.replay_from).absolute()) if is_replay else None
+    task = load_for(config, config.backend, is_stopping=stop)
     joined = pool.join(
         shared,
         seed=config.seed,
@@ -91,10 +122,12 @@ def run_island(
         is_foreign_allowed=is_foreign_allowed,
     )
     owned = owners.owned(paths, lock_class=joined.lock_class, is_taking_over=is_taking_over, say=display.say)
-    with owned, StopSignal() as stop:
+    with owned:
         pool.check_current(shared, joined)
         _warn_of_another_source(joined, task, say=display.say)
         start = find_start(config, task, joined, shared=shared, recording=recording, is_fresh=is_fresh, say=display.say)
+        if stop():
+            return _stopped_early(config, stop=stop, display=display)
         if start.is_over:
             clear_leftovers(paths)  # nobody runs what is over
             display.say(_already_over(start))
@@ -102,7 +135,8 @@ def run_island(
         else:
             state = _evolve(start, shared, paths, stop=stop, display=display)
             is_done = state.generation >= config.generations and has_logged(paths, state.generation)
-            _say_goodbye(state, config, paths, is_done=is_done, display=display)
+            champion = root / paths.champion.relative_to(shared.root)  # as the user spells it
+            _say_goodbye(state, config, champion, is_done=is_done, display=display)
         if is_done and recording:
             display.say(f"the replay equals the recording: {replay.check_whole(recording, paths)}")
     return 0 if is_done else SIGNAL_EXIT_CODE + stop.received
@@ -132,6 +166,7 @@ def _evolve(start: Start, shared: SharedPaths, paths: IslandPaths, *, stop: Stop
         clear_leftovers(paths)
         checkpoint.drop(paths, start.superseded, last_look=check_owner)
     _greet(start, display)
+    stop.answer = partial(_answer, paths)
     record: dict[str, Any] = {"epoch": epoch.number, "generation": start.generation}
     keeper = FileKeeper(
         paths,
@@ -162,6 +197,20 @@ def _evolve(start: Start, shared: SharedPaths, paths: IslandPaths, *, stop: Stop
     except StorageError:
         check_owner()  # who was taken over finds its files gone, and that is the reason to give
         raise
+
+
+def _answer(paths: IslandPaths) -> str:
+    """Say what the first stop signal leads to, and what a second one would."""
+    kept = []
+    with contextlib.suppress(OSError):
+        kept = checkpoint.kept(paths)
+    lost = f"what came after gen-{kept[-1]}" if kept else "all of it, since there is no checkpoint yet"
+    return f"{paths.name}: stopping after this generation; a second signal ends it at once, and loses {lost}"
+
+
+def _stopped_early(config: IslandConfig, *, stop: StopSignal, display: Display) -> int:
+    display.say(f"{config.island} stopped before it began; the same command starts it")
+    return SIGNAL_EXIT_CODE + stop.received
 
 
 def _observer(start: Start, display: Display) -> Callable[[Record], None]:
@@ -202,8 +251,8 @@ def _already_over(start: Start) -> str:
     return f"{start.config.island} is already at generation {g}; {advice[start.config.migration.mode]}"
 
 
-def _say_goodbye(state: State, config: IslandConfig, paths: IslandPaths, *, is_done: bool, display: Display) -> None:
-    display.say(f"champion {state.champion.fitness:.6g} of generation {state.champion.generation}: {paths.champion}")
+def _say_goodbye(state: State, config: IslandConfig, champion: Path, *, is_done: bool, display: Display) -> None:
+    display.say(f"champion {state.champion.fitness:.6g} of generation {state.champion.generation}: {champion}")
     how = f"is done at generation {state.generation}"
     if not is_done:
         how = f"stopped at generation {state.generation}; the same command goes on from there"

@@ -107,13 +107,20 @@ def find_start(
     return Start(config, task, pool, recording, settings, after, resumed, superseded, is_over)
 
 
-def load_for(config: IslandConfig, backend: str) -> Task:
+def load_for(config: IslandConfig, backend: str, *, is_stopping: Callable[[], bool] = lambda: False) -> Task:
     """Load an island's task.
+
+    Args:
+        config: The island's.
+        backend: What is to compute the fitness.
+        is_stopping: Whether the island was told to stop.
 
     Raises:
         ConfigError: The task, an option or the backend cannot be had.
     """
-    return load_task(config.task, dict(config.options), backend=backend, threads=config.threads)
+    return load_task(
+        config.task, dict(config.options), backend=backend, threads=config.threads, is_stopping=is_stopping
+    )
 
 
 def clear_leftovers(paths: IslandPaths) -> None:

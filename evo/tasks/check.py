@@ -10,11 +10,13 @@ from evo.errors import TaskError
 from evo.tasks import contract
 from evo.tasks.contract import BROKEN, NOTE, OK, Verdict
 from evo.tasks.mistakes import frames, more
+from evo.tasks.side_effects import changes
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
     from evo.genome import Floats
+    from evo.tasks.side_effects import ProcessState
     from evo.tasks.task import Task
 
 SLOW_IMPORT_S = 0.5
@@ -56,6 +58,29 @@ def loaded(seconds: float, before: set[str], after: set[str]) -> Finding:
     return Finding("loading", NOTE, says, "leave out what evaluate does not need" if large else "")
 
 
+def side_effects(before: ProcessState, after: ProcessState, *, is_printing: bool) -> Finding:
+    """Say what a task changed in its process, and whether it printed."""
+    said = changes(before, after)
+    if is_printing:
+        said.append("prints (with --json that goes to standard error)")
+    if not said:
+        return Finding("side effects", OK, "none on working directory, signals, locale, random state or output")
+    return Finding("side effects", NOTE, "; ".join(said))
+
+
+def other_processes(task: Task) -> Finding:
+    """Say whether processes that are not forked find a task's functions, so that it may spread over them."""
+    module = getattr(task, "module", "")
+    if module:
+        return Finding("processes", OK, f"functions can be sent to processes of its own, as those of module {module}")
+    return Finding(
+        "processes",
+        NOTE,
+        "another module has the name of this file, so only forked processes find its functions",
+        "rename the file if evaluate uses multiprocessing, joblib or the like",
+    )
+
+
 def broken_by(error: TaskError, check: str, name: str) -> Finding:
     """Say how a task failed.
 
@@ -77,6 +102,8 @@ def check_task(task: Task, name: str, *, elsewhere: Callable[[int, int], Floats]
         elsewhere: Scores the first n sample genomes at an episode in another process.
     """
     yield Finding("layout", *contract.layout(task))
+    if hasattr(task, "module"):
+        yield other_processes(task)
     try:
         sample = contract.first_sample(task)
     except TaskError as error:

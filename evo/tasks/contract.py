@@ -17,6 +17,8 @@ from evo.tasks.mistakes import what
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from numpy.typing import NDArray
+
     from evo.genome import Floats
     from evo.tasks.task import Task
 
@@ -161,6 +163,13 @@ def episodes(sample: Sample) -> Verdict:
 
 def variety(sample: Sample) -> Verdict:
     """See whether there is anything to select by."""
+    raw = _raw_scores(sample)
+    if raw is not None and len(np.unique(sample.scores)) < len(np.unique(raw)):
+        says = (
+            f"{len(np.unique(raw))} different scores are {len(np.unique(sample.scores))} once they are rounded to "
+            f"float32, as at {raw[0]:.9g}: selection does not see the difference"
+        )
+        return Verdict(NOTE, says, "subtract a constant or divide, so that scores differ in their first six digits")
     if len(np.unique(sample.scores)) > 1:
         return Verdict(OK, f"scores from {sample.scores.min():g} to {sample.scores.max():g}")
     says = f"all {len(sample.scores)} random genomes score {sample.scores[0]:g}: selection has nothing to prefer"
@@ -173,6 +182,15 @@ def speed(sample: Sample) -> Verdict:
     return Verdict(
         OK, f"{sample.seconds * 1000:.3g} ms per genome: {generation_s:.3g} s for a generation of {GENERATION}"
     )
+
+
+def _raw_scores(sample: Sample) -> NDArray[np.float64] | None:
+    """Return the scores as a user's evaluation returns them, before they become float32; None if nobody knows them."""
+    evaluation = getattr(sample.task, "evaluation", None)
+    try:
+        return None if evaluation is None else np.asarray(evaluation(sample.genes.copy(), EPISODE), dtype=np.float64)
+    except Exception as error:  # whatever it raises
+        raise TaskError(what(error)) from error
 
 
 def _scores(task: Task, genes: Floats) -> Floats:

@@ -23,8 +23,18 @@ if TYPE_CHECKING:
 ROOT = Path(__file__).parents[2]
 
 
-def score_elsewhere(name: str, options: Mapping[str, str], backend: str, n: int, episode: int) -> Floats:
+def score_elsewhere(
+    name: str, options: Mapping[str, str], backend: str, n: int, episode: int, *, directory: Path
+) -> Floats:
     """Return the scores of the first n sample genomes, computed by a process of its own.
+
+    Args:
+        name: What `--task` says.
+        options: The pairs of `-o`.
+        backend: What is to compute the fitness.
+        n: How many genomes.
+        episode: Of which generation.
+        directory: Where `name` was typed: the task may have changed the working directory of this process since.
 
     Raises:
         TaskError: The process failed.
@@ -33,6 +43,7 @@ def score_elsewhere(name: str, options: Mapping[str, str], backend: str, n: int,
     paths = [str(ROOT), *filter(None, [os.environ.get("PYTHONPATH")])]
     ended = subprocess.run(  # noqa: S603 - ourselves
         [sys.executable, "-P", "-m", "evo.tasks.elsewhere", work],
+        cwd=directory,
         env={**os.environ, "PYTHONPATH": os.pathsep.join(paths)},
         capture_output=True,
         text=True,

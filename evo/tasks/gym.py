@@ -19,6 +19,7 @@ from evo.errors import ConfigError, TaskError
 from evo.rng import stream
 from evo.tasks.mistakes import what
 from evo.tasks.network import Networks, network_spec
+from evo.tasks.side_effects import undone
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -109,8 +110,11 @@ class GymTask:
         self._lanes += [self._make() for _ in range(len(genes) - len(self._lanes))]
         networks = Networks(genes, self.spec)
         try:
-            total = self._episode(networks, len(genes), seed)
-        except Exception as error:  # whatever an environment raises
+            with undone():
+                total = self._episode(networks, len(genes), seed)
+        except (KeyboardInterrupt, TaskError):
+            raise
+        except BaseException as error:  # whatever an environment raises
             raise TaskError(f"{self.name}: {what(error)} (in the episode of seed {seed})") from error
         if not np.isfinite(total).all():
             raise TaskError(f"{self.name}: rewards must add up to a finite number, got {total[~np.isfinite(total)][0]}")
@@ -123,7 +127,7 @@ class GymTask:
             seen[:, lane] = np.ravel(self._lanes[lane].reset(seed=seed)[0])
         living = list(range(n))
         while living:
-            actions = self._actions(networks.outputs(seen))
+            actions = self._actions(self._outputs(networks, seen, living))
             going_on = []
             for lane in living:
                 observation, reward, is_over, is_cut, _ = self._lanes[lane].step(actions[lane])
@@ -133,6 +137,21 @@ class GymTask:
                     going_on.append(lane)
             living = going_on
         return total
+
+    def _outputs(self, networks: Networks, seen: Floats, living: Sequence[int]) -> Floats:
+        """Return the networks' outputs [O, P] for what they see [I, P].
+
+        Raises:
+            TaskError: What a living one sees is no finite number, or so large that its network computes none.
+        """
+        with np.errstate(over="ignore", invalid="ignore"):
+            outputs = networks.outputs(seen)
+        is_told = np.isfinite(seen[:, living]).all(axis=0) & np.isfinite(outputs[:, living]).all(axis=0)
+        if not is_told.all():
+            values = seen[:, living][:, ~is_told][:, 0]
+            got = values[np.argmax(np.where(np.isnan(values), np.inf, np.abs(values)))]
+            raise TaskError(f"{self.name}: observations must be finite, and small enough for float32; got {got:g}")
+        return outputs
 
 
 def _gymnasium() -> ModuleType:

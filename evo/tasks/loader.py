@@ -12,7 +12,7 @@ from evo.errors import ConfigError
 from evo.tasks.options import USER_FILE, parse_options
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Callable, Mapping
 
     from evo.tasks.task import OptionValue, Task
 
@@ -72,8 +72,22 @@ _ENTRIES = (
 ENTRIES = {entry.name: entry for entry in _ENTRIES}
 
 
-def load_task(name: str, options: Mapping[str, str], *, backend: str = "auto", threads: int = 1) -> Task:
+def load_task(
+    name: str,
+    options: Mapping[str, str],
+    *,
+    backend: str = "auto",
+    threads: int = 1,
+    is_stopping: Callable[[], bool] = lambda: False,
+) -> Task:
     """Build the task that `--task`, `-o` and `--backend` describe.
+
+    Args:
+        name: What `--task` says.
+        options: The pairs of `-o`.
+        backend: What is to compute the fitness.
+        threads: How many threads it may use.
+        is_stopping: Whether the process was told to stop: then nobody asks which genome an evaluation failed for.
 
     Raises:
         ConfigError: The task, an option, a value or the backend is unknown.
@@ -83,7 +97,7 @@ def load_task(name: str, options: Mapping[str, str], *, backend: str = "auto", t
         from evo.tasks.user_file import load_user_task  # noqa: PLC0415 - imported only when wanted
 
         check_backend(name, backend, ("python",))
-        return load_user_task(name, options)
+        return load_user_task(name, options, is_stopping=is_stopping)
     entry = ENTRIES.get(GYM_EXAMPLE if name.startswith(GYM) else name)
     if entry is None:
         known = ", ".join([*ENTRIES, USER_FILE])

@@ -25,7 +25,9 @@ def mistakes(path: str, task: str) -> Iterator[None]:
         yield
     except TaskError as error:
         raise TaskError(f"{path}: {error}") from error
-    except (Exception, SystemExit) as error:
+    except KeyboardInterrupt:
+        raise
+    except BaseException as error:  # asyncio's CancelledError for example is no Exception
         raise TaskError(f"{place(error, path)}: {what(error)}{more(task)}") from error
 
 

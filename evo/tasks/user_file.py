@@ -14,9 +14,11 @@ from __future__ import annotations
 
 import hashlib
 import inspect
+import linecache
 import sys
+from importlib.machinery import ModuleSpec
+from importlib.util import find_spec, module_from_spec
 from pathlib import Path
-from types import ModuleType
 from typing import TYPE_CHECKING
 
 from evo.config import suggest
@@ -24,20 +26,25 @@ from evo.errors import ConfigError
 from evo.tasks.interface import Target, defaults_of, evaluation_of, spec_of
 from evo.tasks.mistakes import mistakes
 from evo.tasks.options import USER_FILE, check_value, parse_options
+from evo.tasks.side_effects import undone
 from evo.tasks.user_task import UserTask
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Callable, Mapping
+    from types import ModuleType
 
 MAX_NAME = 256
+PRIVATE = "atoll_task_"
+"""How the module of a file is called that `import` would not find by the name of the file."""
 
 
-def load_user_task(task: str, given: Mapping[str, str]) -> UserTask:
+def load_user_task(task: str, given: Mapping[str, str], *, is_stopping: Callable[[], bool] = lambda: False) -> UserTask:
     """Build a task from a user's file.
 
     Args:
         task: What `--task` says: path/to/file.py:NAME.
         given: The pairs of `-o`.
+        is_stopping: Whether the process was told to stop.
 
     Raises:
         ConfigError: There is no such file or name, or an option is unknown or malformed.
@@ -45,7 +52,7 @@ def load_user_task(task: str, given: Mapping[str, str]) -> UserTask:
     """
     path, _, wanted = (task, "", "") if task.endswith(".py") else task.rpartition(":")
     source = _read(task, path)
-    with mistakes(path, task):
+    with mistakes(path, task), undone():
         module = _run(path, source)
     target = _find(module, path, wanted)
     with mistakes(path, task):
@@ -53,13 +60,23 @@ def load_user_task(task: str, given: Mapping[str, str]) -> UserTask:
     options = defaults | parse_options(task, given, defaults)
     for name, value in options.items():
         check_value(name, value)
-    with mistakes(path, task):
+    with mistakes(path, task), undone():
         made = target(**options) if inspect.isclass(target) else target
         spec = spec_of(made, module, wanted)
         evaluation = evaluation_of(made, target, options)
     name = _identity(path, wanted)
     digest = hashlib.sha256(source).hexdigest()
-    return UserTask(task, path=path, name=name, options=options, spec=spec, evaluation=evaluation, source_sha256=digest)
+    return UserTask(
+        task,
+        path=path,
+        name=name,
+        options=options,
+        spec=spec,
+        evaluation=evaluation,
+        source_sha256=digest,
+        module="" if module.__name__.startswith(PRIVATE) else module.__name__,
+        is_stopping=is_stopping,
+    )
 
 
 def _read(task: str, path: str) -> bytes:
@@ -72,14 +89,30 @@ def _read(task: str, path: str) -> bytes:
 
 def _run(path: str, source: bytes) -> ModuleType:
     """Run exactly the bytes whose hash identifies them; a cached compilation could be of others."""
-    folder = str(Path(path).resolve().parent)
-    if folder not in sys.path:
-        sys.path.append(folder)  # last: what lies beside the file can be imported, but hides nothing of ours
-    module = ModuleType(f"atoll_task_{hashlib.sha256(source).hexdigest()[:12]}")
-    module.__file__ = path
-    sys.modules[module.__name__] = module  # dataclasses look for their module there
+    file = Path(path).resolve()  # absolute: the program may change the working directory
+    if str(file.parent) not in sys.path:
+        sys.path.append(str(file.parent))  # last: what lies beside the file can be imported, but hides nothing of ours
+    name = file.stem if _is_importable(file) else f"{PRIVATE}{hashlib.sha256(source).hexdigest()[:12]}"
+    module = module_from_spec(ModuleSpec(name, None, origin=str(file)))
+    module.__file__ = str(file)
+    sys.modules[name] = module  # dataclasses and pickle look for their module there
+    linecache.cache[path] = (len(source), None, source.decode(errors="replace").splitlines(keepends=True), path)
     exec(compile(source, path, "exec", dont_inherit=True), module.__dict__)  # noqa: S102 - the file is a program
     return module
+
+
+def _is_importable(file: Path) -> bool:
+    """Say whether `import` finds this file by its name: then other processes find the task's functions in it too.
+
+    Processes that are not forked (spawn, forkserver, loky) import the module of every function that they are sent.
+    """
+    if file.stem in sys.modules:
+        return getattr(sys.modules[file.stem], "__file__", None) == str(file)
+    try:
+        found = find_spec(file.stem) if file.stem.isidentifier() else None
+    except (ImportError, ValueError):
+        return False
+    return found is not None and found.origin is not None and Path(found.origin).resolve() == file
 
 
 def _find(module: ModuleType, path: str, wanted: str) -> Target:

@@ -13,6 +13,7 @@ import numpy as np
 from evo.errors import TaskError
 from evo.genome import Floats, GenomeSpec
 from evo.tasks.mistakes import more, place, what
+from evo.tasks.side_effects import undone
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -56,6 +57,8 @@ class UserTask:
         spec: The genome layout.
         evaluation: The user's own.
         source_sha256: Hash of the file.
+        module: The name that other processes import its module by; empty if they cannot.
+        is_stopping: Whether the process was told to stop: then nobody asks which genome an evaluation failed for.
     """
 
     backend = "python"
@@ -70,14 +73,18 @@ class UserTask:
         spec: GenomeSpec,
         evaluation: Evaluate,
         source_sha256: str,
+        module: str = "",
+        is_stopping: Callable[[], bool] = lambda: False,
     ) -> None:
         self.name = name
         self.path = path
         self.options = options
         self.spec = spec
         self.source_sha256 = source_sha256
+        self.module = module
         self.build = f"source {source_sha256[:12]}"
         self._task = task
+        self._is_stopping = is_stopping
         self.evaluation = evaluation
 
     def evaluate(self, genes: Floats, episode: int) -> Floats:
@@ -87,17 +94,25 @@ class UserTask:
             TaskError: The user's evaluation raised something, or returned anything but a finite number per genome.
         """
         try:
-            returned = self.evaluation(genes.copy(), episode)
-        except (Exception, SystemExit) as error:
+            returned = self._returned(genes, episode)
+        except KeyboardInterrupt:
+            raise
+        except BaseException as error:  # asyncio's CancelledError for example is no Exception
             who = self._who_fails(genes, episode)
             at = f"generation {episode}, {who}"
             raise TaskError(f"{place(error, self.path)}: {what(error)} ({at}){more(self._task)}") from error
         return self._finite(self._numbers(returned, len(genes)), episode)
 
+    def _returned(self, genes: Floats, episode: int) -> Any:  # noqa: ANN401 - a user may return anything
+        with undone():
+            return self.evaluation(genes.copy(), episode)
+
     def _who_fails(self, genes: Floats, episode: int) -> str:
         """Say which genome fails by itself too; halving finds it at the price of one more evaluation of all."""
         low, high = 0, len(genes)
         while high - low > 1:
+            if self._is_stopping():
+                return f"one of {len(genes)}"
             middle = (low + high) // 2
             low, high = (low, middle) if self._fails(genes[low:middle], episode) else (middle, high)
         alone = self._fails(genes[low:high], episode)
@@ -105,8 +120,10 @@ class UserTask:
 
     def _fails(self, genes: Floats, episode: int) -> bool:
         try:
-            self.evaluation(genes.copy(), episode)
-        except (Exception, SystemExit):
+            self._returned(genes, episode)
+        except KeyboardInterrupt:
+            raise
+        except BaseException:
             return True
         return False
 

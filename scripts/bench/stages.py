@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 from evo import generation, selection, variation
 from evo.errors import AtollError
 from evo.keeper import FileKeeper
+from evo.stopping import StopSignal
 from evo.tasks.creatures import body, native
 from evo.tasks.creatures import task as creatures
 from migration.exchange import Exchange
@@ -69,8 +70,8 @@ def live(config: IslandConfig, root: Path) -> Stopwatch:
         AtollError: The island did not reach its end.
     """
     stopwatch = Stopwatch(LOOP)
-    with stopwatch.watching(WATCHED):
-        code = start.run_island(config, root=root, is_fresh=False, display=Unseen())
+    with stopwatch.watching(WATCHED), StopSignal() as stop:
+        code = start.run_island(config, root=root, is_fresh=False, display=Unseen(), stop=stop)
     if code:
         raise AtollError(f"the island ended with exit code {code}, expected 0")
     pools.forget(root, config.island)

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import time
 from typing import TYPE_CHECKING
 
 import click
+
+from scripts.view.reserved import reserved_stdout
 
 if TYPE_CHECKING:
     from evo.runlog import Record
@@ -54,7 +57,10 @@ class PlainDisplay:
 
 
 class JsonDisplay:
-    """The island's log as JSON lines on standard output; everything else on standard error."""
+    """The island's log as JSON lines on standard output; everything else, a task's prints too, on standard error."""
+
+    def __init__(self) -> None:
+        self._stack = contextlib.ExitStack()
 
     def say(self, text: str) -> None:
         """Show one line."""
@@ -62,13 +68,15 @@ class JsonDisplay:
 
     def generation(self, record: Record) -> None:
         """Show a record of the log."""
-        click.echo(json.dumps(record))
+        click.echo(json.dumps(record), file=self._out)
 
     def migration(self, text: str) -> None:
         """Show nothing: `tail --json` has the ledger."""
 
     def __enter__(self) -> JsonDisplay:
+        self._out = self._stack.enter_context(reserved_stdout())
         return self
 
     def __exit__(self, *error: object) -> None:
-        """Leave nothing open."""
+        """Give standard output back."""
+        self._stack.close()

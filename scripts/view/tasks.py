@@ -3,24 +3,27 @@
 from __future__ import annotations
 
 import contextlib
+import io
 import json
 import sys
 import time
 from dataclasses import asdict
 from functools import partial
-from typing import TYPE_CHECKING, Any
+from pathlib import Path
+from typing import IO, TYPE_CHECKING, Any
 
 import click
 
 from evo.errors import TaskError
-from evo.tasks.check import broken_by, check_task, loaded
+from evo.tasks.check import broken_by, check_task, loaded, side_effects
 from evo.tasks.contract import BROKEN
 from evo.tasks.elsewhere import score_elsewhere
 from evo.tasks.loader import ENTRIES, load_task
 from evo.tasks.options import USER_FILE
+from evo.tasks.side_effects import process_state
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Callable, Iterator, Mapping
 
     from evo.tasks.check import Finding
 
@@ -47,36 +50,65 @@ def describe() -> str:
     return "\n".join([*lines, YOUR_OWN])
 
 
-def show_check(name: str, options: Mapping[str, str], *, backend: str, is_json: bool) -> int:
+def show_check(name: str, options: Mapping[str, str], *, backend: str, is_json: bool, out: IO[str]) -> int:
     """Check a task and print each finding as it comes; return the exit code.
+
+    Args:
+        name: What `--task` says.
+        options: The pairs of `-o`.
+        backend: What is to compute the fitness.
+        is_json: Print JSON instead of text.
+        out: Where; what the task prints is no part of it.
 
     Raises:
         ConfigError: There is no such task, file, option or backend.
     """
-    findings, out = [], sys.stdout
-    with contextlib.redirect_stdout(sys.stderr):  # what the task prints is not what the check says
-        for finding in _findings(name, options, backend=backend):
+    findings = []
+    task_out = _Noted(sys.stderr)
+    with contextlib.redirect_stdout(task_out):
+        for finding in _findings(name, options, backend=backend, printed=lambda: task_out.is_written_to):
             findings.append(finding)
             if not is_json:
                 click.echo(_told(finding), file=out)
     n_broken = sum(finding.outcome == BROKEN for finding in findings)
     if is_json:
         found = [asdict(finding) for finding in findings]
-        click.echo(json.dumps({"task": name, "is_sound": not n_broken, "findings": found}))
+        click.echo(json.dumps({"task": name, "is_sound": not n_broken, "findings": found}), file=out)
     else:
-        click.echo(f"{name} breaks its contract: {n_broken} to mend" if n_broken else f"{name} keeps its contract")
+        verdict = f"breaks its contract: {n_broken} to mend" if n_broken else "keeps its contract"
+        click.echo(f"{name} {verdict}", file=out)
     return TaskError.exit_code if n_broken else 0
 
 
-def _findings(name: str, options: Mapping[str, str], *, backend: str) -> Iterator[Finding]:
-    before, began_s = set(sys.modules), time.perf_counter()
+def _findings(name: str, options: Mapping[str, str], *, backend: str, printed: Callable[[], bool]) -> Iterator[Finding]:
+    before, state, began_s = set(sys.modules), process_state(), time.perf_counter()
+    elsewhere = partial(score_elsewhere, name, options, backend, directory=Path.cwd())
     try:
         task = load_task(name, options, backend=backend)
     except TaskError as error:
         yield broken_by(error, "loading", name)
         return
     yield loaded(time.perf_counter() - began_s, before, set(sys.modules))
-    yield from check_task(task, name, elsewhere=partial(score_elsewhere, name, options, backend))
+    yield from check_task(task, name, elsewhere=elsewhere)
+    yield side_effects(state, process_state(), is_printing=printed())
+
+
+class _Noted(io.TextIOBase):
+    """Standard error in the place of standard output, which knows whether anybody has written to it."""
+
+    def __init__(self, stream: IO[str]) -> None:
+        self._stream = stream
+        self.is_written_to = False
+
+    def write(self, text: str) -> int:
+        self.is_written_to |= bool(text)
+        return self._stream.write(text)
+
+    def flush(self) -> None:
+        self._stream.flush()
+
+    def __getattr__(self, name: str) -> object:
+        return getattr(self._stream, name)
 
 
 def _told(finding: Finding) -> str:

@@ -19,6 +19,7 @@ from evo import runlog
 from evo.config import island_config
 from evo.errors import AtollError
 from evo.paths import GENOMES, SharedPaths
+from evo.stopping import StopSignal
 from evo.tasks.functions import FunctionTask
 from migration import manifest
 from scripts.evolve import run_island
@@ -90,9 +91,15 @@ def perform(job: Job) -> int:
     values = {**DEFAULTS, **job.values}
     try:
         config = island_config(job.island, values, {})
-        return run_island(
-            config, root=job.root, is_fresh=job.is_fresh, display=Screen(), is_taking_over=job.is_taking_over
-        )
+        with StopSignal() as stop:
+            return run_island(
+                config,
+                root=job.root,
+                is_fresh=job.is_fresh,
+                display=Screen(),
+                stop=stop,
+                is_taking_over=job.is_taking_over,
+            )
     except AtollError as error:
         print(f"{type(error).__name__}: {error}", flush=True)  # noqa: T201
         return error.exit_code

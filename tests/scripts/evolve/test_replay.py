@@ -15,6 +15,7 @@ from evo import arrayfile, atomic, checkpoint
 from evo.errors import AtollError, ConfigError, DamagedFileError, PoolMismatchError, ReplayError
 from evo.keeper import FileKeeper
 from evo.paths import RecordedIsland, SharedPaths
+from evo.stopping import StopSignal
 from migration import inbox
 from scripts.evolve import run_island
 from scripts.recording import replay_config
@@ -44,7 +45,8 @@ def replay(place, recording, island="a", *, is_fresh=False, **given):
     """Replay as the command line does; return the exit code."""
     try:
         config = replay_config(island, {"mode": "replay", "replay_from": str(recording), **given}, {})
-        return run_island(config, root=place, is_fresh=is_fresh, display=Screen())
+        with StopSignal() as stop:
+            return run_island(config, root=place, is_fresh=is_fresh, display=Screen(), stop=stop)
     except AtollError as error:
         print(f"{type(error).__name__}: {error}")  # noqa: T201
         return error.exit_code

@@ -1,7 +1,10 @@
 """Atoll's commands: parse, make a frozen config, one call, exit code. Everything else is imported when it is needed."""
 
-from __future__ import annotations
+from evo import installation
 
+installation.check()  # before what only a new Python reads, or what an installed package is needed for
+
+# ruff: noqa: E402
 import json
 import sys
 from pathlib import Path
@@ -11,7 +14,7 @@ import click
 
 from evo import atomic
 from evo import config as settings
-from evo.errors import EXIT_CODES, AtollError
+from evo.errors import EXIT_CODES, AtollError, ConfigError
 from evo.paths import SharedPaths, check_island_name
 from scripts import see
 from scripts.doctor.command import doctor
@@ -316,11 +319,11 @@ def main() -> None:
     sys.exit(run(lambda: cli.main(prog_name=PROGRAM if sys.argv[0].endswith(".py") else None, standalone_mode=False)))
 
 
-def run(command: Callable[[], int | None]) -> int:
+def run(command: "Callable[[], int | None]") -> int:
     """Call a command and return its exit code."""
     try:
         with atomic.storage_errors("read or write what this command needs"):
-            return command() or 0
+            return _call(command)
     except AtollError as error:
         click.echo(f"error: {error}", err=True)
         return error.exit_code
@@ -335,6 +338,15 @@ def run(command: Callable[[], int | None]) -> int:
         return 130
     except SystemExit:  # how Click ends when the reader of our output has gone
         return 141
+
+
+def _call(command: "Callable[[], int | None]") -> int:
+    try:
+        return command() or 0
+    except ModuleNotFoundError as error:
+        if error.name not in installation.PACKAGES:  # a part of ours, or an extra that somebody asked for: a bug
+            raise
+        raise ConfigError(installation.not_installed(error.name)) from error
 
 
 def _read_file(path: Path | None, island: str, shared: Path) -> tuple[dict[str, Any], dict[str, str]]:

@@ -160,7 +160,10 @@ pane_command() {
   local script=$private/$1
   shift
   # shellcheck disable=SC2016 # the pane's shell has the values
-  { printf '%s\n' "$environment" && printf 'cd -- %q\nrm -f -- "$0"\nexec "$@"\n' "$PWD"; } >"$script"
+  (
+    umask 077
+    printf '%s\ncd -- %q\nrm -f -- "$0"\nexec "$@"\n' "$environment" "$PWD" >"$script"
+  )
   # shellcheck disable=SC2016
   inside=(sh -c 'exec env -i TERM="$TERM" TMUX="$TMUX" TMUX_PANE="$TMUX_PANE" "$0" "$@"' "$BASH" "$script" "$@")
 }

@@ -79,3 +79,13 @@ def test_what_is_asked_for_is_what_the_project_says_it_needs() -> None:
     names = {re.match(r"[a-z]+", line)[0] for line in PROJECT["dependencies"]}  # type: ignore[index]
     assert set(installation.PACKAGES) == names
     assert PROJECT["requires-python"] == ">=" + ".".join(map(str, installation.OLDEST_PYTHON))
+
+
+def test_setting_up_with_a_python_that_is_too_old_says_which_it_is(tmp_path: Path) -> None:
+    python = tmp_path / "python"
+    python.write_text('#!/bin/sh\n[ "$1" != -V ] || echo Python 3.9.18\nexit 1\n')
+    python.chmod(0o755)
+    ended = run("make", "--no-print-directory", "setup", f"PYTHON={python}", f"VENV={tmp_path / 'v'}")
+    assert ended.returncode == 2
+    assert f"error: Python 3.11 or newer is needed, {python} is Python 3.9.18;" in ended.stderr.splitlines()[0]
+    assert not (tmp_path / "v").exists()

@@ -1,10 +1,11 @@
 from __future__ import annotations
 
+import shutil
 from typing import TYPE_CHECKING
 
 import pytest
 
-from tests.processes import kill_all_in
+from tests.processes import kill_all_in, run
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -18,3 +19,17 @@ def root(tmp_path: Path) -> Iterator[Path]:
         yield tmp_path / "s"
     finally:
         kill_all_in(tmp_path)
+
+
+@pytest.fixture
+def tmux(tmp_path: Path) -> Iterator[dict[str, str]]:
+    """A tmux server of this test's own."""
+    if not shutil.which("tmux"):
+        pytest.skip("tmux is not installed")
+    sockets = tmp_path / "tmux"
+    sockets.mkdir(mode=0o700)
+    environment = {"TMUX_TMPDIR": str(sockets), "TMUX": ""}
+    try:
+        yield environment
+    finally:
+        run("tmux", "kill-server", **environment)

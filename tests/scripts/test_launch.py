@@ -282,19 +282,6 @@ def test_ctrl_c_stops_the_islands_of_a_launch_that_waits(root: Path) -> None:
     assert "champion of" in out
 
 
-@pytest.fixture
-def tmux(tmp_path: Path) -> Iterator[dict[str, str]]:
-    if not shutil.which("tmux"):
-        pytest.skip("tmux is not installed")
-    sockets = tmp_path / "tmux"
-    sockets.mkdir(mode=0o700)
-    environment = {"TMUX_TMPDIR": str(sockets), "TMUX": ""}
-    try:
-        yield environment
-    finally:
-        run("tmux", "kill-server", **environment)
-
-
 def panes_of(session: str, tmux: dict[str, str]) -> list[list[str]]:
     """Return the window, the pane and its height of each pane."""
     shown = "#{window_name} #{pane_id} #{pane_height}"

@@ -93,7 +93,11 @@ while [ $# -gt 0 ]; do
   shift
 done
 
-told=$("$python" "$home/cli.py" --help 2>&1) || fail "$(tail -n 1 <<<"${told#error: }")" # cannot run anything of ours
+if ! told=$("$python" "$home/cli.py" --help 2>&1); then # as all islands would end
+  told=$(tail -n 1 <<<"$told")
+  if [[ $told != error:* ]]; then fail "$python cannot run cli.py: ${told:-it says nothing}"; fi
+  fail "${told#error: }"
+fi
 
 launch=$shared/launch
 refuse() { printf 'error: %s\n' "$*" >&2; exit $BUSY; }

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import shutil
+import subprocess
 from typing import TYPE_CHECKING
 
 import pytest
@@ -33,3 +34,19 @@ def tmux(tmp_path: Path) -> Iterator[dict[str, str]]:
         yield environment
     finally:
         run("tmux", "kill-server", **environment)
+
+
+@pytest.fixture
+def stranger(root: Path) -> Iterator[subprocess.Popen[bytes]]:
+    """A process that no script started, and that is not impressed by SIGTERM."""
+    process = subprocess.Popen(
+        ["bash", "-c", "trap '' TERM; echo; read"], stdin=subprocess.PIPE, stdout=subprocess.PIPE
+    )
+    (root / "launch").mkdir(parents=True)
+    try:
+        assert process.stdout
+        process.stdout.read(1)
+        yield process
+    finally:
+        process.kill()
+        process.communicate()

@@ -5,7 +5,6 @@ from __future__ import annotations
 import contextlib
 import os
 import shutil
-import signal
 import subprocess
 import time
 from itertools import count
@@ -26,6 +25,7 @@ pytestmark = pytest.mark.slow
 
 LONGEST_S = 3.0
 HEADER = "--- 20"
+STOPPED = 143
 
 
 @pytest.fixture
@@ -114,10 +114,96 @@ def test_a_stop_while_islands_are_launched_stops_all_or_none(roots: Iterator[Pat
         launcher = start(*launching(root, "--background", "3", *ENDLESS))
         time.sleep(offset_s / 6)
         stopped = stop(root).stdout
-        assert ended(launcher)[0] in {0, 128 + signal.SIGTERM, 143}
+        assert ended(launcher)[0] in {0, STOPPED}
         assert len(living(root)) == (0 if "3 islands stopped" in stopped else 3)
         stop(root)
         assert living(root) == []
+
+
+def test_a_stop_waits_for_what_is_being_launched(root: Path) -> None:
+    (root / "launch").mkdir(parents=True)
+    sleepers = [start("sleep", "600") for _ in range(2)]
+    writing = [f"write_record '{record_of(root, f'island-0{i}')}' {sleeper.pid}" for i, sleeper in enumerate(sleepers)]
+    with launch_in_progress(root, writing[0], finally_=writing[1]) as launcher:
+        stopper = start("scripts/stop_islands.sh", "--dir", str(root))
+        time.sleep(0.5)  # more than it takes to look
+        launcher.communicate("\n", timeout=60)
+    out, err = stopper.communicate(timeout=60)
+    for sleeper in sleepers:
+        sleeper.communicate(timeout=60)
+    assert "2 islands stopped" in out, err
+
+
+@contextlib.contextmanager
+def launch_in_progress(root: Path, command: str, finally_: str = "true") -> Iterator[subprocess.Popen[str]]:
+    """A process that holds what launchers hold, and has done the one command, but not yet the other."""
+    script = f"source scripts/processes.bash; take '{root}/launch'; {command}; echo; read -r; {finally_}"
+    with subprocess.Popen(
+        ["bash", "-euc", script], cwd=ROOT, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+    ) as launcher:
+        assert launcher.stdout
+        launcher.stdout.readline()
+        try:
+            yield launcher
+        finally:
+            launcher.kill()
+
+
+def test_a_launcher_that_dies_as_an_island_starts_leaves_it_on_record(root: Path, tmp_path: Path) -> None:
+    deadly = stand_in(tmp_path, "setsid", "kill -9 $PPID")
+    assert launch(root, "--background", "1", *ENDLESS, **deadly).returncode == -9
+    wait_until(lambda: conditions(root) == ["running"], "the island")
+    assert "1 islands stopped" in stop(root).stdout
+    assert living(root) == []
+
+
+def stand_in(place: Path, program: str, first: str) -> dict[str, str]:
+    """Return a PATH on which a program does something else first."""
+    programs = place / "bin"
+    programs.mkdir()
+    (programs / program).write_text(f'#!/bin/sh\n{first}\nexec {shutil.which(program)} "$@"\n')
+    (programs / program).chmod(0o755)
+    return {"PATH": f"{programs}:{os.environ['PATH']}"}
+
+
+def test_a_launch_that_waits_for_its_islands_keeps_nobody_from_stopping_them(root: Path) -> None:
+    launcher = start(*launching(root, "--background", "--wait", "1", *ENDLESS))
+    wait_until(lambda: conditions(root) == ["running"], "the island")
+    assert "1 islands stopped" in stop(root, "--timeout", "30").stdout
+    assert ended(launcher)[0] == STOPPED
+
+
+def test_a_stop_that_waits_keeps_nobody_from_stopping_at_once(root: Path, stranger: subprocess.Popen[bytes]) -> None:
+    sourced(f"write_record '{record_of(root, 'island-01')}' {stranger.pid}")
+    patient = start("scripts/stop_islands.sh", "--dir", str(root))
+    assert patient.stdout
+    patient.stdout.readline()
+    assert "1 islands stopped" in stop(root, "--now", "--timeout", "30").stdout
+    assert ended(patient)[0] == 0
+
+
+def test_a_stop_leaves_alone_the_session_that_was_launched_while_it_waited(
+    root: Path, stranger: subprocess.Popen[bytes], tmux: dict[str, str]
+) -> None:
+    sourced(f"write_record '{record_of(root, 'island-02')}' {stranger.pid}")
+    stopper = start("scripts/stop_islands.sh", "--dir", str(root))
+    assert stopper.stdout
+    stopper.stdout.readline()
+    wait_until(lambda: launch(root, "--tmux", "1", *ENDLESS, **tmux).returncode == 0, "the lock to be let go")
+    stranger.kill()
+    assert ended(stopper)[0] == 0
+    assert len(living(root)) == 1
+    assert "1 islands stopped" in stop(root, **tmux).stdout
+
+
+def test_who_looked_long_ago_takes_no_number_that_was_used_since(root: Path) -> None:
+    """Its look is a stand-in that sees, the first time, what was there before the lock was taken."""
+    (root / "launch").mkdir(parents=True)
+    with launch_in_progress(root, f"mv '{root}/launch/lock-1@'* '{root}/launch/lock-3@'\"$this_host\"") as launcher:
+        look = f"looks='{root}/looks'; highest_lock() {{ [ ! -e $looks ] || echo 3; touch $looks; }}"
+        assert sourced(f"{look}; take '{root}/launch' || echo refused") == "refused"
+        assert [path.name.split("@")[0] for path in (root / "launch").iterdir()] == ["lock-3"]
+        assert sourced(f"holder '{root}/launch'") == f"process {launcher.pid}"
 
 
 def test_a_launch_in_tmux_and_one_in_the_background_do_not_mix(root: Path, tmux: dict[str, str]) -> None:
@@ -130,7 +216,7 @@ def test_a_launch_in_tmux_and_one_in_the_background_do_not_mix(root: Path, tmux:
 
 def test_of_launches_on_two_hosts_each_stops_its_own_and_no_output_is_emptied(root: Path, tmp_path: Path) -> None:
     """The second host is a stand-in: a program that says another name."""
-    there = other_host(tmp_path)
+    there = stand_in(tmp_path, "uname", '[ "$*" != -n ] || exec echo elsewhere')
     assert launch(root, "--background", "2", *ENDLESS).returncode == 0
     refused = launch(root, "--background", "2", *ENDLESS, **there)
     assert refused.returncode == 4
@@ -144,30 +230,12 @@ def test_of_launches_on_two_hosts_each_stops_its_own_and_no_output_is_emptied(ro
         assert text.count(HEADER) == 2
 
 
-def other_host(place: Path) -> dict[str, str]:
-    programs = place / "bin"
-    programs.mkdir()
-    (programs / "uname").write_text(
-        f'#!/bin/sh\n[ "$*" != -n ] || exec echo elsewhere\nexec {shutil.which("uname")} "$@"\n'
-    )
-    (programs / "uname").chmod(0o755)
-    return {"PATH": f"{programs}:{os.environ['PATH']}"}
-
-
 def test_who_launches_while_another_one_does_is_told_at_once_who_that_is(root: Path) -> None:
     (root / "launch").mkdir(parents=True)
-    with subprocess.Popen(
-        ["bash", "-euc", f"source scripts/processes.bash; take '{root}/launch'; echo; read"],
-        cwd=ROOT,
-        stdin=subprocess.PIPE,
-        stdout=subprocess.PIPE,
-    ) as holder:
-        assert holder.stdout
-        holder.stdout.readline()
+    with launch_in_progress(root, "true") as launcher:
         refused = launch(root, "--background", "1", *ENDLESS)
-        check_refused(refused, 4, f"process {holder.pid} is starting or stopping islands in {root}; try again")
-        check_refused(stop(root, "--timeout", "0"), 4, f"process {holder.pid} is starting")
-        holder.kill()
+        check_refused(refused, 4, f"process {launcher.pid} is starting or stopping islands in {root}; try again")
+        check_refused(stop(root, "--timeout", "0"), 4, f"process {launcher.pid} is starting")
     assert launch(root, "--background", "1", *ENDLESS).returncode == 0
 
 

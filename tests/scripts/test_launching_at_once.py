@@ -14,7 +14,7 @@ import numpy as np
 import psutil
 import pytest
 
-from tests.processes import ROOT, check_refused, wait_until
+from tests.processes import ROOT, check_refused, run, wait_until
 from tests.scripts.test_launch import ENDLESS, conditions, launch, launching, record_of, records, sourced, stop
 
 if TYPE_CHECKING:
@@ -192,7 +192,8 @@ def test_a_stop_leaves_alone_the_session_that_was_launched_while_it_waited(
     wait_until(lambda: launch(root, "--tmux", "1", *ENDLESS, **tmux).returncode == 0, "the lock to be let go")
     stranger.kill()
     assert ended(stopper)[0] == 0
-    assert len(living(root)) == 1
+    assert run("tmux", "has-session", "-t", "atoll", **tmux).returncode == 0
+    wait_until(lambda: conditions(root)[:1] == ["running"], "the island of the new session")
     assert "1 islands stopped" in stop(root, **tmux).stdout
 
 

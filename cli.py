@@ -1,11 +1,14 @@
 """Atoll's commands: parse, make a frozen config, one call, exit code. Everything else is imported when it is needed."""
 
-from __future__ import annotations
-
+# ruff: noqa: E402
 import _signal  # type: ignore[import-not-found]  # built in; `signal` takes milliseconds, in which Ctrl-C has a traceback
 
 if __name__ == "__main__" and _signal.getsignal(_signal.SIGINT) is _signal.default_int_handler:
-    _signal.signal(_signal.SIGINT, _signal.SIG_DFL)  # until a command listens, Ctrl-C ends the process, without a word
+    _signal.signal(_signal.SIGINT, _signal.SIG_DFL)  # until a command listens, Ctrl-C ends the process without a word
+
+from evo import installation
+
+installation.check()  # before what only a new Python reads, or what an installed package is needed for
 
 import json
 import sys
@@ -16,7 +19,7 @@ import click
 
 from evo import atomic
 from evo import config as settings
-from evo.errors import EXIT_CODES, AtollError
+from evo.errors import EXIT_CODES, AtollError, ConfigError
 from evo.paths import SharedPaths, check_island_name
 from scripts import see
 from scripts.doctor.command import doctor
@@ -328,11 +331,11 @@ def main() -> None:
     sys.exit(run(lambda: cli.main(prog_name=PROGRAM if sys.argv[0].endswith(".py") else None, standalone_mode=False)))
 
 
-def run(command: Callable[[], int | None]) -> int:
+def run(command: "Callable[[], int | None]") -> int:
     """Call a command and return its exit code."""
     try:
         with atomic.storage_errors("read or write what this command needs"):
-            return command() or 0
+            return _call(command)
     except AtollError as error:
         click.echo(f"error: {error}", err=True)
         return error.exit_code
@@ -347,6 +350,15 @@ def run(command: Callable[[], int | None]) -> int:
         return 130
     except SystemExit:  # how Click ends when the reader of our output has gone
         return 141
+
+
+def _call(command: "Callable[[], int | None]") -> int:
+    try:
+        return command() or 0
+    except ModuleNotFoundError as error:
+        if error.name not in installation.PACKAGES:  # a part of ours, or an extra that somebody asked for: a bug
+            raise
+        raise ConfigError(installation.not_installed(error.name)) from error
 
 
 def _read_file(path: Path | None, island: str, shared: Path) -> tuple[dict[str, Any], dict[str, str]]:

@@ -220,6 +220,11 @@ class SharedPaths:
         return self.root / "islands"
 
     @property
+    def launch(self) -> Path:
+        """Records and output of the islands that `launch_islands.sh` started."""
+        return self.root / "launch"
+
+    @property
     def archive(self) -> Path:
         return self.root / "old"
 

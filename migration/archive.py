@@ -98,6 +98,7 @@ def put_away(shared: SharedPaths, run: Run, *, force: bool = False) -> Path | No
                 f"perhaps still running on another host: {', '.join(unknown)}; stop them first, or use --force if you "
                 f"know that they have ended"
             )
+        _move_output(shared, run.target)
         for part in (shared.settings, shared.homes, shared.pool):
             if part.exists():
                 atomic.move(part, run.target / part.name)
@@ -128,6 +129,15 @@ def put_island_away(
                 atomic.make_directory(target.folder)
                 atomic.move(source, place)
     return target.folder if target.folder.exists() else None
+
+
+def _move_output(shared: SharedPaths, target: Path) -> None:
+    """Keep what the islands of a run have said with the run, so that the next one begins with none of it."""
+    for output in sorted(shared.launch.glob("*.out")):
+        place = target / shared.launch.name / output.name
+        if not place.exists():  # a call that was cut short moved it, and somebody was refused since
+            atomic.make_directory(place.parent)
+            atomic.move(output, place)
 
 
 def _hold_all(shared: SharedPaths, lock_class: str, held: contextlib.ExitStack) -> tuple[list[str], list[str]]:

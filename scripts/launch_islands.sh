@@ -2,6 +2,17 @@
 # Start N islands as ordinary processes: tmux panes where there are tmux and a terminal, else in the background.
 set -euo pipefail
 
+# What islands are started with, before this script has variables of its own. Of what belongs to one terminal nothing,
+# and no size, which would not be the panes' size.
+unset COLUMNS LINES
+environment=$(
+  unset TMUX TMUX_PANE TERM TERM_PROGRAM TERM_PROGRAM_VERSION SHLVL PWD OLDPWD _
+  export -n SHELLOPTS BASHOPTS UID EUID PPID # which no shell may set
+  umask -p
+  export -p
+  export -pf
+)
+
 usage() {
   cat <<'HELP'
 usage: scripts/launch_islands.sh [options] N [evolve options]
@@ -22,6 +33,8 @@ Starts island-01 ... island-N, each an ordinary process of cli.py evolve; those 
   -h, --help     this text
 
 A finished run is archived to SHARED/old/ first, an unfinished one is resumed.
+Islands run with the environment and the umask of this command, in tmux too. Only
+one launch at a time is made in SHARED from each host; another one ends with 4.
 Example: scripts/launch_islands.sh 4 -p 250 -g 150 --migrate-every 10
 HELP
 }
@@ -32,9 +45,6 @@ home=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)
 # shellcheck source=scripts/processes.bash
 source "$home/scripts/processes.bash"
 
-unset COLUMNS LINES # a size that this shell exported would not be the panes' size
-
-readonly BUSY=4 # as cli.py ends when a living process owns the island
 mode=auto wait_for_end=no vary=no fresh=no shared=shared session=atoll python=''
 while [ $# -gt 0 ]; do
   case $1 in
@@ -62,6 +72,7 @@ if [ -n "$python" ]; then
 else
   python=$(command -v "$home/.venv/bin/python" || command -v python3) || fail "no Python found; run 'make setup'"
 fi
+case $shared in -*) shared=./$shared ;; esac
 
 if [ "$mode" = auto ]; then
   mode=background
@@ -70,32 +81,7 @@ fi
 if [ "$mode" = tmux ]; then
   command -v tmux >/dev/null || fail "tmux is not installed; use --background"
   [[ $session != *[.:]* ]] || fail "the name of a tmux session has no dot and no colon, got '$session'"
-  if tmux has-session -t "=$session" 2>/dev/null; then
-    fail "the tmux session '$session' is there already: tmux attach -t $session, or make stop"
-  fi
 fi
-
-launch=$shared/launch
-names=() running=() notes=()
-for ((i = 1; i <= n; i++)); do
-  name=$(printf 'island-%02d' "$i")
-  if read_record "$(record_file "$launch" "$name")" && is_alive "$pid" "$start"; then
-    running+=("$name")
-    notes+=("$name is running already (process $pid)")
-  else
-    names+=("$name")
-  fi
-done
-refuse() { printf 'error: %s; scripts/stop_islands.sh stops what runs\n' "$*" >&2; exit "$BUSY"; }
-if [ ${#names[@]} = 0 ] && [ "$fresh" = no ]; then refuse "all $n islands in $shared are running already"; fi
-if [ ${#running[@]} -gt 0 ]; then
-  if [ "$fresh" = yes ]; then
-    list=$(printf ', %s' "${running[@]}")
-    refuse "nothing is archived while islands are still running: ${list#, }"
-  fi
-  printf '%s\n' "${notes[@]}"
-fi
-
 arguments=(--migration-dir "$shared" "$@")
 draw=()
 while [ $# -gt 0 ]; do
@@ -107,7 +93,41 @@ while [ $# -gt 0 ]; do
   shift
 done
 
-mkdir -p "$shared"
+if ! told=$("$python" "$home/cli.py" --help 2>&1); then # as all islands would end
+  told=$(tail -n 1 <<<"$told")
+  if [[ $told != error:* ]]; then fail "$python cannot run cli.py: ${told:-it says nothing}"; fi
+  fail "${told#error: }"
+fi
+
+launch=$shared/launch
+refuse() { printf 'error: %s\n' "$*" >&2; exit $BUSY; }
+readonly STOPPING='scripts/stop_islands.sh stops what runs'
+why=$(mkdir -p "$launch" 2>&1) || refuse_by_storage "$launch" "$why"
+if ! take "$launch"; then # until all that is started is on record
+  refuse "$(holder "$launch") is starting or stopping islands in $shared; try again when it is done"
+fi
+if [ "$mode" = tmux ] && tmux has-session -t "=$session" 2>/dev/null; then
+  fail "the tmux session '$session' is there already: tmux attach -t $session, or make stop"
+fi
+names=() running=() notes=()
+for ((i = 1; i <= n; i++)); do
+  name=$(printf 'island-%02d' "$i")
+  if names_the_living "$(record_file "$launch" "$name")"; then
+    running+=("$name")
+    notes+=("$name is running already (process $pid)")
+  else
+    names+=("$name")
+  fi
+done
+if [ ${#names[@]} = 0 ] && [ "$fresh" = no ]; then refuse "all $n islands in $shared are running already; $STOPPING"; fi
+if [ ${#running[@]} -gt 0 ]; then
+  if [ "$fresh" = yes ]; then
+    list=$(printf ', %s' "${running[@]}")
+    refuse "nothing is archived while islands are still running: ${list#, }; $STOPPING"
+  fi
+  printf '%s\n' "${notes[@]}"
+fi
+
 if [ "$fresh" = yes ]; then
   "$python" "$home/cli.py" pool archive --migration-dir "$shared"
 else
@@ -117,46 +137,85 @@ if [ "$vary" = yes ]; then
   PYTHONPATH=$home "$python" -P -m scripts.vary "${names[@]}" ${draw[@]+"${draw[@]}"} --out "$shared/islands.toml"
   arguments+=(--config "$shared/islands.toml")
 fi
-mkdir -p "$launch"
 
 readonly BESIDE_STATUS=4 PER_WINDOW=16 # more islands have windows of their own, so that the status is seen whole
 
+# The command that becomes an island, on record from its first moment, as an array.
+island_command() {
+  island=("$BASH" "$home/scripts/recorded.bash" "$(record_file "$launch" "$1")"
+    "$python" "$home/cli.py" evolve "$1" "${arguments[@]}")
+}
+
+# Wait until each process has put itself on record, or has ended.
+wait_for_records() {
+  local i
+  for i in "${!pids[@]}"; do
+    until read_record "$(record_file "$launch" "${names[$i]}")" && [ "$pid" = "${pids[$i]}" ]; do
+      start_of "${pids[$i]}" >/dev/null || break
+      sleep 0.02
+    done
+  done
+}
+
+# A command line that runs another one, in a pane, as this shell would: tmux gives to panes the environment of whoever
+# started its server. Ours goes there in a file that only we can read, and that is removed as it is read, since others
+# can read a command line.
+pane_command() {
+  local script=$private/$1
+  shift
+  # shellcheck disable=SC2016 # the pane's shell has the values
+  (
+    umask 077
+    printf '%s\ncd -- %q\nrm -f -- "$0"\nexec "$@"\n' "$environment" "$PWD" >"$script"
+  )
+  # shellcheck disable=SC2016
+  inside=(sh -c 'exec env -i TERM="$TERM" TMUX="$TMUX" TMUX_PANE="$TMUX_PANE" "$0" "$@"' "$BASH" "$script" "$@")
+}
+
 start_in_tmux() {
-  local id size=(60 200) watch island found pane='' window relayout count=0 windows=0
+  local id size=(60 200) found pane='' status_pane status_pid window relayout count=0 windows=0 island inside name
   if [ -t 1 ]; then read -r -a size <<<"$(stty size 2>/dev/null </dev/tty)"; fi
   if [ "${size[0]:-0}" = 0 ] || [ "${size[1]:-0}" = 0 ]; then size=(60 200); fi # a terminal that does not say
-  watch=("$python" "$home/cli.py" status --watch --migration-dir "$shared")
+  private=$(mktemp -d)
+  trap 'rm -rf "$private"' EXIT
+  pane_command status "$python" "$home/cli.py" status --watch --migration-dir "$shared"
   found=$(tmux new-session -d -P -F '#{session_id} #{session_created} #{pid} #{socket_path}' -s "$session" -n status \
-    -x "${size[1]}" -y "${size[0]}" -c "$PWD" "${watch[@]}" \; set-option -w -t "=$session:status" remain-on-exit on)
+    -x "${size[1]}" -y "${size[0]}" "${inside[@]}" \; set-option -w -t "=$session:status" remain-on-exit on)
   id=${found%% *}
   printf '%s\n' "$found" >"$launch/tmux-${id#?}@$this_host"
   tmux set-option -t "$id" mouse on
+  read -r status_pane status_pid <<<"$(tmux display-message -p -t "$id:status" '#{pane_id} #{pane_pid}')"
   if [ ${#names[@]} -le $BESIDE_STATUS ]; then
-    pane=$(tmux display-message -p -t "$id:status" '#{pane_id}')
+    pane=$status_pane
     relayout="select-layout -t '$id:status' main-horizontal" # a smaller terminal would take rows from the status too
     tmux set-option -w -t "$pane" main-pane-height $((${#names[@]} + 2))
     tmux set-hook -w -t "$pane" window-resized "$relayout" 2>/dev/null || # before tmux 3.3 there is only:
       tmux set-hook -t "$id" client-resized "$relayout"
   fi
   for name in "${names[@]}"; do
-    island=("$python" "$home/cli.py" evolve "$name" "${arguments[@]}")
+    clear_record "$(record_file "$launch" "$name")"
+    island_command "$name"
+    pane_command "$name" "${island[@]}"
     found=''
     if [ -n "$pane" ] && [ $count -lt $PER_WINDOW ]; then # tmux refuses to split what is too small already
-      found=$(tmux split-window -d -P -F '#{pane_id} #{pane_pid}' -t "$pane" -c "$PWD" "${island[@]}" 2>/dev/null) || true
+      found=$(tmux split-window -d -P -F '#{pane_id} #{pane_pid}' -t "$pane" "${inside[@]}" 2>/dev/null) || true
     fi
     if [ -z "$found" ]; then
       windows=$((windows + 1)) count=0 window=islands-$windows
-      found=$(tmux new-window -d -P -F '#{pane_id} #{pane_pid}' -t "$id:" -n "$window" -c "$PWD" "${island[@]}" \; \
+      found=$(tmux new-window -d -P -F '#{pane_id} #{pane_pid}' -t "$id:" -n "$window" "${inside[@]}" \; \
         set-option -w -t "$id:$window" remain-on-exit on)
     fi
     count=$((count + 1)) pane=${found% *}
-    write_record "$(record_file "$launch" "$name")" "${found#* }"
+    pids+=("${found#* }")
     if [ $windows = 0 ]; then
       tmux select-layout -t "$pane" main-horizontal
     else
       tmux select-layout -t "$pane" tiled
     fi
   done
+  wait_for_records
+  while [ -e "$private/status" ] && start_of "$status_pid" >/dev/null; do sleep 0.02; done
+  let_go
   printf '%s islands in the tmux session %s; make stop ends them\n' "${#names[@]}" "$session"
   if [ -t 1 ]; then
     if [ -n "${TMUX:-}" ]; then tmux switch-client -t "$id"; else tmux attach -t "$id"; fi
@@ -164,14 +223,52 @@ start_in_tmux() {
 }
 
 start_in_background() {
-  local detach=nohup # with a signal ignored that is deadly otherwise, where no session of its own can be had
+  local detach=nohup name out island # nohup ignores a signal that is deadly, where no session of its own can be had
   if command -v setsid >/dev/null; then detach=setsid; fi
   for name in "${names[@]}"; do
-    "$detach" "$python" "$home/cli.py" evolve "$name" "${arguments[@]}" >"$launch/$name.out" 2>&1 </dev/null &
+    out=$launch/$name.out
+    clear_record "$(record_file "$launch" "$name")"
+    before+=("$(starts_of "$name")")
+    island_command "$name"
+    why=$({ printf -- '--- %s, %s: ' "$(date -u +%Y-%m-%dT%H:%M:%SZ)" "$this_host" &&
+      printf '%q ' "${island[@]:3}" && echo; } 2>&1 >>"$out") || refuse_by_storage "$launch" "$why"
+    (
+      set -- "$detach" "${island[@]}"
+      eval "$environment"
+      exec "$@"
+    ) >>"$out" 2>&1 </dev/null &
     pids+=("$!")
-    write_record "$(record_file "$launch" "$name")" "$!"
   done
+  wait_for_records
+  let_go
   printf '%s islands started; output in %s/*.out\n' "${#names[@]}" "$launch"
+}
+
+# What tells one start of an island from the next: each one takes a number before its first generation.
+starts_of() { (cd "$shared/migration_pool/$1/epochs" 2>/dev/null && echo *.json) || true; }
+
+tell_end() { # I CODE
+  local file=$launch/${names[$1]}.out
+  printf '%s ended with exit code %s: %s\n' "${names[$1]}" "$2" "$(tail -n 1 "$file" 2>/dev/null)" >&2
+}
+
+# Stay until each island has begun to evolve, or has said why it does not.
+wait_for_starts() {
+  local i code failed=0 is_told=no
+  for i in "${!pids[@]}"; do
+    while [ "$(starts_of "${names[$i]}")" = "${before[$i]}" ]; do
+      if ! start_of "${pids[$i]}" >/dev/null; then
+        wait "${pids[$i]}" && code=0 || code=$?
+        if [ "$code" -ne 0 ]; then failed=$code && tell_end "$i" "$code"; fi
+        break
+      elif [ $is_told = no ] && [ $SECONDS -gt 10 ]; then
+        is_told=yes
+        printf 'waiting until %s begins; Ctrl-C leaves all islands running\n' "${names[$i]}"
+      fi
+      sleep 0.05
+    done
+  done
+  return "$failed"
 }
 
 stop_children() {
@@ -192,17 +289,17 @@ wait_for_islands() {
     done
     if [ "$code" -ne 0 ]; then
       failed=$code
-      printf '%s ended with exit code %s: %s\n' "${names[$i]}" "$code" "$(tail -n 1 "$launch/${names[$i]}.out")" >&2
+      tell_end "$i" "$code"
     fi
   done
   "$python" "$home/cli.py" status --champions --migration-dir "$shared"
   return "$failed"
 }
 
-pids=()
+pids=() before=()
 if [ "$mode" = tmux ]; then
   start_in_tmux
 else
   start_in_background
-  if [ "$wait_for_end" = yes ]; then wait_for_islands; fi
+  if [ "$wait_for_end" = yes ]; then wait_for_islands; else wait_for_starts; fi
 fi

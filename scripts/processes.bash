@@ -1,11 +1,16 @@
 # shellcheck shell=bash
-# Which processes are the islands that were launched; launch_islands.sh and stop_islands.sh source this.
+# Which processes are the islands that were launched, and who starts or stops some; the scripts of that source this.
 #
 # LAUNCH/ISLAND@HOST.pid holds "PID START". A pid alone is used again sooner or later; with the start of its process it
 # means one process for ever. The host is in the name because the directory may be shared with other machines, whose
 # processes nobody can see from here.
+#
+# LAUNCH/lock-NUMBER@HOST holds the same of who starts or stops islands from this host. Whoever comes takes the next
+# number, and only if the highest one names no living process; so a launcher that was killed blocks nobody.
 
 this_host=$(uname -n)
+# shellcheck disable=SC2034 # for who sources this
+readonly BUSY=4 REFUSED=7 # exit codes as of cli.py: somebody living has it; the file system refused
 
 record_file() { printf '%s/%s@%s.pid\n' "$1" "$2" "$this_host"; }
 
@@ -38,11 +43,68 @@ read_record() {
   [[ $pid =~ ^[1-9][0-9]*$ && -n $start ]]
 }
 
-# Record a process, in one step; nothing for one that has ended already.
+names_the_living() { read_record "$1" && is_alive "$pid" "$start"; }
+
+# Record a living process, whole and in one step; fails and says why, "File exists" where there is a record already.
 write_record() {
-  local file=$1 begun temporary
-  begun=$(start_of "$2") || return 0
-  temporary=$(dirname "$file")/.tmp-$$-$(basename "$file")
-  printf '%s %s\n' "$2" "$begun" >"$temporary"
-  mv -f "$temporary" "$file"
+  local file=$1 begun temporary=${1%/*}/.tmp-$$-${1##*/}
+  why="process $2 has ended"
+  begun=$(start_of "$2") || return 1
+  why=$({ printf '%s %s\n' "$2" "$begun" >"$temporary" && LC_ALL=C ln "$temporary" "$file"; } 2>&1) || {
+    rm -f "$temporary"
+    return 1
+  }
+  rm -f "$temporary"
+}
+
+# Remove a record of what has ended. For who holds the lock: a process writes its record only where there is none.
+clear_record() {
+  if [ -e "$1" ] && ! names_the_living "$1"; then rm -f "$1"; fi
+}
+
+refuse_by_storage() {
+  printf 'error: cannot write in %s: %s; check the file system\n' "$1" "${2##*: }" >&2
+  exit $REFUSED
+}
+
+lock_file() { printf '%s/lock-%s@%s\n' "$1" "$2" "$this_host"; }
+
+# The numbers of the locks in LAUNCH, the highest last.
+lock_numbers() {
+  local file number
+  for file in "$1"/lock-*@"$this_host"; do
+    number=${file##*/lock-} number=${number%@"$this_host"}
+    if [[ $number =~ ^[1-9][0-9]{0,15}$ ]]; then printf '%s\n' "$number"; fi
+  done | sort -n
+}
+
+highest_lock() { lock_numbers "$1" | tail -n 1; }
+
+# Be the only one on this host who starts or stops islands in LAUNCH, until let_go or the end of this process; fails
+# while there is another. A link that refuses an existing name gives a number to one process alone, and the highest is
+# never removed; so who looked long ago, and takes a number that has been used and removed, sees a higher one.
+take() {
+  local highest number
+  highest=$(highest_lock "$1")
+  if names_the_living "$(lock_file "$1" "${highest:-0}")"; then return 1; fi
+  held=$(lock_file "$1" $((${highest:-0} + 1)))
+  if ! write_record "$held" $$; then
+    if [[ $why = *"File exists" ]]; then return 1; fi
+    refuse_by_storage "$1" "$why"
+  fi
+  if [ "$(highest_lock "$1")" != $((${highest:-0} + 1)) ]; then
+    rm -f "$held"
+    return 1
+  fi
+  for number in $(lock_numbers "$1"); do
+    if ((number <= ${highest:-0})); then rm -f "$(lock_file "$1" "$number")"; fi
+  done
+}
+
+let_go() { : >"$held"; }
+
+# The process that starts or stops islands in LAUNCH.
+holder() {
+  if ! names_the_living "$(lock_file "$1" "$(highest_lock "$1")")"; then pid=''; fi # it has just ended, or let go
+  printf 'process %s\n' "${pid:-that has just ended}"
 }

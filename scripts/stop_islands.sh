@@ -8,7 +8,7 @@ usage: scripts/stop_islands.sh [--now] [--dir SHARED] [--timeout SECONDS]
 
   --now          kill at once; nothing is lost up to the last checkpoint
   --dir SHARED   the shared directory (default: shared)
-  --timeout S    how long to wait for the islands to finish (default: 60)
+  --timeout S    how long to wait for a launch to be over, and for the islands to finish (default: 60)
 HELP
 }
 
@@ -30,12 +30,30 @@ while [ $# -gt 0 ]; do
   shift
 done
 [[ $timeout =~ ^[0-9]+$ ]] || fail "--timeout takes whole seconds, got '$timeout'"
+case $shared in -*) shared=./$shared ;; esac
 launch=$shared/launch
+deadline=$((SECONDS + timeout))
 
-files=() names=() pids=() starts=() code=0
+# Of islands that are just being started some have no record yet, and a record may be about to be replaced.
+take_in_time() {
+  until take "$launch"; do
+    if [ "$SECONDS" -ge "$deadline" ]; then return 1; fi
+    sleep 0.1
+  done
+}
+
+if [ ! -d "$launch" ]; then
+  printf '0 islands stopped: nothing was launched in %s\n' "$shared"
+  exit 0
+fi
+if ! take_in_time; then
+  note "error: $(holder "$launch") is starting or stopping islands in $shared; try again when it is done"
+  exit $BUSY
+fi
+names=() pids=() starts=() code=0
 for file in "$launch"/*.pid; do
   [ -e "$file" ] || continue
-  name=$(basename "$file" .pid)
+  name=${file##*/} name=${name%.pid}
   if [ "${name#*@}" != "$this_host" ]; then
     note "left alone: ${name%%@*} was started on ${name#*@}; stop it there ($file)"
   elif ! read_record "$file"; then
@@ -43,15 +61,19 @@ for file in "$launch"/*.pid; do
   elif ! is_alive "$pid" "$start"; then
     rm -f "$file"
   elif kill "-$signal" "$pid" 2>/dev/null; then
-    files+=("$file") names+=("${name%@*}") pids+=("$pid") starts+=("$start")
+    names+=("${name%@*}") pids+=("$pid") starts+=("$start")
     printf 'stopping %s (process %s)\n' "${name%@*}" "$pid"
   elif is_alive "$pid" "$start"; then
     note "error: we may not stop ${name%@*} (process $pid)"
     code=1
   fi
 done
+sessions=()
+for file in "$launch"/tmux-*@"$this_host"; do
+  if [ -e "$file" ]; then sessions+=("$(<"$file")"); fi
+done
+let_go # who is impatient may come with --now, and who launches anew makes sessions of their own
 
-deadline=$((SECONDS + timeout))
 while true; do
   living=()
   for i in ${pids[@]+"${!pids[@]}"}; do
@@ -64,20 +86,18 @@ while true; do
   fi
   sleep 0.2
 done
-
-# A record goes when its process has been seen dead, and by now the file may name a newer process.
-for file in ${files[@]+"${files[@]}"}; do
-  if read_record "$file" && ! is_alive "$pid" "$start"; then rm -f "$file"; fi
-done
 printf '%s islands stopped; the same launch command goes on\n' "${#pids[@]}"
+
+take_in_time || exit "$code" # whoever starts or stops islands now clears the records of what has ended
+for name in ${names[@]+"${names[@]}"}; do clear_record "$(record_file "$launch" "$name")"; done
 if [ "$code" -ne 0 ]; then exit "$code"; fi
 
 # A tmux session may have our session's name, even its number, and be another: its server and its birth tell.
-for file in "$launch"/tmux-*@"$this_host"; do
-  [ -e "$file" ] || continue
-  read -r id born server socket <"$file" || true
+for session in ${sessions[@]+"${sessions[@]}"}; do
+  read -r id born server socket <<<"$session"
   if [ "$(tmux -S "$socket" display-message -p -t "$id" '#{session_created} #{pid}' 2>/dev/null)" = "$born $server" ]; then
     tmux -S "$socket" kill-session -t "$id"
   fi
-  rm -f "$file"
+  file=$launch/tmux-${id#?}@$this_host
+  if [ "$(cat "$file" 2>/dev/null)" = "$session" ]; then rm -f "$file"; fi
 done

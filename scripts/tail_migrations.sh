@@ -7,6 +7,9 @@ if [ "${1:-}" = --python ]; then
   python=${2:?--python needs a program}
   shift 2
 else
-  python=$(command -v "$home/.venv/bin/python" || command -v python3)
+  python=$(command -v "$home/.venv/bin/python" || command -v python3) || {
+    echo "error: no Python found; run 'make setup'" >&2
+    exit 2
+  }
 fi
 exec "$python" "$home/cli.py" tail "$@"

@@ -25,6 +25,7 @@ LAYERS = (
         "arrayfile",
         "compiler",
         "memory",
+        "installation",
     ),
     ("genome",),
     ("selection", "variation", "ancestry", "diversity", "tasks", "tasks.*"),

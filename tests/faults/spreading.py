@@ -40,7 +40,7 @@ class Genes(Dataset):
 def loaded(genes):
     return torch.cat(list(DataLoader(Genes(genes), batch_size=2, num_workers=2))).numpy()
 """
-PROGRAM = '''
+PROGRAM = """
 import subprocess, sys
 
 SCORE = "import sys\\nfor line in sys.stdin: print(-sum(float(x) ** 2 for x in line.split()), flush=True)"
@@ -57,7 +57,7 @@ def asked(program, x):
 def once(x):
     line = " ".join(str(float(gene)) for gene in x)
     return float(subprocess.run(COMMAND, input=line, capture_output=True, text=True, check=True).stdout)
-'''
+"""
 
 
 def source(way: str, when: str) -> str:

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import os
+import sys
 from typing import TYPE_CHECKING
 
 import pytest
 
-from tests.processes import ROOT, run
+from tests.processes import ROOT, check_refused, run
 from tests.scripts.test_launch import QUICK, status
 
 if TYPE_CHECKING:
@@ -40,7 +42,19 @@ def test_the_slurm_script_runs_one_island_per_array_task(root: Path, tmp_path: P
     ]
 
 
-def test_the_slurm_script_refuses_to_run_outside_an_array() -> None:
-    ended = run("bash", "scripts/islands.sbatch", SLURM_SUBMIT_DIR=str(ROOT))
-    assert ended.returncode != 0
-    assert "submit this file as a job array" in ended.stderr
+def test_a_job_that_no_island_can_come_of_says_in_one_line_how_to_submit_it(tmp_path: Path) -> None:
+    script = ROOT / "scripts/islands.sbatch"
+    check_refused(run("bash", script, SLURM_SUBMIT_DIR=str(ROOT)), 2, "submit this file as a job array")
+    elsewhere = run("bash", script, cwd=tmp_path, SLURM_ARRAY_TASK_ID="1", SLURM_SUBMIT_DIR=str(tmp_path))
+    check_refused(elsewhere, 2, f"no cli.py in {tmp_path}", "submit from the project's directory", "--chdir=PROJECT")
+
+
+def test_a_job_may_be_submitted_from_elsewhere_with_chdir(root: Path, tmp_path: Path) -> None:
+    """Slurm starts a job in that directory, and still names the one it was submitted from."""
+    python = tmp_path / "python3"  # for a project without an environment of its own
+    python.write_text(f'#!/bin/sh\nexec "{sys.executable}" "$@"\n')
+    python.chmod(0o755)
+    job = {"SLURM_ARRAY_TASK_ID": "1", "SLURM_SUBMIT_DIR": str(tmp_path), "PATH": f"{tmp_path}:{os.environ['PATH']}"}
+    ended = run("bash", "scripts/islands.sbatch", *QUICK, "--migration-dir", root, **job)
+    assert ended.returncode == 0, ended.stderr
+    assert [row["condition"] for row in status(root)] == ["finished"]

@@ -10,16 +10,12 @@ import signal
 import subprocess
 import sys
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import psutil
 import pytest
 
 from scripts.vary import as_toml, vary
 from tests.processes import ROOT, check_refused, run, wait_until
-
-if TYPE_CHECKING:
-    from collections.abc import Iterator
 
 pytestmark = pytest.mark.slow
 
@@ -74,22 +70,6 @@ def running(root: Path) -> Path:
     assert started.returncode == 0, started.stderr
     wait_until(lambda: conditions(root) == ["running"] * 2, "two islands")
     return root
-
-
-@pytest.fixture
-def stranger(root: Path) -> Iterator[subprocess.Popen[bytes]]:
-    """A process that no script started, and that is not impressed by SIGTERM."""
-    process = subprocess.Popen(
-        ["bash", "-c", "trap '' TERM; echo; read"], stdin=subprocess.PIPE, stdout=subprocess.PIPE
-    )
-    (root / "launch").mkdir(parents=True)
-    try:
-        assert process.stdout
-        process.stdout.read(1)
-        yield process
-    finally:
-        process.kill()
-        process.communicate()
 
 
 def test_a_launch_that_waits_ends_with_the_table_and_the_champions(root: Path) -> None:
@@ -229,6 +209,21 @@ def test_wrong_arguments_are_refused_in_one_line(arguments: tuple[str, ...], roo
     assert not root.exists()
 
 
+@pytest.mark.parametrize("script", ["launch_islands.sh", "tail_migrations.sh"])
+def test_a_python_without_the_packages_starts_nothing_and_is_named(script: str, root: Path, tmp_path: Path) -> None:
+    python = tmp_path / "python"
+    python.write_text(f'#!/bin/sh\nexec "{sys.executable}" -S "$@"\n')
+    python.chmod(0o755)
+    arguments = ("--dir", str(root), "--background", "2") if script == "launch_islands.sh" else ()
+    ended = run(f"scripts/{script}", "--python", python, *arguments, PYTHONPATH="")
+    check_refused(ended, 2, "click is not installed for ")
+    assert not root.exists()
+
+
+def test_what_is_no_python_is_told_in_one_line(root: Path) -> None:
+    check_refused(run("scripts/launch_islands.sh", "--python", "false", "--dir", root, "2"), 2, "false", "cannot run")
+
+
 def test_a_directory_is_meant_from_where_one_stands(root: Path) -> None:
     here = root.parent / "a place"
     here.mkdir()
@@ -280,19 +275,6 @@ def test_ctrl_c_stops_the_islands_of_a_launch_that_waits(root: Path) -> None:
     assert launcher.returncode == 143
     assert conditions(root) == ["stopped"] * 2
     assert "champion of" in out
-
-
-@pytest.fixture
-def tmux(tmp_path: Path) -> Iterator[dict[str, str]]:
-    if not shutil.which("tmux"):
-        pytest.skip("tmux is not installed")
-    sockets = tmp_path / "tmux"
-    sockets.mkdir(mode=0o700)
-    environment = {"TMUX_TMPDIR": str(sockets), "TMUX": ""}
-    try:
-        yield environment
-    finally:
-        run("tmux", "kill-server", **environment)
 
 
 def panes_of(session: str, tmux: dict[str, str]) -> list[list[str]]:

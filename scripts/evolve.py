@@ -16,7 +16,7 @@ from evo.paths import SharedPaths
 from evo.stopping import StopSignal
 from evo.tasks.task import build_of, task_identity
 from migration import epochs, owners, pool
-from migration.batch import Publisher
+from migration.batch import Publisher, check_importable
 from migration.directory import directory_exchange
 from migration.ledger import Ledger
 from migration.replay import Journal
@@ -82,6 +82,8 @@ def run_island(
     shared = SharedPaths(root)
     paths = shared.island(config.island)
     task = load_for(config, config.backend)
+    if not config.migration.is_off and config.migration.mode != REPLAY:
+        check_importable(config.migration.migrants, task.spec.size)
     recording = recordings.read(Path(config.migration.replay_from)) if config.migration.mode == REPLAY else None
     joined = pool.join(
         shared,

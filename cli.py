@@ -11,7 +11,7 @@ import click
 
 from evo import atomic
 from evo import config as settings
-from evo.errors import EXIT_CODES, AtollError
+from evo.errors import EXIT_CODES, AtollError, NoMemoryError
 from evo.paths import SharedPaths, check_island_name
 from scripts import see
 from scripts.doctor.command import doctor
@@ -321,7 +321,8 @@ def run(command: Callable[[], int | None]) -> int:
     try:
         with atomic.storage_errors("read or write what this command needs"):
             return command() or 0
-    except AtollError as error:
+    except (AtollError, MemoryError) as raised:
+        error = raised if isinstance(raised, AtollError) else _out_of_memory(raised)
         click.echo(f"error: {error}", err=True)
         return error.exit_code
     except click.exceptions.NoArgsIsHelpError as error:
@@ -335,6 +336,11 @@ def run(command: Callable[[], int | None]) -> int:
         return 130
     except SystemExit:  # how Click ends when the reader of our output has gone
         return 141
+
+
+def _out_of_memory(error: MemoryError) -> NoMemoryError:
+    why = f" ({error})" if str(error) else ""
+    return NoMemoryError(f"not enough memory{why}; free some, or make do with fewer individuals or genes")
 
 
 def _read_file(path: Path | None, island: str, shared: Path) -> tuple[dict[str, Any], dict[str, str]]:

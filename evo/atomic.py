@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 ADVICE = {
+    errno.ENOMEM: "free some memory, then run the same command again",
     errno.ENOSPC: "free some space, then run the same command again",
     errno.EDQUOT: "free some of your quota, then run the same command again",
     errno.EFBIG: "raise the file size limit (ulimit -f), then run the same command again",

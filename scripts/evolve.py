@@ -22,6 +22,7 @@ from migration.ledger import Ledger
 from migration.replay import Journal
 from scripts import recording as recordings
 from scripts import replay
+from scripts.room import check_room
 from scripts.start import Start, clear_leftovers, find_start, has_logged, load_for
 
 if TYPE_CHECKING:
@@ -82,6 +83,7 @@ def run_island(
     shared = SharedPaths(root)
     paths = shared.island(config.island)
     task = load_for(config, config.backend)
+    check_room(config, task.spec.size, say=display.say)
     if not config.migration.is_off and config.migration.mode != REPLAY:
         check_importable(config.migration.migrants, task.spec.size)
     recording = recordings.read(Path(config.migration.replay_from)) if config.migration.mode == REPLAY else None

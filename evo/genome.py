@@ -151,7 +151,7 @@ class GenomeSpec:
         raise KeyError(name)
 
     def sample(self, rng: np.random.Generator, n: int) -> Floats:
-        """Draw `n` genomes uniformly within the bounds, [n, D]; a few rows at a time, since doubles of all are large."""
+        """Draw `n` genomes uniformly within the bounds, [n, D]; a few rows at a time, as doubles are large."""
         genes = np.empty((n, self.size), dtype=np.float32)
         rows = max(MAX_DOUBLES // self.size, 1)
         for start in range(0, n, rows):

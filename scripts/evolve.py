@@ -82,7 +82,7 @@ def run_island(
     keep_freed_memory()
     shared = SharedPaths(root)
     paths = shared.island(config.island)
-    task = load_for(config, config.backend)
+    task = load_for(config, config.backend, say=display.say)
     check_room(config, task.spec.size, say=display.say)
     if not config.migration.is_off and config.migration.mode != REPLAY:
         check_importable(config.migration.migrants, task.spec.size)

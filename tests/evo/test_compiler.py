@@ -175,9 +175,8 @@ def fake(tmp_path, monkeypatch):
 def test_what_a_compiler_makes_and_nobody_can_load_is_an_error_to_read(source, home, fake, script):
     """As where neither cache nor TMPDIR may hold programs, or the compiler is one for another machine."""
     fake(script)
-    with pytest.raises(
-        ConfigError, match=r"can be loaded neither from .* nor from where temporary files go"
-    ) as refusal:
+    told = r"can be loaded neither from .* nor from where temporary files go"
+    with pytest.raises(ConfigError, match=told) as refusal:
         ask(source, home)
     assert "TMPDIR" in str(refusal.value)
     assert "\n" not in str(refusal.value)

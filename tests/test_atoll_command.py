@@ -32,8 +32,6 @@ def project(tmp_path: Path) -> Path:
     (tmp_path / "beside.py").write_text("HEIGHT = 3.0\n")
     task = "import beside\nbounds = [(0, 1)] * 3\ndef f(x): return beside.HEIGHT * x.sum()\n"
     (tmp_path / "mine.py").write_text(task)
-        "import beside\nbounds = [(0, 1)] * 3\ndef f(x): return beside.HEIGHT * x.sum()\n"
-    )
     return tmp_path
 
 

@@ -19,7 +19,7 @@ import click
 
 from evo import atomic
 from evo import config as settings
-from evo.errors import EXIT_CODES, AtollError, ConfigError
+from evo.errors import EXIT_CODES, AtollError, ConfigError, NoMemoryError
 from evo.paths import SharedPaths, check_island_name
 from scripts import see
 from scripts.doctor.command import doctor
@@ -336,7 +336,8 @@ def run(command: "Callable[[], int | None]") -> int:
     try:
         with atomic.storage_errors("read or write what this command needs"):
             return _call(command)
-    except AtollError as error:
+    except (AtollError, MemoryError) as raised:
+        error = raised if isinstance(raised, AtollError) else _out_of_memory(raised)
         click.echo(f"error: {error}", err=True)
         return error.exit_code
     except click.exceptions.NoArgsIsHelpError as error:
@@ -359,6 +360,11 @@ def _call(command: "Callable[[], int | None]") -> int:
         if error.name not in installation.PACKAGES:  # a part of ours, or an extra that somebody asked for: a bug
             raise
         raise ConfigError(installation.not_installed(error.name)) from error
+
+
+def _out_of_memory(error: MemoryError) -> NoMemoryError:
+    why = f" ({error})" if str(error) else ""
+    return NoMemoryError(f"not enough memory{why}; free some, or make do with fewer individuals or genes")
 
 
 def _read_file(path: Path | None, island: str, shared: Path) -> tuple[dict[str, Any], dict[str, str]]:

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import hashlib
+import json
 import math
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import safetensors
 import safetensors.numpy
-from numpy.typing import NDArray
+from numpy.typing import DTypeLike, NDArray
 
 from evo import strict_json
 from evo.errors import DamagedFileError
@@ -21,11 +22,14 @@ Arrays = dict[str, NDArray[Any]]
 
 METADATA_KEY = "atoll"
 LENGTH_BYTES = 8
+ALIGNMENT_BYTES = 8
+"""What a header is filled up to with spaces."""
 MAX_HEADER_BYTES = 1 << 20
 MAX_HEADER_DEPTH = 4
 MAX_ARRAYS = 256
 MAX_RANK = 4
-DTYPES = {"F32": np.float32, "F64": np.float64, "U16": np.uint16, "I64": np.int64}
+DTYPES = {"I64": np.int64, "F64": np.float64, "F32": np.float32, "U16": np.uint16}
+"""In the order in which safetensors lays them down."""
 
 
 def encode(arrays: Mapping[str, NDArray[Any]], metadata: Mapping[str, object]) -> bytes:
@@ -36,6 +40,20 @@ def encode(arrays: Mapping[str, NDArray[Any]], metadata: Mapping[str, object]) -
     digest = _digest(arrays, metadata)
     text = strict_json.encode({**metadata, "sha256": digest}).decode()
     return safetensors.numpy.save({name: np.asarray(a, order="C") for name, a in arrays.items()}, {METADATA_KEY: text})
+
+
+def encoded_size(arrays: Mapping[str, tuple[tuple[int, ...], DTypeLike]], metadata: Mapping[str, object]) -> int:
+    """Return how many bytes `encode` writes for arrays of these shapes and types, without making them."""
+    text = strict_json.encode({**metadata, "sha256": "0" * hashlib.sha256().digest_size * 2}).decode()
+    header: dict[str, object] = {"__metadata__": {METADATA_KEY: text}}
+    place = 0
+    spelled = {np.dtype(dtype): spelling for spelling, dtype in DTYPES.items()}
+    order = list(spelled)
+    for name, (shape, dtype) in sorted(arrays.items(), key=lambda item: (order.index(np.dtype(item[1][1])), item[0])):
+        first, place = place, place + math.prod(shape) * np.dtype(dtype).itemsize
+        header[name] = {"dtype": spelled[np.dtype(dtype)], "shape": list(shape), "data_offsets": [first, place]}
+    length = len(json.dumps(header, separators=(",", ":")))
+    return LENGTH_BYTES + length + -length % ALIGNMENT_BYTES + place
 
 
 def decode(data: bytes, *, max_header_bytes: int = MAX_HEADER_BYTES) -> tuple[Arrays, dict[str, Any]]:

@@ -4,7 +4,8 @@ Everything is written under a unique temporary name in the directory where it wi
 rename or hard link: a reader sees the old bytes, the new bytes or nothing. `durable=True` also survives a power cut:
 the file is synced before it becomes visible, the directory after.
 
-Every function raises OSError; `storage_errors` turns that into one clear line where a failure must stop the island.
+Every function raises OSError, which names the file that was wanted and no temporary one; `storage_errors` turns that
+into one clear line where a failure must stop the island.
 """
 
 from __future__ import annotations
@@ -24,6 +25,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 ADVICE = {
+    errno.ENOMEM: "free some memory, then run the same command again",
     errno.ENOSPC: "free some space, then run the same command again",
     errno.EDQUOT: "free some of your quota, then run the same command again",
     errno.EFBIG: "raise the file size limit (ulimit -f), then run the same command again",
@@ -74,8 +76,9 @@ def replace_file(path: Path, data: bytes, *, durable: bool, last_look: Callable[
     temporary = _write_temporary(path, data, durable=durable)
     try:
         last_look()
-        os.replace(temporary, path)  # noqa: PTH105 - one spelling for every system call of this module
-        _check_moved(temporary)
+        with _about(path):
+            os.replace(temporary, path)  # noqa: PTH105 - one spelling for every system call of this module
+            _check_moved(temporary)
     except (OSError, AtollError):
         temporary.unlink(missing_ok=True)
         raise
@@ -99,7 +102,8 @@ def create_file(path: Path, data: bytes, *, durable: bool) -> bool:
         if temporary.stat().st_nlink < 2:
             if refusal.errno == errno.EEXIST:
                 return False
-            raise refusal
+            with _about(path):
+                raise refusal
     finally:
         temporary.unlink(missing_ok=True)
     if durable:
@@ -121,14 +125,16 @@ def create_directory(path: Path, files: Mapping[str, bytes], *, tag: str, durabl
         OSError: ENOTEMPTY or EEXIST if there is such a directory already.
     """
     temporary = path.parent / f"{TEMPORARY}{tag}-{secrets.token_hex(4)}"
-    temporary.mkdir()
+    with _about(path):
+        temporary.mkdir()
     try:
-        for name, data in files.items():
-            _write_new(temporary / name, data, durable=durable)
-        if durable:
-            sync_directory(temporary)
-        os.rename(temporary, path)  # noqa: PTH104
-        _check_moved(temporary)
+        with _about(path):
+            for name, data in files.items():
+                _write_new(temporary / name, data, durable=durable)
+            if durable:
+                sync_directory(temporary)
+            os.rename(temporary, path)  # noqa: PTH104
+            _check_moved(temporary)
     except OSError:
         remove_directory(temporary)
         raise
@@ -137,6 +143,13 @@ def create_directory(path: Path, files: Mapping[str, bytes], *, tag: str, durabl
             sync_directory(path.parent)
         except OSError as error:
             raise UnsyncedError(error.errno, error.strerror, str(path.parent)) from error
+
+
+def check_writable(path: Path) -> None:
+    """See whether a file can be put at `path`, by putting an empty one beside it for a moment."""
+    if path.is_dir():
+        raise IsADirectoryError(errno.EISDIR, os.strerror(errno.EISDIR), str(path))
+    _write_temporary(path, b"", durable=False).unlink()
 
 
 def append_lines(path: Path, lines: Sequence[bytes]) -> None:
@@ -209,11 +222,23 @@ def _check_moved(source: Path) -> None:
 def _write_temporary(path: Path, data: bytes, *, durable: bool) -> Path:
     temporary = path.parent / f"{TEMPORARY}{path.name}-{os.getpid()}-{secrets.token_hex(4)}"
     try:
-        _write_new(temporary, data, durable=durable)
+        with _about(path):
+            _write_new(temporary, data, durable=durable)
     except OSError:
-        temporary.unlink(missing_ok=True)
+        with contextlib.suppress(OSError):  # where there is a file in the place of the directory
+            temporary.unlink(missing_ok=True)
         raise
     return temporary
+
+
+@contextlib.contextmanager
+def _about(path: Path) -> Iterator[None]:
+    """Let a failure name the file that was wanted, not a temporary one that its user never heard of."""
+    try:
+        yield
+    except OSError as error:
+        error.filename, error.filename2 = str(path), None
+        raise
 
 
 def _write_new(path: Path, data: bytes, *, durable: bool) -> None:

@@ -4,6 +4,9 @@ The library is kept in the user's cache under a name that holds two hashes: of e
 flags, compiler), so that machines with different processors or compilers can share a home, and of its own bytes, so
 that a file that is cut short or not ours is never loaded. It appears by a rename, so islands that start together at
 worst compile the same thing twice. Without a usable cache the library is loaded from a temporary directory.
+
+Whoever may have to wait for a compiler is told so through the standard library's logging, which puts it on standard
+error unless a program takes it from there.
 """
 
 from __future__ import annotations
@@ -12,6 +15,7 @@ import contextlib
 import ctypes
 import hashlib
 import json
+import logging
 import os
 import shutil
 import subprocess
@@ -22,11 +26,14 @@ from pathlib import Path
 from evo import atomic
 from evo.errors import ConfigError
 
+LOG = logging.getLogger(__name__)
 COMPILERS = ("g++", "clang++", "c++")
 COMMON_FLAGS = ("-std=c++17", "-shared", "-fPIC")
 HASH_DIGITS = 16
 PATIENCE_S = 120.0
 """A compiler that takes longer than this is not waited for."""
+SILENCE_S = 1.0
+"""A compiler that is waited for longer than this is spoken of."""
 
 
 @dataclass(frozen=True)
@@ -56,7 +63,7 @@ def load(source: Path, flags: tuple[str, ...], *, cache: Path | None = None) -> 
         cache: Where to keep the library; the user's cache if None.
 
     Raises:
-        ConfigError: There is no compiler, or it refuses the source.
+        ConfigError: There is no compiler, it refuses the source, or what it makes cannot be loaded anywhere.
     """
     compiler = find()
     if compiler is None:
@@ -68,12 +75,29 @@ def load(source: Path, flags: tuple[str, ...], *, cache: Path | None = None) -> 
     stem = f"{source.stem}-{key}"
     library = _open_cached(directory, stem) if directory else None
     if library is None:
-        with tempfile.TemporaryDirectory(prefix="atoll-") as temporary:
-            built = Path(temporary) / f"{stem}.so"
-            _run(compiler, *COMMON_FLAGS, *flags, str(source), "-o", str(built))
-            kept = _keep(directory, stem, built.read_bytes()) if directory else None
-            library = (_open(kept) if kept else None) or ctypes.CDLL(str(built))  # a loaded file may be removed
+        LOG.warning("compiling the kernel %s with %s (once per machine) ...", source.name, compiler)
+        try:
+            library = _build(compiler, (*COMMON_FLAGS, *flags, str(source)), directory, stem)
+        except OSError as error:
+            raise ConfigError(
+                f"what {compiler} makes of {source.name} can be loaded neither from {directory or 'a cache'} nor from "
+                f"where temporary files go ({error}); point TMPDIR at a directory that may hold programs"
+            ) from error
     return Library(library, key)
+
+
+def _build(compiler: str, arguments: tuple[str, ...], cache: Path | None, stem: str) -> ctypes.CDLL:
+    """Compile and load a library, and keep it where that is possible.
+
+    Raises:
+        ConfigError: The compiler failed.
+        OSError: There is no place for temporary files, or what was compiled cannot be loaded.
+    """
+    with tempfile.TemporaryDirectory(prefix="atoll-") as temporary:
+        built = Path(temporary) / f"{stem}.so"
+        _run(compiler, *arguments, "-o", str(built))
+        kept = _keep(cache, stem, built.read_bytes()) if cache else None
+        return (_open(kept) if kept else None) or ctypes.CDLL(str(built))  # a loaded file may be removed
 
 
 def _user_cache() -> Path | None:
@@ -134,18 +158,35 @@ def _run(compiler: str, *arguments: str) -> str:
         ConfigError: It failed; the first line that names an error is passed on.
     """
     try:
-        done = subprocess.run(  # noqa: S603 - a compiler from PATH, and arguments of our own
+        with subprocess.Popen(  # noqa: S603 - a compiler from PATH, and arguments of our own
             [compiler, *arguments],
-            capture_output=True,
-            check=False,
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
             text=True,
             errors="replace",
-            timeout=PATIENCE_S,
             env={**os.environ, "LC_ALL": "C"},
-        )
+        ) as process:
+            out, err = _answer(process, " ".join([compiler, *arguments]) if len(arguments) == 1 else compiler)
     except (OSError, subprocess.TimeoutExpired) as error:
         raise ConfigError(f"{compiler} does not run: {error}") from error
-    if done.returncode:
-        lines = done.stderr.splitlines() or [f"exit status {done.returncode}"]
+    if process.returncode:
+        lines = err.splitlines() or [f"exit status {process.returncode}"]
         raise ConfigError(f"{compiler} failed: {next((line for line in lines if 'error' in line), lines[0])}")
-    return done.stdout
+    return out
+
+
+def _answer(process: subprocess.Popen[str], what: str) -> tuple[str, str]:
+    """Wait for a process to end, saying so if it takes long, and return what it wrote.
+
+    Raises:
+        TimeoutExpired: It took too long, and was killed.
+    """
+    try:
+        with contextlib.suppress(subprocess.TimeoutExpired):
+            return process.communicate(timeout=SILENCE_S)
+        LOG.warning("waiting for %s, at most %.0f s ...", what, PATIENCE_S)
+        return process.communicate(timeout=PATIENCE_S)
+    except BaseException:  # Ctrl-C too: nobody waits for it any more
+        process.kill()
+        raise

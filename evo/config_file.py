@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import codecs
 import tomllib
 from typing import TYPE_CHECKING, Any
 
@@ -51,9 +52,22 @@ def read_config_file(path: Path, island: str, *, shared: Path | None = None) -> 
 
 def _document(path: Path) -> dict[str, Any]:
     try:
-        return tomllib.loads(path.read_text(encoding="utf-8"))
-    except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
+        return tomllib.loads(text_of(path.read_bytes()))
+    except (OSError, ValueError) as error:
         raise ConfigError(f"cannot read the config file {path}: {error}") from error
+
+
+def text_of(data: bytes) -> str:
+    """Return the text that a user's editor saved, with the mark that some of them put first or without.
+
+    Raises:
+        ValueError: It is not UTF-8.
+    """
+    try:
+        return data.decode("utf-8-sig")
+    except UnicodeDecodeError as error:
+        coding = "UTF-16" if data.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)) else "another encoding"
+        raise ValueError(f"it is in {coding}; save it as UTF-8 ({error})") from error
 
 
 def _section(path: Path, name: str, table: object) -> Section:
@@ -73,9 +87,17 @@ def _section(path: Path, name: str, table: object) -> Section:
 
 
 def _options(path: Path, name: str, table: object) -> dict[str, str]:
-    if not isinstance(table, dict) or any(isinstance(value, dict | list) for value in table.values()):
+    if not isinstance(table, dict):
         raise ConfigError(f"{path}: [{name}.options] must be a table of plain values")
-    return {key: _text(value) for key, value in table.items()}
+    options: dict[str, str] = {}
+    for key, value in table.items():
+        if isinstance(value, list):
+            raise ConfigError(f"{path}: [{name}.options] must be a table of plain values, and {key} is a list")
+        if isinstance(value, dict):  # make.gravity = -5 in TOML is a table within the table
+            options |= {f"{key}.{inner}": text for inner, text in _options(path, name, value).items()}
+        else:
+            options[key] = _text(value)
+    return options
 
 
 def _text(value: object) -> str:

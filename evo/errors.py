@@ -74,6 +74,12 @@ class ReplayError(AtollError):
     exit_code = 11
 
 
+class NoMemoryError(AtollError):
+    """There was not enough memory."""
+
+    exit_code = 13
+
+
 EXIT_CODES = {
     0: "finished, or nothing left to do",
     1: "unexpected failure (a bug: please report it)",
@@ -90,6 +96,7 @@ EXIT_CODES = {
             DamagedFileError,
             LockstepTimeoutError,
             ReplayError,
+            NoMemoryError,
         )
     },
     129: "stopped because its terminal closed; nothing is lost, the same command goes on",

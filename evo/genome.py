@@ -26,6 +26,8 @@ MAX_BOUND = 1e30
 MAX_WHOLE = 2.0**24
 """The whole numbers that float32 holds one by one."""
 MAX_SCALE = 1000.0
+MAX_DOUBLES = 1 << 20
+"""Random numbers that founders are drawn from at a time."""
 NO_PLACE = -1
 """In place of the index of a place: for this immigrant nobody makes room."""
 
@@ -149,7 +151,14 @@ class GenomeSpec:
         raise KeyError(name)
 
     def sample(self, rng: np.random.Generator, n: int) -> Floats:
-        """Draw `n` genomes uniformly within the bounds, [n, D]."""
+        """Draw `n` genomes uniformly within the bounds, [n, D]; a few rows at a time, as doubles are large."""
+        genes = np.empty((n, self.size), dtype=np.float32)
+        rows = max(MAX_DOUBLES // self.size, 1)
+        for start in range(0, n, rows):
+            genes[start : start + rows] = self._sample(rng, min(rows, n - start))
+        return genes
+
+    def _sample(self, rng: np.random.Generator, n: int) -> Floats:
         low, high = self.low.astype(np.float64), self.high.astype(np.float64)
         uniform = rng.random((n, self.size))
         whole = np.floor(low + uniform * (high - low + 1.0))

@@ -1,11 +1,34 @@
-"""What becomes of freed memory: an island frees and takes the same few megabytes once a generation."""
+"""Memory: what an island needs, and what becomes of what it frees and takes again once a generation."""
 
 from __future__ import annotations
 
 import ctypes
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from evo.config import IslandConfig
 
 M_TRIM_THRESHOLD, M_MMAP_THRESHOLD = -1, -3
 KEPT_BYTES = 1 << 28
+GENERATION_BYTES = 12
+"""A generation and the one before it: for each gene of both a float32 and the ancestor's uint16."""
+MUTATION_BYTES = 4
+CROSSOVER_BYTES = {"none": 0, "uniform": 12, "blend": 27, "sbx": 48}
+"""What else breeding holds at its peak, for each gene of a child; measured, and held against breeding by a test."""
+
+
+def needed_bytes(config: IslandConfig, genes: int) -> int:
+    """Return what the arrays of an island take at their peak, the task's own left out.
+
+    It is a lower bound, so that what is more than there is cannot fit: high mutation rates need more.
+
+    Args:
+        config: The island's settings.
+        genes: Genes of a genome, D.
+    """
+    children = config.population - config.breeding.n_elites(config.population)
+    breeding = max(CROSSOVER_BYTES[config.breeding.crossover] * children, MUTATION_BYTES * config.population)
+    return genes * (GENERATION_BYTES * config.population + breeding)
 
 
 def keep_freed_memory() -> bool:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from evo import ancestry, arrayfile
-from evo.errors import DamagedFileError
+from evo.errors import ConfigError, DamagedFileError
 from evo.genome import Floats, GenomeSpec, Migrants, Population
 from evo.paths import GENOMES, MANIFEST
 from migration import manifest as manifests
@@ -29,6 +29,8 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from migration.budget import Budget
+
+METADATA = {"format": manifests.FORMAT, "kind": "genomes"}
 
 
 @dataclass(frozen=True)
@@ -58,11 +60,39 @@ class Batch:
     migrants: Migrants
 
 
+def check_importable(migrants: int, genes: int) -> None:
+    """Make sure that what an island will publish is not more than others read.
+
+    Args:
+        migrants: How many genomes, K.
+        genes: Of how many genes each, D.
+
+    Raises:
+        ConfigError: It is; the most migrants that are not too many are named.
+    """
+    size = genomes_bytes(migrants, genes)
+    if size <= MAX_GENOME_FILE_BYTES:
+        return
+    most = max((k for k in range(1, migrants) if genomes_bytes(k, genes) <= MAX_GENOME_FILE_BYTES), default=0)
+    alone = "not even one could migrate: use --topology none, without lockstep"
+    advice = f"use --migrants {most} or fewer" if most else alone
+    raise ConfigError(
+        f"{migrants} migrants of {genes} genes make a file of {size} bytes, and islands read at most "
+        f"{MAX_GENOME_FILE_BYTES} of one: {advice}"
+    )
+
+
+def genomes_bytes(migrants: int, genes: int) -> int:
+    """Return the size of the genome file of that many migrants, K, of that many genes each, D."""
+    shape = (migrants, genes)
+    return arrayfile.encoded_size({"genes": (shape, np.float32), "ancestry": (shape, np.uint16)}, METADATA)
+
+
 def pack(publisher: Publisher, generation: int, emigrants: Migrants) -> tuple[Manifest, dict[str, bytes]]:
     """Return the manifest and the files of a batch, the manifest last: it completes the batch."""
     population = ancestry.compact(emigrants.population)
     arrays: arrayfile.Arrays = {"genes": population.genes, "ancestry": population.ancestry}
-    genomes = arrayfile.encode(arrays, {"format": manifests.FORMAT, "kind": "genomes"})
+    genomes = arrayfile.encode(arrays, METADATA)
     entries = tuple(
         GenomeEntry(genome_id, genome_sha256(row), float(fitness))
         for genome_id, row, fitness in zip(emigrants.ids, population.genes, emigrants.fitness, strict=True)

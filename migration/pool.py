@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from evo import atomic, strict_json
 from evo.config import ASYNC, MODES, flag_name
-from evo.errors import DamagedFileError, PoolMismatchError, StorageError
+from evo.errors import ConfigError, DamagedFileError, PoolMismatchError, StorageError
 from migration import locks
 from migration.untrusted import RefusedError, VanishedError, read_file
 
@@ -21,6 +21,8 @@ if TYPE_CHECKING:
 
 FORMAT = 1
 MAX_BYTES = 1 << 20
+MAX_TASK_BYTES = 3 << 18
+"""What the description of a task may take as JSON within JSON, as a champion's header holds it beside other things."""
 RUN_ID = re.compile(r"[A-Za-z0-9_-]{1,128}")
 LOCK_CLASSES = ("flock", "soft")
 ROOT = 0
@@ -64,10 +66,12 @@ def join(
         is_foreign_allowed: The pool may belong to another account.
 
     Raises:
+        ConfigError: The task's description is too large for the files that hold it.
         PoolMismatchError: The pool is for another task, seed, genome, mode or format.
         StorageError: The directory is missing, cannot be written to, belongs to another account, or lies on a file
             system that lacks what islands need.
     """
+    _check_describable(task)
     check_directory(paths)
     with atomic.storage_errors("prepare the shared directory"):
         atomic.make_directory(paths.locks)
@@ -79,6 +83,15 @@ def join(
     with atomic.storage_errors("clear what an earlier start left in the pool"):
         atomic.clear_leftovers(paths.pool)  # probes and drafts of POOL.json: of no use to anybody once there is one
     return pool
+
+
+def _check_describable(task: Mapping[str, Any]) -> None:
+    size = len(strict_json.encode(strict_json.encode(dict(task)).decode()))
+    if size > MAX_TASK_BYTES:
+        raise ConfigError(
+            f"the description of task {task['name']} takes {size} bytes, and at most {MAX_TASK_BYTES} could be read "
+            f"back: give the segments of its genome shorter names, or make fewer of them"
+        )
 
 
 def check_current(paths: SharedPaths, joined: Pool) -> None:

@@ -16,12 +16,13 @@ from evo.memory import keep_freed_memory
 from evo.paths import SharedPaths
 from evo.tasks.task import build_of, task_identity
 from migration import epochs, owners, pool
-from migration.batch import Publisher
+from migration.batch import Publisher, check_importable
 from migration.directory import directory_exchange
 from migration.ledger import Ledger
 from migration.replay import Journal
 from scripts import recording as recordings
 from scripts import replay
+from scripts.room import check_room
 from scripts.start import Start, clear_leftovers, find_start, has_logged, load_for
 
 if TYPE_CHECKING:
@@ -113,7 +114,10 @@ def _run(
     stop.answer = lambda: f"{config.island}: stopping before it begins; a second signal ends it at once"
     is_replay = config.migration.mode == REPLAY
     recording = recordings.read(Path(config.migration.replay_from).absolute()) if is_replay else None
-    task = load_for(config, config.backend, is_stopping=stop)
+    task = load_for(config, config.backend, say=display.say, is_stopping=stop)
+    check_room(config, task.spec.size, say=display.say)
+    if not config.migration.is_off and not is_replay:
+        check_importable(config.migration.migrants, task.spec.size)
     joined = pool.join(
         shared,
         seed=config.seed,

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import logging
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from evo import atomic, checkpoint, runlog
+from evo import atomic, checkpoint, compiler, runlog
 from evo.config import LOCKSTEP
 from evo.keeper import recorded_settings
 from evo.paths import archive_name, parse_generation
@@ -101,26 +102,45 @@ def find_start(
             )
             say(f"gen-{lost} of {config.island} is not in the pool any more; going back to where it is made again")
     if resumed and resumed.backend != task.backend:
-        task = load_for(config, resumed.backend)
+        task = load_for(config, resumed.backend, say=say)
     generation = resumed.state.generation if resumed else 0
     is_over = lost is None and generation >= config.generations and has_logged(paths, generation)
     return Start(config, task, pool, recording, settings, after, resumed, superseded, is_over)
 
 
-def load_for(config: IslandConfig, backend: str, *, is_stopping: Callable[[], bool] = lambda: False) -> Task:
-    """Load an island's task.
+def load_for(
+    config: IslandConfig, backend: str, *, say: Callable[[str], None], is_stopping: Callable[[], bool] = lambda: False
+) -> Task:
+    """Load an island's task, and say so where a compiler is waited for.
 
     Args:
         config: The island's.
         backend: What is to compute the fitness.
+        say: Shows one line.
         is_stopping: Whether the island was told to stop.
 
     Raises:
         ConfigError: The task, an option or the backend cannot be had.
     """
-    return load_task(
-        config.task, dict(config.options), backend=backend, threads=config.threads, is_stopping=is_stopping
-    )
+    listener = _Listener(say)
+    compiler.LOG.addHandler(listener)
+    try:
+        return load_task(
+            config.task, dict(config.options), backend=backend, threads=config.threads, is_stopping=is_stopping
+        )
+    finally:
+        compiler.LOG.removeHandler(listener)
+
+
+class _Listener(logging.Handler):
+    """Passes on what is logged."""
+
+    def __init__(self, say: Callable[[str], None]) -> None:
+        super().__init__()
+        self._say = say
+
+    def emit(self, record: logging.LogRecord) -> None:
+        self._say(record.getMessage())
 
 
 def clear_leftovers(paths: IslandPaths) -> None:

@@ -11,6 +11,7 @@ import click
 
 from evo import atomic
 from evo.config import Value, island_config
+from evo.config_file import text_of
 from evo.errors import AtollError, ConfigError
 from evo.rng import stream
 
@@ -79,17 +80,19 @@ def extended(text: str, settings: dict[str, dict[str, Value]]) -> str:
 
 
 def _text_of(path: Path) -> str:
+    """Return what a file holds, the mark included that some editors put first, so that it stays as it is."""
     try:
-        return path.read_bytes().decode()
+        data = path.read_bytes()
+        return data.decode() if text_of(data) else ""
     except FileNotFoundError:
         return ""
-    except (OSError, UnicodeDecodeError) as error:
+    except (OSError, ValueError) as error:
         raise ConfigError(f"cannot read {path}: {error}") from error
 
 
 def _missing(islands: tuple[str, ...], text: str, path: Path) -> list[str]:
     try:
-        present = tomllib.loads(text)
+        present = tomllib.loads(text_of(text.encode()))
     except tomllib.TOMLDecodeError as error:
         raise ConfigError(f"cannot add islands to {path}: {error}; mend it, or move it away") from error
     return [name for name in islands if name not in present]

@@ -13,7 +13,7 @@ from click.testing import CliRunner
 import cli
 from evo import compiler
 from evo.config import all_settings, flag_name
-from evo.errors import EXIT_CODES
+from evo.errors import EXIT_CODES, NoMemoryError
 from scripts.view import table
 from tests.processes import ROOT, atoll, check_refused, run, wait_until
 
@@ -351,6 +351,17 @@ def test_errors_map_to_documented_codes(capsys: pytest.CaptureFixture[str]) -> N
 
     assert cli.run(fail) == 130
     assert capsys.readouterr().err == ""
+
+
+@pytest.mark.parametrize(("error", "why"), [(MemoryError(), ""), (MemoryError("no 7 GiB"), " (no 7 GiB)")])
+def test_memory_that_runs_out_is_one_line_in_every_command(
+    error: MemoryError, why: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def fail() -> int:
+        raise error
+
+    assert cli.run(fail) == NoMemoryError.exit_code
+    assert capsys.readouterr().err.startswith(f"error: not enough memory{why}; free some")
 
 
 @pytest.mark.slow

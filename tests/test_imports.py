@@ -81,7 +81,8 @@ class Import:
 
 def sources() -> dict[str, Path]:
     """Return every module of the project by name."""
-    files = [ROOT / "cli.py", *(path for top in ("evo", "migration", "scripts") for path in (ROOT / top).rglob("*.py"))]
+    doors = (ROOT / "cli.py", ROOT / "atoll_command.py")
+    files = [*doors, *(path for top in ("evo", "migration", "scripts") for path in (ROOT / top).rglob("*.py"))]
     return {name_of(path): path for path in files if path.exists() and "__pycache__" not in path.parts}
 
 

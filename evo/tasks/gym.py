@@ -2,27 +2,32 @@
 
 One environment per individual, stepped in turn; the networks of all are computed at once. The largest output says the
 action (Discrete), or each is squashed into its bounds (Box). Episodes start from seeds that are a function of
-environment, generation and episode alone: the same for every individual and every island.
+environment, generation and episode alone: the same for every individual and every island. What a pair `make.NAME` says
+is an argument of the environment, and part of the problem.
 
 Source: Towers et al. 2024, "Gymnasium: a standard interface for reinforcement learning environments".
 """
 
 from __future__ import annotations
 
+import importlib.util
+import sys
 from dataclasses import asdict, dataclass
 from functools import partial
+from pathlib import Path
+from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from evo.errors import ConfigError, TaskError
 from evo.rng import stream
-from evo.tasks.mistakes import what
+from evo.tasks.mistakes import what, whose
 from evo.tasks.network import Networks, network_spec
 from evo.tasks.side_effects import undone
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable, Mapping, Sequence
     from types import ModuleType
 
     from numpy.typing import NDArray
@@ -33,6 +38,8 @@ if TYPE_CHECKING:
 LANES = 64
 """Environments that are alive at a time."""
 MAX_INPUTS = 1024
+MAKE = "make."
+"""What the options begin with that are arguments of the environment."""
 
 
 @dataclass(frozen=True)
@@ -59,21 +66,27 @@ class GymTask:
     """An environment as a task.
 
     Args:
-        environment: Its id, as `gymnasium.make` takes it.
+        environment: Its id, as `gymnasium.make` takes it: that of an own one with the module that registers it.
         options: The network and the episodes.
+        arguments: What the environment is made with.
 
     Raises:
-        ConfigError: Gymnasium or the environment is missing, or the environment's spaces are not supported.
+        ConfigError: Gymnasium or the environment is missing, takes no such argument, or has spaces that are not
+            supported.
     """
 
     backend = "gymnasium"
 
-    def __init__(self, environment: str, options: GymOptions) -> None:
+    def __init__(
+        self, environment: str, options: GymOptions, arguments: Mapping[str, OptionValue] = MappingProxyType({})
+    ) -> None:
         gymnasium = _gymnasium()
+        _find_module(environment)
         self.name = f"gym:{environment}"
         self.build = f"gymnasium {gymnasium.__version__}"
         self._options = options
-        self._make: Callable[[], Any] = partial(_make, gymnasium, environment, options.max_steps)
+        self._arguments = dict(arguments)
+        self._make: Callable[[], Any] = partial(_make, gymnasium, environment, options.max_steps, self._arguments)
         self._lanes = [self._make()]
         self._n_inputs = _count_inputs(gymnasium, self._lanes[0])
         n_outputs, self._actions = _actions(gymnasium, self._lanes[0])
@@ -82,7 +95,7 @@ class GymTask:
     @property
     def options(self) -> dict[str, OptionValue]:
         """Every option and its value."""
-        return asdict(self._options)
+        return asdict(self._options) | {f"{MAKE}{name}": value for name, value in self._arguments.items()}
 
     def evaluate(self, genes: Floats, episode: int) -> Floats:
         """Return the mean total reward of each genome over this generation's episodes, float32 [P].
@@ -164,9 +177,42 @@ def _gymnasium() -> ModuleType:
     return gymnasium
 
 
-def _make(gymnasium: ModuleType, environment: str, max_steps: int) -> Any:  # noqa: ANN401 - an optional library's type
+def _find_module(environment: str) -> None:
+    """Let a module be found that lies in the working directory, as what lies beside a user's file is.
+
+    Raises:
+        ConfigError: There is no such module.
+    """
+    module, colon, _ = environment.partition(":")
+    if not colon:
+        return
+    here = _working_directory()
+    if here not in sys.path:
+        sys.path.append(here)  # last: it hides nothing that is installed
     try:
-        made = gymnasium.make(environment, max_episode_steps=max_steps or None, disable_env_checker=True)
+        is_there = importlib.util.find_spec(module) is not None
+    except ModuleNotFoundError:
+        is_there = False
+    except Exception:
+        return  # whatever the package around it raises is told when it is imported
+    if not is_there:
+        raise ConfigError(
+            f"--task gym:{environment}: No module named {module!r} among what is installed, in PYTHONPATH or in "
+            f"{here}{whose(module)}"
+        )
+
+
+def _working_directory() -> str:
+    try:
+        return str(Path.cwd())
+    except OSError:  # somebody has removed it
+        return "the working directory"
+
+
+def _make(gymnasium: ModuleType, environment: str, max_steps: int, arguments: Mapping[str, OptionValue]) -> Any:  # noqa: ANN401 - an optional library's type
+    steps = max_steps or None
+    try:
+        made = gymnasium.make(environment, max_episode_steps=steps, disable_env_checker=True, **arguments)
     except Exception as error:  # whatever an environment raises
         raise ConfigError(f"--task gym:{environment}: {what(error)}") from error
     if made.spec.max_episode_steps is None:

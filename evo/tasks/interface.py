@@ -1,4 +1,4 @@
-"""What a user's class or function says of itself: its options, its genome layout, how it evaluates.
+"""What a user's class, function or object says of itself: its options, its genome layout, how it evaluates.
 
 What it leaves out or says wrongly is raised as a TaskError, to which `mistakes` adds the file.
 """
@@ -6,7 +6,6 @@ What it leaves out or says wrongly is raised as a TaskError, to which `mistakes`
 from __future__ import annotations
 
 import inspect
-from collections.abc import Callable
 from itertools import accumulate, groupby
 from typing import TYPE_CHECKING, Any
 
@@ -21,9 +20,15 @@ if TYPE_CHECKING:
     from evo.tasks.task import OptionValue
 
 MAX_SEGMENTS = 4096
+EVALUATE = "evaluate"
 
-Target = Callable[..., Any]
-"""A class or a function."""
+Target = Any
+"""A class, a function, or an object that can be called or has a method `evaluate`."""
+
+
+def is_target(value: object) -> bool:
+    """Say whether a value may be a task, without asking it, since it may answer with an error."""
+    return callable(value) or (has_evaluate(value) and not inspect.ismodule(value))
 
 
 def defaults_of(target: Target) -> dict[str, OptionValue]:
@@ -32,20 +37,44 @@ def defaults_of(target: Target) -> dict[str, OptionValue]:
     Raises:
         TaskError: An argument has no default, or a function takes no genome.
     """
-    parameters = list(inspect.signature(target).parameters.values())
+    if _is_made(target):
+        return {}
+    parameters = _parameters(target)
     if not inspect.isclass(target):
         if not parameters:
-            raise TaskError(f"{target.__name__} must take the genes of one genome, it takes nothing")
+            raise TaskError(f"{_name_of(target)} must take the genes of one genome, it takes nothing")
         parameters = parameters[1:]
     variable = {inspect.Parameter.VAR_POSITIONAL, inspect.Parameter.VAR_KEYWORD}
     named = [each for each in parameters if each.kind not in variable and each.name != EPISODE]
     for each in named:
         if each.default is each.empty or each.kind is each.POSITIONAL_ONLY:
             raise TaskError(
-                f"{target.__name__} needs a default for its argument {each.name!r}, as in {each.name}=1; that makes it "
-                f"an option, -o {each.name}=2"
+                f"{_name_of(target)} needs a default for its argument {each.name!r}, as in {each.name}=1; that makes "
+                f"it an option, -o {each.name}=2"
             )
     return {each.name: each.default for each in named if isinstance(each.default, int | float | str)}
+
+
+def _is_made(target: Target) -> bool:
+    """Say whether a target is an object with a method `evaluate`, as a class would make it."""
+    return not inspect.isclass(target) and has_evaluate(target) and callable(target.evaluate)
+
+
+def has_evaluate(value: object) -> bool:
+    """Say whether a class or an object has a method `evaluate`, or whatever is called so, without asking it."""
+    return inspect.getattr_static(value, EVALUATE, None) is not None
+
+
+def _parameters(target: Target) -> list[inspect.Parameter]:
+    """Return what a target takes; what Python cannot tell of a compiled one is taken to be a genome and no more."""
+    try:
+        return list(inspect.signature(target).parameters.values())
+    except ValueError:
+        return [inspect.Parameter("genes", inspect.Parameter.POSITIONAL_ONLY)]
+
+
+def _name_of(target: Target) -> str:
+    return str(getattr(target, "__name__", type(target).__name__))
 
 
 def spec_of(made: object, module: ModuleType, name: str) -> GenomeSpec:
@@ -95,13 +124,14 @@ def evaluation_of(made: Any, target: Target, options: Mapping[str, OptionValue])
     Raises:
         TaskError: There is no such method, or it takes something else.
     """
-    if not inspect.isclass(target):
-        return OneByOne(target, options, takes_episode=EPISODE in inspect.signature(target).parameters)
-    evaluate: Evaluate | None = getattr(made, "evaluate", None)
+    if not inspect.isclass(target) and not _is_made(target):
+        takes_episode = EPISODE in [each.name for each in _parameters(target)]
+        return OneByOne(target, options, takes_episode=takes_episode)
+    evaluate: Evaluate | None = getattr(made, EVALUATE, None)
     if not callable(evaluate):
         raise TaskError(f"class {target.__name__} has no method evaluate(self, genes, episode)")
     try:
         inspect.signature(evaluate).bind(None, None)
     except TypeError as error:
-        raise TaskError(f"{target.__name__}.evaluate must take (self, genes, episode); {error}") from error
+        raise TaskError(f"{_name_of(target)}.evaluate must take (self, genes, episode); {error}") from error
     return evaluate

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from evo.config import is_user_file, suggest
 from evo.errors import ConfigError
-from evo.tasks.options import USER_FILE, parse_options
+from evo.tasks.options import USER_FILE, parse_arguments, parse_options
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -64,7 +64,7 @@ _ENTRIES = (
     Entry("trap", "deceptive bits: each block of them leads astray", ("evo.tasks.trap", "TrapOptions"), ("numpy",)),
     Entry(
         GYM_EXAMPLE,
-        "a small network in this or another environment of Gymnasium (Box observations; Discrete or Box actions)",
+        "a small network in this or another environment of Gymnasium; -o make.NAME=VALUE is an argument of it",
         ("evo.tasks.gym", "GymOptions"),
         ("gymnasium",),
     ),
@@ -103,8 +103,19 @@ def load_task(
         known = ", ".join([*ENTRIES, USER_FILE])
         raise ConfigError(f"unknown task {name!r}{suggest(name, ENTRIES)}; known are {known}")
     check_backend(name, backend, entry.backends)
+    if name.startswith(GYM):
+        return _environment(name, options, entry)
     parsed = entry.options_class()(**parse_options(name, options, entry.defaults()))
     return _build(name, parsed, backend=backend, threads=threads)
+
+
+def _environment(name: str, options: Mapping[str, str], entry: Entry) -> Task:
+    from evo.tasks.gym import MAKE, GymTask  # noqa: PLC0415
+
+    own = {option: text for option, text in options.items() if not option.startswith(MAKE)}
+    parsed = parse_options(name, own, entry.defaults(), also=f"{MAKE}NAME for an argument of the environment")
+    arguments = parse_arguments(options, MAKE)
+    return GymTask(name.removeprefix(GYM), entry.options_class()(**parsed), arguments)
 
 
 def _build(name: str, options: Any, *, backend: str, threads: int) -> Task:  # noqa: ANN401 - each task has its own class
@@ -116,10 +127,6 @@ def _build(name: str, options: Any, *, backend: str, threads: int) -> Task:  # n
         from evo.tasks.trap import Trap  # noqa: PLC0415
 
         return Trap(options)
-    if name.startswith(GYM):
-        from evo.tasks.gym import GymTask  # noqa: PLC0415
-
-        return GymTask(name.removeprefix(GYM), options)
     from evo.tasks.functions import FunctionTask  # noqa: PLC0415
 
     return FunctionTask(name, options)

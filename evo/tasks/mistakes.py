@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import inspect
 import traceback
 from typing import TYPE_CHECKING
 
@@ -12,6 +13,8 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
 MAX_LENGTH = 400
+OURS = ("cli", "evo", "migration", "scripts")
+"""Our packages, which hide a user's of the same name."""
 
 
 @contextlib.contextmanager
@@ -45,9 +48,29 @@ def what(error: BaseException) -> str:
     text = f"{type(error).__name__}: {' '.join(message.split())}".removesuffix(": ")
     if isinstance(error, SystemExit):
         text = f"it ends the process ({text})"
+    note = whose(_module_of(error))
     if isinstance(error, ModuleNotFoundError):
-        text += " (install it into the environment of this program)"
+        note = note or " (install it into the environment of this program)"
+    text += note
     return text if len(text) <= MAX_LENGTH else f"{text[:MAX_LENGTH]}..."
+
+
+def whose(module: str) -> str:
+    """Return a note if a module that was looked for in vain has the name of a package of ours, else nothing."""
+    package = module.partition(".")[0]
+    if package not in OURS:
+        return ""
+    return f" ({package} is Atoll's own package here; rename yours, or import it under another name)"
+
+
+def _module_of(error: BaseException) -> str:
+    """Return which module is not there, or which package of ours lacks what was wanted of it; empty if none."""
+    if isinstance(error, ModuleNotFoundError):
+        return error.name or ""
+    lacking = error.name if isinstance(error, ImportError) else ""
+    if isinstance(error, AttributeError) and inspect.ismodule(error.obj):
+        lacking = error.obj.__name__
+    return lacking if lacking in OURS else ""
 
 
 def more(task: str) -> str:

@@ -1,4 +1,4 @@
-"""`--task path/to/file.py:NAME`: a class or a function in a user's own file becomes a task.
+"""`--task path/to/file.py:NAME`: a class, a function or an object in a user's own file becomes a task.
 
     class Points:                                 bounds = [(-5.0, 5.0)] * 10
         bounds = [(0.0, 1.0)] * 20
@@ -7,7 +7,8 @@
             return genes.sum(axis=1)
 
 `bounds` (a pair per gene) or `spec` (a GenomeSpec) stands in the class, or beside the function or class in the file.
-Keyword arguments with defaults, of the class or the function, are its options. The file is trusted: it is run.
+Keyword arguments with defaults, of the class or the function, are its options. An object that has a method `evaluate`
+is what a class makes, and has no options; one that can be called is taken as a function. The file is trusted and run.
 """
 
 from __future__ import annotations
@@ -23,7 +24,7 @@ from typing import TYPE_CHECKING
 
 from evo.config import suggest
 from evo.errors import ConfigError
-from evo.tasks.interface import Target, defaults_of, evaluation_of, spec_of
+from evo.tasks.interface import Target, defaults_of, evaluation_of, has_evaluate, is_target, spec_of
 from evo.tasks.mistakes import mistakes
 from evo.tasks.options import USER_FILE, check_value, parse_options
 from evo.tasks.side_effects import undone
@@ -36,6 +37,7 @@ if TYPE_CHECKING:
 MAX_NAME = 256
 PRIVATE = "atoll_task_"
 """How the module of a file is called that `import` would not find by the name of the file."""
+WANTED = "a class, a function, or an object that can be called or has a method evaluate"
 
 
 def load_user_task(task: str, given: Mapping[str, str], *, is_stopping: Callable[[], bool] = lambda: False) -> UserTask:
@@ -116,15 +118,22 @@ def _is_importable(file: Path) -> bool:
 
 
 def _find(module: ModuleType, path: str, wanted: str) -> Target:
+    names = vars(module)
     target = getattr(module, wanted, None) if wanted else None
-    if inspect.isclass(target) or inspect.isroutine(target):
+    if is_target(target):
         return target
-    own = [name for name, value in vars(module).items() if getattr(value, "__module__", None) == module.__name__]
-    known = [name for name in own if not name.startswith("_") and callable(getattr(module, name))]
-    defined = f"it defines {', '.join(known)}" if known else "it defines neither"
+    own = [name for name, value in names.items() if getattr(value, "__module__", None) == module.__name__]
+    known = [name for name in own if not name.startswith("_") and _is_worth_naming(names[name])]
+    defined = f"it defines {', '.join(known)}" if known else "it defines none"
     if not wanted:
         raise ConfigError(f"--task {path}: name a class or a function, as in {path}:{(*known, 'NAME')[0]}; {defined}")
+    if wanted in names:
+        raise ConfigError(f"{path}: {wanted!r} is a {type(names[wanted]).__name__}; name {WANTED}; {defined}")
     raise ConfigError(f"{path} has no class or function {wanted!r}{suggest(wanted, known)}; {defined}")
+
+
+def _is_worth_naming(value: object) -> bool:
+    return has_evaluate(value) if inspect.isclass(value) else is_target(value)
 
 
 def _identity(path: str, wanted: str) -> str:

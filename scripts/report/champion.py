@@ -19,7 +19,8 @@ if TYPE_CHECKING:
     from evo.tasks.creatures.task import Creatures
 
 CREATURES = "creatures"
-MAX_BYTES = 16 << 20
+MAX_BYTES = 1 << 30
+"""More than any genome takes that fits into the memory of who evolves it."""
 
 
 @dataclass(frozen=True)

@@ -11,8 +11,9 @@ import numpy as np
 from evo.errors import ConfigError
 from migration import pool
 from migration.flow import read_flow
-from scripts.report.gene_plots import champions, differentiation
+from scripts.report.gene_plots import ROUNDING, champions, differentiation
 from scripts.report.history import read_history
+from scripts.report.output import check_output
 from scripts.report.paper import COLOURS, COLUMN_INCHES, DASHES, check_format, short, write_figure
 
 if TYPE_CHECKING:
@@ -29,6 +30,8 @@ if TYPE_CHECKING:
 MANY = 16
 """Beyond so many islands lines are drawn alike, with their median and their range."""
 MAX_FOUNDERS = len(COLOURS)
+ONE_ISLAND = "one island has nobody to exchange genomes with"
+NOTHING_CROSSED = "no genome has gone from one island to another"
 
 
 def write_plot(what: str, shared: SharedPaths, out: Path, *, is_json: bool) -> int:
@@ -39,6 +42,7 @@ def write_plot(what: str, shared: SharedPaths, out: Path, *, is_json: bool) -> i
         StorageError: The directory cannot be read, or the figure not be written.
     """
     check_format(out)
+    check_output(out)
     pool.check_directory(shared)
     histories = [history for history in read_history(shared) if history.lines]
     if not histories:
@@ -67,14 +71,22 @@ def _curves(figure: Figure, histories: Sequence[IslandHistory], name: str, label
             axes.plot(x, y, color="0.7", lw=0.5)
         else:
             style = DASHES[i // len(COLOURS) % len(DASHES)]
-            axes.plot(x, y, style, color=COLOURS[i % len(COLOURS)], label=short(history.name))
+            dot = "o" if len(x) == 1 else ""  # one point makes no line
+            axes.plot(x, y, style, marker=dot, ms=3, color=COLOURS[i % len(COLOURS)], label=short(history.name))
     if is_many:
         x, middle = _median(histories, name)
         axes.plot(x, middle, color=COLOURS[0], lw=1.8, label=f"median of {len(histories)} islands")
         axes.plot([], [], color="0.7", lw=0.5, label="one island")
     axes.set(xlabel="generation", ylabel=label)
+    _number_generations(axes)
     axes.margins(x=0.01)
     axes.legend(frameon=False, ncols=1 if is_many else -(-len(histories) // 6))
+
+
+def _number_generations(axes: Axes) -> None:
+    from matplotlib.ticker import MaxNLocator  # noqa: PLC0415
+
+    axes.xaxis.set_major_locator(MaxNLocator(integer=True))
 
 
 def _median(histories: Sequence[IslandHistory], name: str) -> tuple[list[int], list[float]]:
@@ -95,18 +107,21 @@ def _ancestry(figure: Figure, histories: Sequence[IslandHistory]) -> None:
     axes = figure.subplots(rows, columns, sharex=True, sharey=True, squeeze=False).reshape(-1)
     generations = [line.generation for history in histories for line in history.lines]
     first, last = min(generations), max(generations)
+    has_others = False
     for place, history in zip(axes, histories, strict=False):
         x, shares = _shares(history, founders)
         stacks = place.stackplot(x, shares, colors=[*COLOURS[: len(founders)], "0.8"], linewidth=0)
+        has_others |= bool(shares[-1].max() > ROUNDING)
         place.set_title(short(history.name), fontsize=6, pad=2)
         place.set(ylim=(0, 1), yticks=[0, 1], xlim=(first, max(last, first + 1)))
         place.tick_params(labelsize=6)
+    _number_generations(axes[0])
     for place in axes[len(histories) :]:
         place.set_visible(False)
     figure.supxlabel("generation", fontsize=8)
     figure.supylabel("share of genes", fontsize=8)
-    names = [*map(short, founders), "others"]
-    figure.legend(stacks, names, loc="outside upper center", ncols=4, frameon=False, title="founders of")
+    names = [*map(short, founders), *(["others"] if has_others else [])]
+    figure.legend(stacks[: len(names)], names, loc="outside upper center", ncols=4, frameon=False, title="founders of")
 
 
 def _founders(histories: Sequence[IslandHistory]) -> list[str]:
@@ -137,6 +152,9 @@ def _migration(figure: Figure, shared: SharedPaths) -> None:
         counts[givers.index(passage.giver), takers.index(passage.taker)] = passage.genomes
     figure.set_size_inches(COLUMN_INCHES, COLUMN_INCHES)
     axes = figure.subplots()
+    if not counts.any():
+        _say_instead(axes, ONE_ISLAND if len(takers) == 1 else NOTHING_CROSSED)
+        return
     image = axes.imshow(counts, cmap="cividis", vmin=0)
     size = 6 if len(givers) <= 24 else 3
     axes.set_xticks(range(len(takers)), map(short, takers), rotation=90, fontsize=size)
@@ -146,6 +164,11 @@ def _migration(figure: Figure, shared: SharedPaths) -> None:
         _write_counts(axes, counts)
     bar = figure.colorbar(image, ax=axes, shrink=0.7, label="genomes", ticks=MaxNLocator(integer=True))
     bar.ax.tick_params(labelsize=6)
+
+
+def _say_instead(axes: Axes, text: str) -> None:
+    axes.set_axis_off()
+    axes.text(0.5, 0.5, text, ha="center", va="center", transform=axes.transAxes)
 
 
 def _write_counts(axes: Axes, counts: np.ndarray[Any, Any]) -> None:

@@ -15,6 +15,7 @@ from migration.ledger import printable
 from scripts.report import page, walks
 from scripts.report.document import document
 from scripts.report.history import read_history
+from scripts.report.output import check_output
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -29,6 +30,7 @@ def write_report(shared: SharedPaths, out: Path, *, is_json: bool) -> int:
         ConfigError: There are no islands.
         StorageError: The directory cannot be read, or the page not be written.
     """
+    check_output(out)
     pool.check_directory(shared)
     histories = read_history(shared)
     if not histories:

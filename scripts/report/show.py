@@ -17,6 +17,7 @@ from evo.tasks.creatures import course
 from evo.tasks.loader import load_task
 from migration.ledger import printable
 from scripts.report import champion as champions
+from scripts.report.output import check_output
 
 if TYPE_CHECKING:
     from evo.paths import SharedPaths
@@ -54,10 +55,13 @@ def show_champion(
             file.
         DamagedFileError: The file is no champion, or damaged.
         ReplayError: It scores something else than was recorded.
+        StorageError: A picture cannot be written where it is wanted.
     """
     for picture, suffix in ((gif, ".gif"), (png, ".png")):
         if picture and picture.suffix.lower() != suffix:
             raise ConfigError(f"--{suffix[1:]} writes a {suffix} file, got {str(picture)!r}")
+        if picture:
+            check_output(picture, flag=f"--{suffix[1:]}")
     path = find(name, shared)
     champion = champions.read(path)
     told: dict[str, Any] = {"champion": str(path), **_basics(champion)}

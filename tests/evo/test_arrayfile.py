@@ -201,3 +201,16 @@ def test_a_refusal_says_at_which_byte_where_that_is_known(data, byte):
     with pytest.raises(DamagedFileError) as refused:
         arrayfile.decode(data)
     assert refused.value.byte == byte
+
+
+@given(
+    st.dictionaries(
+        st.text("abcxyz_", min_size=1, max_size=12),
+        st.tuples(st.lists(st.integers(0, 12), max_size=3).map(tuple), dtypes),
+        max_size=6,
+    ),
+    st.dictionaries(st.text(max_size=8), st.integers(0, 2**53) | st.text(max_size=40), max_size=4),
+)
+def test_the_size_of_a_file_is_known_before_its_arrays_are_made(shapes, metadata):
+    arrays = {name: np.zeros(shape, dtype) for name, (shape, dtype) in shapes.items()}
+    assert arrayfile.encoded_size(shapes, metadata) == len(arrayfile.encode(arrays, metadata))

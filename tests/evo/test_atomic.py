@@ -357,3 +357,40 @@ def test_a_move_that_did_nothing_is_not_believed(tmp_path, monkeypatch):
     (tmp_path / "old").touch()
     with pytest.raises(OSError, match="and is not"):
         atomic.move(tmp_path / "old", tmp_path / "new")
+
+
+WRITES = {
+    "replace_file": lambda path: atomic.replace_file(path, b"x", durable=False),
+    "create_file": lambda path: atomic.create_file(path, b"x", durable=False),
+    "create_directory": lambda path: atomic.create_directory(path, {"a": b"x"}, tag="t", durable=False),
+    "check_writable": atomic.check_writable,
+}
+
+
+@pytest.mark.parametrize("write", WRITES.values(), ids=WRITES)
+@pytest.mark.parametrize("parent", ["missing", "a file"])
+def test_a_failure_names_what_was_wanted_and_no_temporary_file(tmp_path, write, parent):
+    (tmp_path / "a file").touch()
+    path = tmp_path / parent / "wanted"
+    with pytest.raises(OSError, match="wanted") as refused:
+        write(path)
+    assert (refused.value.filename, refused.value.filename2) == (str(path), None)
+    assert atomic.TEMPORARY not in str(refused.value)
+
+
+def test_a_rename_that_fails_names_what_was_wanted(tmp_path):
+    (tmp_path / "wanted" / "full").mkdir(parents=True)
+    for name in ("replace_file", "create_directory"):
+        with pytest.raises(OSError, match="wanted") as refused:
+            WRITES[name](tmp_path / "wanted")
+        assert (refused.value.filename, refused.value.filename2) == (str(tmp_path / "wanted"), None)
+    assert [each.name for each in tmp_path.iterdir()] == ["wanted"]
+
+
+def test_looking_whether_a_file_could_be_written_leaves_nothing_and_changes_nothing(tmp_path):
+    (tmp_path / "kept").write_bytes(b"kept")
+    for name in ("kept", "new"):
+        atomic.check_writable(tmp_path / name)
+    assert {each.name: each.read_bytes() for each in tmp_path.iterdir()} == {"kept": b"kept"}
+    with pytest.raises(IsADirectoryError):
+        atomic.check_writable(tmp_path)

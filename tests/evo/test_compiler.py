@@ -1,5 +1,6 @@
 """A library is compiled once, found again, and never loaded unless it is whole and ours."""
 
+import logging
 import stat
 import subprocess
 import sys
@@ -154,6 +155,70 @@ def test_a_compiler_that_does_not_run_or_is_not_there_is_an_error_to_read(source
     broken.unlink()
     with pytest.raises(ConfigError, match="no C\\+\\+ compiler found; install one"):
         ask(source, home)
+
+
+@pytest.fixture
+def fake(tmp_path, monkeypatch):
+    """Put a shell script in the place of the compiler; what it says to --version is not its business."""
+
+    def put_in_place(script):
+        program = tmp_path / "bin" / "g++"
+        program.parent.mkdir()
+        program.write_text(f'#!/bin/sh\n[ "$1" = --version ] && exit\nfor last; do :; done\n{script}\n')
+        program.chmod(0o755)
+        monkeypatch.setenv("PATH", f"{program.parent}:/usr/bin:/bin")
+
+    return put_in_place
+
+
+@pytest.mark.parametrize("script", ['echo garbage >"$last"', ': >"$last"', "exit 0"])
+def test_what_a_compiler_makes_and_nobody_can_load_is_an_error_to_read(source, home, fake, script):
+    """As where neither cache nor TMPDIR may hold programs, or the compiler is one for another machine."""
+    fake(script)
+    told = r"can be loaded neither from .* nor from where temporary files go"
+    with pytest.raises(ConfigError, match=told) as refusal:
+        ask(source, home)
+    assert "TMPDIR" in str(refusal.value)
+    assert "\n" not in str(refusal.value)
+
+
+def test_no_place_for_temporary_files_is_an_error_to_read(source, home, tmp_path, monkeypatch):
+    monkeypatch.setattr("tempfile.tempdir", str(tmp_path / "nowhere"))
+    with pytest.raises(ConfigError, match=r"nor from where temporary files go .*nowhere"):
+        ask(source, home)
+
+
+def test_compiling_is_told_before_the_compiler_is_waited_for_and_loading_is_not(source, home, caplog):
+    ask(source, home)
+    [told] = caplog.messages
+    assert told.startswith("compiling the kernel answer.cpp with ")
+    ask(source, home)
+    assert caplog.messages == [told]
+
+
+@pytest.mark.parametrize("hanging", ["--version", "-std=c++17"])
+def test_a_compiler_that_hangs_is_spoken_of_while_it_is_waited_for(source, home, tmp_path, monkeypatch, hanging):
+    """It hangs here until somebody speaks of it."""
+    real = compiler.find()
+    program, spoken = tmp_path / "bin" / "g++", tmp_path / "spoken"
+    program.parent.mkdir()
+    hang = f"while [ ! -e {spoken} ]; do sleep 0.05; done"
+    program.write_text(f'#!/bin/sh\n[ "$1" = {hanging} ] && {hang}\nexec {real} "$@"\n')
+    program.chmod(0o755)
+    monkeypatch.setenv("PATH", f"{program.parent}:/usr/bin:/bin")
+    monkeypatch.setattr(compiler, "SILENCE_S", 0.05)
+    told = []
+
+    class Listener(logging.Handler):
+        def emit(self, record):
+            told.append(record.getMessage())
+            if told[-1].startswith("waiting for"):
+                spoken.touch()
+
+    listener = Listener()
+    monkeypatch.setattr(compiler.LOG, "handlers", [listener])
+    assert ask(source, home) == 42
+    assert [each for each in told if each.startswith(f"waiting for {program}")]
 
 
 @pytest.mark.parametrize(

@@ -68,7 +68,6 @@ def test_an_unknown_key_names_its_section_and_a_neighbour(tmp_path, section):
         "[[defaults]]",
         "[defaults]\noptions = 3",
         "[defaults.options]\na = [1]",
-        "[defaults.options.a]\nb = 1",
         '["../up"]\npopulation = 3',
         "[locks]",
     ],
@@ -109,3 +108,33 @@ def test_a_file_in_the_shared_directory_names_no_program(tmp_path, task):
             read_config_file(way / "islands.toml", "a", shared=shared)
         assert read_config_file(way / "islands.toml", "b", shared=shared)[0] == {"task": "sphere"}
     assert read_config_file(tmp_path / "islands.toml", "a", shared=shared)[0] == {"task": task}
+
+
+@pytest.mark.parametrize(
+    "options",
+    ['"make.g" = 5.5\n"make.on" = true', "make.g = 5.5\nmake.on = true", "make = {g = 5.5, on = true}"],
+)
+def test_an_option_with_a_dot_may_be_quoted_or_not(tmp_path, options):
+    """Without quotes it is a table within the table to TOML."""
+    found = read(tmp_path, f"[defaults.options]\nhidden = 4\n{options}\n")[1]
+    assert found == {"hidden": "4", "make.g": "5.5", "make.on": "true"}
+
+
+TEXT = "[defaults]\npopulation = 30\n"
+
+
+@pytest.mark.parametrize("coding", ["utf-8", "utf-8-sig"])
+@pytest.mark.parametrize("end", ["\n", "\r\n"])
+def test_a_file_is_read_however_an_editor_saved_it_as_utf_8(tmp_path, coding, end):
+    path = tmp_path / "atoll.toml"
+    path.write_bytes(TEXT.replace("\n", end).encode(coding))
+    assert read_config_file(path, "island-01")[0] == {"population": 30}
+
+
+@pytest.mark.parametrize(("coding", "name"), [("utf-16", "UTF-16"), ("utf-16-be", "UTF-16"), ("latin-1", "another")])
+def test_a_file_in_another_encoding_is_refused_in_a_line_that_says_how_to_save_it(tmp_path, coding, name):
+    path = tmp_path / "atoll.toml"
+    mark = "\ufeff" if coding == "utf-16-be" else ""
+    path.write_bytes(f"{mark}{TEXT}# ü\n".encode(coding))
+    with pytest.raises(ConfigError, match=f"it is in {name}.*; save it as UTF-8"):
+        read_config_file(path, "island-01")

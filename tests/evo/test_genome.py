@@ -7,8 +7,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from evo import genome
 from evo.errors import ConfigError
 from evo.genome import GenomeSpec, Kind, Migrants, Segment
+from tests.problems import MIXED
 from tests.strategies import painted, seeds, segments, specs
 
 
@@ -144,3 +146,11 @@ def test_individuals_are_taken_whole_and_in_order(spec, seed, places):
 def test_migrants_are_counted_by_their_genomes():
     population = painted(GenomeSpec((Segment("x", 2),)), 3, seed=0)
     assert len(Migrants(population, np.zeros(3, np.float32), ("a", "b", "c"))) == 3
+
+
+def test_founders_do_not_depend_on_how_many_of_them_are_drawn_at_a_time(monkeypatch):
+    drawn = []
+    for at_a_time in (1, 5 * MIXED.size, 1 << 20):
+        monkeypatch.setattr(genome, "MAX_DOUBLES", at_a_time)
+        drawn.append(MIXED.sample(np.random.default_rng(4), 12).tobytes())
+    assert len(set(drawn)) == 1

@@ -2,9 +2,17 @@
 
 import subprocess
 import sys
+import tracemalloc
 from pathlib import Path
 
+import numpy as np
 import pytest
+
+from evo import generation
+from evo.config import island_config
+from evo.genome import GenomeSpec, Segment
+from evo.memory import needed_bytes
+from evo.rng import streams
 
 ROOT = Path(__file__).parents[2]
 
@@ -51,3 +59,40 @@ def faults(how):
 
 def test_kept_memory_is_not_mapped_anew_each_generation():
     assert faults("kept") * 20 < faults("given back")
+
+
+class Flat:
+    """A task that needs no memory of its own."""
+
+    name = "flat"
+    backend = "test"
+    options = {}  # noqa: RUF012 - as a task has it
+    spec = GenomeSpec((Segment("x", 4000),))
+
+    def evaluate(self, genes, episode):  # noqa: ARG002 - deterministic
+        return np.zeros(len(genes), np.float32)
+
+
+def peak_of_a_life(config):
+    """Return what an island's arrays take at most, from its founders to their children."""
+    task = Flat()
+    tracemalloc.start()
+    try:
+        founders = generation.found(task.spec, config.population, island="a", streams=streams(1, "a", 0))
+        state = generation.assess(task, founders, generation=0, before=None)
+        del founders
+        children = generation.breed(state, task.spec, breeding=config.breeding, streams=streams(1, "a", 0))
+        generation.assess(task, children, generation=1, before=state)
+        return tracemalloc.get_traced_memory()[1]
+    finally:
+        tracemalloc.stop()
+
+
+@pytest.mark.parametrize("elite_share", [0.0, 0.5, 1.0])
+@pytest.mark.parametrize("crossover", ["none", "uniform", "blend", "sbx"])
+def test_what_an_island_needs_is_what_its_arrays_take_and_not_more(crossover, elite_share):
+    """Not more: so whoever is told that it cannot fit was told the truth."""
+    settings = {"population": 1000, "migrants": 2, "crossover": crossover, "elite_share": elite_share}
+    config = island_config("a", settings, {})
+    told, taken = needed_bytes(config, Flat.spec.size), peak_of_a_life(config)
+    assert 0.9 * taken <= told <= taken

@@ -13,7 +13,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from evo.errors import StorageError
+from evo import compiler
+from evo.errors import ConfigError, StorageError
 from tests.faults.operations import OPERATIONS
 from tests.faults.world import World
 from tests.scripts.evolve.island_process import DEADLINE_S, copy_of, outcome, run
@@ -164,3 +165,23 @@ def test_a_file_that_may_not_grow_further_is_a_typed_error_and_nothing_in_part(t
         operation.recover(world)
         cases += 1
     tally(11, cases=cases, refused=refused)
+
+
+@pytest.mark.skipif(compiler.find() is None, reason="no C++ compiler")
+def test_where_no_directory_may_hold_programs_the_reference_is_taken_and_the_native_evaluator_refused(tmp_path):
+    """Neither the cache nor where temporary files go: as with no compiler, which nobody is stopped by."""
+    script = """
+    mkdir "$PLACE"; mount -t tmpfs -o noexec tmpfs "$PLACE"; mkdir "$PLACE/tmp"
+    export HOME=$PLACE TMPDIR=$PLACE/tmp; unset XDG_CACHE_HOME
+    island="$PYTHON cli.py evolve a -p 6 -g 1 --migrants 2 --tournament-size 3 -o courses=1 -o life_s=1"
+    $island --backend auto --migration-dir "$PLACE/shared" >"$RESULT.auto"
+    code=0; $island --backend native --migration-dir "$PLACE/other" >"$RESULT.native" 2>&1 || code=$?
+    echo "exit code $code" >>"$RESULT.native"
+    """
+    unshared(script, PLACE=tmp_path / "place", RESULT=tmp_path / "result", PYTHON=sys.executable)
+    auto, refused = ((tmp_path / f"result.{backend}").read_text() for backend in ("auto", "native"))
+    assert auto.startswith("compiling the kernel life.cpp with ")
+    assert "evaluator reference (chosen by --backend auto; native is faster: " in auto
+    assert "TMPDIR" in auto
+    assert "error: --backend native: " in refused
+    assert refused.endswith(f"exit code {ConfigError.exit_code}\n")

@@ -6,6 +6,7 @@ import contextlib
 import hashlib
 import json
 import os
+import re
 from dataclasses import replace
 
 import numpy as np
@@ -14,6 +15,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from evo import arrayfile
+from evo.errors import ConfigError
 from evo.genome import GenomeSpec, Migrants, Population, Segment
 from evo.paths import GENOMES, MANIFEST
 from migration import batch, budget, manifest, untrusted
@@ -357,3 +359,50 @@ def test_a_batch_of_no_one_cannot_be_written_as_one(place):
     )
     write_batch(place, batch.pack(publisher("a"), 10, empty)[1])
     assert refuse(place) is Reason.DAMAGED
+
+
+# What can be known before anything is evaluated
+
+
+@given(migrants=st.integers(1, 64), genes=st.integers(1, 20_000))
+def test_the_size_of_a_batch_is_known_before_it_is_made(migrants, genes):
+    shape = (migrants, genes)
+    islands = tuple(map(str, range(3)))
+    leaving = Migrants(
+        Population(np.zeros(shape, np.float32), np.full(shape, 2, np.uint16), islands),
+        np.zeros(migrants, np.float32),
+        tuple(f"a:10:{i}" for i in range(migrants)),
+    )
+    _, files = batch.pack(publisher("a"), 10, leaving)
+    assert batch.genomes_bytes(migrants, genes) == len(files[GENOMES])
+
+
+@pytest.mark.parametrize(("migrants", "genes"), [(64, 60_000), (5, 600_000), (2, 2_000_000)])
+def test_who_would_publish_too_much_is_told_the_most_that_others_read(migrants, genes):
+    with pytest.raises(ConfigError, match="--migrants") as refused:
+        batch.check_importable(migrants, genes)
+    most = int(re.search(r"--migrants (\d+)", str(refused.value))[1])
+    assert batch.genomes_bytes(most, genes) <= untrusted.MAX_GENOME_FILE_BYTES < batch.genomes_bytes(most + 1, genes)
+    batch.check_importable(most, genes)
+
+
+def test_where_not_even_one_could_migrate_the_advice_is_to_stay_alone():
+    with pytest.raises(ConfigError, match="--topology none"):
+        batch.check_importable(5, 3_000_000)
+
+
+def test_the_longest_names_and_numbers_of_a_manifest_and_a_header_are_within_their_limits(place):
+    """So the genomes alone decide whether a batch can be imported."""
+    ancestors = tuple(f"{i:064}" for i in range(untrusted.MAX_ISLANDS))
+    name, generation, n = "i" * 64, 10**9, untrusted.MAX_GENOMES
+    spec = GenomeSpec((Segment("x", 2000, -1.0, 1.0),))
+    genes = np.zeros((n, spec.size), np.float32)
+    painted = (np.arange(genes.size) % len(ancestors)).reshape(genes.shape).astype(np.uint16)
+    leaving = Migrants(
+        Population(genes, painted, ancestors),
+        np.full(n, -np.float32(manifest.MAX_FITNESS)),
+        tuple(f"{name}:{generation}:{999_999 - i}" for i in range(n)),
+    )
+    _, files = batch.pack(publisher(name, epoch=2**53, nonce="n" * 32, spec=spec), generation, leaving)
+    write_batch(place, files)
+    assert len(read(place, spec=spec, island=name, generation=generation).migrants) == n

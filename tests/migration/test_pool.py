@@ -9,7 +9,7 @@ import threading
 
 import pytest
 
-from evo.errors import PoolMismatchError, StorageError
+from evo.errors import ConfigError, PoolMismatchError, StorageError
 from evo.paths import SharedPaths
 from evo.tasks.loader import load_task
 from evo.tasks.task import task_identity
@@ -324,3 +324,16 @@ def test_root_s_pool_is_everybody_s(paths, monkeypatch):
     monkeypatch.setattr(pool, "ROOT", account + 2)
     with pytest.raises(StorageError, match="--foreign-pool"):
         join(paths)
+
+
+def test_a_task_whose_description_could_not_be_read_back_makes_no_pool(paths):
+    segments = [[f"{i}{'n' * 300}", 1, 0.0, 1.0, "real", 1.0] for i in range(4000)]
+    with pytest.raises(ConfigError, match="shorter names"):
+        join(paths, task={**TASK, "segments": segments})
+    assert not paths.root.exists()
+
+
+def test_a_task_with_as_many_segments_as_may_be_is_described_and_read_back(paths):
+    segments = [[f"x{i}", 1, -1.2345678901234567e-300, 1.2345678901234567e-300, "integer", 1.0] for i in range(4096)]
+    join(paths, task={**TASK, "segments": segments})
+    assert join(paths).task["segments"] == segments

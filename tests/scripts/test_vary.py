@@ -38,7 +38,12 @@ def test_an_existing_file_is_kept(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    "text", ["[a]\nmutation_rate = 0.5", "# mine\r\n[defaults]\r\nthreads = 1\r\n[a.options]\r\ncourses = 2\r\n"]
+    "text",
+    [
+        "[a]\nmutation_rate = 0.5",
+        "# mine\r\n[defaults]\r\nthreads = 1\r\n[a.options]\r\ncourses = 2\r\n",
+        "\ufeff[a]\nmutation_rate = 0.5\n",
+    ],
 )
 def test_islands_that_are_new_get_sections_and_the_others_keep_theirs_byte_for_byte(tmp_path: Path, text: str) -> None:
     path = tmp_path / "islands.toml"

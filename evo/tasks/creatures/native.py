@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from evo import compiler
+from evo.errors import ConfigError
 from evo.tasks.creatures import arithmetic
 from evo.tasks.creatures import world as nature
 from evo.tasks.creatures.controller import HIDDEN, SENSES, Neural
@@ -114,13 +115,15 @@ def load(target: Target | None = None) -> Kernel:
     """Compile the kernel, or take it from the cache; for the widest target of this machine if None.
 
     Raises:
-        ConfigError: There is no compiler, or it refuses the kernel.
+        ConfigError: There is no compiler, it refuses the kernel, or what it makes cannot be loaded or is no kernel.
     """
     target = target or targets_here()[0]
     numbers = (f"-D{name}={float(np.float32(value)).hex()}f" for name, value in CONSTANTS.items())
     sizes = (f"-D{name}={size}" for name, size in SIZES.items())
     library = compiler.load(SOURCE, (*FLAGS, *target.flags, *numbers, *sizes))
-    function = library.functions.live
+    function = getattr(library.functions, "live", None)
+    if function is None:
+        raise ConfigError(f"what {compiler.find()} made of {SOURCE.name} has no function 'live'")
     function.argtypes = [ctypes.POINTER(_Plan), ctypes.c_void_p, ctypes.c_void_p, ctypes.c_void_p]
     function.restype = None
     return Kernel(function, target.lanes, library.sha256)

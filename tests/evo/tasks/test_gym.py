@@ -1,5 +1,6 @@
 """An environment is a task: the same episodes for everybody, scores that depend on the genome alone, clear refusals."""
 
+import importlib
 import sys
 
 import gymnasium
@@ -10,6 +11,7 @@ from gymnasium.spaces import Box, Discrete, MultiDiscrete
 from evo.errors import ConfigError, TaskError
 from evo.tasks.gym import LANES, GymOptions, GymTask
 from evo.tasks.loader import load_task
+from evo.tasks.task import task_identity
 from tests.contracts import check_task
 
 CARTPOLE = "CartPole-v1"
@@ -205,3 +207,85 @@ def test_an_environment_that_fails_breaks_the_contract_in_one_line(probe):
 def test_an_option_without_sense_is_refused(option):
     with pytest.raises(ConfigError, match=f"{next(iter(option))} must be between"):
         GymOptions(**option)
+
+
+# Environments of one's own, and arguments
+
+
+OWN = """
+import gymnasium
+from gymnasium.envs.classic_control.pendulum import PendulumEnv
+
+gymnasium.register("Own-v0", PendulumEnv, max_episode_steps=5)
+"""
+
+
+@pytest.fixture
+def beside(tmp_path, monkeypatch):
+    """A module that registers an environment, in the working directory."""
+    monkeypatch.setattr(sys, "path", [each for each in sys.path if each])
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "own_of_this_test.py").write_text(OWN)
+    yield tmp_path
+    sys.modules.pop("own_of_this_test", None)
+    gymnasium.registry.pop("Own-v0", None)
+
+
+def test_a_module_in_the_working_directory_is_found_and_hides_nothing(beside):
+    (beside / "wave.py").write_text("raise RuntimeError('not the one of the standard library')\n")
+    assert load_task("gym:own_of_this_test:Own-v0", {}).spec.size > 0
+    assert sys.path[-1] == str(beside)
+    sys.modules.pop("wave", None)
+    importlib.import_module("wave")
+
+
+@pytest.mark.parametrize("module", ["nowhere_at_all", "nowhere_at_all.envs"])
+def test_a_module_that_is_not_there_is_said_to_have_been_looked_for_where_it_was(beside, module):
+    with pytest.raises(ConfigError, match=f"No module named '{module}' among what is installed, .* or in {beside}"):
+        load_task(f"gym:{module}:Own-v0", {})
+
+
+def test_a_module_in_a_package_of_our_own_name_is_said_to_be_ours():
+    with pytest.raises(ConfigError, match="scripts is Atoll's own package here; rename yours"):
+        load_task("gym:scripts.my_environments:Own-v0", {})
+
+
+def test_arguments_reach_the_environment_and_are_part_of_the_problem(probe):
+    given = {"make.reward": "2.5", "make.fails_at": "-1", "make.word": "a-b", "make.on": "true", "episodes": "1"}
+    task = load_task(f"gym:{probe()}", given)
+    made = task._lanes[0].unwrapped
+    assert (made.reward, made.fails_at, made.word, made.on) == (2.5, -1, "a-b", True)
+    assert task.evaluate(genomes(task, 2), 0).tolist() == [10.0, 10.0]
+    arguments = {"make.reward": 2.5, "make.fails_at": -1, "make.word": "a-b", "make.on": True}
+    assert task_identity(task)["options"] == {"hidden": 8, "episodes": 1, "max_steps": 0, **arguments}
+    assert len(given) == len(arguments) + 1
+
+
+def test_options_that_were_recorded_make_the_same_environment(probe):
+    name = f"gym:{probe()}"
+    given = {"make.reward": "1e-3", "make.fails_at": "-1", "make.word": "1.0.0", "make.on": "False"}
+    options = load_task(name, given).options
+    texts = {key: str(value).lower() if isinstance(value, bool) else str(value) for key, value in options.items()}
+    assert load_task(name, texts).options == options
+
+
+@pytest.mark.parametrize(
+    ("option", "text", "told"),
+    [
+        ("make.gravitas", "1", "unexpected keyword argument 'gravitas'"),
+        ("make.max_episode_steps", "4", "max_episode_steps"),
+        ("make.g-g", "1", "an argument's name is letters, digits and _, got 'g-g'"),
+        ("make.g", "inf", "-o make.g must be a finite number"),
+        ("make.g", "9007199254740993", "within 2\\^53"),
+        ("g", "1", "known are hidden, episodes, max_steps, make.NAME for an argument"),
+    ],
+)
+def test_an_argument_that_cannot_be_given_is_named_in_one_line(option, text, told):
+    with pytest.raises(ConfigError, match=told) as refused:
+        load_task("gym:Pendulum-v1", {option: text})
+    assert "\n" not in str(refused.value)
+
+
+def test_only_environments_have_arguments():
+    with pytest.raises(ConfigError, match=r"task sphere has no option 'make\.g'"):
+        load_task("sphere", {"make.g": "1"})

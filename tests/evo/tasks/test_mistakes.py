@@ -1,5 +1,7 @@
 """Whatever a user's file raises becomes one line that says where; its traceback starts at the user's own line."""
 
+import re
+
 import pytest
 
 from evo.errors import TaskError
@@ -81,3 +83,24 @@ def test_the_traceback_begins_with_the_users_own_line(tmp_path):
 
 def test_an_error_of_ours_has_no_traceback():
     assert frames(TaskError("bounds are missing"), "mine.py") == ""
+
+
+@pytest.mark.parametrize(
+    "source",
+    ["from scripts.mine import helper", "from scripts import mine", "import evo.mine", "import cli; cli.helper()"],
+)
+def test_what_a_package_of_ours_hides_is_said_to_be_hidden(source):
+    with pytest.raises(TaskError) as told, mistakes("mine.py", "mine.py:T"):
+        exec(source, {})  # noqa: S102
+    advice = "is Atoll's own package here; rename yours, or import it under another name"
+    assert re.search(rf"\((scripts|evo|cli) {advice}\)", str(told.value))
+    assert "install it" not in str(told.value)
+
+
+@pytest.mark.parametrize(
+    "source", ["from evo.genome import Segmnet", "import nowhere_at_all", "from json import nothing"]
+)
+def test_what_is_missing_elsewhere_is_not_said_to_be_ours(source):
+    with pytest.raises(TaskError) as told, mistakes("mine.py", "mine.py:T"):
+        exec(source, {})  # noqa: S102
+    assert "Atoll's own" not in str(told.value)

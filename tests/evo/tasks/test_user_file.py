@@ -2,6 +2,7 @@
 
 import hashlib
 import os
+import re
 import sys
 
 import numpy as np
@@ -249,3 +250,84 @@ def test_a_default_of_another_type_is_no_option(write):
 def test_a_name_that_no_file_of_an_island_could_hold_is_refused(write):
     with pytest.raises(ConfigError, match="printable characters"):
         load(write(VALLEY, "valley", file="a\tb.py"))
+
+
+# Objects
+
+
+OBJECTS = """
+import functools, math
+import numpy as np
+
+bounds = [(0.0, 1.0)] * 3
+
+class Problem:
+    def __init__(self, steep=5.0):
+        self.bounds = [(0.0, 1.0)] * 4
+
+    def evaluate(self, genes, episode):
+        return genes.sum(axis=1)
+
+class Scorer:
+    def __call__(self, x, steep=1.0):
+        return steep * x.sum()
+
+class Jitted:
+    def __init__(self, function):
+        functools.update_wrapper(self, function)
+
+    def __call__(self, *args, **kwargs):
+        return self.__wrapped__(*args, **kwargs)
+
+def steep(x, episode, steep=1.0, shift=0.0):
+    return steep * x.sum() + shift + episode
+
+problem = Problem()
+scorer = Scorer()
+jitted = Jitted(steep)
+shifted = functools.partial(steep, shift=2.0)
+summed = np.vectorize(lambda x: x.sum(), signature="(n)->()")
+compiled = math.fsum
+weights = [1.0, 2.0]
+"""
+
+
+@pytest.mark.parametrize(
+    ("name", "options", "expected"),
+    [
+        ("problem", {}, 4.0),
+        ("scorer", {"steep": 1.0}, 3.0),
+        ("jitted", {"steep": 1.0, "shift": 0.0}, 10.0),
+        ("shifted", {"steep": 1.0, "shift": 2.0}, 12.0),
+        ("summed", {}, 3.0),
+        ("compiled", {}, 3.0),
+    ],
+)
+def test_an_object_that_evaluates_is_a_task_and_one_that_can_be_called_is_a_function(write, name, options, expected):
+    task = load(write(OBJECTS, name))
+    assert task.options == options
+    assert task.evaluate(np.ones((2, task.spec.size), np.float32), 7).tolist() == [expected] * 2
+
+
+def test_the_defaults_of_a_partial_function_are_its_own_and_may_be_changed(write):
+    assert load(write(OBJECTS, "shifted"), shift=5).evaluate(np.ones((1, 3), np.float32), 0) == [8.0]
+
+
+@pytest.mark.parametrize("name", ["weights", "math", "wights", "steap", "none", ""])
+def test_what_is_refused_is_never_listed_or_suggested(write, name):
+    with pytest.raises(ConfigError) as refused:
+        load(write(OBJECTS, name))
+    told = str(refused.value)
+    for offered in [*re.findall(r"did you mean '(\w+)'", told), *told.partition("it defines ")[2].split(", ")]:
+        load(write(OBJECTS, offered))
+
+
+def test_what_is_there_and_can_be_no_task_is_said_to_be_what_it_is(write):
+    with pytest.raises(ConfigError, match="'weights' is a list; name a class, a function, or an object"):
+        load(write(OBJECTS, "weights"))
+
+
+def test_an_object_that_raises_whatever_it_is_asked_is_refused_and_ends_nothing(write):
+    source = "bounds = [(0, 1)]\nclass Odd:\n    def __getattr__(self, name): raise RuntimeError\nodd = Odd()"
+    with pytest.raises(ConfigError, match="'odd' is a Odd"):
+        load(write(source, "odd"))

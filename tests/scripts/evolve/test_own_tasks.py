@@ -10,7 +10,7 @@ import pytest
 import safetensors.numpy
 
 from evo import checkpoint
-from evo.errors import PoolMismatchError, TaskError
+from evo.errors import ConfigError, PoolMismatchError, TaskError
 from evo.paths import SharedPaths
 from evo.tasks.loader import load_task
 from tests.processes import atoll, check_refused
@@ -141,3 +141,28 @@ def test_two_islands_balance_the_pole_on_episodes_that_they_never_saw(root):
     task = load_task("gym:CartPole-v1", {})
     genes = np.concatenate([champion(root, island) for island in ("a", "b")])
     assert (task.rewards(genes, range(1000, 1005)) == 500).all(axis=1).any()
+
+
+# Limits that are known before the first evaluation
+
+WIDE = HILL.replace("* 6", "* 60_000")
+MANY = {"population": 70, "migrants": 64, "generations": 1}
+
+
+@pytest.mark.parametrize("mode", [{}, {"mode": "lockstep", "members": "a,b"}])
+def test_an_island_whose_genomes_nobody_could_import_starts_nothing(root, write, mode, capsys):
+    assert evolve(root, write(WIDE), **MANY, **mode) == ConfigError.exit_code
+    assert "use --migrants 46 or fewer" in capsys.readouterr().out
+    assert not root.exists()
+
+
+def test_an_island_that_publishes_nothing_may_have_any_genome(root, write):
+    assert evolve(root, write(WIDE), **MANY, **ALONE) == 0
+
+
+@pytest.mark.slow
+def test_the_champion_of_the_largest_genome_that_is_evolved_is_read_back(root, write):
+    task = write(HILL.replace("* 6", "* 3_000_000"))
+    assert evolve(root, task, population=3, generations=1, migrants=2, tournament_size=2, **ALONE) == 0
+    shown = atoll("show", "a", "--check", "--task", task, "--migration-dir", root)
+    assert shown.returncode == 0, shown.stderr

@@ -15,6 +15,7 @@ from evo.paths import SharedPaths
 from scripts.report import paper, plots
 from scripts.report.history import read_history
 from scripts.see import PLOTS
+from tests.scripts.evolve.island_process import Job, perform
 
 pytestmark = pytest.mark.slow
 
@@ -53,3 +54,36 @@ def test_a_format_that_is_none_and_a_place_without_islands_are_refused(tmp_path)
         plots.write_plot("fitness", SharedPaths(tmp_path), tmp_path / "x.gif", is_json=False)
     with pytest.raises(ConfigError, match="nothing to draw"):
         plots.write_plot("fitness", SharedPaths(tmp_path), tmp_path / "x.png", is_json=False)
+
+
+@pytest.mark.parametrize(
+    ("islands", "told"),
+    [("a", "one island has nobody to exchange genomes with"), ("ab", "no genome has gone from one island to another")],
+)
+def test_where_nothing_crossed_the_figure_of_migration_says_so_instead_of_drawing_an_empty_scale(
+    islands, told, tmp_path
+):
+    for name in islands:
+        assert perform(Job(tmp_path / "s", name, {"topology": "none", "generations": 2})) == 0
+    plots.write_plot("migration", SharedPaths(tmp_path / "s"), tmp_path / "x.svg", is_json=True)
+    text = (tmp_path / "x.svg").read_text()
+    assert told in text
+    assert "took" not in text
+
+
+def test_one_island_s_ancestry_names_no_others_and_generations_are_whole(tmp_path):
+    assert perform(Job(tmp_path / "s", "a", {"topology": "none", "generations": 4})) == 0
+    for what in ("ancestry", "fitness"):
+        plots.write_plot(what, SharedPaths(tmp_path / "s"), tmp_path / "x.svg", is_json=True)
+        text = (tmp_path / "x.svg").read_text()
+        assert "others" not in text
+        assert ">0.5<" not in text
+
+
+def test_a_single_generation_is_a_dot(archipelago):
+    histories = [history for history in read_history(SharedPaths(archipelago)) if history.lines]
+    one = replace(histories[0], lines=histories[0].lines[:1])
+    figure = Figure()
+    plots._curves(figure, [one], "best", "best")
+    [line] = figure.axes[0].lines
+    assert line.get_marker() == "o"

@@ -20,7 +20,17 @@ def test_a_report_says_what_it_wrote(archipelago, tmp_path):
     out = tmp_path / "x.html"
     told = json.loads(atoll("report", archipelago, "-o", out, "--json").stdout)
     assert told == {"page": str(out), "bytes": out.stat().st_size, "islands": 3, "walkers": 3, "notes": []}
-    check_refused(atoll("report", archipelago, "-o", tmp_path / "no" / "x.html"), 7, "write the report")
+
+
+@pytest.mark.slow
+def test_a_page_that_cannot_be_written_is_refused_under_the_name_that_was_typed_before_anything_is_read(tmp_path):
+    out, damaged = tmp_path / "no" / "x.html", tmp_path / "s"
+    (damaged / "islands" / "a").mkdir(parents=True)
+    (damaged / "islands" / "a" / "log.jsonl").write_text("no log\n")
+    refused = (f"cannot write {out}: No such file or directory; name another place with -o",)
+    check_refused(atoll("report", damaged, "-o", out), 7, *refused)
+    check_refused(atoll("plot", "fitness", damaged, "-o", out.with_suffix(".svg")), 7, "x.svg: No such file")
+    check_refused(atoll("show", "a", "--png", out.with_suffix(".png"), "--migration-dir", damaged), 7, "with --png")
 
 
 @pytest.mark.slow

@@ -1,5 +1,6 @@
 """The native kernel lives the reference's lives, bit for bit, at every width; without a compiler nobody is stopped."""
 
+import ctypes
 import subprocess
 import sys
 from dataclasses import fields, replace
@@ -202,3 +203,12 @@ def test_without_a_compiler_auto_falls_back_and_says_what_to_install(monkeypatch
     assert "apt install g++" in creatures.build
     with pytest.raises(ConfigError, match="--backend native: no C\\+\\+ compiler found; install one of g\\+\\+"):
         Creatures(CreatureOptions(), backend="native")
+
+
+def test_a_library_that_is_no_kernel_is_fallen_back_from_too(monkeypatch):
+    monkeypatch.setattr(compiler, "load", lambda *_: compiler.Library(ctypes.CDLL(None), "0"))
+    native.load.cache_clear()
+    creatures = Creatures(CreatureOptions())
+    native.load.cache_clear()
+    assert creatures.backend == "reference"
+    assert "has no function 'live'" in creatures.build

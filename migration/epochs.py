@@ -110,6 +110,15 @@ def latest_number(paths: IslandPaths) -> int:
     return max(_numbers(paths))
 
 
+def has_started(paths: IslandPaths) -> bool:
+    """Say whether an island ever started: a folder without the name of an epoch is no island's, and nobody's peer.
+
+    Raises:
+        OSError: Nobody can say, now.
+    """
+    return latest_number(paths) > 0
+
+
 def latest(paths: IslandPaths) -> Epoch | None:
     """Return the record of the highest epoch that has one; None if there is none, or none can be read."""
     try:

@@ -79,6 +79,7 @@ class DirectoryMailbox:
         self._durable = durable
         self._clock = clock
         self._budget = Budget(clock)
+        self._started: frozenset[str] = frozenset()
         self._last_beat_s = -math.inf
         self._waiting_for: tuple[str, ...] = ()
         self._n_beats = 0
@@ -86,12 +87,22 @@ class DirectoryMailbox:
     def peers(self) -> tuple[str, ...]:
         """Begin an import: return the names of all islands in the pool but this one, by one listing.
 
+        A folder without an epoch has never been an island. Which ones have is remembered while they are listed, so a
+        look into each costs the first import alone.
+
         Raises:
             OSError: The pool cannot be listed.
         """
         self._budget = Budget(self._clock)
         names = islands_in(self._shared.pool)[:MAX_ISLANDS]
-        return tuple(name for name in names if name != self._paths.name)
+        self._started = frozenset(name for name in names if name in self._started or self._has_started(name))
+        return tuple(name for name in names if name in self._started and name != self._paths.name)
+
+    def _has_started(self, name: str) -> bool:
+        try:
+            return epochs.has_started(self._shared.island(name))
+        except OSError:  # somebody's that may not be read: it is told as a refusal, where a batch of it is wanted
+            return True
 
     def newest(self, peer: str, *, seen: Seen) -> tuple[Batch | None, list[Refusal]]:
         """Return a peer's newest valid batch, and what was refused on the way to it.

@@ -21,11 +21,11 @@ from typing import TYPE_CHECKING
 from evo import atomic, strict_json
 from evo.errors import FencedError
 from migration import batch as batches
-from migration import epochs, inbox, locks
+from migration import epochs, inbox, islands, locks
 from migration.budget import Budget
 from migration.inbox import Arrivals, Refusal, Seen
 from migration.prune import remove_old
-from migration.untrusted import MAX_ISLANDS, Reason, RefusedError, VanishedError, generations_in, islands_in
+from migration.untrusted import Reason, RefusedError, VanishedError, generations_in
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -94,15 +94,9 @@ class DirectoryMailbox:
             OSError: The pool cannot be listed.
         """
         self._budget = Budget(self._clock)
-        names = islands_in(self._shared.pool)[:MAX_ISLANDS]
-        self._started = frozenset(name for name in names if name in self._started or self._has_started(name))
-        return tuple(name for name in names if name in self._started and name != self._paths.name)
-
-    def _has_started(self, name: str) -> bool:
-        try:
-            return epochs.has_started(self._shared.island(name))
-        except OSError:  # somebody's that may not be read: it is told as a refusal, where a batch of it is wanted
-            return True
+        started = islands.started(self._shared, known=self._started)
+        self._started = frozenset(started)
+        return tuple(name for name in started if name != self._paths.name)
 
     def newest(self, peer: str, *, seen: Seen) -> tuple[Batch | None, list[Refusal]]:
         """Return a peer's newest valid batch, and what was refused on the way to it.

@@ -18,7 +18,7 @@ import filelock
 
 from evo import atomic
 from evo.errors import OwnerConflictError
-from migration import epochs, locks
+from migration import epochs, islands, locks
 from migration.untrusted import MAX_ISLANDS, islands_in
 
 if TYPE_CHECKING:
@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 
     from evo.paths import IslandPaths, SharedPaths
 
-RUNNING, ENDED, UNKNOWN, NEVER = "running", "ended", "unknown", "never started"
+RUNNING, ENDED, UNKNOWN, NEVER, UNREADABLE = "running", "ended", "unknown", "never started", "unreadable"
 
 
 @dataclass(frozen=True)
@@ -35,7 +35,8 @@ class Owner:
 
     Attributes:
         island: Its name.
-        state: running, ended, unknown (on another host, where nobody here can know) or never started.
+        state: running, ended, unknown (on another host or in another pid namespace, where nobody here can know), never
+            started, or unreadable.
         epoch: Its newest start; None if there is none that can be read.
         host: Where that runs or ran.
         pid: Its process there.
@@ -145,6 +146,7 @@ def _owner(paths: IslandPaths, lock_class: str) -> Owner:
     holder = locks.soft_holder(paths.owner_lock) if lock_class == "soft" else None
     written = f"{holder.host}:{holder.pid}" if holder else None
     if epoch is None:
-        return Owner(paths.name, NEVER, None, None, None, None, lock_class, written)
+        state = UNREADABLE if islands.unreadable(paths) else NEVER
+        return Owner(paths.name, state, None, None, None, None, lock_class, written)
     state = {True: RUNNING, False: ENDED, None: UNKNOWN}[epochs.is_alive(epoch)]
     return Owner(paths.name, state, epoch.number, epoch.host, epoch.pid, epoch.started_s, lock_class, written)

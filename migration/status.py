@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, dataclass, fields, replace
 from typing import TYPE_CHECKING, Any
 
 import psutil
@@ -10,10 +10,10 @@ import psutil
 from evo import runlog, strict_json
 from evo.errors import DamagedFileError
 from evo.paths import is_island_name
-from migration import epochs
+from migration import epochs, islands
 from migration.lines import finite_number, unix_s, whole_number
 from migration.origins import Shares, effective_number, shares_of
-from migration.untrusted import MAX_ISLANDS, RefusedError, VanishedError, directory, islands_in, read_file
+from migration.untrusted import RefusedError, VanishedError, directory, read_file
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -28,6 +28,7 @@ SILENT_AFTER_GENERATIONS = 3
 
 RUNNING, FINISHED, STOPPED, ELSEWHERE, SILENT = "running", "finished", "stopped", "elsewhere", "silent"
 WAITING = "waiting"
+UNREADABLE = "unreadable"
 ALIVE = frozenset({RUNNING, WAITING})
 ENDED = frozenset({FINISHED, STOPPED})
 
@@ -39,8 +40,8 @@ class IslandStatus:
     Attributes:
         name: The island.
         condition: running, waiting (running, for another member of its lockstep), finished, stopped (resumable),
-            elsewhere (on another host, where nobody here can know) or silent (elsewhere, and its beat has not changed
-            for three of its generations of watching, two minutes at least).
+            elsewhere (on another host or in another pid namespace, where nobody here can know), silent (elsewhere, and
+            its beat has not changed for three of its generations of watching, two minutes at least) or unreadable.
         waiting_for: Whom it waits for.
         generation: The last one finished.
         target: The one to reach.
@@ -63,6 +64,7 @@ class IslandStatus:
         threads: Threads of that process now; None unless it runs here.
         memory_mb: Resident memory of that process now, in MB; None unless it runs here.
         champion_path: Where its champion is; None until there is one.
+        unreadable: What of its folders may not be read, and why; nothing else is told of it then. None if all may.
     """
 
     name: str
@@ -89,6 +91,7 @@ class IslandStatus:
     threads: int | None
     memory_mb: float | None
     champion_path: str | None
+    unreadable: str | None = None
 
     def as_json(self) -> dict[str, Any]:
         """Return the row for programs."""
@@ -98,14 +101,16 @@ class IslandStatus:
 def read_all(shared: SharedPaths) -> list[IslandStatus]:
     """Return one row per island, by name; islands that have only a private or only a published folder included.
 
-    Of those in the pool as many are shown as islands import from, and all that have a private folder.
+    Of those in the pool as many are shown as islands import from, and all that have a log.
     """
-    names = {*islands_in(shared.pool)[:MAX_ISLANDS], *islands_in(shared.homes)}
+    names = {*islands.started(shared), *islands.lived(shared)}
     return [read_island(shared.island(name)) for name in sorted(names)]
 
 
 def read_island(paths: IslandPaths) -> IslandStatus:
     """Return the row of one island; what is no number where its log should have one is not known."""
+    if why := islands.unreadable(paths):
+        return _closed(paths.name, why)
     epoch = epochs.latest(paths)
     last = runlog.read_last(paths.log)
     line = last.get("generation", {})
@@ -141,6 +146,14 @@ def read_island(paths: IslandPaths) -> IslandStatus:
         memory_mb=memory_mb,
         champion_path=str(paths.champion) if paths.champion.exists() else None,
     )
+
+
+def _closed(name: str, why: str) -> IslandStatus:
+    """Return the row of an island that may not be read."""
+    counts = dict.fromkeys(("exports", "imports", "refused"), 0)
+    known: dict[str, Any] = {"name": name, "condition": UNREADABLE, "waiting_for": (), "ancestry": {}, **counts}
+    nothing = dict.fromkeys(field.name for field in fields(IslandStatus))
+    return IslandStatus(**{**nothing, **known, "unreadable": why})
 
 
 class BeatWatch:

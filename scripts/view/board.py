@@ -10,7 +10,8 @@ from evo import runlog
 from evo.paths import is_island_name
 from migration.ledger import printable
 from migration.lines import finite_number
-from scripts.view.table import STYLES, UNKNOWN, number
+from migration.status import UNREADABLE
+from scripts.view.table import STYLES, UNKNOWN, WORD_COLUMNS, number
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
@@ -65,7 +66,8 @@ class Trends:
         """Take note of a look, and return a trend for each island."""
         for row in rows:
             if row.name not in self._seen:
-                self._seen[row.name] = deque(_logged(self._shared.island(row.name).log), maxlen=TREND_LENGTH)
+                logged = [] if row.unreadable else _logged(self._shared.island(row.name).log)
+                self._seen[row.name] = deque(logged, maxlen=TREND_LENGTH)
             seen = self._seen[row.name]
             while seen and row.generation is not None and seen[-1][0] > row.generation:
                 seen.pop()  # it was killed, and lives these again
@@ -104,7 +106,7 @@ class Events:
                 start = max(size - FIRST_BYTES, 0) if place is None or place > size else place
                 file.seek(start)
                 data = file.read()
-        except FileNotFoundError:
+        except (FileNotFoundError, PermissionError):
             return []
         whole = data[: data.rfind(b"\n") + 1]
         self._places[name] = start + len(whole)
@@ -151,6 +153,8 @@ class Board:
 def line(row: IslandStatus, trends: Mapping[str, str]) -> tuple[str, ...]:
     """Return one island's row as texts, in the order of `HEADER`."""
     generation = UNKNOWN if row.generation is None else f"{row.generation}/{row.target or '?'}"
+    if row.condition == UNREADABLE:
+        return (row.name, row.condition, *[UNKNOWN] * (len(HEADER) - WORD_COLUMNS))
     return (
         row.name,
         row.condition,

@@ -8,8 +8,9 @@ from typing import TYPE_CHECKING
 
 import click
 
+from migration.ledger import printable
 from migration.origins import effective_number, pooled
-from migration.status import FINISHED, RUNNING, STOPPED, WAITING
+from migration.status import FINISHED, RUNNING, STOPPED, UNREADABLE, WAITING
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -44,6 +45,8 @@ LEAST_IMPORTANT_FIRST = ("MB", "refused", "exports", "gen/s", "median", "threads
 def cells(row: IslandStatus) -> tuple[str, ...]:
     """Return one island's row as texts."""
     generation = UNKNOWN if row.generation is None else f"{row.generation}/{row.target or '?'}"
+    if row.condition == UNREADABLE:
+        return (row.name, row.condition, *[UNKNOWN] * (len(HEADER) - WORD_COLUMNS))
     return (
         row.name,
         row.condition,
@@ -153,8 +156,15 @@ def show_all(rows: Sequence[IslandStatus], shared: SharedPaths, *, with_champion
         return
     show(rows)
     click.echo(origins(rows), nl=any(row.ancestry for row in rows))
+    for text in notes(rows):
+        click.echo(printable(text))
     if with_champions:
         click.echo(champions(rows))
+
+
+def notes(rows: Sequence[IslandStatus]) -> list[str]:
+    """Return what the table has no column for, in a line for each island that it is true of."""
+    return [f"{row.name} may not be read: {row.unreadable}" for row in rows if row.unreadable]
 
 
 def champions(rows: Sequence[IslandStatus]) -> str:

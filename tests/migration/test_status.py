@@ -3,6 +3,7 @@ from __future__ import annotations
 import dataclasses
 import json
 import os
+import shutil
 from typing import TYPE_CHECKING
 
 import pytest
@@ -158,14 +159,20 @@ def test_after_a_restart_the_superseded_generations_do_not_count(shared: SharedP
 def test_all_islands_are_listed_by_name_and_strange_names_are_not(shared: SharedPaths) -> None:
     for name in ("b", "a"):
         live(shared.island(name), generation=1)
-    atomic.make_directory(shared.island("only-published").outbox)
+    only_published, only_private = shared.island("only-published"), shared.island("only-private")
+    live(only_published, generation=0)
+    shutil.rmtree(only_published.home)
+    live(only_private, generation=1)
+    shutil.rmtree(only_private.outbox)
+    for place in (shared.pool, shared.homes):
+        atomic.make_directory(place / "backup" / "epochs")
     atomic.make_directory(shared.homes / "not an island")
     atomic.make_directory(shared.locks)
     (shared.pool / "stray").touch()
     (shared.homes / "stray").touch()
     rows = status.read_all(shared)
-    assert [row.name for row in rows] == ["a", "b", "only-published"]
-    assert rows[2].condition == "stopped"
+    assert [row.name for row in rows] == ["a", "b", "only-private", "only-published"]
+    assert [row.condition for row in rows] == ["running", "running", "stopped", "running"]
 
 
 def test_a_torn_log_or_a_hostile_epoch_still_gives_a_row(shared: SharedPaths) -> None:

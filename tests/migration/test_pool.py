@@ -346,8 +346,8 @@ def test_a_directory_among_a_shared_directory_s_own_folders_is_refused_by_name(p
 
 def test_a_pool_inside_a_pool_is_refused_though_it_is_one_already(paths):
     """So it was made by a slip."""
-    join(SharedPaths(paths.pool))
     join(paths)
+    plant(SharedPaths(paths.pool), json.loads(paths.identity.read_bytes()))
     with pytest.raises(ConfigError, match="name that one"):
         join(SharedPaths(paths.pool))
 

@@ -3,9 +3,14 @@
 #
 # LAUNCH/ISLAND@HOST.pid holds "PID START". A pid alone is used again sooner or later; with the start of its process it
 # means one process for ever. The host is in the name because the directory may be shared with other machines, whose
-# processes nobody can see from here.
+# processes nobody can see from here; so is the namespace of pids, unless it is the host's own: a container has others.
 
 this_host=$(uname -n)
+namespace=$(readlink /proc/self/ns/pid 2>/dev/null) || namespace=''
+case $namespace in
+  '' | 'pid:[4026531836]') ;; # the host's own, by a number that Linux fixes
+  *) namespace=${namespace#*[} this_host+=.pidns-${namespace%]} ;;
+esac
 
 record_file() { printf '%s/%s@%s.pid\n' "$1" "$2" "$this_host"; }
 

@@ -269,11 +269,6 @@ def test_a_folder_that_is_no_island_s_does_not_cut_the_ring_and_is_told(root: Pa
     (root / "migration_pool" / "island-00").mkdir()
     ended = atoll("evolve", "island-01", *QUICK, "-g", "24", "--migration-dir", root)
     assert "from island-02 gen 20" in ended.stdout, ended.stderr
-    assert "evolving alone" not in ended.stdout.partition("epoch 2 starts here")[2]
-    assert [
-        row["name"] for row in json.loads(atoll("status", "--json", "--migration-dir", root).stdout)["islands"]
-    ] == [
-        "island-01",
-        "island-02",
-    ]
+    shown = json.loads(atoll("status", "--json", "--migration-dir", root).stdout)["islands"]
+    assert [row["name"] for row in shown] == ["island-01", "island-02"]
     assert f"{root}/migration_pool/island-00: no island has ever started here" in text(root, "verify", code=9)

@@ -69,7 +69,9 @@ done
 for file in ${files[@]+"${files[@]}"}; do
   if read_record "$file" && ! is_alive "$pid" "$start"; then rm -f "$file"; fi
 done
-printf '%s islands stopped; the same launch command goes on\n' "${#pids[@]}"
+goes_on='the same launch command goes on'
+if [ ${#pids[@]} = 0 ]; then goes_on="none that was launched in $shared runs"; fi
+printf '%s islands stopped; %s\n' "${#pids[@]}" "$goes_on"
 if [ "$code" -ne 0 ]; then exit "$code"; fi
 
 # A tmux session may have our session's name, even its number, and be another: its server and its birth tell.

@@ -164,7 +164,9 @@ def show_all(rows: Sequence[IslandStatus], shared: SharedPaths, *, with_champion
 
 def notes(rows: Sequence[IslandStatus]) -> list[str]:
     """Return what the table has no column for, in a line for each island that it is true of."""
-    return [f"{row.name} may not be read: {row.unreadable}" for row in rows if row.unreadable]
+    closed = [f"{row.name} may not be read: {row.unreadable}" for row in rows if row.unreadable]
+    beyond = [row for row in rows if row.generation is not None and row.target and row.generation > row.target]
+    return [*closed, *(f"{row.name} was already at generation {row.generation}, beyond {row.target}" for row in beyond)]
 
 
 def champions(rows: Sequence[IslandStatus]) -> str:

@@ -13,7 +13,7 @@ import pytest
 from evo import checkpoint, runlog
 from evo.errors import OwnerConflictError, PoolMismatchError, ResumeError, StorageError
 from evo.paths import SharedPaths
-from migration import epochs, pool
+from migration import archive, epochs, pool, status
 from tests.scripts.evolve.island_process import (
     KILLED,
     Job,
@@ -98,6 +98,34 @@ def test_a_finished_island_says_so_and_changes_nothing(root, capsys):
     assert code == 0
     assert "a is already at generation 12; use -g 24 to go on, or --fresh" in line
     assert epochs_of(root) == [1]
+
+
+def test_a_target_that_was_passed_before_counts_and_the_run_is_finished(root, capsys):
+    """So whoever looks sees that nothing is left to do; what was logged stands."""
+    evolve(root, **ALONE)
+    before = outcome(root)
+    assert evolve(root, generations=5, **ALONE) == 0
+    assert "already at generation 12, beyond the 5 that it is to reach; use -g 24" in capsys.readouterr().out
+    assert outcome(root) == before
+    row = status.read_island(paths_of(root))
+    assert (row.condition, row.generation, row.target) == ("finished", 12, 5)
+    for _ in range(2):
+        assert evolve(root, generations=5, **ALONE) == 0
+    assert epochs_of(root) == [1, 2]
+    assert evolve(root, generations=15, **ALONE) == 0
+    row = status.read_island(paths_of(root))
+    assert (row.condition, row.generation, row.target) == ("finished", 15, 15)
+
+
+@pytest.mark.slow
+def test_a_stopped_run_whose_target_was_passed_is_finished_and_can_be_archived(root):
+    process = start(Job(root, "a", {"generations": 100_000, **ALONE}))
+    wait_for(lambda: last_generation(root) > 10, process)
+    os.kill(process.pid, signal.SIGTERM)
+    end(process)
+    assert not archive.look(SharedPaths(root)).is_finished
+    assert evolve(root, generations=5, **ALONE) == 0
+    assert archive.look(SharedPaths(root)).is_finished
 
 
 def test_every_changed_setting_is_named(root, capsys):

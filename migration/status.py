@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import asdict, dataclass, fields, replace
+from itertools import takewhile
 from typing import TYPE_CHECKING, Any
 
 import psutil
@@ -65,6 +66,9 @@ class IslandStatus:
         memory_mb: Resident memory of that process now, in MB; None unless it runs here.
         champion_path: Where its champion is; None until there is one.
         unreadable: What of its folders may not be read, and why; nothing else is told of it then. None if all may.
+        last_source: Whose batch it last took from, as island:generation.
+        last_source_times: How many migrations in a row that was, as far as the end of its ledger tells: more than once
+            where its neighbour is dead or slow.
     """
 
     name: str
@@ -92,6 +96,8 @@ class IslandStatus:
     memory_mb: float | None
     champion_path: str | None
     unreadable: str | None = None
+    last_source: str | None = None
+    last_source_times: int = 0
 
     def as_json(self) -> dict[str, Any]:
         """Return the row for programs."""
@@ -119,6 +125,7 @@ def read_island(paths: IslandPaths) -> IslandStatus:
     condition = _condition(epoch, generation)
     ancestry = shares_of(line)
     waiting_for = _waiting_for(paths, epoch) if condition in {RUNNING, ELSEWHERE} and epoch else ()
+    last_source, last_source_times = _last_source(paths, ledger.get("imported", {}))
     threads, memory_mb = _process(epoch) if condition == RUNNING and epoch else (None, None)
     return IslandStatus(
         name=paths.name,
@@ -145,6 +152,8 @@ def read_island(paths: IslandPaths) -> IslandStatus:
         threads=threads,
         memory_mb=memory_mb,
         champion_path=str(paths.champion) if paths.champion.exists() else None,
+        last_source=last_source,
+        last_source_times=last_source_times,
     )
 
 
@@ -153,7 +162,7 @@ def _closed(name: str, why: str) -> IslandStatus:
     counts = dict.fromkeys(("exports", "imports", "refused"), 0)
     known: dict[str, Any] = {"name": name, "condition": UNREADABLE, "waiting_for": (), "ancestry": {}, **counts}
     nothing = dict.fromkeys(field.name for field in fields(IslandStatus))
-    return IslandStatus(**{**nothing, **known, "unreadable": why})
+    return IslandStatus(**{**nothing, **known, "unreadable": why, "last_source_times": 0})
 
 
 class BeatWatch:
@@ -217,6 +226,26 @@ def _rate(epoch: Epoch | None, line: Record) -> float | None:
         return None
     passed_s, lived = written_s - epoch.started_s, generation - epoch.generation
     return lived / passed_s if lived > 0 and passed_s > 0 else None
+
+
+def _last_source(paths: IslandPaths, last: Record) -> tuple[str | None, int]:
+    """Return which batch an island last took from, and how often in a row; the ledger is read if it was again."""
+    batch = _batch_of(last)
+    if batch is None:
+        return None, 0
+    if last.get("again") is not True:
+        return batch, 1
+    taken: dict[object, str | None] = {}
+    for record in runlog.read_tail(paths.ledger):
+        if record.get("kind") == "imported" and record.get("source") == last.get("source"):
+            taken[record.get("generation")] = _batch_of(record)
+    return batch, len(list(takewhile(lambda each: each == batch, reversed(taken.values()))))
+
+
+def _batch_of(record: Record) -> str | None:
+    source, generation = record.get("source"), whole_number(record.get("source_generation"))
+    is_whole = isinstance(source, str) and is_island_name(source) and generation is not None
+    return f"{source}:{generation}" if is_whole else None
 
 
 def _beat(paths: IslandPaths) -> bytes:

@@ -23,7 +23,10 @@ if TYPE_CHECKING:
     from migration.status import IslandStatus
 
 HEADER = ("island", "state", "gen", "best", "trend", "median", "gen/s", "out", "in", "ref", "thr", "MB")
-"""`out` and `in` are the generations of the last export and import, `ref` migrants refused, `thr` threads."""
+"""`out` and `in` are the generations of the last export and import, `ref` migrants refused, `thr` threads.
+
+Behind an import stands how many in a row were from one batch, as in `40 x3`: its giver is dead or slow.
+"""
 WORDS = frozenset({"island", "state", "trend"})
 LEAST_IMPORTANT_FIRST = ("MB", "thr", "ref", "median", "gen/s", "out", "in", "trend")
 GAPS = (2, 1)
@@ -163,11 +166,16 @@ def line(row: IslandStatus, trends: Mapping[str, str]) -> tuple[str, ...]:
         trends.get(row.name, ""),
         number(row.median),
         number(row.rate_per_s, digits=3),
-        *(UNKNOWN if value is None else str(value) for value in (row.last_export, row.last_import)),
+        UNKNOWN if row.last_export is None else str(row.last_export),
+        UNKNOWN if row.last_import is None else str(row.last_import) + _times(row),
         str(row.refused),
         UNKNOWN if row.threads is None else str(row.threads),
         UNKNOWN if row.memory_mb is None else f"{row.memory_mb:.0f}",
     )
+
+
+def _times(row: IslandStatus) -> str:
+    return f" x{row.last_source_times}" if row.last_source_times > 1 else ""
 
 
 def shortened(name: str, *, at_most: int) -> str:

@@ -106,9 +106,9 @@ def _event(record: Record) -> str:
     kind = record["kind"]
     if kind == IMPORTED:
         scores = f"{record.get('fitness_there')} there, {record.get('fitness_here')} here"
-        return (
-            f"imported {record.get('id')} from {record.get('source')} gen {record.get('source_generation')}: {scores}"
-        )
+        again = ", again" if record.get("again") is True else ""
+        place = f"{record.get('source')} gen {record.get('source_generation')}{again}"
+        return f"imported {record.get('id')} from {place}: {scores}"
     if kind == REFUSED:
         place = f"{record.get('source')} gen {record.get('source_generation')}"
         return f"refused {place}, {record.get('reason')}: {record.get('detail')}"

@@ -165,8 +165,18 @@ def show_all(rows: Sequence[IslandStatus], shared: SharedPaths, *, with_champion
 def notes(rows: Sequence[IslandStatus]) -> list[str]:
     """Return what the table has no column for, in a line for each island that it is true of."""
     closed = [f"{row.name} may not be read: {row.unreadable}" for row in rows if row.unreadable]
+    again = [row for row in rows if row.last_source_times > 1]
     beyond = [row for row in rows if row.generation is not None and row.target and row.generation > row.target]
-    return [*closed, *(f"{row.name} was already at generation {row.generation}, beyond {row.target}" for row in beyond)]
+    return [
+        *closed,
+        *(f"{row.name} was already at generation {row.generation}, beyond {row.target}" for row in beyond),
+        *(f"{row.name} took from {row.last_source} again, for the {nth(row.last_source_times)} time" for row in again),
+    ]
+
+
+def nth(n: int) -> str:
+    """Spell a place in an order."""
+    return f"{n}{ {1: 'st', 2: 'nd', 3: 'rd'}.get(n % 10 if n // 10 % 10 != 1 else 0, 'th') }"
 
 
 def champions(rows: Sequence[IslandStatus]) -> str:

@@ -206,3 +206,42 @@ def test_a_row_is_json(shared: SharedPaths) -> None:
     live(shared.island("a"), generation=1)
     [row] = status.read_all(shared)
     assert json.loads(json.dumps(row.as_json()))["name"] == "a"
+
+
+def imported(paths: IslandPaths, generation: int, source: str, source_generation: int, **more: object) -> None:
+    place = {"source": source, "source_generation": source_generation}
+    for _ in range(2):
+        runlog.append(paths.ledger, {"kind": "imported", "generation": generation, **place, **more})
+
+
+def test_how_often_in_a_row_an_island_took_from_one_batch_is_counted(shared: SharedPaths) -> None:
+    paths = shared.island("a")
+    live(paths, generation=40)
+    assert (status.read_island(paths).last_source, status.read_island(paths).last_source_times) == (None, 0)
+    found = []
+    for generation, batch in ((10, 5), (20, 5), (30, 5), (40, 6)):
+        imported(paths, generation, "b", batch, **({"again": True} if generation in {20, 30} else {}))
+        row = status.read_island(paths)
+        found.append((row.last_source, row.last_source_times))
+    assert found == [("b:5", 1), ("b:5", 2), ("b:5", 3), ("b:6", 1)]
+
+
+@pytest.mark.parametrize("closed", ["home", "outbox", "epochs", "log", "ledger"])
+def test_an_island_that_may_not_be_read_has_a_row_that_says_so_and_hides_no_other(
+    shared: SharedPaths, closed: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name in ("a", "b"):
+        live(shared.island(name), generation=1)
+    place, real = str(getattr(shared.island("b"), closed)), os.open
+    shared.island("b").ledger.touch()
+
+    def refuse(path: str, *arguments: int, **others: int) -> int:
+        if str(path).startswith(place):
+            raise PermissionError(13, "Permission denied", str(path))
+        return real(path, *arguments, **others)
+
+    monkeypatch.setattr(os, "open", refuse)
+    a, b = status.read_all(shared)
+    assert (a.condition, a.generation, a.unreadable) == ("running", 1, None)
+    assert (b.name, b.condition, b.generation, b.exports) == ("b", "unreadable", None, 0)
+    assert b.unreadable == f"{place}: Permission denied"

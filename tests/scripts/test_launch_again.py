@@ -47,4 +47,4 @@ def test_a_launch_that_wants_less_than_there_is_says_so_and_the_next_one_archive
 def test_stopping_where_nothing_runs_does_not_say_that_something_goes_on(root: Path) -> None:
     launch(root, "1", *TINY, "-g", "2")
     ended = run("scripts/stop_islands.sh", "--dir", root)
-    assert (ended.returncode, ended.stdout) == (0, f"no island that was launched in {root} runs\n")
+    assert (ended.returncode, ended.stdout) == (0, f"0 islands stopped; none that was launched in {root} runs\n")

@@ -77,6 +77,8 @@ def show_origins(shared: SharedPaths, names: Sequence[str], *, is_json: bool, ta
         raise PoolMismatchError(f"{shared.identity} does not exist: no island has used this directory yet")
     spec = spec_of(pool.task)
     if table == "differentiation":
+        for line in closed(unreadable_of(shared)):
+            click.echo(printable(line), err=True)
         _print_csv(
             map(asdict, snapshot.differentiation(shared, run_id=pool.run_id, spec=spec)), snapshot.Differentiation
         )

@@ -10,7 +10,7 @@ from evo import runlog
 from evo.paths import is_island_name
 from migration.ledger import printable
 from migration.lines import finite_number
-from migration.status import UNREADABLE
+from migration.status import ENDED, UNREADABLE
 from scripts.view.table import STYLES, UNKNOWN, WORD_COLUMNS, number
 
 if TYPE_CHECKING:
@@ -175,7 +175,8 @@ def line(row: IslandStatus, trends: Mapping[str, str]) -> tuple[str, ...]:
 
 
 def _times(row: IslandStatus) -> str:
-    return f" x{row.last_source_times}" if row.last_source_times > 1 else ""
+    is_again = row.last_source_times > 1 and row.condition not in ENDED
+    return f" x{row.last_source_times}" if is_again else ""
 
 
 def shortened(name: str, *, at_most: int) -> str:

@@ -10,7 +10,7 @@ import click
 
 from migration.ledger import printable
 from migration.origins import effective_number, pooled
-from migration.status import FINISHED, RUNNING, STOPPED, UNREADABLE, WAITING
+from migration.status import ENDED, FINISHED, RUNNING, STOPPED, UNREADABLE, WAITING
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -155,9 +155,9 @@ def show_all(rows: Sequence[IslandStatus], shared: SharedPaths, *, with_champion
         )
         return
     show(rows)
-    click.echo(origins(rows), nl=any(row.ancestry for row in rows))
     for text in notes(rows):
         click.echo(printable(text))
+    click.echo(origins(rows), nl=any(row.ancestry for row in rows))
     if with_champions:
         click.echo(champions(rows))
 
@@ -165,7 +165,7 @@ def show_all(rows: Sequence[IslandStatus], shared: SharedPaths, *, with_champion
 def notes(rows: Sequence[IslandStatus]) -> list[str]:
     """Return what the table has no column for, in a line for each island that it is true of."""
     closed = [f"{row.name} may not be read: {row.unreadable}" for row in rows if row.unreadable]
-    again = [row for row in rows if row.last_source_times > 1]
+    again = [row for row in rows if row.last_source_times > 1 and row.condition not in ENDED]
     beyond = [row for row in rows if row.generation is not None and row.target and row.generation > row.target]
     return [
         *closed,

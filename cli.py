@@ -290,8 +290,9 @@ def owners(root: Path, is_json: bool) -> int:
 @pool.command()
 @click.option("--if-finished", "only_finished", is_flag=True, help="Leave an unfinished run where it is, and say so.")
 @click.option("--force", "is_forced", is_flag=True, help="Believe that islands on other hosts have ended.")
+@foreign_option
 @shared_options
-def archive(root: Path, is_json: bool, only_finished: bool, is_forced: bool) -> int:
+def archive(root: Path, is_json: bool, only_finished: bool, is_forced: bool, is_foreign_allowed: bool) -> int:
     """Put a whole run away, to old/run-<id>/ in the shared directory.
 
     \b
@@ -300,7 +301,13 @@ def archive(root: Path, is_json: bool, only_finished: bool, is_forced: bool) -> 
     """
     from scripts.view.pool import put_away
 
-    return put_away(SharedPaths(root), only_finished=only_finished, is_forced=is_forced, is_json=is_json)
+    return put_away(
+        SharedPaths(root),
+        only_finished=only_finished,
+        is_forced=is_forced,
+        is_foreign_allowed=is_foreign_allowed,
+        is_json=is_json,
+    )
 
 
 @cli.command()

@@ -37,6 +37,14 @@ ADVICE = {
 }
 
 
+ROOT = 0
+LET_THE_GROUP_WRITE = (
+    "it belongs to account {owner}, and you are {account}: let its group in, with umask 002 before anything is started "
+    "and 'chmod g+s' on the shared directory, or choose another with --migration-dir"
+)
+"""What to do where another account's file or folder may not be read or written to."""
+
+
 class UnsyncedError(OSError):
     """What was written is visible, and may not survive a power cut."""
 
@@ -51,9 +59,29 @@ def storage_errors(doing: str) -> Iterator[None]:
     try:
         yield
     except OSError as error:
-        advice = ADVICE.get(error.errno or 0, "check the file system, then run the same command again")
+        advice = _advice(error)
         where = f"{error.filename}: " if error.filename else ""
         raise StorageError(f"cannot {doing}: {where}{error.strerror or error}; {advice}") from error
+
+
+def _advice(error: OSError) -> str:
+    if error.errno in {errno.EACCES, errno.EPERM} and isinstance(error.filename, str):
+        owner = _owner(error.filename)
+        if owner not in {None, ROOT, os.geteuid()}:
+            return LET_THE_GROUP_WRITE.format(owner=owner, account=os.geteuid())
+    return ADVICE.get(error.errno or 0, "check the file system, then run the same command again")
+
+
+def _owner(path: str) -> int | None:
+    """Return whose a file or folder is, or the nearest one above it that can be seen."""
+    while True:
+        try:
+            return os.lstat(path).st_uid
+        except OSError:
+            above = os.path.dirname(path)  # noqa: PTH120 - an error has its name as text
+            if above == path:
+                return None
+            path = above
 
 
 def make_directory(path: Path, *, mode: int = 0o777, durable: bool = True) -> None:

@@ -44,9 +44,9 @@ class Run:
 
     @property
     def is_finished(self) -> bool:
-        """Every island that ever started has reached its last generation."""
-        started = [row for row in self.islands if row.epoch is not None or row.generation is not None]
-        return bool(started) and all(row.condition == status.FINISHED for row in started)
+        """Every island that ever started has reached its last generation; of one that is closed nobody knows."""
+        known = [row for row in self.islands if row.epoch is not None or row.generation is not None or row.unreadable]
+        return bool(known) and all(row.condition == status.FINISHED for row in known)
 
 
 def look(shared: SharedPaths) -> Run:

@@ -35,6 +35,9 @@ START_TOLERANCE_S = 1.5
 MAX_TEXT_LENGTH = 256
 MAX_PID = 2**31 - 1
 MAX_TIME_S = 1e11
+INITIAL_PID_NAMESPACE = 0xEFFFFFFC
+"""Its inode, which Linux fixes (PROC_PID_INIT_INO)."""
+NAMESPACE_MARK = "?pidns-"
 
 
 @dataclass(frozen=True)
@@ -44,7 +47,7 @@ class Epoch:
     Attributes:
         number: Counted from 1.
         nonce: A secret name of this start, 128 bits.
-        host: Where it runs.
+        host: Where it runs: the host's name, and behind it the namespace of pids, unless that is the host's own.
         boot_id: Which boot of that host.
         pid: Its process.
         process_started_s: When that process began, by its host's clock, so that a reused pid is not mistaken for it.
@@ -87,7 +90,7 @@ def claim(paths: IslandPaths, *, after: int, generation: int, target: int, popul
         epoch = Epoch(
             number=number,
             nonce=secrets.token_hex(16),
-            host=socket.gethostname(),
+            host=this_place(),
             boot_id=_boot_id(),
             pid=os.getpid(),
             process_started_s=psutil.Process().create_time(),
@@ -108,6 +111,15 @@ def claim(paths: IslandPaths, *, after: int, generation: int, target: int, popul
 def latest_number(paths: IslandPaths) -> int:
     """Return the highest epoch in the pool, 0 if there is none."""
     return max(_numbers(paths))
+
+
+def has_started(paths: IslandPaths) -> bool:
+    """Say whether an island ever started: a folder without the name of an epoch is no island's, and nobody's peer.
+
+    Raises:
+        OSError: Nobody can say, now.
+    """
+    return latest_number(paths) > 0
 
 
 def latest(paths: IslandPaths) -> Epoch | None:
@@ -158,11 +170,16 @@ def stop_if_fenced(paths: IslandPaths, epoch: Epoch) -> None:
 
 
 def is_alive(epoch: Epoch) -> bool | None:
-    """Say whether the process of an epoch lives; None if it runs on another host, where nobody here can know."""
-    if epoch.host != socket.gethostname():
+    """Say whether the process of an epoch lives; None if it runs elsewhere, where nobody here can know.
+
+    That is on another host, or in another namespace of pids (a container), in which its number means another process.
+    """
+    if host_of(epoch.host) != socket.gethostname():
         return None
     if epoch.boot_id != _boot_id():
         return False
+    if epoch.host != this_place():
+        return None
     try:
         process = psutil.Process(epoch.pid)
         started_s = process.create_time()
@@ -177,7 +194,31 @@ def is_alive(epoch: Epoch) -> bool | None:
 def describe(epoch: Epoch) -> str:
     """Say who holds an island."""
     since = time.strftime("%Y-%m-%d %H:%M:%S", time.localtime(epoch.started_s))
-    return f"process {epoch.pid} on {epoch.host}, since {since}"
+    return f"process {epoch.pid} on {shown_place(epoch.host)}, since {since}"
+
+
+def this_place() -> str:
+    """Return where processes mean what they mean here, spelled as filelock does in its lock files.
+
+    An initial namespace adds nothing: so a record of such a host is what older versions wrote, and what they read.
+    """
+    try:
+        namespace = Path("/proc/self/ns/pid").stat().st_ino
+    except OSError:  # no Linux, or a sandbox hides it
+        namespace = INITIAL_PID_NAMESPACE
+    mark = "" if namespace == INITIAL_PID_NAMESPACE else f"{NAMESPACE_MARK}{namespace:x}"
+    return socket.gethostname() + mark
+
+
+def host_of(place: str) -> str:
+    """Return the host's name of a place; none has a question mark in it."""
+    return place.partition(NAMESPACE_MARK)[0]
+
+
+def shown_place(place: str) -> str:
+    """Spell a place for people."""
+    host, mark, namespace = place.partition(NAMESPACE_MARK)
+    return f"{host} in pid namespace {namespace}" if mark else host
 
 
 def _numbers(paths: IslandPaths) -> list[int]:
@@ -195,8 +236,8 @@ def _check_nobody(paths: IslandPaths, numbers: list[int]) -> None:
     newer = _highest(paths, numbers)
     if newer:
         raise FencedError(
-            f"island {paths.name} was taken over by process {newer.pid} on {newer.host}; this process stops and "
-            f"publishes nothing more"
+            f"island {paths.name} was taken over by process {newer.pid} on {shown_place(newer.host)}; this process "
+            f"stops and publishes nothing more"
         )
 
 

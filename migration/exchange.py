@@ -58,6 +58,7 @@ class Exchange:
         self._mailbox = mailbox
         self._ledger = ledger
         self._seen = seen
+        self._met_again: frozenset[str] = frozenset()
 
     def emigrants(self, genes: Floats, fitness: Floats, *, streams: Streams) -> Indices:
         """Choose who leaves."""
@@ -101,6 +102,7 @@ class Exchange:
         if arrivals is None:
             arrivals = self._draw(generation, residents=residents, streams=streams)
             self._mailbox.save_arrivals(generation, arrivals)
+        self._met_again = frozenset(s.island for s in arrivals.sources if self._seen.get(s.island) == s.place)
         self._seen = dict(arrivals.seen)
         for refusal in arrivals.refusals:
             self._ledger.note(
@@ -121,8 +123,15 @@ class Exchange:
     def settle(self, generation: int, arrivals: Arrivals, fitness: Floats, displaced: Indices, *, best: float) -> None:
         """Note what the immigrants scored here, whose genes they brought, and whose places they took, if any."""
         events = [
-            _settled(arrivals, i, here=float(fitness[i]), displaced=int(displaced[i]), best=best)
-            for i in range(len(arrivals.sources))
+            _settled(
+                arrivals,
+                i,
+                here=float(fitness[i]),
+                displaced=int(displaced[i]),
+                best=best,
+                is_again=source.island in self._met_again,
+            )
+            for i, source in enumerate(arrivals.sources)
         ]
         self._ledger.note_all(events, generation=generation)
 
@@ -181,7 +190,7 @@ class Exchange:
             )
 
 
-def _settled(arrivals: Arrivals, i: int, *, here: float, displaced: int, best: float) -> Event:
+def _settled(arrivals: Arrivals, i: int, *, here: float, displaced: int, best: float, is_again: bool) -> Event:
     source, genome = arrivals.sources[i], arrivals.migrants.ids[i]
     there = float(arrivals.migrants.fitness[i])
     is_settled = displaced != NO_PLACE
@@ -196,10 +205,11 @@ def _settled(arrivals: Arrivals, i: int, *, here: float, displaced: int, best: f
         "fitness_there": there,
         "fitness_here": here,
         "led": here > best,
+        **({"again": True} if is_again else {}),  # of a batch that it was drawn from before: no newer one is there
         **({"displaced": displaced} if is_settled else turned_away),
     }
     what = "imported" if is_settled else "refused"
-    where = f"{source.island} gen {source.generation}"
+    where = f"{source.island} gen {source.generation}" + ", again" * is_again
     text = f"{what} {genome} from {where}: {there:.6g} there, {here:.6g} here"
     return Event(what, text if is_settled else f"{text}, {Reason.NOT_BETTER}", details)
 

@@ -7,12 +7,12 @@ start lived again replaces what an earlier one had written.
 from __future__ import annotations
 
 from collections import Counter
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from evo import runlog
+from migration import islands
 from migration.lines import parse_records, whole_lines
-from migration.untrusted import islands_in
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -63,6 +63,7 @@ class Flow:
         passages: Who took how many of whose, by giver and taker.
         refusals: What was turned away, by giver, taker and reason.
         unreadable_lines: How many lines of each ledger could not be read; those without any are left out.
+        unreadable: Islands that may not be read, and why.
     """
 
     islands: tuple[str, ...]
@@ -70,6 +71,7 @@ class Flow:
     passages: tuple[Passage, ...]
     refusals: tuple[Refusals, ...]
     unreadable_lines: Mapping[str, int]
+    unreadable: Mapping[str, str] = field(default_factory=dict)
 
     @property
     def givers(self) -> tuple[str, ...]:
@@ -85,7 +87,8 @@ def read_flow(shared: SharedPaths, names: Sequence[str] = ()) -> Flow:
     refused: Counter[tuple[str, str, str]] = Counter()
     published: dict[str, int] = {}
     unreadable: dict[str, int] = {}
-    names = tuple(names) or tuple(islands_in(shared.homes))
+    closed = islands.unreadable_of(shared, names)
+    names = tuple(name for name in names or islands.lived(shared) if name not in closed)
     for taker in names:
         records, n_unreadable = read_events(shared.island(taker))
         best = {r["generation"]: r.get("best") for r in records if r["kind"] == PUBLISHED}
@@ -102,7 +105,7 @@ def read_flow(shared: SharedPaths, names: Sequence[str] = ()) -> Flow:
             unreadable[taker] = n_unreadable
     passages = tuple(Passage(*pair, taken[pair], led[pair], equal[pair]) for pair in sorted(taken))
     refusals = tuple(Refusals(*place, n) for place, n in sorted(refused.items()))
-    return Flow(names, published, passages, refusals, unreadable)
+    return Flow(names, published, passages, refusals, unreadable, closed)
 
 
 def n_published(record: Record) -> int:

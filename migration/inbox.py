@@ -38,6 +38,11 @@ class Source:
     genome_sha256: str
     manifest_sha256: str
 
+    @property
+    def place(self) -> tuple[int, int]:
+        """Which of its island's batches it comes from, as `Seen` has it."""
+        return self.epoch, self.generation
+
 
 @dataclass(frozen=True)
 class Refusal:

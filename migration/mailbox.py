@@ -21,11 +21,11 @@ from typing import TYPE_CHECKING
 from evo import atomic, strict_json
 from evo.errors import FencedError
 from migration import batch as batches
-from migration import epochs, inbox, locks
+from migration import epochs, inbox, islands, locks
 from migration.budget import Budget
 from migration.inbox import Arrivals, Refusal, Seen
 from migration.prune import remove_old
-from migration.untrusted import MAX_ISLANDS, Reason, RefusedError, VanishedError, generations_in, islands_in
+from migration.untrusted import Reason, RefusedError, VanishedError, generations_in
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -79,6 +79,7 @@ class DirectoryMailbox:
         self._durable = durable
         self._clock = clock
         self._budget = Budget(clock)
+        self._started: frozenset[str] = frozenset()
         self._last_beat_s = -math.inf
         self._waiting_for: tuple[str, ...] = ()
         self._n_beats = 0
@@ -86,12 +87,16 @@ class DirectoryMailbox:
     def peers(self) -> tuple[str, ...]:
         """Begin an import: return the names of all islands in the pool but this one, by one listing.
 
+        A folder without an epoch has never been an island. Which ones have is remembered while they are listed, so a
+        look into each costs the first import alone.
+
         Raises:
             OSError: The pool cannot be listed.
         """
         self._budget = Budget(self._clock)
-        names = islands_in(self._shared.pool)[:MAX_ISLANDS]
-        return tuple(name for name in names if name != self._paths.name)
+        started = islands.started(self._shared, known=self._started)
+        self._started = frozenset(started)
+        return tuple(name for name in started if name != self._paths.name)
 
     def newest(self, peer: str, *, seen: Seen) -> tuple[Batch | None, list[Refusal]]:
         """Return a peer's newest valid batch, and what was refused on the way to it.

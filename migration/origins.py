@@ -9,9 +9,8 @@ from collections import Counter
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from migration import epochs
+from migration import epochs, islands
 from migration.flow import IMPORTED, PUBLISHED, REFUSED, is_leader, read_current, read_events
-from migration.untrusted import islands_in
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
@@ -156,8 +155,10 @@ def shares_of(line: Record) -> Shares:
 
 
 def read_histories(shared: SharedPaths, names: Sequence[str] = ()) -> list[History]:
-    """Return the history of these islands, or of all that have a private folder, by name."""
-    return [read_history(shared.island(name)) for name in sorted(names or islands_in(shared.homes))]
+    """Return the history of these islands, or of all that have a log, by name; without those that may not be read."""
+    names = sorted(names or islands.lived(shared))
+    closed = islands.unreadable_of(shared, names)
+    return [read_history(shared.island(name)) for name in names if name not in closed]
 
 
 def read_history(paths: IslandPaths) -> History:

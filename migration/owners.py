@@ -2,15 +2,14 @@
 
 Whoever looks tries no lock, so as not to be in the way of whoever starts: files and the process table tell.
 
-An owner on another host cannot be told dead from slow. So where its lock is held still, the island is taken over only
-when a person says so: then the lock's file is removed, and the epoch that the new owner takes ends the old one as soon
-as it looks, which it does before anything it writes.
+An owner on another host, or in another namespace of pids, cannot be told dead from slow. So where its lock is held
+still, the island is taken over only when a person says so: then the lock's file is removed, and the epoch that the new
+owner takes ends the old one as soon as it looks, which it does before anything it writes.
 """
 
 from __future__ import annotations
 
 import contextlib
-import socket
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -18,7 +17,7 @@ import filelock
 
 from evo import atomic
 from evo.errors import OwnerConflictError
-from migration import epochs, locks
+from migration import epochs, islands, locks
 from migration.untrusted import MAX_ISLANDS, islands_in
 
 if TYPE_CHECKING:
@@ -26,7 +25,7 @@ if TYPE_CHECKING:
 
     from evo.paths import IslandPaths, SharedPaths
 
-RUNNING, ENDED, UNKNOWN, NEVER = "running", "ended", "unknown", "never started"
+RUNNING, ENDED, UNKNOWN, NEVER, UNREADABLE = "running", "ended", "unknown", "never started", "unreadable"
 
 
 @dataclass(frozen=True)
@@ -35,7 +34,8 @@ class Owner:
 
     Attributes:
         island: Its name.
-        state: running, ended, unknown (on another host, where nobody here can know) or never started.
+        state: running, ended, unknown (on another host or in another pid namespace, where nobody here can know), never
+            started, or unreadable.
         epoch: Its newest start; None if there is none that can be read.
         host: Where that runs or ran.
         pid: Its process there.
@@ -91,7 +91,7 @@ def owned(paths: IslandPaths, *, lock_class: str, is_taking_over: bool, say: Cal
 
 
 def is_beyond_knowing(paths: IslandPaths, *, lock_class: str) -> bool:
-    """Say whether nobody here can tell if the holder of an island's lock lives: it is on another host, or has no name.
+    """Say whether nobody here can tell if the holder of an island's lock lives: it is elsewhere, or has no name.
 
     A soft lock names its holder, unless that was killed while writing; where locks name nobody, the newest start is
     taken for it.
@@ -100,7 +100,7 @@ def is_beyond_knowing(paths: IslandPaths, *, lock_class: str) -> bool:
     if lock_class == "soft":
         holder = locks.soft_holder(paths.owner_lock)
         if holder:
-            return holder.host.partition("?")[0] != socket.gethostname()  # filelock appends its namespace of pids
+            return holder.host != epochs.this_place()
         return epoch is None or not epochs.is_alive(epoch)
     return epoch is not None and epochs.is_alive(epoch) is None
 
@@ -136,7 +136,7 @@ def _holder(paths: IslandPaths, lock_class: str) -> str:
         return epochs.describe(epoch)
     written = locks.soft_holder(paths.owner_lock) if lock_class == "soft" else None
     if written:
-        return f"process {written.pid} on {written.host}"
+        return f"process {written.pid} on {epochs.shown_place(written.host)}"
     return "another process that is just starting, or archiving it"
 
 
@@ -145,6 +145,7 @@ def _owner(paths: IslandPaths, lock_class: str) -> Owner:
     holder = locks.soft_holder(paths.owner_lock) if lock_class == "soft" else None
     written = f"{holder.host}:{holder.pid}" if holder else None
     if epoch is None:
-        return Owner(paths.name, NEVER, None, None, None, None, lock_class, written)
+        state = UNREADABLE if islands.unreadable(paths) else NEVER
+        return Owner(paths.name, state, None, None, None, None, lock_class, written)
     state = {True: RUNNING, False: ENDED, None: UNKNOWN}[epochs.is_alive(epoch)]
     return Owner(paths.name, state, epoch.number, epoch.host, epoch.pid, epoch.started_s, lock_class, written)

@@ -11,13 +11,13 @@ from typing import TYPE_CHECKING, Any
 from evo import atomic, strict_json
 from evo.config import ASYNC, MODES, flag_name
 from evo.errors import ConfigError, DamagedFileError, PoolMismatchError, StorageError
+from evo.paths import SharedPaths
 from migration import locks
 from migration.untrusted import RefusedError, VanishedError, read_file
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
-
-    from evo.paths import SharedPaths
+    from pathlib import Path
 
 FORMAT = 1
 MAX_BYTES = 1 << 20
@@ -115,11 +115,15 @@ def check_current(paths: SharedPaths, joined: Pool) -> None:
 
 
 def check_directory(paths: SharedPaths) -> None:
-    """Refuse a directory whose parent is missing: more likely a typing error than a wish.
+    """Refuse a directory whose parent is missing, or that lies in a shared directory: rather a slip than a wish.
 
     Raises:
-        StorageError: It is so, or nobody can say.
+        ConfigError: It lies in another shared directory, where its islands would be taken for others.
+        StorageError: Its parent is missing, it is no directory, or nobody can say.
     """
+    meant = _enclosing(paths)
+    if meant is not None:
+        raise ConfigError(f"{paths.root} lies in the shared directory {meant}; name that one")
     with atomic.storage_errors("look at the shared directory"):
         is_there, is_directory = paths.root.exists(), paths.root.is_dir()
         can_be_made = is_there or paths.root.absolute().parent.is_dir()
@@ -129,6 +133,24 @@ def check_directory(paths: SharedPaths) -> None:
         )
     if is_there and not is_directory:
         raise StorageError(f"{paths.root} is not a directory; choose another --migration-dir")
+
+
+def _enclosing(paths: SharedPaths) -> Path | None:
+    """Return the shared directory that has the root among its own folders, or in one of them; None if none does.
+
+    An archived run lies in one, and is a shared directory all the same.
+    """
+    for root in dict.fromkeys((paths.root.absolute(), paths.root.resolve())):
+        for place in (root, *root.parents):
+            around = SharedPaths(place.parent)
+            is_run_of_old = place == around.archive and place != root and _is_there(paths.identity)
+            if place in around.folders and _is_there(around.identity) and not is_run_of_old:
+                return around.root
+    return None
+
+
+def _is_there(path: Path) -> bool:
+    return os.path.exists(path)  # noqa: PTH110 - a folder above that may not be looked into is no reason to fail
 
 
 def check_account(paths: SharedPaths, *, is_foreign_allowed: bool) -> None:

@@ -16,9 +16,9 @@ import filelock
 from evo import atomic
 from evo.errors import ConfigError
 from evo.paths import TRASH
-from migration import epochs, locks
+from migration import epochs, islands, locks
 from migration.ledger import Ledger
-from migration.untrusted import RefusedError, VanishedError, directory, generations_in, islands_in, list_names
+from migration.untrusted import RefusedError, VanishedError, directory, generations_in, list_names
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -94,7 +94,7 @@ def prune(
     """
     if keep < FEWEST_KEPT:
         raise ConfigError(f"--keep must be at least {FEWEST_KEPT}, so that slow islands find a batch; got {keep}")
-    known = islands_in(shared.pool)
+    known = islands.started(shared)  # what else lies there is nobody's, and not ours to remove
     for name in names:
         if name not in known:
             raise ConfigError(f"there is no island {name} in {shared.pool}; 'cli.py status' lists them")
@@ -145,7 +145,9 @@ def _running(paths: IslandPaths) -> str:
 
 
 def _misplaced(paths: IslandPaths) -> str:
-    """Refuse a link in the place of an island's folder: what it points to is not ours to remove."""
+    """Refuse a link in the place of an island's folder: what it points to is not ours to remove; and a closed one."""
+    if why := islands.unreadable(paths):
+        return f"it may not be read: {why}"
     try:
         with directory(paths.outbox):
             return ""

@@ -15,13 +15,12 @@ from evo import arrayfile, diversity
 from evo.errors import AtollError, DamagedFileError
 from evo.genome import Population
 from evo.paths import CHECKPOINT_NAME, parse_generation
-from migration import batch, inbox
+from migration import batch, inbox, islands
 from migration.untrusted import (
     RefusedError,
     VanishedError,
     directory,
     generations_in,
-    islands_in,
     list_names,
     read_file,
 )
@@ -70,7 +69,10 @@ def take(shared: SharedPaths, names: Sequence[str]) -> list[Snapshot]:
 
 def take_one(paths: IslandPaths) -> Snapshot | None:
     """Return one island's population, or None. A checkpoint may be replaced while we look: then the next is there."""
-    numbers = (parse_generation(name, CHECKPOINT_NAME) for name in list_names(paths.checkpoints))
+    try:
+        numbers = [parse_generation(name, CHECKPOINT_NAME) for name in list_names(paths.checkpoints)]
+    except PermissionError:
+        return None
     for generation in sorted((n for n in numbers if n is not None), reverse=True):
         try:
             with directory(paths.checkpoints) as descriptor:
@@ -94,7 +96,9 @@ def differentiation(shared: SharedPaths, *, run_id: str, spec: GenomeSpec) -> li
     It is of those who emigrated: with the best of each island it says how far apart these are.
     """
     published: dict[int, list[str]] = {}
-    for name in islands_in(shared.pool):
+    names = islands.started(shared)
+    closed = islands.unreadable_of(shared, names)
+    for name in (name for name in names if name not in closed):
         for generation in generations_in(shared.island(name).outbox):
             published.setdefault(generation, []).append(name)
     found = []

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, dataclass, fields, replace
+from itertools import takewhile
 from typing import TYPE_CHECKING, Any
 
 import psutil
@@ -10,10 +11,10 @@ import psutil
 from evo import runlog, strict_json
 from evo.errors import DamagedFileError
 from evo.paths import is_island_name
-from migration import epochs
+from migration import epochs, islands
 from migration.lines import finite_number, unix_s, whole_number
 from migration.origins import Shares, effective_number, shares_of
-from migration.untrusted import MAX_ISLANDS, RefusedError, VanishedError, directory, islands_in, read_file
+from migration.untrusted import RefusedError, VanishedError, directory, read_file
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -28,6 +29,7 @@ SILENT_AFTER_GENERATIONS = 3
 
 RUNNING, FINISHED, STOPPED, ELSEWHERE, SILENT = "running", "finished", "stopped", "elsewhere", "silent"
 WAITING = "waiting"
+UNREADABLE = "unreadable"
 ALIVE = frozenset({RUNNING, WAITING})
 ENDED = frozenset({FINISHED, STOPPED})
 
@@ -39,8 +41,8 @@ class IslandStatus:
     Attributes:
         name: The island.
         condition: running, waiting (running, for another member of its lockstep), finished, stopped (resumable),
-            elsewhere (on another host, where nobody here can know) or silent (elsewhere, and its beat has not changed
-            for three of its generations of watching, two minutes at least).
+            elsewhere (on another host or in another pid namespace, where nobody here can know), silent (elsewhere, and
+            its beat has not changed for three of its generations of watching, two minutes at least) or unreadable.
         waiting_for: Whom it waits for.
         generation: The last one finished.
         target: The one to reach.
@@ -63,6 +65,10 @@ class IslandStatus:
         threads: Threads of that process now; None unless it runs here.
         memory_mb: Resident memory of that process now, in MB; None unless it runs here.
         champion_path: Where its champion is; None until there is one.
+        unreadable: What of its folders may not be read, and why; nothing else is told of it then. None if all may.
+        last_source: Whose batch it last took from, as island:generation.
+        last_source_times: How many migrations in a row that was, as far as the end of its ledger tells: more than once
+            where its neighbour is dead or slow.
     """
 
     name: str
@@ -89,6 +95,9 @@ class IslandStatus:
     threads: int | None
     memory_mb: float | None
     champion_path: str | None
+    unreadable: str | None = None
+    last_source: str | None = None
+    last_source_times: int = 0
 
     def as_json(self) -> dict[str, Any]:
         """Return the row for programs."""
@@ -98,14 +107,16 @@ class IslandStatus:
 def read_all(shared: SharedPaths) -> list[IslandStatus]:
     """Return one row per island, by name; islands that have only a private or only a published folder included.
 
-    Of those in the pool as many are shown as islands import from, and all that have a private folder.
+    Of those in the pool as many are shown as islands import from, and all that have a log.
     """
-    names = {*islands_in(shared.pool)[:MAX_ISLANDS], *islands_in(shared.homes)}
+    names = {*islands.started(shared), *islands.lived(shared)}
     return [read_island(shared.island(name)) for name in sorted(names)]
 
 
 def read_island(paths: IslandPaths) -> IslandStatus:
     """Return the row of one island; what is no number where its log should have one is not known."""
+    if why := islands.unreadable(paths):
+        return _closed(paths.name, why)
     epoch = epochs.latest(paths)
     last = runlog.read_last(paths.log)
     line = last.get("generation", {})
@@ -114,6 +125,7 @@ def read_island(paths: IslandPaths) -> IslandStatus:
     condition = _condition(epoch, generation)
     ancestry = shares_of(line)
     waiting_for = _waiting_for(paths, epoch) if condition in {RUNNING, ELSEWHERE} and epoch else ()
+    last_source, last_source_times = _last_source(paths, ledger.get("imported", {}))
     threads, memory_mb = _process(epoch) if condition == RUNNING and epoch else (None, None)
     return IslandStatus(
         name=paths.name,
@@ -140,7 +152,17 @@ def read_island(paths: IslandPaths) -> IslandStatus:
         threads=threads,
         memory_mb=memory_mb,
         champion_path=str(paths.champion) if paths.champion.exists() else None,
+        last_source=last_source,
+        last_source_times=last_source_times,
     )
+
+
+def _closed(name: str, why: str) -> IslandStatus:
+    """Return the row of an island that may not be read."""
+    counts = dict.fromkeys(("exports", "imports", "refused"), 0)
+    known: dict[str, Any] = {"name": name, "condition": UNREADABLE, "waiting_for": (), "ancestry": {}, **counts}
+    nothing = dict.fromkeys(field.name for field in fields(IslandStatus))
+    return IslandStatus(**{**nothing, **known, "unreadable": why, "last_source_times": 0})
 
 
 class BeatWatch:
@@ -204,6 +226,26 @@ def _rate(epoch: Epoch | None, line: Record) -> float | None:
         return None
     passed_s, lived = written_s - epoch.started_s, generation - epoch.generation
     return lived / passed_s if lived > 0 and passed_s > 0 else None
+
+
+def _last_source(paths: IslandPaths, last: Record) -> tuple[str | None, int]:
+    """Return which batch an island last took from, and how often in a row; the ledger is read if it was again."""
+    batch = _batch_of(last)
+    if batch is None:
+        return None, 0
+    if last.get("again") is not True:
+        return batch, 1
+    taken: dict[object, str | None] = {}
+    for record in runlog.read_tail(paths.ledger):
+        if record.get("kind") == "imported" and record.get("source") == last.get("source"):
+            taken[record.get("generation")] = _batch_of(record)
+    return batch, len(list(takewhile(lambda each: each == batch, reversed(taken.values()))))
+
+
+def _batch_of(record: Record) -> str | None:
+    source, generation = record.get("source"), whole_number(record.get("source_generation"))
+    is_whole = isinstance(source, str) and is_island_name(source) and generation is not None
+    return f"{source}:{generation}" if is_whole else None
 
 
 def _beat(paths: IslandPaths) -> bytes:

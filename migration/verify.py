@@ -15,7 +15,7 @@ from evo import strict_json
 from evo.errors import ConfigError, DamagedFileError, PoolMismatchError
 from evo.genome import GenomeSpec, Kind, Segment
 from evo.paths import EPOCH_NAME, GENOMES, MANIFEST, TEMPORARY, TRASH, is_island_name, parse_generation
-from migration import batch, epochs, pool
+from migration import batch, epochs, islands, pool
 from migration.findings import DEFAULT_LIMIT_S, Findings, OutOfTimeError, Report
 from migration.untrusted import (
     MAX_ENTRIES,
@@ -102,19 +102,26 @@ def _identity(report: Report, shared: SharedPaths) -> tuple[str, GenomeSpec] | N
 
 def _verify_all(shared: SharedPaths, report: Report, *, run_id: str, spec: GenomeSpec) -> None:
     names = list_names(shared.pool)
-    islands = islands_in(shared.pool)
-    _verify_names(report, shared.pool, names, known={*islands, shared.identity.name, shared.locks.name})
+    folders = islands_in(shared.pool)
+    _verify_names(report, shared.pool, names, known={*folders, shared.identity.name, shared.locks.name})
     _verify_locks(report, shared)
-    if len(islands) > MAX_ISLANDS:
-        report.defect(shared.pool, f"{len(islands)} islands, of which importers see {MAX_ISLANDS}")
-        report.leave_out(f"{len(islands) - MAX_ISLANDS} islands after {islands[MAX_ISLANDS - 1]}")
-    for name in islands[:MAX_ISLANDS]:
-        _verify_island(report, shared.island(name), run_id=run_id, spec=spec)
-        report.count("islands")
-    homes = list_names(shared.homes)
+    if len(folders) > MAX_ISLANDS:
+        report.defect(shared.pool, f"{len(folders)} islands, of which importers see {MAX_ISLANDS}")
+        report.leave_out(f"{len(folders) - MAX_ISLANDS} islands after {folders[MAX_ISLANDS - 1]}")
+    homes = _list(report, shared.homes)
     _verify_names(report, shared.homes, homes, known=set(filter(is_island_name, homes)))
+    closed = islands.unreadable_of(shared, sorted({*folders[:MAX_ISLANDS], *filter(is_island_name, homes)}))
+    for name, why in closed.items():
+        report.leave_out(f"{name}: {why}")
+    started = set(islands.started(shared))
+    for name in folders[:MAX_ISLANDS]:
+        if name not in started:
+            _verify_stray(report, shared.island(name))
+        elif name not in closed:
+            _verify_island(report, shared.island(name), run_id=run_id, spec=spec)
     for name in filter(is_island_name, homes):
-        verify_home(report, shared.island(name))
+        if name not in closed:
+            verify_home(report, shared.island(name))
 
 
 def _list(report: Report, folder: Path, *, limit: int = MAX_ENTRIES) -> list[str]:
@@ -162,6 +169,7 @@ def _verify_island(report: Report, paths: IslandPaths, *, run_id: str, spec: Gen
     names = _list(report, paths.outbox)
     if not names:
         return
+    report.count("islands")
     batches = {name: n for name in names if (n := parse_generation(name)) is not None}
     _verify_names(report, paths.outbox, names, known={*batches, paths.epochs.name, paths.beat.name})
     nonces = _verify_epochs(report, paths)
@@ -169,6 +177,14 @@ def _verify_island(report: Report, paths: IslandPaths, *, run_id: str, spec: Gen
     for generation in sorted(batches.values()):
         report.check_time()
         _verify_batch(report, paths, generation, run_id=run_id, spec=spec, nonces=nonces)
+
+
+def _verify_stray(report: Report, paths: IslandPaths) -> None:
+    """Name a folder that is no island's, unless it has gone, or whoever has its lock starts there just now."""
+    if os.path.lexists(paths.owner_lock):
+        report.leftover(paths.outbox)
+    elif os.path.lexists(paths.outbox):
+        report.defect(paths.outbox, "no island has ever started here")
 
 
 def _verify_epochs(report: Report, paths: IslandPaths) -> dict[int, str]:
@@ -187,8 +203,6 @@ def _verify_epochs(report: Report, paths: IslandPaths) -> dict[int, str]:
         else:
             nonces[number] = nonce
             report.count("starts")
-    if not names:
-        report.defect(paths.epochs, "no island has ever started here")
     return nonces
 
 

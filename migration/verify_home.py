@@ -44,7 +44,12 @@ def verify_home(report: Report, paths: IslandPaths) -> None:
 
 
 def _names(report: Report, folder: Path) -> Iterator[str]:
-    for name in list_names(folder):
+    try:
+        names = list_names(folder)
+    except PermissionError as error:
+        report.leave_out(f"{folder}: {error.strerror}")
+        return
+    for name in names:
         if name.startswith((TEMPORARY, TRASH, ".nfs")):
             report.leftover(folder / name)
         else:

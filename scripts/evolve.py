@@ -34,6 +34,7 @@ if TYPE_CHECKING:
     from evo.runlog import Record
     from evo.stopping import StopSignal
     from evo.tasks.task import Task
+    from migration.epochs import Epoch
     from migration.pool import Pool
 
 SIGNAL_EXIT_CODE = 128
@@ -134,6 +135,7 @@ def _run(
             return _stopped_early(config, stop=stop, display=display)
         if start.is_over:
             clear_leftovers(paths)  # nobody runs what is over
+            _record_target(start, paths)
             display.say(_already_over(start))
             is_done = True
         else:
@@ -155,17 +157,32 @@ def _warn_of_another_source(joined: Pool, task: Task, *, say: Callable[[str], No
         )
 
 
+def _record_target(start: Start, paths: IslandPaths) -> None:
+    """Let a target that was reached before count as the island's: by an epoch, which is where others look for it.
+
+    It gets no line in the log: from that line on, what was logged before would be superseded.
+    """
+    with atomic.storage_errors("claim the island"):
+        before = epochs.latest(paths)
+        if before is None or before.target != start.config.generations:
+            _claim(start, paths)
+
+
+def _claim(start: Start, paths: IslandPaths) -> Epoch:
+    return epochs.claim(
+        paths,
+        after=start.after,
+        generation=start.generation,
+        target=start.config.generations,
+        population=start.config.population,
+        task=start.task.name,
+    )
+
+
 def _evolve(start: Start, shared: SharedPaths, paths: IslandPaths, *, stop: StopSignal, display: Display) -> State:
     config, task = start.config, start.task
     with atomic.storage_errors("claim the island"):
-        epoch = epochs.claim(
-            paths,
-            after=start.after,
-            generation=start.generation,
-            target=config.generations,
-            population=config.population,
-            task=task.name,
-        )
+        epoch = _claim(start, paths)
         check_owner = partial(epochs.stop_if_fenced, paths, epoch)
         clear_leftovers(paths)
         checkpoint.drop(paths, start.superseded, last_look=check_owner)
@@ -246,13 +263,14 @@ def _greet(start: Start, display: Display) -> None:
 
 
 def _already_over(start: Start) -> str:
-    g = start.generation
+    g, target = start.generation, start.config.generations
+    beyond = f", beyond the {target} that it is to reach" if g > target else ""
     advice = {
         ASYNC: f"use -g {2 * g} to go on, or --fresh to archive it and start again",
         LOCKSTEP: "all members end there; 'cli.py pool archive' puts the run away",
         REPLAY: "the whole recording is replayed",
     }
-    return f"{start.config.island} is already at generation {g}; {advice[start.config.migration.mode]}"
+    return f"{start.config.island} is already at generation {g}{beyond}; {advice[start.config.migration.mode]}"
 
 
 def _say_goodbye(state: State, config: IslandConfig, champion: Path, *, is_done: bool, display: Display) -> None:

@@ -83,11 +83,12 @@ if [ "$mode" = tmux ]; then
   [[ $session != *[.:]* ]] || fail "the name of a tmux session has no dot and no colon, got '$session'"
 fi
 arguments=(--migration-dir "$shared" "$@")
-draw=()
+draw=() foreign=()
 while [ $# -gt 0 ]; do
   case $1 in
     --seed) draw=(--seed "${2:-}") ;;
     --seed=*) draw=("$1") ;;
+    --foreign-pool) foreign=("$1") ;;
     --config | --config=*) [ "$vary" = no ] || fail "--vary writes a config file itself; leave out --config" ;;
   esac
   shift
@@ -129,9 +130,9 @@ if [ ${#running[@]} -gt 0 ]; then
 fi
 
 if [ "$fresh" = yes ]; then
-  "$python" "$home/cli.py" pool archive --migration-dir "$shared"
+  "$python" "$home/cli.py" pool archive ${foreign[@]+"${foreign[@]}"} --migration-dir "$shared"
 else
-  "$python" "$home/cli.py" pool archive --if-finished --migration-dir "$shared"
+  "$python" "$home/cli.py" pool archive --if-finished ${foreign[@]+"${foreign[@]}"} --migration-dir "$shared"
 fi
 if [ "$vary" = yes ]; then
   PYTHONPATH=$home "$python" -P -m scripts.vary "${names[@]}" ${draw[@]+"${draw[@]}"} --out "$shared/islands.toml"

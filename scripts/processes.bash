@@ -3,12 +3,17 @@
 #
 # LAUNCH/ISLAND@HOST.pid holds "PID START". A pid alone is used again sooner or later; with the start of its process it
 # means one process for ever. The host is in the name because the directory may be shared with other machines, whose
-# processes nobody can see from here.
+# processes nobody can see from here; so is the namespace of pids, unless it is the host's own: a container has others.
 #
 # LAUNCH/lock-NUMBER@HOST holds the same of who starts or stops islands from this host. Whoever comes takes the next
 # number, and only if the highest one names no living process; so a launcher that was killed blocks nobody.
 
 this_host=$(uname -n)
+namespace=$(readlink /proc/self/ns/pid 2>/dev/null) || namespace=''
+case $namespace in
+  '' | 'pid:[4026531836]') ;; # the host's own, by a number that Linux fixes
+  *) namespace=${namespace#*[} this_host+=.pidns-${namespace%]} ;;
+esac
 # shellcheck disable=SC2034 # for who sources this
 readonly BUSY=4 REFUSED=7 # exit codes as of cli.py: somebody living has it; the file system refused
 

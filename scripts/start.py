@@ -7,19 +7,21 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from evo import atomic, checkpoint, compiler, runlog
-from evo.config import LOCKSTEP
+from evo.config import ASYNC, LOCKSTEP
+from evo.errors import ResumeError
 from evo.keeper import recorded_settings
 from evo.paths import archive_name, parse_generation
 from evo.tasks.loader import load_task
 from migration import archive, epochs, lockstep
-from migration.untrusted import list_names
+from migration.untrusted import generations_in, list_names
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Callable, Iterable, Mapping, Sequence
 
     from evo.checkpoint import Checkpoint
     from evo.config import IslandConfig
     from evo.paths import IslandPaths, SharedPaths
+    from evo.runlog import Record
     from evo.tasks.task import Task
     from migration.pool import Pool
     from scripts.recording import Recording
@@ -82,12 +84,15 @@ def find_start(
         AtollError: What the user has to know.
     """
     paths = shared.island(config.island)
-    after = _last_epoch(shared, paths)
+    starts = _starts(paths)
+    after = _last_epoch(shared, paths, starts)
     if is_fresh:
         keep_published = config.migration.mode == LOCKSTEP  # others may need it yet, and it will be the same
         archived = archive.put_island_away(shared, paths, epoch=after, keep_published=keep_published)
         if archived:
             say(f"archived the former {config.island} to {archived}")
+    else:
+        _say_whose_it_is(paths, pool, starts, say=say)
     settings = _settings(config, task, recording)
     superseded: tuple[int, ...] = ()
     with atomic.storage_errors("read the checkpoint"):
@@ -105,6 +110,8 @@ def find_start(
         task = load_for(config, resumed.backend, say=say)
     generation = resumed.state.generation if resumed else 0
     is_over = lost is None and generation >= config.generations and has_logged(paths, generation)
+    if config.migration.mode == ASYNC and not (is_over or config.migration.is_off):
+        _check_published(paths, resumed)
     return Start(config, task, pool, recording, settings, after, resumed, superseded, is_over)
 
 
@@ -165,14 +172,55 @@ def has_logged(paths: IslandPaths, generation: int) -> bool:
     return isinstance(last, int) and last >= generation
 
 
-def _last_epoch(shared: SharedPaths, paths: IslandPaths) -> int:
+def _starts(paths: IslandPaths) -> list[Record]:
+    with atomic.storage_errors("look for earlier starts"):
+        return runlog.read_starts(paths.log)
+
+
+def _say_whose_it_is(paths: IslandPaths, pool: Pool, starts: Sequence[Record], *, say: Callable[[str], None]) -> None:
+    """Say where the two halves of an island do not belong together: what is private goes on all the same."""
+    run_id = starts[-1].get("run_id", pool.run_id) if starts else pool.run_id
+    with atomic.storage_errors("look for earlier starts"):
+        is_published = epochs.has_started(paths)
+    if run_id != pool.run_id:
+        say(f"warning: {paths.home} is of another run than {paths.outbox.parent}; {paths.name} goes on from it here")
+    elif starts and not is_published:
+        say(f"warning: what {paths.name} had published is not in the pool any more; it goes on without")
+
+
+def _check_published(paths: IslandPaths, resumed: Checkpoint | None) -> None:
+    """Refuse a start whose publications would have names that an earlier life took, so that nobody would get them.
+
+    A checkpoint comes before its publication. So whatever is published beyond it was published by an island of which
+    something private has been lost since, or put back from a copy. It is lived again as it was if all that it imported
+    is there still.
+
+    Raises:
+        ResumeError: It is so.
+        StorageError: The file system refused.
+    """
+    generation = resumed.state.generation if resumed else 0
+    with atomic.storage_errors("look for what was published"):
+        published = generations_in(paths.outbox)
+        newest = max(published, default=0)
+        between = [each for each in published if generation <= each < newest]
+        is_lived_again = resumed is not None and all(paths.inbox(each).exists() for each in between)
+    if newest > generation and not is_lived_again:
+        left = f"no more than generation {generation}" if resumed else "nothing"
+        raise ResumeError(
+            f"{paths.name} published up to generation {newest} in an earlier life, of which {left} is left in "
+            f"{paths.home}; nobody would get what it publishes again: --fresh puts that away and starts again"
+        )
+
+
+def _last_epoch(shared: SharedPaths, paths: IslandPaths, starts: Iterable[Record]) -> int:
     """Return the highest epoch known here, also when a crash left an island archived by half, or archived and no more.
 
     Raises:
         StorageError: The file system refused.
     """
     with atomic.storage_errors("look for earlier starts"):
-        logged = [start.get("epoch") for start in runlog.read_starts(paths.log)]
+        logged = [start.get("epoch") for start in starts]
         archived = [parse_generation(name, archive_name(paths.name)) for name in list_names(shared.archive)]
         known = [*logged, epochs.latest_number(paths), *archived]
     return max(number for number in known if isinstance(number, int))

@@ -86,7 +86,9 @@ while true; do
   fi
   sleep 0.2
 done
-printf '%s islands stopped; the same launch command goes on\n' "${#pids[@]}"
+goes_on='the same launch command goes on'
+if [ ${#pids[@]} = 0 ]; then goes_on="none that was launched in $shared runs"; fi
+printf '%s islands stopped; %s\n' "${#pids[@]}" "$goes_on"
 
 take_in_time || exit "$code" # whoever starts or stops islands now clears the records of what has ended
 for name in ${names[@]+"${names[@]}"}; do clear_record "$(record_file "$launch" "$name")"; done

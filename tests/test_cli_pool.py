@@ -238,3 +238,37 @@ def test_status_tells_from_how_many_islands_the_genes_come(root: Path) -> None:
     lines = atoll("status", "--migration-dir", root).stdout.splitlines()
     assert lines[-1] == text(root, "flow")[3]
     assert "origins" in lines[0].split()
+
+
+IN_IT = [
+    ("evolve", "b", *QUICK),
+    ("status",),
+    ("status", "--watch"),
+    ("tail",),
+    ("show", "island-01"),
+    *(("pool", name) for name in ("verify", "ledger", "flow", "owners", "archive")),
+    ("pool", "prune", "--keep", "3"),
+    ("doctor",),
+]
+
+
+@pytest.mark.slow
+def test_a_directory_inside_a_shared_one_is_refused_by_every_command(root: Path, tmp_path: Path) -> None:
+    """One folder too deep, and nobody would hear of it: the meant one is named."""
+    pool = root / "migration_pool"
+    before = sorted(root.rglob("*"))
+    for command in IN_IT:
+        check_refused(atoll(*command, "--migration-dir", pool), 2, f"lies in the shared directory {root}; name that")
+    for looking in (("report", pool), ("plot", "fitness", pool)):
+        check_refused(atoll(*looking, "-o", tmp_path / "x.png"), 2, f"the shared directory {root}; name that")
+    assert sorted(root.rglob("*")) == before
+
+
+@pytest.mark.slow
+def test_a_folder_that_is_no_island_s_does_not_cut_the_ring_and_is_told(root: Path) -> None:
+    (root / "migration_pool" / "island-00").mkdir()
+    ended = atoll("evolve", "island-01", *QUICK, "-g", "24", "--migration-dir", root)
+    assert "from island-02 gen 20" in ended.stdout, ended.stderr
+    shown = json.loads(atoll("status", "--json", "--migration-dir", root).stdout)["islands"]
+    assert [row["name"] for row in shown] == ["island-01", "island-02"]
+    assert f"{root}/migration_pool/island-00: no island has ever started here" in text(root, "verify", code=9)

@@ -7,8 +7,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from evo.errors import AtollError, ConfigError, PoolMismatchError
-from migration import pool, snapshot
-from migration.untrusted import islands_in
+from migration import islands, pool, snapshot
 from migration.verify import spec_of
 from scripts.report.champion import Champion, read
 from scripts.report.paper import COLOURS, COLUMN_INCHES, short
@@ -78,7 +77,7 @@ def differentiation(figure: Figure, shared: SharedPaths) -> None:
     axes = figure.subplots()
     most = max(each.islands for each in published)
     axes.plot(*zip(*known, strict=True), "o-", color=COLOURS[0], ms=3, label=f"emigrants of {most} islands")
-    snapshots = snapshot.take(shared, islands_in(shared.homes))
+    snapshots = snapshot.take(shared, islands.lived(shared))
     whole = snapshot.f_st(snapshots, spec)
     if whole is not None:
         newest = max(each.generation for each in snapshots)

@@ -111,8 +111,8 @@ class IslandHistory:
 
 
 def read_history(shared: SharedPaths) -> list[IslandHistory]:
-    """Read every island's story, by name."""
-    return [_island(shared, row) for row in status.read_all(shared)]
+    """Read every island's story, by name; without those that may not be read (`migration.islands.unreadable_of`)."""
+    return [_island(shared, row) for row in status.read_all(shared) if not row.unreadable]
 
 
 def _island(shared: SharedPaths, row: IslandStatus) -> IslandHistory:

@@ -11,6 +11,8 @@ import numpy as np
 from evo.errors import ConfigError
 from migration import pool
 from migration.flow import read_flow
+from migration.islands import unreadable_of
+from migration.ledger import printable
 from scripts.report.gene_plots import ROUNDING, champions, differentiation
 from scripts.report.history import read_history
 from scripts.report.output import check_output
@@ -47,6 +49,8 @@ def write_plot(what: str, shared: SharedPaths, out: Path, *, is_json: bool) -> i
     histories = [history for history in read_history(shared) if history.lines]
     if not histories:
         raise ConfigError(f"no island in {shared.root} has logged a generation, so there is nothing to draw")
+    for name, why in unreadable_of(shared).items():
+        click.echo(printable(f"note: {name} may not be read, and is not drawn: {why}"), err=True)
     painters: dict[str, Callable[[Figure], None]] = {
         "fitness": lambda figure: _curves(figure, histories, "best", "best fitness of the generation"),
         "diversity": lambda figure: _curves(figure, histories, "diversity", "diversity within the island"),

@@ -11,6 +11,7 @@ import click
 from evo import atomic
 from evo.errors import ConfigError
 from migration import pool
+from migration.islands import unreadable_of
 from migration.ledger import printable
 from scripts.report import page, walks
 from scripts.report.document import document
@@ -33,9 +34,12 @@ def write_report(shared: SharedPaths, out: Path, *, is_json: bool) -> int:
     check_output(out)
     pool.check_directory(shared)
     histories = read_history(shared)
+    left_out = [f"{name} may not be read: {why}" for name, why in unreadable_of(shared).items()]
     if not histories:
         raise ConfigError(
             f"no islands in {shared.root}, so there is nothing to report; name the directory that --migration-dir named"
+            if not left_out
+            else f"no island in {shared.root} may be read: {left_out[0]}"
         )
     champions, unread = walks.read_champions(shared, [history.name for history in histories])
     walkers, unfilmed = walks.film(shared, champions)
@@ -46,7 +50,7 @@ def write_report(shared: SharedPaths, out: Path, *, is_json: bool) -> int:
         walkers,
         title=shared.root.resolve().name or str(shared.root),
         made=made,
-        notes=[*unread, *unfilmed],
+        notes=[*left_out, *unread, *unfilmed],
     )
     data = page.build(shown).encode()
     with atomic.storage_errors("write the report"):

@@ -15,6 +15,7 @@ from evo.errors import ConfigError, ReplayError
 from evo.paths import is_island_name
 from evo.tasks.creatures import course
 from evo.tasks.loader import load_task
+from migration import pool
 from migration.ledger import printable
 from scripts.report import champion as champions
 from scripts.report.output import check_output
@@ -88,6 +89,7 @@ def find(name: str, shared: SharedPaths) -> Path:
         return shared.island(name).champion
     if Path(name).is_file():
         return Path(name)
+    pool.check_directory(shared)
     if is_island_name(name) and shared.island(name).home.exists():
         raise ConfigError(f"island {name} has no champion yet: it comes with the first checkpoint")
     raise ConfigError(f"there is no champion {printable(name)!r}: name a file, or an island in {shared.root}")

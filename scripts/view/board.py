@@ -10,7 +10,8 @@ from evo import runlog
 from evo.paths import is_island_name
 from migration.ledger import printable
 from migration.lines import finite_number
-from scripts.view.table import STYLES, UNKNOWN, number
+from migration.status import ENDED, UNREADABLE
+from scripts.view.table import STYLES, UNKNOWN, WORD_COLUMNS, number
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
@@ -22,7 +23,10 @@ if TYPE_CHECKING:
     from migration.status import IslandStatus
 
 HEADER = ("island", "state", "gen", "best", "trend", "median", "gen/s", "out", "in", "ref", "thr", "MB")
-"""`out` and `in` are the generations of the last export and import, `ref` migrants refused, `thr` threads."""
+"""`out` and `in` are the generations of the last export and import, `ref` migrants refused, `thr` threads.
+
+Behind an import stands how many in a row were from one batch, as in `40 x3`: its giver is dead or slow.
+"""
 WORDS = frozenset({"island", "state", "trend"})
 LEAST_IMPORTANT_FIRST = ("MB", "thr", "ref", "median", "gen/s", "out", "in", "trend")
 GAPS = (2, 1)
@@ -65,7 +69,8 @@ class Trends:
         """Take note of a look, and return a trend for each island."""
         for row in rows:
             if row.name not in self._seen:
-                self._seen[row.name] = deque(_logged(self._shared.island(row.name).log), maxlen=TREND_LENGTH)
+                logged = [] if row.unreadable else _logged(self._shared.island(row.name).log)
+                self._seen[row.name] = deque(logged, maxlen=TREND_LENGTH)
             seen = self._seen[row.name]
             while seen and row.generation is not None and seen[-1][0] > row.generation:
                 seen.pop()  # it was killed, and lives these again
@@ -104,7 +109,7 @@ class Events:
                 start = max(size - FIRST_BYTES, 0) if place is None or place > size else place
                 file.seek(start)
                 data = file.read()
-        except FileNotFoundError:
+        except (FileNotFoundError, PermissionError):
             return []
         whole = data[: data.rfind(b"\n") + 1]
         self._places[name] = start + len(whole)
@@ -151,6 +156,8 @@ class Board:
 def line(row: IslandStatus, trends: Mapping[str, str]) -> tuple[str, ...]:
     """Return one island's row as texts, in the order of `HEADER`."""
     generation = UNKNOWN if row.generation is None else f"{row.generation}/{row.target or '?'}"
+    if row.condition == UNREADABLE:
+        return (row.name, row.condition, *[UNKNOWN] * (len(HEADER) - WORD_COLUMNS))
     return (
         row.name,
         row.condition,
@@ -159,11 +166,17 @@ def line(row: IslandStatus, trends: Mapping[str, str]) -> tuple[str, ...]:
         trends.get(row.name, ""),
         number(row.median),
         number(row.rate_per_s, digits=3),
-        *(UNKNOWN if value is None else str(value) for value in (row.last_export, row.last_import)),
+        UNKNOWN if row.last_export is None else str(row.last_export),
+        UNKNOWN if row.last_import is None else str(row.last_import) + _times(row),
         str(row.refused),
         UNKNOWN if row.threads is None else str(row.threads),
         UNKNOWN if row.memory_mb is None else f"{row.memory_mb:.0f}",
     )
+
+
+def _times(row: IslandStatus) -> str:
+    is_again = row.last_source_times > 1 and row.condition not in ENDED
+    return f" x{row.last_source_times}" if is_again else ""
 
 
 def shortened(name: str, *, at_most: int) -> str:

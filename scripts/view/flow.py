@@ -12,12 +12,12 @@ import click
 from evo.errors import ConfigError
 from migration import pool as pools
 from migration.flow import IMPORTED, PUBLISHED, REFUSED, Flow, n_published, read_events, read_flow
+from migration.islands import lived, unreadable_of
 from migration.ledger import printable
-from migration.untrusted import islands_in
 from scripts.view.table import UNKNOWN, aligned
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
 
     from evo.paths import SharedPaths
     from evo.runlog import Record
@@ -33,11 +33,11 @@ def show_flow(shared: SharedPaths, names: Sequence[str], *, is_json: bool) -> in
     if is_json:
         click.echo(json.dumps(asdict(flow)))
         return 0
-    if not flow.islands:
+    if not flow.islands and not flow.unreadable:
         click.echo(f"no islands in {shared.root} yet")
         return 0
     click.echo(_table(flow))
-    for line in (*_refusals(flow), *_unreadable(flow)):
+    for line in (*_refusals(flow), *_unreadable(flow), *closed(flow.unreadable)):
         click.echo(printable(line))
     return 0
 
@@ -48,11 +48,15 @@ def show_events(shared: SharedPaths, names: Sequence[str], *, is_json: bool) -> 
     Raises:
         ConfigError: An island that was named has no ledger.
     """
-    islands = known(shared, names) or islands_in(shared.homes)
+    asked = known(shared, names)
+    unreadable = unreadable_of(shared, asked)
+    islands = [name for name in asked or lived(shared) if name not in unreadable]
     events = [(name, record) for name in islands for record in read_events(shared.island(name))[0]]
     for name, record in sorted(events, key=lambda event: _unix_s(event[1])):  # stable: an island's own order stays
         line = f"{name}  gen {record['generation']}  {_event(record)}"
         click.echo(json.dumps(record) if is_json else printable(line))
+    for line in closed(unreadable):
+        click.echo(printable(line), err=True)
     return 0
 
 
@@ -93,13 +97,18 @@ def _unreadable(flow: Flow) -> list[str]:
     return [f"{n} lines of the ledger of {name} cannot be read" for name, n in flow.unreadable_lines.items()]
 
 
+def closed(unreadable: Mapping[str, str]) -> list[str]:
+    """Return a line for each island that may not be read."""
+    return [f"{name} may not be read: {why}" for name, why in unreadable.items()]
+
+
 def _event(record: Record) -> str:
     kind = record["kind"]
     if kind == IMPORTED:
         scores = f"{record.get('fitness_there')} there, {record.get('fitness_here')} here"
-        return (
-            f"imported {record.get('id')} from {record.get('source')} gen {record.get('source_generation')}: {scores}"
-        )
+        again = ", again" if record.get("again") is True else ""
+        place = f"{record.get('source')} gen {record.get('source_generation')}{again}"
+        return f"imported {record.get('id')} from {place}: {scores}"
     if kind == REFUSED:
         place = f"{record.get('source')} gen {record.get('source_generation')}"
         return f"refused {place}, {record.get('reason')}: {record.get('detail')}"

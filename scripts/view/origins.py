@@ -13,10 +13,11 @@ import click
 from evo.errors import PoolMismatchError
 from migration import pool as pools
 from migration import snapshot
+from migration.islands import unreadable_of
 from migration.ledger import printable
 from migration.origins import Fate, History, Influx, Origins, Shares, effective_number, pooled, read_histories
 from migration.verify import spec_of
-from scripts.view.flow import known
+from scripts.view.flow import closed, known
 from scripts.view.table import UNKNOWN, aligned, together
 
 if TYPE_CHECKING:
@@ -43,6 +44,7 @@ class Archipelago:
         compared: Island -> the generation of the checkpoint that was compared.
         fates: Of every accepted migrant.
         kept: How much of its island consists of each one's genes now.
+        unreadable: Islands that may not be read, and why.
     """
 
     histories: Sequence[History]
@@ -53,6 +55,7 @@ class Archipelago:
     compared: dict[str, int]
     fates: Sequence[Fate]
     kept: Sequence[float | None]
+    unreadable: Mapping[str, str]
 
 
 def show_origins(shared: SharedPaths, names: Sequence[str], *, is_json: bool, table: str | None) -> int:
@@ -74,6 +77,8 @@ def show_origins(shared: SharedPaths, names: Sequence[str], *, is_json: bool, ta
         raise PoolMismatchError(f"{shared.identity} does not exist: no island has used this directory yet")
     spec = spec_of(pool.task)
     if table == "differentiation":
+        for line in closed(unreadable_of(shared)):
+            click.echo(printable(line), err=True)
         _print_csv(
             map(asdict, snapshot.differentiation(shared, run_id=pool.run_id, spec=spec)), snapshot.Differentiation
         )
@@ -81,6 +86,8 @@ def show_origins(shared: SharedPaths, names: Sequence[str], *, is_json: bool, ta
     found = look(shared, names, spec=spec)
     if table:
         _print_table(found, table)
+        for line in closed(found.unreadable):
+            click.echo(printable(line), err=True)
     elif is_json:
         click.echo(json.dumps(as_json(found)))
     else:
@@ -104,6 +111,7 @@ def look(shared: SharedPaths, names: Sequence[str], *, spec: GenomeSpec) -> Arch
         {each.island: each.generation for each in snapshots},
         fates,
         snapshot.kept(shared, snapshots, fates),
+        unreadable_of(shared, names),
     )
 
 
@@ -116,6 +124,7 @@ def as_json(found: Archipelago) -> dict[str, Any]:
         "compared": found.compared,
         "intervals": [asdict(each) for history in found.histories for each in history.influxes],
         "migrants": _migrants(found),
+        "unreadable": dict(found.unreadable),
     }
 
 
@@ -125,7 +134,7 @@ def as_text(found: Archipelago) -> list[str]:
     An ancestor is named by the number of its row, so that the lines fit 80 columns.
     """
     if not found.origins:
-        return ["no island has logged anything yet"]
+        return [*closed(found.unreadable), "no island has logged anything yet"]
     last = {each.island: each for each in found.origins}
     names = sorted({*last, *found.ancestry})
     number = {name: str(i) for i, name in enumerate(names, start=1)}
@@ -148,6 +157,7 @@ def summary(found: Archipelago) -> list[str]:
         together(found.ancestry),
         f_st,
         f"migrants: {len(found.fates)} taken, {n_led} led on arrival, foreign genes of {n_live} live",
+        *closed(found.unreadable),
     ]
 
 

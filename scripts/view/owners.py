@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 import click
 
 from evo.errors import PoolMismatchError
+from migration import epochs
 from migration import pool as pools
 from migration.owners import Owner, read_owners
 from scripts.view.table import UNKNOWN, aligned
@@ -43,7 +44,7 @@ def _cells(row: Owner) -> tuple[str, ...]:
     return (
         row.island,
         row.state,
-        row.host or UNKNOWN,
+        epochs.shown_place(row.host) if row.host else UNKNOWN,
         since,
         row.lock_class,
         row.lock_holder or UNKNOWN,

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 import click
 
+from evo import atomic
 from evo.errors import DamagedFileError
 from migration import archive, status
 from migration import pool as pools
@@ -17,6 +18,7 @@ from migration.verify import verify
 if TYPE_CHECKING:
     from evo.paths import SharedPaths
     from migration.findings import Findings
+    from migration.status import IslandStatus
 
 
 def show_findings(shared: SharedPaths, *, limit_s: float, is_json: bool) -> int:
@@ -42,12 +44,21 @@ def _print_findings(findings: Findings) -> None:
     click.echo(f"in order: {counted}; {len(findings.leftovers)} leftovers, {len(findings.defects)} defects")
 
 
-def put_away(shared: SharedPaths, *, only_finished: bool, is_forced: bool, is_json: bool) -> int:
-    """Archive the run, or say why it stays; return the exit code."""
+def put_away(
+    shared: SharedPaths, *, only_finished: bool, is_forced: bool, is_foreign_allowed: bool, is_json: bool
+) -> int:
+    """Archive the run, or say why it stays; return the exit code.
+
+    Raises:
+        StorageError: The run belongs to another account, and nobody said that it may.
+    """
     pools.check_directory(shared)
     run = archive.look(shared)
     is_half_done = run.target is not None and run.target.exists()
     stays = run.run_id is None or (only_finished and not run.is_finished and not is_half_done)
+    if not stays:
+        with atomic.storage_errors("archive the run"):
+            pools.check_account(shared, is_foreign_allowed=is_foreign_allowed)
     target = None if stays else archive.put_away(shared, run, force=is_forced)
     if is_json:
         click.echo(json.dumps({"run_id": run.run_id, "archived_to": str(target) if target else None}))
@@ -57,6 +68,10 @@ def put_away(shared: SharedPaths, *, only_finished: bool, is_forced: bool, is_js
         click.echo(f"archived the run of {len(run.islands)} islands to {target}; a new run starts in {shared.root}")
     else:
         unfinished = [row for row in run.islands if row.condition != status.FINISHED]
-        places = ", ".join(f"{row.name} at generation {row.generation or 0} of {row.target}" for row in unfinished)
+        places = ", ".join(map(_place, unfinished))
         click.echo(f"resuming the unfinished run in {shared.root}: {places or 'no island has started yet'}")
     return 0
+
+
+def _place(row: IslandStatus) -> str:
+    return row.name + (" unreadable" if row.unreadable else f" at generation {row.generation or 0} of {row.target}")

@@ -8,8 +8,9 @@ from typing import TYPE_CHECKING
 
 import click
 
+from migration.ledger import printable
 from migration.origins import effective_number, pooled
-from migration.status import FINISHED, RUNNING, STOPPED, WAITING
+from migration.status import ENDED, FINISHED, RUNNING, STOPPED, UNREADABLE, WAITING
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -44,6 +45,8 @@ LEAST_IMPORTANT_FIRST = ("MB", "refused", "exports", "gen/s", "median", "threads
 def cells(row: IslandStatus) -> tuple[str, ...]:
     """Return one island's row as texts."""
     generation = UNKNOWN if row.generation is None else f"{row.generation}/{row.target or '?'}"
+    if row.condition == UNREADABLE:
+        return (row.name, row.condition, *[UNKNOWN] * (len(HEADER) - WORD_COLUMNS))
     return (
         row.name,
         row.condition,
@@ -152,9 +155,28 @@ def show_all(rows: Sequence[IslandStatus], shared: SharedPaths, *, with_champion
         )
         return
     show(rows)
+    for text in notes(rows):
+        click.echo(printable(text))
     click.echo(origins(rows), nl=any(row.ancestry for row in rows))
     if with_champions:
         click.echo(champions(rows))
+
+
+def notes(rows: Sequence[IslandStatus]) -> list[str]:
+    """Return what the table has no column for, in a line for each island that it is true of."""
+    closed = [f"{row.name} may not be read: {row.unreadable}" for row in rows if row.unreadable]
+    again = [row for row in rows if row.last_source_times > 1 and row.condition not in ENDED]
+    beyond = [row for row in rows if row.generation is not None and row.target and row.generation > row.target]
+    return [
+        *closed,
+        *(f"{row.name} was already at generation {row.generation}, beyond {row.target}" for row in beyond),
+        *(f"{row.name} took from {row.last_source} again, for the {nth(row.last_source_times)} time" for row in again),
+    ]
+
+
+def nth(n: int) -> str:
+    """Spell a place in an order."""
+    return f"{n}{ {1: 'st', 2: 'nd', 3: 'rd'}.get(n % 10 if n // 10 % 10 != 1 else 0, 'th') }"
 
 
 def champions(rows: Sequence[IslandStatus]) -> str:

@@ -7,6 +7,7 @@ import json
 import select
 import sys
 import time
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 import click
@@ -35,10 +36,11 @@ def tail(shared: SharedPaths, names: Sequence[str], *, lines: int, is_json: bool
             if not is_following:
                 raise ConfigError(f"there is no island {name} in {shared.root}; 'cli.py status' lists them")
             click.echo(f"waiting for island {name} to start in {shared.root}", err=True)
+    reader = _Reader()
     places: dict[Path, int] = {}
     recent: list[str] = []
     for path in _logs(shared, names, is_json=is_json):
-        text, places[path] = _read_from(path, 0)
+        text, places[path] = reader.read(path, 0)
         recent += text[-lines:] if lines else []
     for line in sorted(recent, key=_unix_s if is_json else _stamp):  # stable: an island's own order stays
         click.echo(line)
@@ -46,7 +48,7 @@ def tail(shared: SharedPaths, names: Sequence[str], *, lines: int, is_json: bool
         time.sleep(POLL_S)
         _check_reader()
         for path in _logs(shared, names, is_json=is_json):
-            added, places[path] = _read_from(path, places.get(path, 0))
+            added, places[path] = reader.read(path, places.get(path, 0))
             for line in added:
                 click.echo(line)
 
@@ -72,6 +74,22 @@ def _logs(shared: SharedPaths, names: Sequence[str], *, is_json: bool) -> Iterat
     for name in names or [name for name in list_names(shared.homes) if is_island_name(name)]:
         paths = shared.island(name)
         yield paths.ledger if is_json else paths.migration_log
+
+
+@dataclass
+class _Reader:
+    """Reads logs, and says once of each that may not be read."""
+
+    _closed: set[Path] = field(default_factory=set)
+
+    def read(self, path: Path, place: int) -> tuple[list[str], int]:
+        try:
+            return _read_from(path, place)
+        except PermissionError as error:
+            if path not in self._closed:
+                self._closed.add(path)
+                click.echo(f"{path.parent.name} may not be read: {path}: {error.strerror}", err=True)
+            return [], place
 
 
 def _read_from(path: Path, place: int) -> tuple[list[str], int]:

@@ -19,7 +19,7 @@ from migration.untrusted import MAX_ISLANDS, NO_MEMORY, RefusedError, VanishedEr
 from migration.verify import verify
 from tests.faults import strangers
 from tests.faults.strangers import Stranger
-from tests.migration.archipelago import RUN_ID, SPEC, OnDisk, collect, migrants_of, write_batch
+from tests.migration.archipelago import RUN_ID, SPEC, OnDisk, collect, migrants_of, number_an_epoch, write_batch
 from tests.scripts.evolve.island_process import Job, perform
 
 if TYPE_CHECKING:
@@ -163,6 +163,8 @@ def nodes(outcome: Outcome, place: Path, *, kinds: str) -> None:
             whole = Stranger("m").batch()
             if where != "island":
                 write_batch(paths.publication(10), {} if where == "batch" else whole)
+            if where not in {"island", "epochs"}:
+                number_an_epoch(paths)
             _put(spots[where], plant)
             _look(outcome, f"{name} as {where}", disk, mailbox)
             shutil.rmtree(disk.root)

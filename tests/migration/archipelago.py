@@ -86,6 +86,12 @@ def write_batch(path: Path, files: Mapping[str, bytes]) -> Path:
     return path
 
 
+def number_an_epoch(paths: IslandPaths) -> None:
+    """Let a folder look as if an island had started in it, as a stranger would: by the name of an epoch."""
+    paths.epochs.mkdir(parents=True, exist_ok=True)
+    paths.epoch(1).touch()
+
+
 def damage(path: Path) -> None:
     """Flip one bit in the middle of a file."""
     data = bytearray(path.read_bytes())

@@ -278,3 +278,32 @@ def test_a_start_says_what_it_leaves_alone_in_one_line(disk):
         disk.paths("a").migration_log.read_text()
     )
     assert read_ledger(disk.paths("a"), "mended") == []
+
+
+# A neighbour that publishes nothing new
+
+
+def test_taking_from_the_same_batch_again_is_noted_and_from_a_newer_one_is_not(world):
+    """On a ring nobody else would tell that the neighbour is dead or slow."""
+    a, b = world.island("a"), world.island("b")
+    for generation, is_new in ((10, True), (20, False), (30, False), (40, True)):
+        if is_new:
+            a.publish(generation, migrants_of("a", generation))
+        arrivals = collect(b, "b", generation)
+        scores = arrivals.migrants.fitness
+        b.settle(generation, arrivals, scores, np.arange(len(scores)), best=9.0)
+    noted = {record["generation"]: record.get("again") for record in read_ledger(world.paths("b"), "imported")}
+    assert noted == {10: None, 20: True, 30: True, 40: None}
+    lines = world.paths("b").migration_log.read_text().splitlines()
+    assert {"gen 10, again" in line for line in lines if "  gen 20  imported" in line} == {True}
+    assert not [line for line in lines if "again" in line and "  gen 20  " not in line and "  gen 30  " not in line]
+
+
+def test_whether_a_batch_was_met_before_outlives_a_restart(disk):
+    disk.island("a").publish(10, migrants_of("a", 10))
+    for generation in (10, 20):
+        b = disk.island("b", generation=generation)
+        arrivals = collect(b, "b", generation)
+        scores = arrivals.migrants.fitness
+        b.settle(generation, arrivals, scores, np.arange(len(scores)), best=9.0)
+    assert read_ledger(disk.paths("b"), "imported")[-1]["again"] is True

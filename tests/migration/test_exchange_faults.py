@@ -17,6 +17,7 @@ from tests.migration.archipelago import (
     damage,
     kinds,
     migrants_of,
+    number_an_epoch,
     packed,
     publisher,
     read_ledger,
@@ -130,6 +131,7 @@ def test_an_import_goes_on_while_a_peer_s_lock_is_held(disk):
 
 def plant(disk, island, what):
     outbox = disk.paths(island).outbox
+    number_an_epoch(disk.paths(island))
     place = write_batch(outbox / "gen-10", packed(island, 10))
     what(place)
 

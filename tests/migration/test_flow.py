@@ -148,4 +148,5 @@ def test_whatever_stands_in_the_fields_is_no_reason_to_fail(tmp_path_factory, ev
 
 def test_an_island_without_a_ledger_gave_and_took_nothing(shared):
     atomic.make_directory(shared.island("a").home)
+    shared.island("a").log.touch()
     assert read_flow(shared) == Flow(("a",), {"a": 0}, (), (), {})

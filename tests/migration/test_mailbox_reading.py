@@ -10,9 +10,9 @@ from dataclasses import replace
 import pytest
 
 from evo.paths import GENOMES, MANIFEST
-from migration import batch, budget, locks
+from migration import batch, budget, epochs, locks
 from migration.untrusted import MAX_ISLANDS, Reason
-from tests.migration.archipelago import damage, migrants_of, packed, publisher, write_batch
+from tests.migration.archipelago import damage, migrants_of, number_an_epoch, packed, publisher, write_batch
 
 
 def reasons(found):
@@ -205,6 +205,7 @@ def test_an_import_costs_a_bounded_number_of_files_whoever_offers_them(disk, mon
     """Two batches fit the budget; the third peer is refused unread, once, and the next import begins anew."""
     monkeypatch.setattr(budget, "MAX_ROUND_FILES", 4)
     for name in "bcd":
+        number_an_epoch(disk.paths(name))
         for generation in (10, 20, 30):
             write_batch(disk.paths(name).publication(generation), packed(name, generation))
     mailbox = disk.mailbox("a")
@@ -234,18 +235,64 @@ def test_a_batch_that_is_waited_for_by_name_has_no_budget(disk):
 def test_peers_are_the_others_with_islands_names(disk):
     mailbox = disk.mailbox("b")
     for name in ("a", "c", ".tmp-x", "locks", "LOCKS", "a b", "-x", "x" * 65, "é"):
-        (disk.shared.pool / name).mkdir(exist_ok=True)
+        (disk.shared.pool / name / "epochs").mkdir(parents=True, exist_ok=True)
+        (disk.shared.pool / name / "epochs" / "1.json").touch()
     for stray in ("POOL.json", "notes"):
         (disk.shared.pool / stray).touch()
     (disk.shared.pool / "linked").symlink_to(disk.shared.pool / "a")
     assert mailbox.peers() == ("a", "c", "linked")
 
 
+@pytest.mark.parametrize(
+    "inside", ["", "epochs", "gen-10", "migration_pool", "epochs/0.json", "epochs/.tmp-1.json-7-ab"]
+)
+def test_a_folder_without_an_epoch_is_nobody_s_neighbour(disk, inside):
+    mailbox = disk.mailbox("c")
+    disk.epoch("a")
+    (disk.paths("b").outbox / inside).mkdir(parents=True)
+    assert mailbox.peers() == ("a",)
+
+
+def test_a_neighbour_is_one_from_its_first_epoch_on(disk):
+    mailbox = disk.mailbox("c")
+    disk.paths("b").epochs.mkdir(parents=True)
+    assert mailbox.peers() == ()
+    disk.epoch("b")
+    assert mailbox.peers() == ("b",)
+
+
+def test_whoever_has_started_is_looked_for_once(disk, monkeypatch):
+    """Among a thousand islands an import may not cost a thousand looks; who left and came as a folder is none again."""
+    mailbox, looks = disk.mailbox("c"), []
+    for name in "ab":
+        disk.epoch(name)
+    has_started = epochs.has_started
+    monkeypatch.setattr(epochs, "has_started", lambda paths: looks.append(paths.name) or has_started(paths))
+    assert [mailbox.peers() for _ in range(3)] == [("a", "b")] * 3
+    assert sorted(looks) == ["a", "b", "c"]
+    shutil.rmtree(disk.paths("a").outbox)
+    assert mailbox.peers() == ("b",)
+    disk.paths("a").outbox.mkdir()
+    assert mailbox.peers() == ("b",)
+
+
+def test_a_neighbour_that_may_not_be_looked_into_stays_one(disk, monkeypatch):
+    """Else its trouble would be told by nobody."""
+    mailbox = disk.mailbox("c")
+    disk.epoch("a")
+
+    def refuse(paths):
+        raise PermissionError(errno.EACCES, "Permission denied", str(paths.epochs))
+
+    monkeypatch.setattr(epochs, "has_started", refuse)
+    assert mailbox.peers() == ("a",)
+
+
 def test_peers_are_bounded(disk):
     mailbox = disk.mailbox("a")
     for i in range(MAX_ISLANDS + 10):
-        (disk.shared.pool / f"i{i:05}").mkdir()
-    assert len(mailbox.peers()) <= MAX_ISLANDS
+        number_an_epoch(disk.paths(f"i{i:05}"))
+    assert len(mailbox.peers()) == MAX_ISLANDS - 1
 
 
 def test_a_pool_that_has_gone_has_no_peers(disk):

@@ -88,6 +88,7 @@ def test_the_newest_line_is_where_the_genes_come_from_now(shared):
 
 def test_an_island_that_has_logged_nothing_has_no_origins(shared):
     atomic.make_directory(shared.island("a").home)
+    shared.island("a").log.touch()
     [history] = read_histories(shared)
     assert (history.last, history.influxes, history.fates, history.population) == (None, (), (), None)
 
@@ -174,6 +175,7 @@ def test_whatever_stands_in_the_fields_is_no_reason_to_fail(tmp_path_factory, ev
     shared = SharedPaths(tmp_path_factory.mktemp("shared"))
     paths = shared.island("a")
     atomic.make_directory(paths.home)
+    paths.log.touch()
     for path, records in ((paths.ledger, events), (paths.log, lines)):
         for record in records:
             runlog.append(path, record)

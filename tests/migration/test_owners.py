@@ -15,7 +15,7 @@ from migration import epochs, locks
 from migration.owners import Owner, is_beyond_knowing, owned, read_owners
 from tests.migration.archipelago import tree
 
-HERE = socket.gethostname()
+HOST, HERE = socket.gethostname(), epochs.this_place()
 
 
 def change(paths, **fields):
@@ -31,7 +31,14 @@ def refused(paths, **options):
 
 
 @pytest.mark.parametrize(
-    ("fields", "state"), [({}, "running"), ({"boot_id": "before"}, "ended"), ({"host": "far-away"}, "unknown")]
+    ("fields", "state"),
+    [
+        ({}, "running"),
+        ({"boot_id": "before"}, "ended"),
+        ({"host": "far-away"}, "unknown"),
+        ({"host": f"{HOST}?pidns-f0000001"}, "unknown"),
+        ({"host": f"{HOST}?pidns-f0000001", "boot_id": "before"}, "ended"),
+    ],
 )
 def test_an_island_has_the_state_of_its_newest_start(disk, fields, state):
     disk.epoch("a")
@@ -69,14 +76,14 @@ def test_what_a_stranger_wrote_into_a_lock_is_nobody(disk, text):
     ("marker", "fields", "expected"),
     [
         (f"1\n{HERE}\n", {"host": "far-away"}, False),
-        (f"1\n{HERE}?pidns-f00\n", {"host": "far-away"}, False),
+        (f"1\n{HERE}?pidns-f00\n", {}, True),
         ("1\nfar-away\n", {}, True),
         ("", {}, False),
         ("", {"boot_id": "before"}, True),
         ("", {"host": "far-away"}, True),
     ],
 )
-def test_a_soft_lock_s_holder_is_known_if_its_host_is_this_one(disk, marker, fields, expected):
+def test_a_soft_lock_s_holder_is_known_if_its_place_is_this_one(disk, marker, fields, expected):
     disk.epoch("a")
     change(disk.paths("a"), **fields)
     disk.paths("a").owner_lock.write_text(marker)
@@ -84,7 +91,8 @@ def test_a_soft_lock_s_holder_is_known_if_its_host_is_this_one(disk, marker, fie
 
 
 @pytest.mark.parametrize(
-    ("fields", "expected"), [({}, False), ({"boot_id": "before"}, False), ({"host": "far-away"}, True)]
+    ("fields", "expected"),
+    [({}, False), ({"boot_id": "before"}, False), ({"host": "far-away"}, True), ({"host": f"{HOST}?pidns-f0"}, True)],
 )
 def test_where_locks_name_nobody_the_newest_start_is_taken_for_the_holder(disk, fields, expected):
     disk.epoch("a")

@@ -6,6 +6,7 @@ import errno
 import json
 import os
 import threading
+from pathlib import Path
 
 import pytest
 
@@ -14,6 +15,7 @@ from evo.paths import SharedPaths
 from evo.tasks.loader import load_task
 from evo.tasks.task import task_identity
 from migration import locks, pool
+from tests.migration.archipelago import tree
 
 TASK = task_identity(load_task("sphere", {"dimensions": "4"}))
 
@@ -337,3 +339,58 @@ def test_a_task_with_as_many_segments_as_may_be_is_described_and_read_back(paths
     segments = [[f"x{i}", 1, -1.2345678901234567e-300, 1.2345678901234567e-300, "integer", 1.0] for i in range(4096)]
     join(paths, task={**TASK, "segments": segments})
     assert join(paths).task["segments"] == segments
+
+
+# Which directory
+
+
+@pytest.mark.parametrize(
+    "inside",
+    ["migration_pool", "migration_pool/x", "migration_pool/x/y", "islands", "islands/a", "launch", "old", "old/a-1"],
+)
+def test_a_directory_among_a_shared_directory_s_own_folders_is_refused_by_name(paths, inside):
+    """Islands started there would be taken for others, and those that were meant would wait for them in vain."""
+    join(paths)
+    before = tree(paths.root)
+    with pytest.raises(ConfigError, match=f"lies in the shared directory {paths.root}; name that one"):
+        join(SharedPaths(paths.root / inside))
+    assert tree(paths.root) == before
+
+
+def test_a_pool_inside_a_pool_is_refused_though_it_is_one_already(paths):
+    """So it was made by a slip."""
+    join(paths)
+    plant(SharedPaths(paths.pool), json.loads(paths.identity.read_bytes()))
+    with pytest.raises(ConfigError, match="name that one"):
+        join(SharedPaths(paths.pool))
+
+
+def test_a_directory_is_refused_by_what_it_is_whichever_way_it_is_named(paths, tmp_path, monkeypatch):
+    join(paths)
+    (tmp_path / "link").symlink_to(paths.pool)
+    monkeypatch.chdir(paths.pool)
+    for root in (tmp_path / "link", Path(), Path("x"), paths.pool / ".." / "islands"):
+        with pytest.raises(ConfigError, match="name that one"):
+            join(SharedPaths(root))
+
+
+def test_an_archived_run_is_a_directory_of_its_own(paths):
+    join(paths)
+    archived = SharedPaths(paths.archive / "run-1")
+    archived.archive.parent.mkdir(parents=True)
+    plant(archived, good(paths))
+    pool.check_directory(archived)
+    with pytest.raises(ConfigError, match=f"shared directory {archived.root}; name that one"):
+        pool.check_directory(SharedPaths(archived.pool))
+
+
+@pytest.mark.parametrize("name", ["islands", "old", "launch", "migration_pool", "islands/x"])
+def test_what_a_directory_is_called_is_no_reason_to_refuse_it(tmp_path, name):
+    join(SharedPaths(tmp_path / "elsewhere"))
+    (tmp_path / name).parent.mkdir(exist_ok=True)
+    join(SharedPaths(tmp_path / name))
+
+
+def test_a_directory_beside_the_pool_is_free(paths):
+    join(paths)
+    join(SharedPaths(paths.root / "exact"))

@@ -123,9 +123,21 @@ def test_a_link_in_the_place_of_an_island_is_left_alone(ended, tmp_path):
     elsewhere = tmp_path / "elsewhere"
     for generation in range(9):
         (elsewhere / f"gen-{generation}").mkdir(parents=True)
+    (elsewhere / "epochs").mkdir()
+    (elsewhere / "epochs" / "1.json").touch()
     (ended.shared.pool / "c").symlink_to(elsewhere)
     assert "its folder is none" in run(ended, "c")[0].left_alone
-    assert len(list(elsewhere.iterdir())) == 9
+    assert len(list(elsewhere.iterdir())) == 10
+
+
+def test_a_folder_in_which_no_island_has_started_is_nobody_s_to_prune(ended):
+    """Somebody may keep a copy of publications there."""
+    for generation in range(9):
+        (ended.shared.pool / "backup" / f"gen-{generation}").mkdir(parents=True)
+    with pytest.raises(ConfigError, match="no island backup"):
+        run(ended, "backup")
+    assert "backup" not in [row.island for row in run(ended)]
+    assert len(list((ended.shared.pool / "backup").iterdir())) == 9
 
 
 def test_a_file_system_that_refuses_leaves_one_island_alone_and_not_the_others(ended):

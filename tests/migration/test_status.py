@@ -3,6 +3,7 @@ from __future__ import annotations
 import dataclasses
 import json
 import os
+import shutil
 from typing import TYPE_CHECKING
 
 import pytest
@@ -158,14 +159,20 @@ def test_after_a_restart_the_superseded_generations_do_not_count(shared: SharedP
 def test_all_islands_are_listed_by_name_and_strange_names_are_not(shared: SharedPaths) -> None:
     for name in ("b", "a"):
         live(shared.island(name), generation=1)
-    atomic.make_directory(shared.island("only-published").outbox)
+    only_published, only_private = shared.island("only-published"), shared.island("only-private")
+    live(only_published, generation=0)
+    shutil.rmtree(only_published.home)
+    live(only_private, generation=1)
+    shutil.rmtree(only_private.outbox)
+    for place in (shared.pool, shared.homes):
+        atomic.make_directory(place / "backup" / "epochs")
     atomic.make_directory(shared.homes / "not an island")
     atomic.make_directory(shared.locks)
     (shared.pool / "stray").touch()
     (shared.homes / "stray").touch()
     rows = status.read_all(shared)
-    assert [row.name for row in rows] == ["a", "b", "only-published"]
-    assert rows[2].condition == "stopped"
+    assert [row.name for row in rows] == ["a", "b", "only-private", "only-published"]
+    assert [row.condition for row in rows] == ["running", "running", "stopped", "running"]
 
 
 def test_a_torn_log_or_a_hostile_epoch_still_gives_a_row(shared: SharedPaths) -> None:
@@ -199,3 +206,42 @@ def test_a_row_is_json(shared: SharedPaths) -> None:
     live(shared.island("a"), generation=1)
     [row] = status.read_all(shared)
     assert json.loads(json.dumps(row.as_json()))["name"] == "a"
+
+
+def imported(paths: IslandPaths, generation: int, source: str, source_generation: int, **more: object) -> None:
+    place = {"source": source, "source_generation": source_generation}
+    for _ in range(2):
+        runlog.append(paths.ledger, {"kind": "imported", "generation": generation, **place, **more})
+
+
+def test_how_often_in_a_row_an_island_took_from_one_batch_is_counted(shared: SharedPaths) -> None:
+    paths = shared.island("a")
+    live(paths, generation=40)
+    assert (status.read_island(paths).last_source, status.read_island(paths).last_source_times) == (None, 0)
+    found = []
+    for generation, batch in ((10, 5), (20, 5), (30, 5), (40, 6)):
+        imported(paths, generation, "b", batch, **({"again": True} if generation in {20, 30} else {}))
+        row = status.read_island(paths)
+        found.append((row.last_source, row.last_source_times))
+    assert found == [("b:5", 1), ("b:5", 2), ("b:5", 3), ("b:6", 1)]
+
+
+@pytest.mark.parametrize("closed", ["home", "outbox", "epochs", "log", "ledger"])
+def test_an_island_that_may_not_be_read_has_a_row_that_says_so_and_hides_no_other(
+    shared: SharedPaths, closed: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name in ("a", "b"):
+        live(shared.island(name), generation=1)
+    place, real = str(getattr(shared.island("b"), closed)), os.open
+    shared.island("b").ledger.touch()
+
+    def refuse(path: str, *arguments: int, **others: int) -> int:
+        if str(path).startswith(place):
+            raise PermissionError(13, "Permission denied", str(path))
+        return real(path, *arguments, **others)
+
+    monkeypatch.setattr(os, "open", refuse)
+    a, b = status.read_all(shared)
+    assert (a.condition, a.generation, a.unreadable) == ("running", 1, None)
+    assert (b.name, b.condition, b.generation, b.exports) == ("b", "unreadable", None, 0)
+    assert b.unreadable == f"{place}: Permission denied"

@@ -82,6 +82,24 @@ def test_an_island_that_has_only_just_started_is_in_order(tmp_path: Path) -> Non
     assert verify.verify(shared).is_clean
 
 
+@pytest.mark.parametrize("inside", ["", "epochs", "gen-9", "migration_pool"])
+def test_a_folder_in_which_no_island_has_started_is_named_and_is_no_island(shared: SharedPaths, inside: str) -> None:
+    (shared.pool / "backup" / inside).mkdir(parents=True)
+    found = verify.verify(shared)
+    assert [(defect.path, defect.reason) for defect in found.defects] == [
+        (str(shared.pool / "backup"), "no island has ever started here")
+    ]
+    assert found.counts == IN_ORDER
+
+
+def test_an_island_that_is_starting_just_now_is_no_defect(shared: SharedPaths) -> None:
+    shared.island("c").owner_lock.touch()
+    shared.island("c").epochs.mkdir(parents=True)
+    found = verify.verify(shared)
+    assert found.is_clean
+    assert found.leftovers == (str(shared.island("c").outbox),)
+
+
 def rewrite(path: Path, change: Callable[[bytes], bytes]) -> None:
     path.write_bytes(change(path.read_bytes()))
 

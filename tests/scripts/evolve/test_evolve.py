@@ -13,10 +13,11 @@ import pytest
 from evo import checkpoint, runlog
 from evo.errors import OwnerConflictError, PoolMismatchError, ResumeError, StorageError
 from evo.paths import SharedPaths
-from migration import epochs, pool
+from migration import archive, epochs, pool, status
 from tests.scripts.evolve.island_process import (
     KILLED,
     Job,
+    contents,
     copy_of,
     end,
     epochs_of,
@@ -97,6 +98,34 @@ def test_a_finished_island_says_so_and_changes_nothing(root, capsys):
     assert code == 0
     assert "a is already at generation 12; use -g 24 to go on, or --fresh" in line
     assert epochs_of(root) == [1]
+
+
+def test_a_target_that_was_passed_before_counts_and_the_run_is_finished(root, capsys):
+    """So whoever looks sees that nothing is left to do; what was logged stands."""
+    evolve(root, **ALONE)
+    before = outcome(root)
+    assert evolve(root, generations=5, **ALONE) == 0
+    assert "already at generation 12, beyond the 5 that it is to reach; use -g 24" in capsys.readouterr().out
+    assert outcome(root) == before
+    row = status.read_island(paths_of(root))
+    assert (row.condition, row.generation, row.target) == ("finished", 12, 5)
+    for _ in range(2):
+        assert evolve(root, generations=5, **ALONE) == 0
+    assert epochs_of(root) == [1, 2]
+    assert evolve(root, generations=15, **ALONE) == 0
+    row = status.read_island(paths_of(root))
+    assert (row.condition, row.generation, row.target) == ("finished", 15, 15)
+
+
+@pytest.mark.slow
+def test_a_stopped_run_whose_target_was_passed_is_finished_and_can_be_archived(root):
+    process = start(Job(root, "a", {"generations": 100_000, **ALONE}))
+    wait_for(lambda: last_generation(root) > 10, process)
+    os.kill(process.pid, signal.SIGTERM)
+    end(process)
+    assert not archive.look(SharedPaths(root)).is_finished
+    assert evolve(root, generations=5, **ALONE) == 0
+    assert archive.look(SharedPaths(root)).is_finished
 
 
 def test_every_changed_setting_is_named(root, capsys):
@@ -247,6 +276,70 @@ def test_no_epoch_is_used_twice_when_the_pool_is_deleted_after_a_long_run(root):
     shutil.rmtree(SharedPaths(root).pool)
     assert evolve(root, generations=410) == 0
     assert epochs_of(root) == [2]
+
+
+# Two halves that do not belong together
+
+
+def published_by(root, island="a"):
+    return sorted(path.name for path in paths_of(root, island).outbox.glob("gen-*"))
+
+
+@pytest.mark.parametrize("values", [{}, {"mutation_rate": 0.2}])
+def test_an_island_whose_private_half_is_gone_is_refused_until_it_starts_afresh(root, capsys, values):
+    """Else it would publish under names that are taken, and nobody would get anything of it."""
+    evolve(root, "peer")
+    evolve(root)
+    shutil.rmtree(paths_of(root).home)
+    before = contents(root)
+    assert evolve(root, **values) == ResumeError.exit_code
+    line = capsys.readouterr().out.splitlines()[-1]
+    assert "a published up to generation 12 in an earlier life, of which nothing is left" in line
+    assert "--fresh puts that away" in line
+    assert contents(root) == before
+    assert evolve(root, is_fresh=True, **values) == 0
+    assert "could not publish" not in capsys.readouterr().out
+    assert published_by(root) == ["gen-12", "gen-3", "gen-6", "gen-9"]
+    assert (root / "old" / "a-1" / "published" / "gen-12").is_dir()
+
+
+def test_an_older_copy_of_the_private_half_is_refused_too(root, capsys):
+    evolve(root, "peer")
+    evolve(root, generations=4)
+    copy = shutil.copytree(paths_of(root).home, root.parent / "copy")
+    evolve(root)
+    shutil.rmtree(paths_of(root).home)
+    shutil.copytree(copy, paths_of(root).home)
+    assert evolve(root) == ResumeError.exit_code
+    assert "of which no more than generation 4 is left" in capsys.readouterr().out
+
+
+def test_an_older_checkpoint_with_all_that_was_imported_since_is_gone_on_from(root):
+    """Then it publishes the same again, which changes nothing."""
+    evolve(root, "peer")
+    evolve(root, generations=8)
+    whole = contents(root)
+    paths = paths_of(root)
+    paths.checkpoint(8).unlink()
+    assert evolve(root, generations=8) == 0
+    assert {n: d for n, d in contents(root).items() if "/gen-" in n} == {n: d for n, d in whole.items() if "/gen-" in n}
+
+
+def test_a_private_half_of_another_run_is_said_and_gone_on_from(root, capsys):
+    evolve(root, generations=6)
+    shutil.rmtree(SharedPaths(root).pool)
+    assert evolve(root) == 0
+    assert capsys.readouterr().out.count("is of another run than") == 1
+    assert evolve(root, generations=15) == 0
+    assert "is of another run than" not in capsys.readouterr().out
+
+
+def test_a_published_half_that_is_gone_is_said_and_gone_on_without(root, capsys):
+    evolve(root, generations=6)
+    shutil.rmtree(paths_of(root).outbox)
+    assert evolve(root) == 0
+    assert capsys.readouterr().out.count("what a had published is not in the pool any more") == 1
+    assert published_by(root)[:1] == ["gen-12"]
 
 
 # Ownership

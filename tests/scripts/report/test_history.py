@@ -9,6 +9,7 @@ import pytest
 
 from evo.paths import SharedPaths
 from scripts.report.history import read_history
+from tests.migration.archipelago import number_an_epoch
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -67,7 +68,7 @@ def test_nonsense_in_a_log_is_left_out(tmp_path):
 
 
 def test_an_island_that_only_published_has_a_story_too(tmp_path):
-    (tmp_path / "migration_pool" / "a").mkdir(parents=True)
+    number_an_epoch(SharedPaths(tmp_path).island("a"))
     history = only(tmp_path)
     assert (history.name, history.lines, history.lives) == ("a", (), ())
 

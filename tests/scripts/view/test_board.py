@@ -219,6 +219,7 @@ def test_five_living_islands_one_killed_one_added_in_a_real_terminal(terminal, t
 def test_in_a_pipe_the_table_is_shown_once(tmp_path):
     shared = SharedPaths(tmp_path)
     shared.island("a").home.mkdir(parents=True)
+    shared.island("a").log.touch()
     command = [sys.executable, "cli.py", "status", "--watch", "--migration-dir", str(tmp_path)]
     ended = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=60, check=True)
     assert ended.stdout.splitlines()[0].startswith("island")

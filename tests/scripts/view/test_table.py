@@ -3,10 +3,12 @@ from __future__ import annotations
 from dataclasses import replace
 from io import StringIO
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from rich.console import Console
 
+from evo.paths import SharedPaths
 from migration.status import IslandStatus
 from scripts.view import table
 
@@ -83,3 +85,25 @@ def test_islands_are_pooled_by_their_sizes_and_the_largest_share_is_named() -> N
     assert table.origins(rows) == "genes of 2 ancestors, as diverse as 1.28 equal ones; 88% of island-02"
     assert table.origins([replace(ROW, ancestry={})]) == ""
     assert "genes of 1 ancestor," in table.origins([replace(ROW, ancestry={"island-01": 1.0})])
+
+
+@pytest.mark.parametrize(
+    ("n", "spelled"), [(2, "2nd"), (3, "3rd"), (4, "4th"), (11, "11th"), (12, "12th"), (21, "21st"), (113, "113th")]
+)
+def test_a_place_in_an_order_is_spelled_as_people_do(n, spelled):
+    assert table.nth(n) == spelled
+
+
+def test_what_has_no_column_is_told_in_a_line(capsys, tmp_path):
+    rows = [
+        replace(ROW, name="a", generation=188, target=50),
+        replace(ROW, name="b", last_source="a:10", last_source_times=3),
+        replace(ROW, name="c", condition="unreadable", unreadable="c/log.jsonl: Permission denied"),
+        ROW,
+    ]
+    table.show_all(rows, SharedPaths(tmp_path), with_champions=False)
+    assert capsys.readouterr().out.splitlines()[-4:-1] == [
+        "c may not be read: c/log.jsonl: Permission denied",
+        "a was already at generation 188, beyond 50",
+        "b took from a:10 again, for the 3rd time",
+    ]

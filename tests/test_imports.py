@@ -44,12 +44,7 @@ HEAVY = {
     "torch": ("evo/tasks/creatures/reference.py", "scripts/compare/limits.py", "scripts/compare/threads/work.py"),
     "optuna": ("scripts/compare/arms/*optuna*.py",),
     "ray": ("scripts/compare/arms/*ray*.py",),
-    "matplotlib": (
-        "scripts/bench/plot.py",
-        "scripts/report/*.py",
-        "scripts/compare/*/plots.py",
-        "scripts/experiments/*/figures.py",
-    ),
+    "matplotlib": ("scripts/agg.py",),
     "pygmo": ("scripts/experiments/peers/pygmo_side.py",),
     "gymnasium": ("evo/tasks/gym.py",),
 }

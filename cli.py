@@ -16,7 +16,7 @@ from evo.paths import SharedPaths, check_island_name
 from scripts import see
 from scripts.doctor.command import doctor
 from scripts.options import foreign_option, setting_options, shared_options
-from scripts.view import pool_commands
+from scripts.view import pool_commands, streams
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -313,6 +313,7 @@ cli.add_command(doctor)
 
 def main() -> None:
     """Run the command line; the errors that a user can meet become one line on standard error."""
+    streams.mend()
     sys.exit(run(lambda: cli.main(prog_name=PROGRAM if sys.argv[0].endswith(".py") else None, standalone_mode=False)))
 
 

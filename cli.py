@@ -314,7 +314,9 @@ cli.add_command(doctor)
 def main() -> None:
     """Run the command line; the errors that a user can meet become one line on standard error."""
     streams.mend()
-    sys.exit(run(lambda: cli.main(prog_name=PROGRAM if sys.argv[0].endswith(".py") else None, standalone_mode=False)))
+    code = run(lambda: cli.main(prog_name=PROGRAM if sys.argv[0].endswith(".py") else None, standalone_mode=False))
+    streams.give_up_unwritten()
+    sys.exit(code)
 
 
 def run(command: Callable[[], int | None]) -> int:

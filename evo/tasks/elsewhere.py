@@ -33,9 +33,10 @@ def score_elsewhere(name: str, options: Mapping[str, str], backend: str, n: int,
     paths = [str(ROOT), *filter(None, [os.environ.get("PYTHONPATH")])]
     ended = subprocess.run(  # noqa: S603 - ourselves
         [sys.executable, "-P", "-m", "evo.tasks.elsewhere", work],
-        env={**os.environ, "PYTHONPATH": os.pathsep.join(paths)},
+        env={**os.environ, "PYTHONPATH": os.pathsep.join(paths), "PYTHONIOENCODING": "utf-8:replace"},
         capture_output=True,
-        text=True,
+        encoding="utf-8",
+        errors="replace",
         check=False,
     )
     if ended.returncode:

@@ -6,6 +6,7 @@ import codecs
 import contextlib
 import io
 import os
+import re
 import sys
 from typing import TYPE_CHECKING, Literal, TextIO
 
@@ -27,12 +28,23 @@ def mend() -> None:
             os.fstat(number)
         except OSError:  # so this is the lowest number that is free
             os.set_inheritable(os.open(os.devnull, os.O_RDWR), True)  # noqa: FBT003 - the processes we start need it too
+    for size in ("COLUMNS", "LINES"):
+        if not re.fullmatch("[0-9]{1,4}", os.environ.get(size, "")):  # the terminal knows better, and Rich believes it
+            os.environ.pop(size, None)
     sys.stdin = sys.stdin or _nowhere("r")
     sys.stdout = sys.stdout or _nowhere("w")
     sys.stderr = unheard(sys.stderr or _nowhere("w"))
     codecs.register_error(SHOWABLE, _showable)
     if isinstance(sys.stdout, io.TextIOWrapper):
         sys.stdout.reconfigure(errors=SHOWABLE)
+
+
+def give_up_unwritten() -> None:
+    """Forget what standard output could not take: Python would try again at its end, and change the exit code."""
+    try:
+        sys.stdout.flush()
+    except OSError:
+        _lead_nowhere(sys.stdout.fileno())
 
 
 def unheard(stream: TextIO) -> TextIO:
@@ -66,10 +78,14 @@ class _Unheard(io.FileIO):
             written: int | None = super().write(data)
         except OSError:
             written = None
-            null = os.open(os.devnull, os.O_WRONLY)
-            os.dup2(null, self.fileno())
-            os.close(null)
+            _lead_nowhere(self.fileno())
         return memoryview(data).nbytes if written is None else written  # None: full, and not to be waited for
+
+
+def _lead_nowhere(descriptor: int) -> None:
+    null = os.open(os.devnull, os.O_WRONLY)
+    os.dup2(null, descriptor)
+    os.close(null)
 
 
 def _nowhere(mode: Literal["r", "w"]) -> TextIO:

@@ -49,7 +49,6 @@ def _git(*arguments: str) -> str | None:
             ["git", "-C", str(ROOT), *arguments],  # noqa: S607
             capture_output=True,
             check=False,
-            text=True,
             errors="replace",
         )
     except OSError:

@@ -56,7 +56,6 @@ def measure(library: str, setup: str) -> Measurement:
         [sys.executable, "-c", _CHILD, library, *late],
         env=environment,
         capture_output=True,
-        text=True,
         errors="replace",
         check=False,
     )

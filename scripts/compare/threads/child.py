@@ -30,7 +30,6 @@ def run(name: str, settings: Mapping[str, Any], environment: Mapping[str, str] =
         cwd=ROOT,
         env={**inherited, **environment},
         capture_output=True,
-        text=True,
         errors="replace",
         check=False,
     )

@@ -7,6 +7,7 @@ import contextlib
 import io
 import os
 import re
+import select
 import sys
 from typing import TYPE_CHECKING, Literal, TextIO
 
@@ -16,6 +17,8 @@ if TYPE_CHECKING:
 STAND_INS = dict(zip("…▁▂▃▄▅▆▇█", "~.:-=+*#@", strict=True))
 """ASCII of the same width for what we draw with."""
 SHOWABLE = "atoll-showable"
+PATIENCE_S = 5.0
+"""How long a reader that does not read is waited for."""
 
 
 def mend() -> None:
@@ -48,7 +51,7 @@ def give_up_unwritten() -> None:
 
 
 def unheard(stream: TextIO) -> TextIO:
-    """Return a stream to the same place that never fails: what cannot be written is lost.
+    """Return a stream to the same place that never fails, nor waits for ever: what cannot be written is lost.
 
     What is no file of the system, as a test's, is returned as it is.
     """
@@ -61,25 +64,38 @@ def unheard(stream: TextIO) -> TextIO:
     with contextlib.suppress(OSError):
         stream.flush()
     return io.TextIOWrapper(
-        raw if stream.write_through else io.BufferedWriter(raw),
+        io.BufferedWriter(raw),
         encoding=stream.encoding,
         errors=stream.errors,
-        line_buffering=stream.line_buffering,
-        write_through=stream.write_through,
+        line_buffering=stream.line_buffering or stream.write_through,
     )
 
 
 class _Unheard(io.FileIO):
-    """A descriptor that leads nowhere after its first failure, for us and for the processes that we start."""
+    """A descriptor that leads nowhere after its first failure, for us and for the processes that we start.
+
+    Whoever does not read for a while, as a terminal after Ctrl-S, misses what comes until it reads again.
+    """
+
+    _is_stuck = False
 
     def write(self, data: ReadableBuffer, /) -> int:
-        """Write, or take it as written."""
+        """Write some, or take it all as written."""
+        view = memoryview(data).cast("B")
+        if not self._is_ready():
+            return len(view)
         try:
-            written: int | None = super().write(data)
+            written: int | None = super().write(view[: select.PIPE_BUF])  # what a pipe that is ready takes at once
         except OSError:
             written = None
             _lead_nowhere(self.fileno())
-        return memoryview(data).nbytes if written is None else written  # None: full, and not to be waited for
+        return len(view) if written is None else written
+
+    def _is_ready(self) -> bool:
+        poll = select.poll()
+        poll.register(self.fileno(), select.POLLOUT)
+        self._is_stuck = not poll.poll(0 if self._is_stuck else PATIENCE_S * 1000)
+        return not self._is_stuck
 
 
 def _lead_nowhere(descriptor: int) -> None:

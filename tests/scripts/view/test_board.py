@@ -82,7 +82,7 @@ def test_a_terminal_of_any_size_shows_whole_words_beside_names(tmp_path_factory,
     assert max(map(len, lines)) <= width
     whole = {*board.HEADER, *board.line(island("x"), {}), board.sparkline([1.0])}
     if width >= board.SHORTEST_NAME and 0 < n < height - board.HEAD_AND_FOOT:
-        assert {word for word in lines[0].split()} <= whole
+        assert set(lines[0].split()) <= whole
         assert {word for line in lines[1 : n + 1] for word in line.split()[1:]} <= whole
 
 

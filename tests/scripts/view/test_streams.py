@@ -103,15 +103,21 @@ def test_a_stream_that_need_not_be_heard_is_like_the_one_it_stands_for(tmp_path)
     assert (tmp_path / "f").read_bytes() == b"\xe9?!"
 
 
-def test_a_full_pipe_that_does_not_wait_loses_what_it_cannot_take():
+@pytest.mark.parametrize("is_waiting", [True, False])
+def test_who_does_not_read_misses_something_and_holds_nobody_up(monkeypatch, is_waiting):
+    monkeypatch.setattr(streams, "PATIENCE_S", 0.01)
     reader, writer = os.pipe()
-    os.set_blocking(writer, False)
-    with open(writer, "w", encoding="utf-8") as full, open(reader, "rb"):  # noqa: PTH123
+    os.set_blocking(writer, is_waiting)
+    os.set_blocking(reader, False)
+    with open(writer, "w", encoding="utf-8") as full, open(reader, "rb", 0) as slow:  # noqa: PTH123
         quiet = streams.unheard(full)
         for _ in range(3):
             quiet.write("x" * 100_000)
             quiet.flush()
-        assert Path(f"/proc/self/fd/{writer}").readlink().name.startswith("pipe:")
+        assert set(slow.read(1_000_000)) == set(b"x")
+        quiet.write("again")
+        quiet.flush()
+        assert slow.read(1_000_000) == b"again"
 
 
 def test_what_is_no_file_is_left_as_it_is():

@@ -16,23 +16,27 @@ from tests.processes import ROOT
 
 LOOK = """
 import os, subprocess, sys
+import cli
 from scripts.view import streams
 streams.mend()
 with open(sys.argv[1], "x") as file:
-    print("for nobody")
+    print("for nobody", flush=True)
     print("for nobody", file=sys.stderr)
-    os.write(1, b"for nobody")
     heirs = subprocess.run([sys.executable, "-c", "import os; [os.fstat(n) for n in range(3)]"]).returncode
+    for n in map(int, sys.argv[2:]):
+        os.write(n, b"for nobody")
+        file.write(os.readlink(f"/proc/self/fd/{n}") + " ")
     file.write(f"{file.fileno() > 2} {heirs} {sys.stdin.read()!r}")
 """
 
 
-@pytest.mark.parametrize("closed", [">&-", "2>&-", "<&-", "<&- >&-", "<&- >&- 2>&-"])
+@pytest.mark.parametrize("closed", ["1", "2", "0", "01", "12", "012"])
 def test_no_file_gets_the_number_of_a_standard_stream_that_is_closed(tmp_path, closed):
-    command = ["sh", "-c", f'exec "$@" {closed}', "sh", sys.executable, "-c", LOOK, str(tmp_path / "said")]
+    redirect = " ".join(f"{n}>&-" for n in closed)
+    command = ["sh", "-c", f'exec "$@" {redirect}', "sh", sys.executable, "-c", LOOK, str(tmp_path / "said"), *closed]
     ended = subprocess.run(command, cwd=ROOT, check=False, capture_output=True, stdin=subprocess.DEVNULL)
     assert ended.returncode == 0, ended
-    assert (tmp_path / "said").read_text() == "True 0 ''"
+    assert (tmp_path / "said").read_text() == f"{'/dev/null ' * len(closed)}True 0 ''"
 
 
 @pytest.fixture

@@ -320,3 +320,13 @@ def _evolved(place: Place, condition: Condition, arguments: Sequence[str]) -> tu
     assert ended.code == 0, ended
     assert "Traceback" not in ended.stdout + ended.stderr, ended
     return lives(Path(filled[-1]))
+
+
+@pytest.mark.parametrize(
+    "condition",
+    [Condition(pipe="left", code=READER_LEFT), Condition(">/dev/full", code=StorageError.exit_code)],
+    ids=str,
+)
+def test_a_table_that_cannot_be_written_has_an_exit_code(condition: Condition, place: Place) -> None:
+    ended = run_in(place, condition, place.fill(PRINTING["pool flow --csv"]))
+    assert (ended.code, "Exception ignored" in ended.stderr) == (condition.code, False)

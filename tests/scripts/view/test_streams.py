@@ -19,6 +19,7 @@ import os, subprocess, sys
 import cli
 from scripts.view import streams
 streams.mend()
+assert not any(stream.isatty() for stream in (sys.stdin, sys.stdout, sys.stderr))
 with open(sys.argv[1], "x") as file:
     print("for nobody", flush=True)
     print("for nobody", file=sys.stderr)

@@ -80,6 +80,7 @@ def test_a_terminal_of_any_size_shows_whole_words_beside_names(tmp_path_factory,
     lines = drawn(SharedPaths(tmp_path_factory.getbasetemp() / "none"), rows, width=width, height=height)
     assert len(lines) <= height
     assert max(map(len, lines)) <= width
+    assert max(line.count("…") for line in lines) <= 1
     whole = {*board.HEADER, *board.line(island("x"), {}), board.sparkline([1.0])}
     if width >= board.SHORTEST_NAME and 0 < n < height - board.HEAD_AND_FOOT:
         assert set(lines[0].split()) <= whole

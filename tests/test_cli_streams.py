@@ -153,7 +153,7 @@ CONDITIONS = {
     **{f"{name}, on a terminal": Condition(environment=values, columns=80) for name, values in ENVIRONMENTS.items()},
     **{f"{columns} x {lines}": Condition(columns=columns, lines=lines) for columns, lines in SIZES},
 }
-SHARE = 9
+SHARE = 16
 """One of so many commands is tried in each condition, and each in some."""
 
 

@@ -24,7 +24,7 @@ from evo.paths import SharedPaths, check_island_name
 from scripts import see
 from scripts.doctor.command import doctor
 from scripts.options import foreign_option, setting_options, shared_options
-from scripts.view import pool_commands
+from scripts.view import pool_commands, streams
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -335,7 +335,10 @@ cli.add_command(doctor)
 
 def main() -> None:
     """Run the command line; the errors that a user can meet become one line on standard error."""
-    sys.exit(run(lambda: cli.main(prog_name=PROGRAM if sys.argv[0].endswith(".py") else None, standalone_mode=False)))
+    streams.mend()
+    code = run(lambda: cli.main(prog_name=PROGRAM if sys.argv[0].endswith(".py") else None, standalone_mode=False))
+    streams.give_up_unwritten()
+    sys.exit(code)
 
 
 def run(command: "Callable[[], int | None]") -> int:

@@ -26,12 +26,14 @@ LAYERS = (
         "compiler",
         "memory",
         "installation",
+        "process_group",
+        "stopping",
     ),
     ("genome",),
     ("selection", "variation", "ancestry", "diversity", "tasks", "tasks.*"),
     ("generation",),
     ("checkpoint", "runlog"),
-    ("keeper", "stopping"),
+    ("keeper",),
     ("island",),
 )
 """The floors of `evo`: a module imports from its own floor and the ones above it in this list."""
@@ -45,12 +47,7 @@ HEAVY = {
     "torch": ("evo/tasks/creatures/reference.py", "scripts/compare/limits.py", "scripts/compare/threads/work.py"),
     "optuna": ("scripts/compare/arms/*optuna*.py",),
     "ray": ("scripts/compare/arms/*ray*.py",),
-    "matplotlib": (
-        "scripts/bench/plot.py",
-        "scripts/report/*.py",
-        "scripts/compare/*/plots.py",
-        "scripts/experiments/*/figures.py",
-    ),
+    "matplotlib": ("scripts/agg.py",),
     "pygmo": ("scripts/experiments/peers/pygmo_side.py",),
     "gymnasium": ("evo/tasks/gym.py",),
 }

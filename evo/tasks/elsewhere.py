@@ -44,9 +44,10 @@ def score_elsewhere(
     ended = subprocess.run(  # noqa: S603 - ourselves
         [sys.executable, "-P", "-m", "evo.tasks.elsewhere", work],
         cwd=directory,
-        env={**os.environ, "PYTHONPATH": os.pathsep.join(paths)},
+        env={**os.environ, "PYTHONPATH": os.pathsep.join(paths), "PYTHONIOENCODING": "utf-8:replace"},
         capture_output=True,
-        text=True,
+        encoding="utf-8",
+        errors="replace",
         check=False,
     )
     if ended.returncode:

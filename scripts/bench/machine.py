@@ -49,7 +49,7 @@ def _git(*arguments: str) -> str | None:
             ["git", "-C", str(ROOT), *arguments],  # noqa: S607
             capture_output=True,
             check=False,
-            text=True,
+            errors="replace",
         )
     except OSError:
         return None
@@ -57,6 +57,6 @@ def _git(*arguments: str) -> str | None:
 
 
 def _cpu_model(info: Path = Path("/proc/cpuinfo")) -> str:
-    lines = info.read_text().splitlines() if info.exists() else []
+    lines = info.read_text(encoding="utf-8", errors="replace").splitlines() if info.exists() else []
     names = [line.partition(":")[2].strip() for line in lines if line.startswith("model name")]
     return names[0] if names else platform.processor() or platform.machine()

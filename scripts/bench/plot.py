@@ -7,11 +7,10 @@ from functools import partial
 from typing import TYPE_CHECKING
 
 import click
-import matplotlib as mpl
 import numpy as np
-from matplotlib.figure import Figure as Drawing
-from matplotlib.ticker import NullLocator
 
+from scripts.agg import Figure as Drawing
+from scripts.agg import NullLocator, mpl
 from scripts.bench.evaluator import NOMINAL_FLOP, PEAK
 from scripts.bench.generation import WHOLE
 from scripts.bench.pairs import by_round, ratios, values

@@ -25,7 +25,8 @@ def main(path: Path) -> int:
         arm.load(request.setting.arm).run(request)
     except Exception as error:
         traceback.print_exc()
-        (request.path / WENT_WRONG).write_text(f"{type(error).__name__}: {error}".splitlines()[0])
+        said = f"{type(error).__name__}: {error}".splitlines()[0]
+        (request.path / WENT_WRONG).write_text(said, encoding="utf-8", errors="replace")
         return 1
     return 0
 

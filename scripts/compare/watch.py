@@ -92,7 +92,7 @@ def watch(
         processes.end(tree)
         code = driver.wait()
     error = folder / WENT_WRONG
-    said = error.read_text().strip() if error.exists() else None
+    said = error.read_text(encoding="utf-8", errors="replace").strip() if error.exists() else None
     ending = Ending(code if is_over else None, waited_s=limit_s, living=living, error=said)
     return Watched(launched_s, exited_s, ending, usage, len(strays))
 

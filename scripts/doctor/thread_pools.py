@@ -53,7 +53,11 @@ def measure(library: str, setup: str) -> Measurement:
         environment = {name: value for name, value in environment.items() if name not in THREAD_VARIABLES}
     late = THREAD_VARIABLES if setup == TOO_LATE else ()
     child = subprocess.run(  # noqa: S603 - our own interpreter and our own text
-        [sys.executable, "-c", _CHILD, library, *late], env=environment, capture_output=True, text=True, check=False
+        [sys.executable, "-c", _CHILD, library, *late],
+        env=environment,
+        capture_output=True,
+        errors="replace",
+        check=False,
     )
     return Measurement(library, setup, int(child.stdout) if child.returncode == 0 else None)
 

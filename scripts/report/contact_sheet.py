@@ -27,11 +27,9 @@ TILT = np.deg2rad(20.0)
 
 def draw(recording: Recording, path: Path, *, title: str) -> None:
     """Write a contact sheet of one life, in the format that the suffix of `path` names."""
-    from matplotlib.backends.backend_agg import FigureCanvasAgg  # noqa: PLC0415 - half a second, for pictures only
-    from matplotlib.figure import Figure  # noqa: PLC0415
+    from scripts.agg import Figure  # noqa: PLC0415 - half a second, for pictures only
 
     figure = Figure(figsize=(15, 6.2), layout="constrained")
-    FigureCanvasAgg(figure)
     places = figure.add_gridspec(MOMENTS // COLUMNS, COLUMNS + 2)
     _draw_way(figure.add_subplot(places[:, :2]), recording)
     for i, frame in enumerate(_moments(recording)):
@@ -60,7 +58,7 @@ def _draw_way(axes: Axes, recording: Recording) -> None:
 
 
 def _draw_moment(axes: Axes, recording: Recording, frame: int) -> None:
-    from matplotlib.patches import Circle  # noqa: PLC0415
+    from scripts.agg import Circle  # noqa: PLC0415
 
     place = _seen_from_the_side(recording, frame)
     ends = recording.position_m[frame][:, recording.muscles]

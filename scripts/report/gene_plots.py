@@ -120,7 +120,7 @@ def _share_of(champion: Champion, name: str) -> float:
 
 def _strip(axes: Axes, best: Champion, colours: dict[str, str]) -> None:
     """Paint each gene of the best champion in the colour of its ancestor."""
-    from matplotlib.colors import to_rgb  # noqa: PLC0415
+    from scripts.agg import to_rgb  # noqa: PLC0415
 
     table = np.asarray([to_rgb(colours.get(name, OTHERS)) for name in best.islands])
     axes.imshow(table[best.ancestry][None], aspect="auto", interpolation="nearest")

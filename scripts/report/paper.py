@@ -51,8 +51,7 @@ def write_figure(paint: Callable[[Figure], None], out: Path) -> None:
     Raises:
         StorageError: It cannot be written.
     """
-    import matplotlib as mpl  # noqa: PLC0415 - half a second, for pictures only
-    from matplotlib.figure import Figure  # noqa: PLC0415
+    from scripts.agg import Figure, mpl  # noqa: PLC0415 - half a second, for pictures only
 
     with mpl.rc_context(STYLE):
         figure = Figure(figsize=(COLUMN_INCHES, 0.75 * COLUMN_INCHES), layout="constrained")

@@ -147,7 +147,7 @@ def _shares(history: IslandHistory, founders: Sequence[str]) -> tuple[list[int],
 
 def _migration(figure: Figure, shared: SharedPaths) -> None:
     """Draw who gave how many genomes to whom, as a matrix."""
-    from matplotlib.ticker import MaxNLocator  # noqa: PLC0415
+    from scripts.agg import MaxNLocator  # noqa: PLC0415
 
     flow = read_flow(shared)
     givers, takers = list(flow.givers), list(flow.islands)

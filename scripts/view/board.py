@@ -28,7 +28,7 @@ HEADER = ("island", "state", "gen", "best", "trend", "median", "gen/s", "out", "
 Behind an import stands how many in a row were from one batch, as in `40 x3`: its giver is dead or slow.
 """
 WORDS = frozenset({"island", "state", "trend"})
-LEAST_IMPORTANT_FIRST = ("MB", "thr", "ref", "median", "gen/s", "out", "in", "trend")
+LEAST_IMPORTANT_FIRST = ("MB", "thr", "ref", "median", "gen/s", "out", "in", "trend", "best", "gen", "state")
 GAPS = (2, 1)
 USUAL_NAME, SHORTEST_NAME = 24, 8
 ALL_ELSE, LEAST_ELSE = 72, 27
@@ -141,7 +141,7 @@ class Board:
         page = self.looks // LOOKS_PER_PAGE % pages
         self.looks += 1
         shown = rows[page * room : (page + 1) * room]
-        at_most = max(width - ALL_ELSE, min(USUAL_NAME, width - LEAST_ELSE), SHORTEST_NAME)
+        at_most = max(width - ALL_ELSE, min(USUAL_NAME, width - LEAST_ELSE), min(SHORTEST_NAME, max(width, 2)))
         lines = [(shortened(row.name, at_most=at_most), *line(row, trends)[1:]) for row in shown]
         left = height - HEAD_AND_FOOT - len(lines)
         events = list(self._events.lines)[-left:] if left > 0 else []

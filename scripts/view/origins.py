@@ -210,3 +210,4 @@ def _print_csv(rows: Iterable[dict[str, Any]], kind: Any, *more: str) -> None:  
     writer = csv.DictWriter(sys.stdout, [*names, *more], lineterminator="\n")
     writer.writeheader()
     writer.writerows(rows)
+    sys.stdout.flush()  # here a failure has its exit code

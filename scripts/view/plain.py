@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 import click
 
 from scripts.view.reserved import reserved_stdout
+from scripts.view.streams import unheard
 
 if TYPE_CHECKING:
     from evo.runlog import Record
@@ -74,7 +75,7 @@ class JsonDisplay:
         """Show nothing: `tail --json` has the ledger."""
 
     def __enter__(self) -> JsonDisplay:
-        self._out = self._stack.enter_context(reserved_stdout())
+        self._out = unheard(self._stack.enter_context(reserved_stdout()))
         return self
 
     def __exit__(self, *error: object) -> None:

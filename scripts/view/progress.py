@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-import os
+import contextlib
 import sys
+from functools import partial
 from typing import TYPE_CHECKING
 
 from scripts.view.plain import JsonDisplay, PlainDisplay
+from scripts.view.streams import unheard
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -18,49 +20,62 @@ if TYPE_CHECKING:
 def choose_display(*, target: int, is_json: bool) -> UndisturbedDisplay:
     """Return the display that fits standard output, and that no failure of it can disturb."""
     if is_json:
-        return UndisturbedDisplay(JsonDisplay())
-    if sys.stdout.isatty():
-        from scripts.view.live import LiveDisplay  # noqa: PLC0415 - rich is slow to load, and useless in a pipe
+        return UndisturbedDisplay(JsonDisplay)
+    return UndisturbedDisplay(partial(_live if sys.stdout.isatty() else PlainDisplay, target=target))
 
-        return UndisturbedDisplay(LiveDisplay(target=target))
-    return UndisturbedDisplay(PlainDisplay(target=target))
+
+def _live(*, target: int) -> LiveDisplay:
+    from scripts.view.live import LiveDisplay  # noqa: PLC0415 - rich is slow to load, and useless in a pipe
+
+    return LiveDisplay(target=target)
 
 
 class UndisturbedDisplay:
-    """Another display until it fails, then none.
+    """Another display until it fails in any way, then none.
 
-    A terminal that closed, a reader that left or a full disk behind standard output must not end an island.
+    A terminal that closed or is strange, a reader that left or a full disk behind standard output must not end an
+    island; nor may they fail what its task prints.
     """
 
-    def __init__(self, shown: PlainDisplay | JsonDisplay | LiveDisplay) -> None:
-        self._shown = shown
-        self._is_open = True
+    def __init__(self, make: Callable[[], PlainDisplay | JsonDisplay | LiveDisplay]) -> None:
+        self._make = make
+        self._shown: PlainDisplay | JsonDisplay | LiveDisplay | None = None
 
     def say(self, text: str) -> None:
         """Show one line."""
-        self._try(lambda: self._shown.say(text))
+        self._try(lambda shown: shown.say(text))
 
     def generation(self, record: Record) -> None:
         """Show a record of the log."""
-        self._try(lambda: self._shown.generation(record))
+        self._try(lambda shown: shown.generation(record))
 
     def migration(self, text: str) -> None:
         """Show an event."""
-        self._try(lambda: self._shown.migration(text))
+        self._try(lambda shown: shown.migration(text))
 
     def __enter__(self) -> UndisturbedDisplay:
-        self._try(self._shown.__enter__)
+        self._before = sys.stdout
+        sys.stdout = unheard(sys.stdout)
+        with contextlib.suppress(Exception):
+            self._shown = self._make()
+        self._try(lambda shown: shown.__enter__())
         return self
 
     def __exit__(self, *error: object) -> None:
         """Leave the display, whatever became of it."""
-        self._try(lambda: self._shown.__exit__(*error))
+        self._close()
+        sys.stdout.flush()
+        sys.stdout = self._before
 
-    def _try(self, show: Callable[[], object]) -> None:
-        if not self._is_open:
-            return
+    def _try(self, show: Callable[[PlainDisplay | JsonDisplay | LiveDisplay], object]) -> None:
         try:
-            show()
-        except OSError:
-            self._is_open = False
-            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+            if self._shown is not None:
+                show(self._shown)
+        except Exception:  # only showing runs here: nobody else's failure is lost
+            self._close()
+
+    def _close(self) -> None:
+        shown, self._shown = self._shown, None
+        if shown is not None:
+            with contextlib.suppress(Exception):
+                shown.__exit__()

@@ -6,7 +6,7 @@ import contextlib
 import io
 import os
 import sys
-from typing import IO, TYPE_CHECKING
+from typing import TYPE_CHECKING, TextIO
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -15,7 +15,7 @@ STDOUT, STDERR = 1, 2
 
 
 @contextlib.contextmanager
-def reserved_stdout() -> Iterator[IO[str]]:
+def reserved_stdout() -> Iterator[TextIO]:
     """Yield standard output, while descriptor 1 is standard error for everybody else in this process and its children.
 
     Raises:
@@ -24,8 +24,9 @@ def reserved_stdout() -> Iterator[IO[str]]:
     _flush()
     kept = os.dup(STDOUT)  # which no program inherits
     os.dup2(STDERR, STDOUT)
-    encoding = getattr(sys.stdout, "encoding", None) or "utf-8"
-    stream = io.TextIOWrapper(io.FileIO(os.dup(kept), "w"), encoding=encoding, errors="replace", line_buffering=True)
+    encoding, errors = getattr(sys.stdout, "encoding", None), getattr(sys.stdout, "errors", None)
+    raw = io.BufferedWriter(io.FileIO(os.dup(kept), "w"))
+    stream = io.TextIOWrapper(raw, encoding=encoding or "utf-8", errors=errors or "replace", line_buffering=True)
     try:
         yield stream
     finally:

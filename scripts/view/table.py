@@ -39,7 +39,19 @@ STYLES = {RUNNING: "green", WAITING: "cyan", FINISHED: "bold", STOPPED: "yellow"
 UNKNOWN = "-"
 GAP = 2
 WORD_COLUMNS = 2
-LEAST_IMPORTANT_FIRST = ("MB", "refused", "exports", "gen/s", "median", "threads", "imports", "origins")
+LEAST_IMPORTANT_FIRST = (
+    "MB",
+    "refused",
+    "exports",
+    "gen/s",
+    "median",
+    "threads",
+    "imports",
+    "origins",
+    "best",
+    "gen",
+    "state",
+)
 
 
 def cells(row: IslandStatus) -> tuple[str, ...]:

@@ -105,7 +105,7 @@ class _Plan(ctypes.Structure):
 
 def targets_here() -> tuple[Target, ...]:
     """Return the targets that this machine can run, the widest first."""
-    lines = CPU_INFO.read_text().splitlines() if CPU_INFO.exists() else []
+    lines = CPU_INFO.read_text(encoding="utf-8", errors="replace").splitlines() if CPU_INFO.exists() else []
     found = next((line.partition(":")[2].split() for line in lines if line.startswith("flags")), [])
     return tuple(target for target in TARGETS if set(target.features) <= set(found))
 

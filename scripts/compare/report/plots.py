@@ -8,11 +8,10 @@ import statistics
 import textwrap
 from typing import TYPE_CHECKING
 
-import matplotlib as mpl
 import numpy as np
-from matplotlib.figure import Figure as Drawing
-from matplotlib.ticker import FixedLocator, NullLocator
 
+from scripts.agg import Figure as Drawing
+from scripts.agg import FixedLocator, NullLocator, mpl
 from scripts.compare import stats
 from scripts.compare.report.summary import noise, summarise
 

@@ -4,9 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from matplotlib.figure import Figure as Drawing
-from matplotlib.ticker import NullLocator
-
+from scripts.agg import Figure as Drawing
+from scripts.agg import NullLocator
 from scripts.compare.report.plots import COLOURS, MARKERS, NUMBER, WIDTH_IN, palette, save, style
 from scripts.compare.simulate import scaling
 from scripts.compare.simulate.inputs import CORES, PROCESSES

@@ -26,7 +26,12 @@ def run(name: str, settings: Mapping[str, Any], environment: Mapping[str, str] =
     inherited = {variable: value for variable, value in os.environ.items() if variable not in THREAD_VARIABLES}
     command = [sys.executable, "-m", "scripts.compare.threads.work", name, json.dumps(settings)]
     ended = subprocess.run(  # noqa: S603 - our own interpreter and our own module
-        command, cwd=ROOT, env={**inherited, **environment}, capture_output=True, text=True, check=False
+        command,
+        cwd=ROOT,
+        env={**inherited, **environment},
+        capture_output=True,
+        errors="replace",
+        check=False,
     )
     if ended.returncode:
         raise RuntimeError(

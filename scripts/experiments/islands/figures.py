@@ -6,9 +6,9 @@ import math
 from typing import TYPE_CHECKING
 
 import numpy as np
-from matplotlib.figure import Figure as Drawing
-from matplotlib.ticker import FixedLocator, NullLocator
 
+from scripts.agg import Figure as Drawing
+from scripts.agg import FixedLocator, NullLocator
 from scripts.compare.report.plots import COLOURS, MARKERS, NUMBER, WIDTH_IN, palette, save, style
 from scripts.experiments.islands import analyse
 from scripts.experiments.islands.arms import INTERVALS, ISLANDS, ISOLATED, POOLED, RATES, REFERENCE, SMALL, STRONG

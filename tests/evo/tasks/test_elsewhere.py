@@ -30,3 +30,9 @@ def test_a_process_that_fails_says_why(tmp_path):
     (tmp_path / "mine.py").write_text("import nothing_of_the_kind\n")
     with pytest.raises(TaskError, match=r"another process fails where this one does not: .*nothing_of_the_kind"):
         score_elsewhere(f"{tmp_path}/mine.py:T", {}, "auto", 1, 3)
+
+
+def test_what_a_task_prints_is_no_failure_where_it_cannot_be_encoded(tmp_path, monkeypatch):
+    monkeypatch.setenv("PYTHONIOENCODING", "ascii:strict")
+    (tmp_path / "mine.py").write_text("bounds = [(0.0, 1.0)]\ndef f(x):\n    print('\\u2026\\udce9')\n    return 1.0\n")
+    assert score_elsewhere(f"{tmp_path}/mine.py:f", {}, "auto", 2, 0).tolist() == [1.0, 1.0]

@@ -15,6 +15,7 @@ from evo.paths import SharedPaths
 from scripts.report import paper, plots
 from scripts.report.history import read_history
 from scripts.see import PLOTS
+from tests.processes import atoll
 from tests.scripts.evolve.island_process import Job, perform
 
 pytestmark = pytest.mark.slow
@@ -87,3 +88,22 @@ def test_a_single_generation_is_a_dot(archipelago):
     plots._curves(figure, [one], "best", "best")
     [line] = figure.axes[0].lines
     assert line.get_marker() == "o"
+
+
+@pytest.mark.parametrize(
+    "environment",
+    [
+        {"MPLBACKEND": "module://matplotlib_inline.backend_inline"},
+        {"MPLBACKEND": "nonsense"},
+        {"MPLBACKEND": "WebAgg"},
+        {"MATPLOTLIBRC": "{rc}"},
+    ],
+    ids=str,
+)
+def test_a_figure_is_the_same_whatever_a_notebook_or_a_style_asks_for(environment, archipelago, tmp_path):
+    (tmp_path / "matplotlibrc").write_text("text.usetex: True\nlines.linewidth: 9\n")
+    changed = {name: value.format(rc=tmp_path) for name, value in environment.items()}
+    for name, variables in (("usual.svg", {}), ("other.svg", changed)):
+        ended = atoll("plot", "fitness", archipelago, "-o", tmp_path / name, **variables)
+        assert ended.returncode == 0, ended.stderr
+    assert (tmp_path / "usual.svg").read_bytes() == (tmp_path / "other.svg").read_bytes()

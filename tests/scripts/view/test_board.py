@@ -11,7 +11,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from rich.console import Console
 
@@ -71,6 +71,20 @@ def test_no_line_is_too_long_and_there_are_not_too_many(tmp_path, width, height,
         assert lines[1].split()[0].endswith("-000")
         assert lines[1].split()[1:3] == ["running", "110/150"]
         assert f"{n} running" in "\n".join(lines) or n == height - 1
+
+
+@given(st.integers(1, 300), st.integers(2, 99), st.integers(0, 30), st.integers(1, 64))
+@settings(max_examples=200)
+def test_a_terminal_of_any_size_shows_whole_words_beside_names(tmp_path_factory, width, height, n, length):
+    rows = [island(f"{i:x<{length}}") for i in range(n)]
+    lines = drawn(SharedPaths(tmp_path_factory.getbasetemp() / "none"), rows, width=width, height=height)
+    assert len(lines) <= height
+    assert max(map(len, lines)) <= width
+    assert max(line.count("…") for line in lines) <= 1
+    whole = {*board.HEADER, *board.line(island("x"), {}), board.sparkline([1.0])}
+    if width >= board.SHORTEST_NAME and 0 < n < height - board.HEAD_AND_FOOT:
+        assert set(lines[0].split()) <= whole
+        assert {word for line in lines[1 : n + 1] for word in line.split()[1:]} <= whole
 
 
 def test_islands_are_seen_whole_where_they_fit(tmp_path):

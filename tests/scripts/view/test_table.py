@@ -57,6 +57,19 @@ def test_a_terminal_of_any_width_shows_whole_words(width: int) -> None:
     ]
 
 
+@given(st.integers(1, 300), st.integers(1, 64))
+def test_where_little_fits_a_name_alone_is_cut(width: int, length: int) -> None:
+    lines = drawn([ROW, replace(ROW, name="x" * length)], width)
+    assert len(lines) == 3
+    assert max(map(len, lines)) <= width
+    whole = {*table.HEADER, *table.cells(ROW), "x" * length}
+    if width >= max(length, len(ROW.name)):
+        assert {word for line in lines for word in line.split()} <= whole
+        assert [line.split()[0] for line in lines[1:]] == [ROW.name, "x" * length]
+    else:
+        assert [line.split()[1:] for line in lines] == [[], [], []]
+
+
 def test_a_wide_terminal_shows_what_a_pipe_gets() -> None:
     rows = [ROW, replace(ROW, name="island-02", threads=None, memory_mb=None, best=None)]
     assert [line.split() for line in drawn(rows, 200)] == [line.split() for line in table.as_text(rows).splitlines()]

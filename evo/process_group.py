@@ -21,9 +21,9 @@ if TYPE_CHECKING:
 
 GUARD = 'exec 3<&0 </dev/null; cd /; { trap "" HUP INT TERM; read -r line <&3; kill -KILL 0; } &'
 """It outlives the shell that starts it, so the island does not see it as a child and `os.wait` never waits for it."""
-GROUP_ARGUMENT = 16
-"""The place of the process group among the arguments of `_posixsubprocess.fork_exec`, which starts every program:
-those of `subprocess`, and the workers of multiprocessing and loky that are not forked."""
+SESSION_ARGUMENT, GROUP_ARGUMENT = 15, 16
+"""The places of "a session of its own" and of the process group among the arguments of `_posixsubprocess.fork_exec`,
+which starts every program: those of `subprocess`, and the workers of multiprocessing and loky that are not forked."""
 INHERITED = -1
 """The process group of a program for which nobody chose one."""
 
@@ -54,17 +54,20 @@ def separate_children() -> int:
 
 def _join(group: int, alive: int) -> None:
     """Let a forked child enter the group, and leave to the island alone to hold the guard's pipe open."""
-    with contextlib.suppress(OSError):
-        os.close(alive)
     with contextlib.suppress(OSError):  # somebody ended the guard: then there is no such group any more
         os.setpgid(0, group)
+    with contextlib.suppress(
+        OSError
+    ):  # last: while this is open here, the guard is there, though the island may not be
+        os.close(alive)
 
 
 def _within(group: int, fork_exec: Callable[..., int]) -> Callable[..., int]:
     """Return `fork_exec` for programs that start in a group."""
 
     def start(*arguments: Any) -> int:  # noqa: ANN401 - whatever the library hands over
-        if arguments[GROUP_ARGUMENT] == INHERITED and _is_there(group):
+        is_chosen = arguments[SESSION_ARGUMENT] or arguments[GROUP_ARGUMENT] != INHERITED
+        if not is_chosen and _is_there(group):
             arguments = (*arguments[:GROUP_ARGUMENT], group, *arguments[GROUP_ARGUMENT + 1 :])
         return fork_exec(*arguments)
 

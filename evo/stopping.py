@@ -9,7 +9,7 @@ import threading
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterator
     from types import FrameType, TracebackType
 
 STOP_SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
@@ -48,14 +48,11 @@ class StopSignal:
             signal.signal(number, handler)
 
     def __call__(self) -> bool:
-        """Say whether a signal has come."""
-        return self.received != 0
-
-    def listen_again(self) -> None:
-        """Take the signals back from whatever else handles them by now, a library that a task imports for example."""
+        """Say whether a signal has come; if not, take the signals back from what else handles them, as libraries do."""
         for number in self._before if not self.received else ():
             if signal.getsignal(number) != self._receive:
                 signal.signal(number, self._receive)
+        return self.received != 0
 
     def forget(self) -> None:
         """In a forked child, hear no more: what is meant for the parent is not for its children."""
@@ -67,6 +64,17 @@ class StopSignal:
         for heard in self._before:
             signal.signal(heard, signal.SIG_DFL)
         _say(self.answer())
+
+
+@contextlib.contextmanager
+def interruptible() -> Iterator[None]:
+    """Let Ctrl-C raise KeyboardInterrupt, so that what was begun is left in order: a terminal gets its cursor back."""
+    is_heard = signal.getsignal(signal.SIGINT) is not signal.SIG_IGN
+    before = signal.signal(signal.SIGINT, signal.default_int_handler) if is_heard else signal.SIG_IGN
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGINT, before)
 
 
 _listening: list[StopSignal] = []

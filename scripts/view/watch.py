@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 import click
 import psutil
 
+from evo.stopping import interruptible
 from migration import status
 from scripts.view import table
 from scripts.view.board import Board
@@ -56,7 +57,7 @@ def _watch_live(look: Callable[[], list[IslandStatus]], is_over: Callable[[], bo
     from rich.live import Live  # noqa: PLC0415
 
     console = Console(highlight=False)
-    with Live(console=console, auto_refresh=False, transient=True, vertical_overflow="crop") as live:
+    with interruptible(), Live(console=console, auto_refresh=False, transient=True, vertical_overflow="crop") as live:
         while not is_over():
             before_s = time.process_time()
             live.update(board.draw(look(), width=console.width, height=console.height - 1), refresh=True)

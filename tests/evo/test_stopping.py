@@ -85,3 +85,88 @@ def test_a_signal_from_outside_ends_a_run_after_a_checkpoint(tmp_path):
     assert process.returncode == 0
     newest = checkpoint.load_newest(SharedPaths(tmp_path).island("island-01"))
     assert newest.state.generation == int(said[-1])
+
+
+# What children and other code have to do with it
+
+FORKED = (
+    "import os, time\n"
+    "with StopSignal() as stop:\n"
+    "    ready, tell = os.pipe()\n"
+    "    child = os.fork()\n"
+    "    if not child:\n"
+    "        os.write(tell, b'.')\n"
+    "        time.sleep(100)\n"
+    "        os._exit(7)\n"
+    "    os.read(ready, 1)\n"
+    "    os.kill(child, {number})\n"
+    "    print(os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]), stop())\n"
+)
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGHUP])
+def test_a_forked_child_takes_no_part_in_the_stop_signals_of_its_parent(number):
+    """A pool ends its workers by one SIGTERM, and waits for ever for one that only takes note of it."""
+    status, said, trouble = child(FORKED.format(number=int(number)))
+    assert (status, said, trouble) == (0, [str(-number), "False"], "")
+
+
+def test_a_signal_that_a_child_gets_before_it_is_itself_is_not_lost():
+    """On a busy machine a pool is done with its work, and with its workers, before the last of them has begun."""
+    status, said, trouble = child(
+        "import os\n"
+        "with StopSignal() as stop:\n"
+        "    for _ in range(200):\n"
+        "        child = os.fork()\n"
+        "        if not child:\n"
+        "            signal.pause()\n"
+        "            os._exit(7)\n"
+        "        os.kill(child, signal.SIGTERM)\n"
+        "        assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == -signal.SIGTERM\n"
+        "    print(stop(), signal.pthread_sigmask(signal.SIG_BLOCK, ()))\n"
+    )
+    assert (status, said, trouble) == (0, ["False", "set()"], "")
+
+
+def test_the_first_signal_is_answered_at_once_also_in_the_middle_of_a_print():
+    status, said, trouble = child(
+        "import io, os\n"
+        "class Raw(io.RawIOBase):\n"
+        "    def writable(self):\n"
+        "        return True\n"
+        "    def write(self, data):\n"
+        "        if not stop.received:\n"
+        "            signal.raise_signal(2)\n"
+        "        return len(data)\n"
+        "with StopSignal() as stop:\n"
+        "    stop.answer = lambda: 'stopping \\u2026'\n"
+        "    sys.stderr = io.TextIOWrapper(io.BufferedWriter(Raw()), line_buffering=True)\n"
+        "    print('x', file=sys.stderr)\n"
+        "    print(stop())\n"
+    )
+    assert (status, said, trouble) == (0, ["True"], "stopping …\n")
+
+
+def test_signals_that_other_code_has_taken_are_taken_back_but_not_after_the_first():
+    status, said, _ = child(
+        "with StopSignal() as stop:\n"
+        "    signal.signal(signal.SIGINT, lambda *_: print('mine'))\n"
+        "    stop()\n"
+        "    signal.raise_signal(signal.SIGINT)\n"
+        "    print(stop(), flush=True)\n"
+        "    signal.raise_signal(signal.SIGINT)\n"
+    )
+    assert (status, said) == (-2, ["True"])
+
+
+def test_what_is_interruptible_is_left_in_order():
+    status, said, trouble = child(
+        "from evo.stopping import interruptible\n"
+        "signal.signal(signal.SIGINT, signal.SIG_DFL)\n"
+        "try:\n"
+        "    with interruptible():\n"
+        "        signal.raise_signal(signal.SIGINT)\n"
+        "except KeyboardInterrupt:\n"
+        "    print(signal.getsignal(signal.SIGINT) is signal.SIG_DFL)\n"
+    )
+    assert (status, said, trouble) == (0, ["True"], "")

@@ -25,6 +25,8 @@ if TYPE_CHECKING:
     from evo.tasks.task import OptionValue
 
 BACKENDS = ("native", "reference")
+LIVES_AT_ONCE = 8192
+"""Half a second of one core: between two calls of the kernel a stop signal is answered. Bits depend on no batch."""
 
 
 class Creatures:
@@ -84,7 +86,9 @@ class Creatures:
 
     def evaluate(self, genes: Floats, episode: int) -> Floats:  # noqa: ARG002 - nothing here is left to chance
         """See `Task.evaluate`."""
-        return score(self.live(genes))
+        n = max(LIVES_AT_ONCE // self._options.courses, 1)
+        parts = [score(self.live(genes[i : i + n])) for i in range(0, len(genes), n)]
+        return np.concatenate(parts) if len(parts) > 1 else parts[0]
 
     def live(self, genes: Floats, *, pellets: Floats | None = None, observe: Observer | None = None) -> Summary:
         """Live the lives of `genes` [P, D].

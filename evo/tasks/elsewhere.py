@@ -24,7 +24,7 @@ ROOT = Path(__file__).parents[2]
 
 
 def score_elsewhere(
-    name: str, options: Mapping[str, str], backend: str, n: int, episode: int, *, directory: Path
+    name: str, options: Mapping[str, str], backend: str, n: int, episode: int, *, directory: Path | None = None
 ) -> Floats:
     """Return the scores of the first n sample genomes, computed by a process of its own.
 
@@ -34,7 +34,7 @@ def score_elsewhere(
         backend: What is to compute the fitness.
         n: How many genomes.
         episode: Of which generation.
-        directory: Where `name` was typed: the task may have changed the working directory of this process since.
+        directory: Where `name` was typed, if the task may have changed the working directory of this process since.
 
     Raises:
         TaskError: The process failed.

@@ -307,3 +307,24 @@ def test_what_a_task_breaks_is_kept_up_to_the_last_whole_generation_and_mended_g
     state, _ = live(CONFIGS[0], on)
     assert fingerprint(state) == fingerprint(STRAIGHT[0][0])
     assert outcome(on) == outcome(STRAIGHT[0][1])
+
+
+@pytest.mark.parametrize("breaks_at", range(1, 14))
+def test_a_task_that_breaks_after_a_stop_signal_is_the_stop(breaks_at):
+    """The signal has also reached a program that the evaluation waits for."""
+    on = disk()
+
+    def is_stopping():
+        return on.asked_at >= breaks_at
+
+    class Interrupted(Fragile):
+        def evaluate(self, genes, episode):
+            on.asked_at = episode
+            return super().evaluate(genes, episode)
+
+    on.asked_at = 0
+    state, _ = live(CONFIGS[0], on, task=Interrupted(breaks_at), is_stopping=is_stopping)
+    assert state.generation == checkpoint.decode(on.checkpoint).state.generation == breaks_at - 1
+    state, _ = live(CONFIGS[0], on)
+    assert fingerprint(state) == fingerprint(STRAIGHT[0][0])
+    assert outcome(on) == outcome(STRAIGHT[0][1])

@@ -87,7 +87,7 @@ class Creatures:
     def evaluate(self, genes: Floats, episode: int) -> Floats:  # noqa: ARG002 - nothing here is left to chance
         """See `Task.evaluate`."""
         n = max(LIVES_AT_ONCE // self._options.courses, 1)
-        parts = [score(self.live(genes[i : i + n])) for i in range(0, len(genes), n)]
+        parts = [score(self.live(genes[i : i + n])) for i in range(0, max(len(genes), 1), n)]
         return np.concatenate(parts) if len(parts) > 1 else parts[0]
 
     def live(self, genes: Floats, *, pellets: Floats | None = None, observe: Observer | None = None) -> Summary:

@@ -32,6 +32,7 @@ class Probe(gymnasium.Env):
     action_space = Discrete(3, start=5)
     reward = 1.0
     fails_at = -1
+    shows = None
 
     def __init__(self, **settings):
         for name, value in settings.items():
@@ -42,7 +43,8 @@ class Probe(gymnasium.Env):
         super().reset(seed=seed)
         self.acts.append(("reset", seed))
         self.step_number = 0
-        return np.full(self.observation_space.shape, self.np_random.random(), dtype=np.float32), {}
+        shown = self.np_random.random() if self.shows is None else self.shows
+        return np.full(self.observation_space.shape, shown, dtype=np.float32), {}
 
     def step(self, action):
         self.acts.append(action)
@@ -289,3 +291,16 @@ def test_an_argument_that_cannot_be_given_is_named_in_one_line(option, text, tol
 def test_only_environments_have_arguments():
     with pytest.raises(ConfigError, match=r"task sphere has no option 'make\.g'"):
         load_task("sphere", {"make.g": "1"})
+
+
+@pytest.mark.parametrize("value", [np.nan, np.inf, -np.inf])
+def test_observations_that_no_network_can_compute_with_are_a_mistake_of_the_environment(probe, value):
+    task = gym_task(probe(shows=value))
+    with pytest.raises(TaskError, match="observations must be finite") as refusal:
+        task.evaluate(genomes(task, 3), 0)
+    assert f"got {np.float32(value):g}" in str(refusal.value)
+
+
+def test_observations_that_are_huge_are_computed_with_without_a_warning(probe):
+    task = gym_task(probe(shows=1e38))
+    assert np.isfinite(task.evaluate(genomes(task, 3), 0)).all()

@@ -331,3 +331,81 @@ def test_an_object_that_raises_whatever_it_is_asked_is_refused_and_ends_nothing(
     source = "bounds = [(0, 1)]\nclass Odd:\n    def __getattr__(self, name): raise RuntimeError\nodd = Odd()"
     with pytest.raises(ConfigError, match="'odd' is a Odd"):
         load(write(source, "odd"))
+
+
+# Its module, and what it does to the process
+
+SPREADS = """
+import multiprocessing
+
+bounds = [(0, 1)] * 3
+
+def one(x):
+    return float(sum(x))
+
+class T:
+    bounds = [(0, 1)] * 3
+
+    def evaluate(self, genes, episode):
+        with multiprocessing.get_context("spawn").Pool(1) as pool:
+            return pool.map(one, list(genes))
+"""
+
+
+@pytest.mark.slow
+def test_processes_that_are_not_forked_find_the_functions_of_a_file_by_its_name(write):
+    task = load(write(SPREADS, file="found_by_its_name.py"))
+    genes = task.spec.sample(np.random.default_rng(1), 3)
+    assert task.module == "found_by_its_name"
+    assert task.evaluate(genes, 0).tolist() == [float(sum(row)) for row in genes]
+
+
+@pytest.mark.parametrize("name", ["json", "numpy", "evo", "two words", "with-dash", "class"])
+def test_a_file_with_the_name_of_another_module_hides_nothing(write, name):
+    before = sys.modules.get(name)
+    task = load(write(VALLEY, "valley", file=f"{name}.py"))
+    assert sys.modules.get(name) is before or name in {"class"}
+    assert task.evaluate(np.zeros((1, 4), dtype=np.float32), 0) == [0]
+    if name.isidentifier() and name != "class":
+        assert task.module == ""
+
+
+def test_two_files_of_one_name_are_two_modules(write, tmp_path):
+    (tmp_path / "other").mkdir()
+    first, second = load(write(VALLEY, "valley", file="twin.py")), None
+    (tmp_path / "other/twin.py").write_text(VALLEY.replace("-steep", "steep"))
+    second = load(f"{tmp_path}/other/twin.py:valley")
+    genes = np.ones((1, 4), dtype=np.float32)
+    assert (first.module, second.module) == ("twin", "")
+    assert [first.evaluate(genes, 0)[0], second.evaluate(genes, 0)[0]] == [-4, 4]
+
+
+def test_a_file_that_changes_directory_is_known_by_where_it_lies(write, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "sub").mkdir()
+    source = f"import os\nHERE = __file__\nos.chdir('sub')\n{VALLEY}    return 1 / 0\n".replace("return -", "y = -")
+    write(source, file="moves.py")
+    task = load("moves.py:valley")
+    assert task.evaluation.__wrapped__.__globals__["HERE"] == str(tmp_path / "moves.py")
+    with pytest.raises(TaskError, match=r"^moves\.py, line 9, in valley: ZeroDivisionError"):
+        task.evaluate(np.ones((1, 4), dtype=np.float32), 0)
+
+
+def test_what_would_change_how_an_island_computes_or_writes_is_undone(write):
+    source = "import os\nimport numpy as np\nos.umask(0o777)\nnp.seterr(all='raise')\n" + VALLEY.replace(
+        "    return", "    os.umask(0o777)\n    np.seterr(all='raise')\n    return"
+    )
+    mask = os.umask(0o022)
+    try:
+        handling = np.geterr()
+        task = load(write(source, "valley"))
+        assert (os.umask(0o022), np.geterr()) == (0o022, handling)
+        task.evaluate(np.ones((1, 4), dtype=np.float32), 0)
+        assert (os.umask(0o022), np.geterr()) == (0o022, handling)
+    finally:
+        os.umask(mask)
+
+
+def test_whatever_loading_raises_is_a_mistake_of_the_file(write):
+    with pytest.raises(TaskError, match="line 2, in <module>: CancelledError"):
+        load(write("import asyncio\nraise asyncio.CancelledError\n"))

@@ -1,5 +1,6 @@
 """What a user's evaluation may return, and how its mistakes are told: with the file, the line and the individual."""
 
+import asyncio
 import re
 
 import numpy as np
@@ -15,7 +16,7 @@ SPEC = GenomeSpec((Segment("x", 3, -1.0, 1.0),))
 GENES = np.linspace(-1, 1, 30, dtype=np.float32).reshape(10, 3)
 
 
-def user_task(evaluation):
+def user_task(evaluation, **more):
     return UserTask(
         "here.py:T",
         path=__file__,
@@ -24,6 +25,7 @@ def user_task(evaluation):
         spec=SPEC,
         evaluation=evaluation,
         source_sha256="0" * 64,
+        **more,
     )
 
 
@@ -191,3 +193,24 @@ def test_only_the_user_may_interrupt():
 
     with pytest.raises(KeyboardInterrupt):
         plain(mine).evaluate(GENES, 0)
+
+
+def test_whatever_an_evaluation_raises_is_a_mistake_of_the_task():
+    """Asyncio's CancelledError for example is no Exception."""
+
+    def mine(genome):  # noqa: ARG001
+        raise asyncio.CancelledError
+
+    assert "CancelledError (generation 7, individual 0 of 10)" in refusal_of(plain(mine))
+
+
+def test_who_is_told_to_stop_does_not_look_for_the_individual_that_failed():
+    """The signal has also ended the programs that the evaluation waits for."""
+    shown = []
+
+    def mine(genes, episode):  # noqa: ARG001
+        shown.append(len(genes))
+        raise ValueError
+
+    assert "(generation 7, one of 10)" in refusal_of(user_task(mine, is_stopping=lambda: True))
+    assert shown == [10]

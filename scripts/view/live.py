@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 import time
 from typing import TYPE_CHECKING
 
@@ -26,7 +27,7 @@ class LiveDisplay:
     def __init__(self, *, target: int) -> None:
         self._target = target
         self._drawn_s = -REDRAW_S
-        self._live = Live(console=Console(highlight=False), auto_refresh=False, transient=True)
+        self._live = Live(console=Console(file=sys.stdout, highlight=False), auto_refresh=False, transient=True)
 
     def __enter__(self) -> LiveDisplay:
         self._live.start()

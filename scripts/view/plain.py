@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import json
+import sys
 import time
 from typing import TYPE_CHECKING
 
@@ -32,10 +33,11 @@ class PlainDisplay:
     def __init__(self, *, target: int) -> None:
         self._target = target
         self._shown_s = -QUIET_S
+        self._out = sys.stdout  # a task may put something else in its place
 
     def say(self, text: str) -> None:
         """Show one line."""
-        click.echo(text)
+        click.echo(text, file=self._out)
 
     def generation(self, record: Record) -> None:
         """Show a generation now and then."""
@@ -44,11 +46,11 @@ class PlainDisplay:
         is_due = time.monotonic() - self._shown_s >= QUIET_S
         if is_due or record["generation"] == self._target:
             self._shown_s = time.monotonic()
-            click.echo(summary(record, self._target))
+            click.echo(summary(record, self._target), file=self._out)
 
     def migration(self, text: str) -> None:
         """Show every event."""
-        click.echo(text)
+        click.echo(text, file=self._out)
 
     def __enter__(self) -> PlainDisplay:
         return self

@@ -55,7 +55,7 @@ class UndisturbedDisplay:
 
     def __enter__(self) -> UndisturbedDisplay:
         self._before = sys.stdout
-        sys.stdout = unheard(sys.stdout)
+        sys.stdout = self._out = unheard(sys.stdout)
         with contextlib.suppress(Exception):
             self._shown = self._make()
         self._try(lambda shown: shown.__enter__())
@@ -64,7 +64,8 @@ class UndisturbedDisplay:
     def __exit__(self, *error: object) -> None:
         """Leave the display, whatever became of it."""
         self._close()
-        sys.stdout.flush()
+        with contextlib.suppress(OSError, ValueError):  # the task has closed it
+            self._out.flush()
         sys.stdout = self._before
 
     def _try(self, show: Callable[[PlainDisplay | JsonDisplay | LiveDisplay], object]) -> None:

@@ -225,7 +225,7 @@ def _answer(paths: IslandPaths) -> str:
     kept = []
     with contextlib.suppress(OSError):
         kept = checkpoint.kept(paths)
-    lost = f"what came after gen-{kept[-1]}" if kept else "all of it, since there is no checkpoint yet"
+    lost = f"what came after gen-{kept[-1]}" if kept else "all so far: there is no checkpoint yet"
     return f"{paths.name}: stopping after this generation; a second signal ends it at once, and loses {lost}"
 
 

@@ -78,7 +78,10 @@ def cgroup_limits(groups: Path = CGROUPS, membership: Path = MEMBERSHIP) -> Iter
         groups: Where control groups are shown.
         membership: Which group each controller has this process in.
     """
-    lines = membership.read_text().splitlines() if membership.exists() else []
+    try:
+        lines = membership.read_text().splitlines()
+    except OSError:  # no Linux, or nobody says
+        return
     for _, controllers, path in (line.split(":", 2) for line in lines):
         if controllers in LIMIT_FILES:
             folder, name = LIMIT_FILES[controllers]

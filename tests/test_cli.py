@@ -10,7 +10,7 @@ import click
 import pytest
 from click.testing import CliRunner
 
-import cli
+from scripts import commands as cli
 from evo import compiler
 from evo.config import all_settings, flag_name
 from evo.errors import EXIT_CODES, NoMemoryError

@@ -109,7 +109,10 @@ def interrupt(process: subprocess.Popen[str], number: signal.Signals) -> None:
 def check_goes_on(place: Path, root: str) -> None:
     """Hold an island that was stopped, and goes on to its end, against one that was never disturbed."""
     run(place, root)
-    assert outcome(place / root) == outcome(place / "undisturbed")
+    stopped, whole = outcome(place / root), outcome(place / "undisturbed")
+    for each in (stopped, whole):
+        each["checkpoints"] = each["checkpoints"][f"gen-{LAST}.safetensors"]  # a stop adds one of where it came
+    assert stopped == whole
 
 
 def test_an_island_whose_task_spreads_over_processes_ends_and_leaves_none(place, way, when, chaos, tally) -> None:

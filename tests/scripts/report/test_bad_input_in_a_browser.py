@@ -83,6 +83,7 @@ def test_an_island_without_a_champion_and_a_torn_line_are_told_of(browser, copy,
 def test_a_run_that_has_hardly_begun_is_a_page_too(browser, tmp_path):
     root = tmp_path / "young"
     (root / "islands" / "a").mkdir(parents=True)
+    (root / "islands" / "a" / "log.jsonl").touch()
     with opened(browser, write(root, tmp_path / "page.html"), has_champions=False) as page:
         assert page.text_content("#stage-none") == "No champion is there yet to be shown."
         assert page.text_content("#migration-map") == "No genome has been taken in yet."

@@ -16,6 +16,8 @@ import os
 import subprocess
 from typing import TYPE_CHECKING, Any
 
+from evo.stopping import first_in_child
+
 if TYPE_CHECKING:
     from collections.abc import Callable
 
@@ -45,7 +47,7 @@ def separate_children() -> int:
     ) as shell:
         os.close(waiting)
     group = shell.pid
-    os.register_at_fork(after_in_child=lambda: _join(group, alive))
+    first_in_child(lambda: _join(group, alive))
     fork_exec = _within(group, _posixsubprocess.fork_exec)
     _posixsubprocess.fork_exec = fork_exec
     subprocess._fork_exec = fork_exec  # type: ignore[attr-defined]  # noqa: SLF001 - there is no other way to them all

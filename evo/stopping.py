@@ -55,8 +55,13 @@ class StopSignal:
         return self.received != 0
 
     def forget(self) -> None:
-        """In a forked child, hear no more: what is meant for the parent is not for its children."""
+        """In a forked child, hear no more: what is meant for the parent is not for its children.
+
+        Of what has come since it was forked only SIGTERM may be for the child alone; a terminal sends to both.
+        """
         for number in self._before:
+            if number != signal.SIGTERM:
+                signal.signal(number, signal.SIG_IGN)
             signal.signal(number, signal.default_int_handler if number == signal.SIGINT else signal.SIG_DFL)
 
     def _receive(self, number: int, frame: FrameType | None) -> None:  # noqa: ARG002 - the signal module's form
@@ -77,8 +82,14 @@ def interruptible() -> Iterator[None]:
         signal.signal(signal.SIGINT, before)
 
 
+def first_in_child(act: Callable[[], None]) -> None:
+    """Let every child that is forked from now on act before a stop signal can reach it."""
+    _first_in_child.append(act)
+
+
 _listening: list[StopSignal] = []
 """Signals belong to a process, and so does who hears them."""
+_first_in_child: list[Callable[[], None]] = []
 _masks = threading.local()
 """What each thread had blocked before it began to fork."""
 
@@ -95,6 +106,8 @@ def _let_go() -> None:
 def _forget() -> None:
     while _listening:
         _listening.pop().forget()
+    for act in _first_in_child:
+        act()
     _let_go()
 
 

@@ -10,10 +10,10 @@ import click
 import pytest
 from click.testing import CliRunner
 
-from scripts import commands as cli
 from evo import compiler
 from evo.config import all_settings, flag_name
 from evo.errors import EXIT_CODES, NoMemoryError
+from scripts import commands as cli
 from scripts.view import table
 from tests.processes import ROOT, atoll, check_refused, run, wait_until
 

@@ -35,6 +35,8 @@ if TYPE_CHECKING:
     from types import ModuleType
 
 MAX_NAME = 256
+KEPT = "__atoll_task__"
+"""Where a module keeps its task: an executor that is dropped shortly before its process ends, ends in a traceback."""
 PRIVATE = "atoll_task_"
 """How the module of a file is called that `import` would not find by the name of the file."""
 WANTED = "a class, a function, or an object that can be called or has a method evaluate"
@@ -63,7 +65,7 @@ def load_user_task(task: str, given: Mapping[str, str], *, is_stopping: Callable
     for name, value in options.items():
         check_value(name, value)
     with mistakes(path, task), undone():
-        made = target(**options) if inspect.isclass(target) else target
+        made = module.__dict__[KEPT] = target(**options) if inspect.isclass(target) else target
         spec = spec_of(made, module, wanted)
         evaluation = evaluation_of(made, target, options)
     name = _identity(path, wanted)

@@ -61,7 +61,8 @@ test: $(READY) ## Run every test
 	$(BIN)/python -m pytest -q -n $(WORKERS)
 
 chaos: $(READY) ## Run the tests of faults in their full sizes, and print what they went through
-	$(BIN)/python -m pytest -q -n $(WORKERS) --chaos tests/faults tests/scripts/evolve/test_take_over.py
+	$(BIN)/python -m pytest -q -n $(WORKERS) --chaos tests/faults tests/scripts/evolve/test_take_over.py \
+	  tests/scripts/evolve/test_accounts.py tests/scripts/test_launching_at_once.py tests/test_cli_streams.py
 
 check: $(READY) ## Lint, check types and check the shell scripts
 	$(BIN)/ruff check .

@@ -22,7 +22,7 @@ from evo.errors import StorageError
 from tests.processes import DEADLINE_S, ROOT, atoll
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping, Sequence
+    from collections.abc import Callable, Iterator, Mapping, Sequence
 
 pytestmark = pytest.mark.slow
 
@@ -279,7 +279,9 @@ def lives(root: Path) -> tuple[list[dict[str, Any]], bytes]:
 
 
 @pytest.mark.parametrize("name", CONDITIONS)
-def test_no_command_fails_of_who_watches_it(name: str, place: Place, *, chaos: bool) -> None:
+def test_no_command_fails_of_who_watches_it(
+    name: str, place: Place, tally: Callable[..., None], *, chaos: bool
+) -> None:
     condition = CONDITIONS[name]
     if "LOCPATH" in condition.environment and place.locales is None:
         pytest.skip("no ISO-8859-1 locale can be made here: apt-get install locales")
@@ -291,6 +293,7 @@ def test_no_command_fails_of_who_watches_it(name: str, place: Place, *, chaos: b
         for command, arguments in list(shown.items())[first % share :: share]
     }
     assert {command: ended for command, ended in tried.items() if not _is_usual(command, ended, condition)} == {}
+    tally(34, commands=len(tried))
 
 
 def _is_usual(command: str, ended: Ended, condition: Condition) -> bool:
@@ -304,7 +307,9 @@ def _is_usual(command: str, ended: Ended, condition: Condition) -> bool:
 
 
 @pytest.mark.parametrize("name", CONDITIONS)
-def test_no_island_is_harmed_by_who_watches_it(name: str, place: Place, *, chaos: bool) -> None:
+def test_no_island_is_harmed_by_who_watches_it(
+    name: str, place: Place, tally: Callable[..., None], *, chaos: bool
+) -> None:
     condition = CONDITIONS[name]
     if "LOCPATH" in condition.environment and place.locales is None:
         pytest.skip("no ISO-8859-1 locale can be made here: apt-get install locales")
@@ -313,6 +318,7 @@ def test_no_island_is_harmed_by_who_watches_it(name: str, place: Place, *, chaos
     for command, arguments in list(EVOLVING.items())[first % share :: share]:
         place.undisturbed.setdefault(command, _evolved(place, Condition(), arguments))
         assert _evolved(place, condition, arguments) == place.undisturbed[command], command
+        tally(34, islands=1)
 
 
 def _evolved(place: Place, condition: Condition, arguments: Sequence[str]) -> tuple[list[dict[str, Any]], bytes]:

@@ -18,7 +18,7 @@ from tests.processes import ROOT, check_refused, run, wait_until
 from tests.scripts.test_launch import ENDLESS, conditions, launch, launching, record_of, records, sourced, stop
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
     from pathlib import Path
 
 pytestmark = pytest.mark.slow
@@ -77,8 +77,9 @@ def check_whole(text: str) -> None:
 
 
 def test_of_two_launches_at_any_offset_one_starts_the_islands_and_stop_stops_them(
-    roots: Iterator[Path], offsets: list[float]
+    roots: Iterator[Path], offsets: list[float], tally: Callable[..., None]
 ) -> None:
+    tally(32, launches_at_once=len(offsets))
     for root, offset_s in zip(roots, offsets, strict=False):
         first = start(*launching(root, "--background", "2", *ENDLESS))
         time.sleep(offset_s)

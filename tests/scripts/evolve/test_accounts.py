@@ -18,7 +18,7 @@ import pytest
 from tests.processes import run
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
 
 pytestmark = pytest.mark.slow
 
@@ -26,6 +26,7 @@ A, B, GROUP = 1001, 1002, 2000
 UMASKS = ("000", "002", "022", "077")
 SOME = [*product(["002"], UMASKS, [True]), ("002", "002", False), ("000", "022", False), ("022", "022", True)]
 SOME += [("077", "022", True)]
+ALL = [*product(UMASKS, UMASKS, [True, False])]
 QUICK = ("-p", "12", "-g", "6", "--task", "sphere", "--migrants", "2", "--migrate-every", "3")
 LIBRARIES = str(Path(np.__file__).parent.parent)
 READING = [
@@ -111,10 +112,16 @@ def look(python: str, account: int, place: Path, root: Path) -> dict[tuple[str, 
     return act(python, account, "022", own, commands)
 
 
-@pytest.mark.parametrize(("umask_a", "umask_b", "has_setgid"), SOME)
+def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
+    if "umask_a" in metafunc.fixturenames:
+        combinations = ALL if metafunc.config.getoption("--chaos") else SOME
+        metafunc.parametrize(("umask_a", "umask_b", "has_setgid"), combinations)
+
+
 def test_every_command_works_on_what_may_be_read_and_names_what_may_not(
-    python: str, place: Path, umask_a: str, umask_b: str, *, has_setgid: bool
+    python: str, place: Path, umask_a: str, umask_b: str, tally: Callable[..., None], *, has_setgid: bool
 ) -> None:
+    commands = 0
     root = shared_directory(place, umask_a, has_setgid=has_setgid)
     evolving = [["evolve", "alice", *QUICK, "--migration-dir", str(root)]]
     [alice] = act(python, A, umask_a, place, evolving).values()
@@ -131,6 +138,7 @@ def test_every_command_works_on_what_may_be_read_and_names_what_may_not(
         assert "chmod g+s" in bob.err
     for account, is_open in ((A, True), (B, umask_a != "077")):
         for command, ended in look(python, account, place, root).items():
+            commands += 1
             assert "Traceback" not in ended.err, (account, command, ended.err)
             if not is_open:
                 assert (ended.code, ended.err.count("\n")) == (2, 1), (account, command, ended)
@@ -142,6 +150,7 @@ def test_every_command_works_on_what_may_be_read_and_names_what_may_not(
                 assert "bob" in shown, (account, command, ended)
                 assert "Permission denied" in shown or command[1] == "owners", (account, command, ended)
                 assert not is_status or "unreadable" in shown, (account, command, ended)
+    tally(33, pairs_of_accounts=1, commands=commands)
 
 
 def test_archiving_another_account_s_run_is_refused_until_that_is_allowed(python: str, place: Path) -> None:

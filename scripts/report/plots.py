@@ -88,7 +88,7 @@ def _curves(figure: Figure, histories: Sequence[IslandHistory], name: str, label
 
 
 def _number_generations(axes: Axes) -> None:
-    from matplotlib.ticker import MaxNLocator  # noqa: PLC0415
+    from scripts.agg import MaxNLocator  # noqa: PLC0415
 
     axes.xaxis.set_major_locator(MaxNLocator(integer=True))
 

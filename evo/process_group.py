@@ -20,6 +20,9 @@ import signal
 import subprocess
 from typing import TYPE_CHECKING, Any
 
+from evo import atomic
+from evo.config import is_built_in
+
 if TYPE_CHECKING:
     from collections.abc import Callable
 
@@ -58,6 +61,17 @@ def separate_children() -> int:
     subprocess._fork_exec = fork_exec  # type: ignore[attr-defined]  # noqa: SLF001 - there is no other way to them all
     subprocess._USE_POSIX_SPAWN = False  # type: ignore[misc]  # noqa: SLF001 - documented; it goes past `fork_exec`
     return group
+
+
+def separate_children_of(task: str) -> None:
+    """Separate the children of a task as `--task` names it; the built-in ones start none.
+
+    Raises:
+        StorageError: No shell can be started.
+    """
+    if not is_built_in(task):
+        with atomic.storage_errors("start the processes of a task in a group of their own"):
+            separate_children()
 
 
 def _join(group: int, held: list[int]) -> None:

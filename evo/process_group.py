@@ -26,6 +26,8 @@ from evo.config import is_built_in
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from _typeshed import StrOrBytesPath
+
 GUARD = 'exec 3<&0 </dev/null; cd /; { trap "" HUP INT TERM; read -r line <&3; kill -KILL 0; } &'
 """It outlives the shell that starts it, so the island does not see it as a child and `os.wait` never waits for it."""
 SESSION_ARGUMENT, GROUP_ARGUMENT = 15, 16
@@ -60,6 +62,7 @@ def separate_children() -> int:
     _posixsubprocess.fork_exec = fork_exec
     subprocess._fork_exec = fork_exec  # type: ignore[attr-defined]  # noqa: SLF001 - there is no other way to them all
     subprocess._USE_POSIX_SPAWN = False  # type: ignore[misc]  # noqa: SLF001 - documented; it goes past `fork_exec`
+    os.system = _system
     return group
 
 
@@ -97,6 +100,12 @@ def _within(group: int, held: list[int], fork_exec: Callable[..., int]) -> Calla
         return fork_exec(*arguments)
 
     return start
+
+
+def _system(command: StrOrBytesPath) -> int:
+    """Do what `os.system` does, whose programs the C library starts, where nobody can choose their group."""
+    code = subprocess.call(command, shell=True)  # noqa: S602 - it is what a task asked for
+    return -code if code < 0 else code << 8
 
 
 def _is_there(group: int) -> bool:

@@ -72,6 +72,7 @@ def running_in(place: Path) -> list[psutil.Process]:
         ),
         "int(subprocess.run(PROGRAM, capture_output=True).stdout)",
         "int(subprocess.run(PROGRAM, capture_output=True, close_fds=False).stdout)",
+        "(os.system(' '.join(map(repr, PROGRAM)) + ' > said'), int(open('said').read()))[1]",
         "int(os.popen(' '.join(map(repr, PROGRAM))).read())",
         "__import__('joblib').Parallel(2)([__import__('joblib').delayed(os.getpgid)(0)])[0]",
     ],
@@ -88,6 +89,11 @@ def test_who_chooses_a_group_or_session_of_its_own_keeps_it(perform):
         "print(int(subprocess.run(PROGRAM, capture_output=True, start_new_session=True).stdout) == ours)\n"
     )
     assert said == ["False", "False"]
+
+
+def test_what_the_shell_of_os_system_ends_with_is_told_as_ever(perform):
+    said, _ = perform("print([os.system(command) for command in ('exit 3', b'kill -9 $$', 'true')])")
+    assert said == ["[768,", "9,", "0]"]
 
 
 @pytest.mark.parametrize("leave", ["os.setpgid(0, 0)", "os.setsid()"])

@@ -231,7 +231,7 @@ class SharedPaths:
     @property
     def folders(self) -> tuple[Path, ...]:
         """All that is made in it, in none of which another shared directory may lie."""
-        return self.pool, self.homes, self.archive, self.root / "launch"
+        return self.pool, self.homes, self.archive, self.launch
 
     def archived_run(self, run_id: str) -> Path:
         """Where a run goes as a whole; this folder exists from the moment it is being put away."""

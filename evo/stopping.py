@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import os
+import select
 import signal
 import threading
 from typing import TYPE_CHECKING, Any
@@ -112,9 +113,14 @@ def _forget() -> None:
 
 
 def _say(text: str) -> None:
-    """Write a line by one system call: the signal may have come in the middle of a print, which cannot be entered."""
-    if text:
-        with contextlib.suppress(OSError):
+    """Write a line by one system call: the signal may have come in the middle of a print, which cannot be entered.
+
+    Whoever has stopped reading misses it: nobody waits for them in order to stop.
+    """
+    poll = select.poll()
+    poll.register(STANDARD_ERROR, select.POLLOUT)
+    with contextlib.suppress(OSError):
+        if text and poll.poll(0):
             begin = SHOW_CURSOR if os.isatty(STANDARD_ERROR) else ""
             os.write(STANDARD_ERROR, f"{begin}{text}\n".encode(errors="replace"))
 

@@ -235,10 +235,10 @@ def _last_source(paths: IslandPaths, last: Record) -> tuple[str | None, int]:
         return None, 0
     if last.get("again") is not True:
         return batch, 1
-    taken: dict[object, str | None] = {}
+    taken: dict[int | None, str | None] = {}
     for record in runlog.read_tail(paths.ledger):
         if record.get("kind") == "imported" and record.get("source") == last.get("source"):
-            taken[record.get("generation")] = _batch_of(record)
+            taken[whole_number(record.get("generation"))] = _batch_of(record)
     return batch, len(list(takewhile(lambda each: each == batch, reversed(taken.values()))))
 
 

@@ -15,7 +15,7 @@ from evo.errors import EXIT_CODES, AtollError, ConfigError, NoMemoryError
 from evo.paths import SharedPaths, check_island_name
 from scripts import see
 from scripts.doctor.command import doctor
-from scripts.options import foreign_option, setting_options, shared_options
+from scripts.options import foreign_option, pairs, setting_options, shared_options
 from scripts.view import pool_commands, streams
 
 if TYPE_CHECKING:
@@ -73,17 +73,18 @@ def evolve(
     check_island_name(island)
     values, file_options = _read_file(config_file, island, root)
     values |= {name: value for name, value in flags.items() if value is not None}
-    config = _configure(island, values, file_options | _pairs(options))
+    config = _configure(island, values, file_options | pairs(options))
 
     from evo.stopping import StopSignal
     from evo.threads import limit_threads
 
     limit_threads(config.threads)
     with StopSignal() as stop:
+        from evo.process_group import separate_children_of
         from scripts.evolve import run_island
         from scripts.view.progress import choose_display
 
-        _separate_children(config.task)
+        separate_children_of(config.task)
         with choose_display(target=config.generations, is_json=is_json) as display:
             return run_island(
                 config,
@@ -193,12 +194,13 @@ def check(task: str, options: tuple[str, ...], backend: str, is_json: bool) -> i
     from evo.threads import limit_threads
 
     limit_threads(1)
+    from evo.process_group import separate_children_of
     from scripts.view.reserved import reserved_stdout
     from scripts.view.tasks import show_check
 
-    _separate_children(task)
+    separate_children_of(task)
     with reserved_stdout() as out:
-        return show_check(task, _pairs(options), backend=backend, is_json=is_json, out=out)
+        return show_check(task, pairs(options), backend=backend, is_json=is_json, out=out)
 
 
 @cli.group()
@@ -383,19 +385,3 @@ def _configure(island: str, values: dict[str, Any], options: dict[str, str]) -> 
     from scripts.recording import replay_config
 
     return replay_config(island, values, options)
-
-
-def _separate_children(task: str) -> None:
-    """Keep the processes that a task starts out of reach of the terminal's signals; the built-in ones start none."""
-    if not settings.is_built_in(task):
-        from evo.process_group import separate_children
-
-        with atomic.storage_errors("start the processes of a task in a group of their own"):
-            separate_children()
-
-
-def _pairs(options: tuple[str, ...]) -> dict[str, str]:
-    for text in options:
-        if "=" not in text:
-            raise click.UsageError(f"-o takes NAME=VALUE, for example -o courses=1; got {text!r}")
-    return dict(text.split("=", 1) for text in options)

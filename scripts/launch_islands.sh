@@ -183,7 +183,7 @@ start_in_tmux() {
   found=$(tmux new-session -d -P -F '#{session_id} #{session_created} #{pid} #{socket_path}' -s "$session" -n status \
     -x "${size[1]}" -y "${size[0]}" "${inside[@]}" \; set-option -w -t "=$session:status" remain-on-exit on)
   id=${found%% *}
-  printf '%s\n' "$found" >"$launch/tmux-${id#?}@$this_host"
+  replace "$launch/tmux-${id#?}@$this_host" "$found"$'\n'
   tmux set-option -t "$id" mouse on
   read -r status_pane status_pid <<<"$(tmux display-message -p -t "$id:status" '#{pane_id} #{pane_pid}')"
   if [ ${#names[@]} -le $BESIDE_STATUS ]; then
@@ -231,6 +231,7 @@ start_in_background() {
     clear_record "$(record_file "$launch" "$name")"
     before+=("$(starts_of "$name")")
     island_command "$name"
+    if [ -L "$out" ]; then refuse_by_storage "$launch" "$name.out is a link"; fi # and leads out of the directory
     why=$({ printf -- '--- %s, %s: ' "$(date -u +%Y-%m-%dT%H:%M:%SZ)" "$this_host" &&
       printf '%q ' "${island[@]:3}" && echo; } 2>&1 >>"$out") || refuse_by_storage "$launch" "$why"
     (

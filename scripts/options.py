@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 
 from evo import config as settings
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
 
 SHORT_FLAGS = {"population": "-p", "generations": "-g"}
 
@@ -48,3 +51,15 @@ def setting_options(command: Command) -> Command:
         text = f"{meaning[0].upper()}{meaning[1:]}. [default: {field.default}]"
         command = click.option(*flags, field.name, type=kind, default=None, help=text)(command)
     return command
+
+
+def pairs(options: Iterable[str]) -> dict[str, str]:
+    """Return what `-o NAME=VALUE` gives, by name.
+
+    Raises:
+        UsageError: There is no `=`.
+    """
+    for text in options:
+        if "=" not in text:
+            raise click.UsageError(f"-o takes NAME=VALUE, for example -o courses=1; got {text!r}")
+    return dict(text.split("=", 1) for text in options)

@@ -50,12 +50,25 @@ read_record() {
 
 names_the_living() { read_record "$1" && is_alive "$pid" "$start"; }
 
+# Write TEXT as a new file beside FILE, set as temporary; a link in its place, as others may put there, is not followed.
+write_beside() { # FILE TEXT
+  temporary=${1%/*}/.tmp-$$-${1##*/}
+  rm -f "$temporary"
+  (set -o noclobber && printf '%s' "$2" >"$temporary")
+}
+
+# Put TEXT where FILE is, in one step.
+replace() { # FILE TEXT
+  local temporary
+  write_beside "$1" "$2" && mv -f "$temporary" "$1"
+}
+
 # Record a living process, whole and in one step; fails and says why, "File exists" where there is a record already.
 write_record() {
   local file=$1 begun temporary=${1%/*}/.tmp-$$-${1##*/}
   why="process $2 has ended"
   begun=$(start_of "$2") || return 1
-  why=$({ printf '%s %s\n' "$2" "$begun" >"$temporary" && LC_ALL=C ln "$temporary" "$file"; } 2>&1) || {
+  why=$({ write_beside "$file" "$2 $begun"$'\n' && LC_ALL=C ln "$temporary" "$file"; } 2>&1) || {
     rm -f "$temporary"
     return 1
   }
@@ -106,7 +119,7 @@ take() {
   done
 }
 
-let_go() { : >"$held"; }
+let_go() { replace "$held" ''; }
 
 # The process that starts or stops islands in LAUNCH.
 holder() {

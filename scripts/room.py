@@ -62,7 +62,8 @@ def check_room(config: IslandConfig, genes: int, *, say: Callable[[str], None]) 
 def limits() -> Iterator[Room]:
     """Yield what limits this process for certain, beside what it has taken already."""
     ours = psutil.Process().memory_info()
-    for kind, taken, flag in ((resource.RLIMIT_AS, ours.vms, "-v"), (resource.RLIMIT_DATA, ours.data, "-d")):
+    data = getattr(ours, "data", 0)  # which Linux alone tells
+    for kind, taken, flag in ((resource.RLIMIT_AS, ours.vms, "-v"), (resource.RLIMIT_DATA, data, "-d")):
         limit, _ = resource.getrlimit(kind)
         if limit != resource.RLIM_INFINITY:
             yield Room(limit - taken, f"this process may still take (ulimit {flag})")

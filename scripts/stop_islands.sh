@@ -94,10 +94,15 @@ take_in_time || exit "$code" # whoever starts or stops islands now clears the re
 for name in ${names[@]+"${names[@]}"}; do clear_record "$(record_file "$launch" "$name")"; done
 if [ "$code" -ne 0 ]; then exit "$code"; fi
 
-# A tmux session may have our session's name, even its number, and be another: its server and its birth tell.
+# A tmux session may have our session's name, even its number, and be another: its server and its birth tell. A server
+# of another account is asked nothing, since a client obeys its server.
 for session in ${sessions[@]+"${sessions[@]}"}; do
   read -r id born server socket <<<"$session"
-  if [ "$(tmux -S "$socket" display-message -p -t "$id" '#{session_created} #{pid}' 2>/dev/null)" = "$born $server" ]; then
+  known=''
+  if [ -O "$socket" ]; then
+    known=$(tmux -S "$socket" display-message -p -t "$id" '#{session_created} #{pid}' 2>/dev/null) || true
+  fi
+  if [ "$known" = "$born $server" ]; then
     tmux -S "$socket" kill-session -t "$id"
   fi
   file=$launch/tmux-${id#?}@$this_host

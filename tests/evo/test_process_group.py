@@ -24,16 +24,18 @@ def group(_=None):
 PROGRAM = [sys.executable, "-S", "-c", "import os; print(os.getpgid(0))"]
 """
 
+ON_A_TERMINAL = ("-c", "import pty, sys; pty.spawn([sys.executable, *sys.argv[1:]])")
+
 
 @pytest.fixture
 def perform(tmp_path: Path):
     """Run a program that begins with `PREAMBLE` and separates its children; return what it said and its exit code."""
 
-    def performed(code: str) -> tuple[list[str], int]:
+    def performed(code: str, *before: str) -> tuple[list[str], int]:
         body = "\n".join(f"    {line}" for line in ("ours = separate_children()", *code.strip().splitlines()))
         (tmp_path / "program.py").write_text(f"{PREAMBLE}\nif __name__ == '__main__':\n{body}\n")
         ended = subprocess.run(
-            [sys.executable, str(tmp_path / "program.py")],
+            [sys.executable, *before, str(tmp_path / "program.py")],
             cwd=tmp_path,
             env={**os.environ, "PYTHONPATH": str(ROOT)},
             capture_output=True,
@@ -69,6 +71,8 @@ def running_in(place: Path) -> list[psutil.Process]:
             for how in ("fork", "spawn", "forkserver")
         ),
         "int(subprocess.run(PROGRAM, capture_output=True).stdout)",
+        "int(subprocess.run(PROGRAM, capture_output=True, close_fds=False).stdout)",
+        "(os.system(' '.join(map(repr, PROGRAM)) + ' > said'), int(open('said').read()))[1]",
         "int(os.popen(' '.join(map(repr, PROGRAM))).read())",
         "__import__('joblib').Parallel(2)([__import__('joblib').delayed(os.getpgid)(0)])[0]",
     ],
@@ -85,6 +89,56 @@ def test_who_chooses_a_group_or_session_of_its_own_keeps_it(perform):
         "print(int(subprocess.run(PROGRAM, capture_output=True, start_new_session=True).stdout) == ours)\n"
     )
     assert said == ["False", "False"]
+
+
+def test_what_the_shell_of_os_system_ends_with_is_told_as_ever(perform):
+    said, _ = perform("print([os.system(command) for command in ('exit 3', b'kill -9 $$', 'true')])")
+    assert said == ["[768,", "9,", "0]"]
+
+
+@pytest.mark.parametrize("leave", ["os.setpgid(0, 0)", "os.setsid()"])
+def test_what_a_child_starts_is_where_the_child_has_gone(perform, leave):
+    """A program that cannot enter the group, as from another session, would not start at all."""
+    said, _ = perform(
+        "if not os.fork():\n"
+        f"    {leave}\n"
+        "    print(int(subprocess.run(PROGRAM, capture_output=True).stdout) == os.getpgid(0), flush=True)\n"
+        "    there = os.getpgid(0)\n"
+        "    if not os.fork():\n"
+        "        print(os.getpgid(0) == there, flush=True)\n"
+        "        os._exit(0)\n"
+        "    os.wait()\n"
+        "    os._exit(0)\n"
+        "os.wait()\n"
+    )
+    assert said == ["True", "True"]
+
+
+def test_a_child_s_own_children_keep_the_files_that_it_has_opened(perform):
+    said, _ = perform(
+        "if not os.fork():\n"
+        "    opened = os.pipe()\n"
+        "    if not os.fork():\n"
+        "        print([os.fstat(each).st_nlink for each in opened], flush=True)\n"
+        "        os._exit(0)\n"
+        "    os.wait()\n"
+        "    os._exit(0)\n"
+        "os.wait()\n"
+    )
+    assert said == ["[1,", "1]"]
+
+
+@pytest.mark.parametrize("program", [["stty", "sane"], ["cat"]])
+def test_a_terminal_stops_no_child_that_sets_it_or_reads_from_it(perform, program):
+    """Programs that show their progress do so unasked, and nobody would let a stopped one go on."""
+    said, _ = perform(
+        f"program = subprocess.Popen({program}, stderr=subprocess.DEVNULL)\n"
+        "_, status = os.waitpid(program.pid, os.WUNTRACED)\n"
+        "print(os.WIFSTOPPED(status))\n"
+        "os._exit(0)\n",
+        *ON_A_TERMINAL,
+    )
+    assert said == ["False"]
 
 
 def test_whoever_waits_for_any_child_does_not_wait_for_the_guard(perform):

@@ -59,6 +59,26 @@ def test_an_ignored_signal_stays_ignored_and_afterwards_all_is_as_before():
     assert (status, said, trouble) == (0, ["False", "True", "True"], "")
 
 
+def test_a_reader_that_has_stopped_reading_keeps_no_signal_from_being_answered():
+    status, said, _ = child(
+        "import os\n"
+        "signal.alarm(60)\n"
+        "reader, writer = os.pipe()\n"
+        "os.set_blocking(writer, False)\n"
+        "try:\n"
+        "    while True:\n"
+        "        os.write(writer, b'.')\n"
+        "except BlockingIOError:\n"
+        "    os.set_blocking(writer, True)\n"
+        "os.dup2(writer, 2)\n"
+        "with StopSignal() as stop:\n"
+        "    stop.answer = lambda: 'stopping'\n"
+        "    signal.raise_signal(15)\n"
+        "    print(stop())\n"
+    )
+    assert (status, said) == (0, ["True"])
+
+
 def test_a_signal_from_outside_ends_a_run_after_a_checkpoint(tmp_path):
     """The child evolves for ever; it is told to stop by a signal as soon as it has logged a generation."""
     code = (

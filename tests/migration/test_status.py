@@ -226,6 +226,17 @@ def test_how_often_in_a_row_an_island_took_from_one_batch_is_counted(shared: Sha
     assert found == [("b:5", 1), ("b:5", 2), ("b:5", 3), ("b:6", 1)]
 
 
+def test_a_migration_of_no_generation_counts_once(shared: SharedPaths) -> None:
+    paths = shared.island("a")
+    live(paths, generation=40)
+    for nonsense in ([1], {}, "x"):
+        runlog.append(
+            paths.ledger,
+            {"kind": "imported", "generation": nonsense, "source": "b", "source_generation": 5, "again": True},
+        )
+    assert (status.read_island(paths).last_source, status.read_island(paths).last_source_times) == ("b:5", 1)
+
+
 @pytest.mark.parametrize("closed", ["home", "outbox", "epochs", "log", "ledger"])
 def test_an_island_that_may_not_be_read_has_a_row_that_says_so_and_hides_no_other(
     shared: SharedPaths, closed: str, monkeypatch: pytest.MonkeyPatch

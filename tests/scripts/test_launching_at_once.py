@@ -291,6 +291,34 @@ def test_a_record_of_what_has_ended_gives_way_and_one_of_the_living_does_not(roo
     assert [path.name for path in (root / "launch").iterdir()] == ["alive"]
 
 
+def test_a_link_in_the_place_of_a_file_of_ours_is_not_written_through(root: Path, tmp_path: Path) -> None:
+    """Whoever may write the shared directory can put one there."""
+    precious = tmp_path / "precious"
+    precious.write_text("kept")
+    (root / "launch").mkdir(parents=True)
+    (root / "launch/island-01.out").symlink_to(precious)
+    check_refused(launch(root, "--background", "1", *ENDLESS), 7, "island-01.out is a link")
+    sourced(f"take '{root}/launch'; ln -sf '{precious}' \"$held\"; let_go")
+    record, temporary = record_of(root, "island-02"), f"{root}/launch/.tmp-$$-island-02@{os.uname().nodename}.pid"
+    sourced(f"ln -s '{precious}' {temporary}; write_record '{record}' $$")
+    assert precious.read_text() == "kept"
+
+
+def test_a_stop_asks_no_tmux_server_of_another_account(root: Path, tmp_path: Path) -> None:
+    """A client of tmux obeys its server, also where that tells it to write a file."""
+    if os.geteuid():
+        pytest.skip("giving a file to another account is not permitted to this one")
+    socket, asked, program = tmp_path / "socket", tmp_path / "asked", tmp_path / "tmux"
+    socket.touch()
+    os.chown(socket, 1001, 1001)
+    program.write_text(f"#!/bin/sh\ntouch '{asked}'\n")
+    program.chmod(0o755)
+    (root / "launch").mkdir(parents=True)
+    (root / f"launch/tmux-0@{os.uname().nodename}").write_text(f"$0 1 2 {socket}\n")
+    assert stop(root, PATH=f"{tmp_path}:{os.environ['PATH']}").returncode == 0
+    assert not asked.exists()
+
+
 def test_output_of_one_run_is_kept_together_and_goes_where_the_run_goes(root: Path) -> None:
     for _ in range(2):
         assert launch(root, "--background", "1", *ENDLESS).returncode == 0

@@ -102,6 +102,12 @@ def test_a_limit_of_the_process_counts_less_what_it_has_taken(kind, flag, monkey
     assert 0 < limit - ours.n_bytes < 1 << 45
 
 
+def test_where_the_system_does_not_tell_what_is_taken_the_limits_are_told_all_the_same(monkeypatch):
+    """As on macOS, where a process has no size of its data."""
+    monkeypatch.setattr(psutil.Process, "memory_info", lambda _: SimpleNamespace(rss=1000, vms=2000))
+    assert min(each.n_bytes for each in limits()) > 0
+
+
 def limited_island(root: Path, kilobytes: int, *settings: str):
     command = f"ulimit -v {kilobytes}; exec {sys.executable} cli.py evolve m --task sphere -o dimensions=1000 -g 2 "
     return run("bash", "-c", command + f"--migration-dir {root} --topology none {' '.join(settings)}")

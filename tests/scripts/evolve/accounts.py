@@ -9,7 +9,7 @@ import os
 import sys
 import traceback
 
-import cli
+from scripts import commands as cli
 
 
 def main(umask: str, commands: str) -> None:

@@ -8,10 +8,6 @@ the path is what it was, so that a user's own modules are found as they expect.
 from __future__ import annotations
 
 import _signal  # type: ignore[import-not-found]  # as in cli.py
-
-if _signal.getsignal(_signal.SIGINT) is _signal.default_int_handler:
-    _signal.signal(_signal.SIGINT, _signal.SIG_DFL)  # until a command listens, Ctrl-C ends the process, without a word
-
 import importlib
 import sys
 from pathlib import Path
@@ -21,6 +17,8 @@ OURS = ("cli", "evo", "migration", "scripts")
 
 def main() -> None:
     """Run the command line."""
+    if _signal.getsignal(_signal.SIGINT) is _signal.default_int_handler:
+        _signal.signal(_signal.SIGINT, _signal.SIG_DFL)  # until a command listens, Ctrl-C ends the process at once
     here = str(Path(__file__).resolve().parent)
     sys.path.insert(0, here)
     try:

@@ -83,68 +83,49 @@ def run_island(
     Raises:
         AtollError: What the user has to know.
     """
-    try:
-        return _run(
-            config,
-            root=root,
-            is_fresh=is_fresh,
-            display=display,
-            stop=stop,
-            is_taking_over=is_taking_over,
-            is_foreign_allowed=is_foreign_allowed,
-        )
-    except TaskError:
-        if not stop():  # else the signal has also ended what the task had started
-            raise
-        return _stopped_early(config, stop=stop, display=display)
-
-
-def _run(
-    config: IslandConfig,
-    *,
-    root: Path,
-    is_fresh: bool,
-    display: Display,
-    stop: StopSignal,
-    is_taking_over: bool,
-    is_foreign_allowed: bool,
-) -> int:
     keep_freed_memory()
     shared = SharedPaths(root.absolute())  # a task may change the working directory
     paths = shared.island(config.island)
     stop.answer = lambda: f"{config.island}: stopping before it begins; a second signal ends it at once"
     is_replay = config.migration.mode == REPLAY
     recording = recordings.read(Path(config.migration.replay_from).absolute()) if is_replay else None
-    task = load_for(config, config.backend, say=display.say, is_stopping=stop)
-    check_room(config, task.spec.size, say=display.say)
-    if not config.migration.is_off and not is_replay:
-        check_importable(config.migration.migrants, task.spec.size)
-    joined = pool.join(
-        shared,
-        seed=config.seed,
-        task=task_identity(task),
-        agreement=config.agreement(),
-        is_foreign_allowed=is_foreign_allowed,
-    )
-    owned = owners.owned(paths, lock_class=joined.lock_class, is_taking_over=is_taking_over, say=display.say)
-    with owned:
-        pool.check_current(shared, joined)
-        _warn_of_another_source(joined, task, say=display.say)
-        start = find_start(config, task, joined, shared=shared, recording=recording, is_fresh=is_fresh, say=display.say)
-        if stop():
-            return _stopped_early(config, stop=stop, display=display)
-        if start.is_over:
-            clear_leftovers(paths)  # nobody runs what is over
-            _record_target(start, paths)
-            display.say(_already_over(start))
-            is_done = True
-        else:
-            state = _evolve(start, shared, paths, stop=stop, display=display)
-            is_done = state.generation >= config.generations and has_logged(paths, state.generation)
-            champion = root / paths.champion.relative_to(shared.root)  # as the user spells it
-            _say_goodbye(state, config, champion, is_done=is_done, display=display)
-        if is_done and recording:
-            display.say(f"the replay equals the recording: {replay.check_whole(recording, paths)}")
+    try:
+        task = load_for(config, config.backend, say=display.say, is_stopping=stop)
+        check_room(config, task.spec.size, say=display.say)
+        if not config.migration.is_off and not is_replay:
+            check_importable(config.migration.migrants, task.spec.size)
+        joined = pool.join(
+            shared,
+            seed=config.seed,
+            task=task_identity(task),
+            agreement=config.agreement(),
+            is_foreign_allowed=is_foreign_allowed,
+        )
+        owned = owners.owned(paths, lock_class=joined.lock_class, is_taking_over=is_taking_over, say=display.say)
+        with owned:
+            pool.check_current(shared, joined)
+            _warn_of_another_source(joined, task, say=display.say)
+            start = find_start(
+                config, task, joined, shared=shared, recording=recording, is_fresh=is_fresh, say=display.say
+            )
+            if stop():
+                return _stopped_early(config, stop=stop, display=display)
+            if start.is_over:
+                clear_leftovers(paths)  # nobody runs what is over
+                _record_target(start, paths)
+                display.say(_already_over(start))
+                is_done = True
+            else:
+                state = _evolve(start, shared, paths, stop=stop, display=display)
+                is_done = state.generation >= config.generations and has_logged(paths, state.generation)
+                champion = root / paths.champion.relative_to(shared.root)  # as the user spells it
+                _say_goodbye(state, config, champion, is_done=is_done, display=display)
+            if is_done and recording:
+                display.say(f"the replay equals the recording: {replay.check_whole(recording, paths)}")
+    except TaskError:
+        if not stop():  # else the signal has also ended what the task had started
+            raise
+        return _stopped_early(config, stop=stop, display=display)
     return 0 if is_done else SIGNAL_EXIT_CODE + stop.received
 
 

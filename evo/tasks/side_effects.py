@@ -7,6 +7,7 @@ import locale
 import os
 import random
 import signal
+import sys
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -18,18 +19,42 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
 PRIVATE_MASK = 0o077
+STANDARD_ERROR = 2
+CAME_BACK = (
+    "error: a process that the task forked came back from it as a second island, and was ended; the island itself goes "
+    "on: end such a process with os._exit(0)"
+)
 
 
 @contextlib.contextmanager
 def undone() -> Iterator[None]:
-    """Undo what would change how an island computes or writes: NumPy's handling of float errors, and the umask."""
+    """Undo what would change how an island computes or writes: NumPy's float errors, the umask, a forked second island.
+
+    A process that the code inside forks, and that comes back from it, would live the same island a second time, in the
+    same files. It ends here: silently if it calls `sys.exit`, as in any program.
+    """
+    process = os.getpid()
     mask = os.umask(PRIVATE_MASK)
     os.umask(mask)
     try:
         with np.errstate():
             yield
     finally:
+        if os.getpid() != process:
+            _end(sys.exc_info()[1])
         os.umask(mask)
+
+
+def _end(error: BaseException | None) -> None:
+    """End a forked child at once, with the code or the words of `sys.exit`: exit handlers are the island's to call."""
+    code = error.code if isinstance(error, SystemExit) else CAME_BACK
+    with contextlib.suppress(OSError, ValueError, AttributeError):
+        sys.stdout.flush()
+    if isinstance(code, int | None):
+        os._exit(code or 0)
+    with contextlib.suppress(OSError):
+        os.write(STANDARD_ERROR, f"{code}\n".encode(errors="replace"))
+    os._exit(1)
 
 
 @dataclass(frozen=True)

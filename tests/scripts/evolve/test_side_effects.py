@@ -102,6 +102,35 @@ def test_what_a_task_does_to_the_umask_changes_no_file_of_the_island(tmp_path: P
     assert {path.stat().st_mode & 0o777 for path in published.iterdir()} == {0o644}
 
 
+@pytest.mark.parametrize(
+    ("end", "words"),
+    [
+        ("pass", "came back from it as a second island"),
+        ("raise OSError('mine')", "came back from it as a second island"),
+        ("sys.exit('no data')", "no data"),
+        ("sys.exit()", ""),
+    ],
+)
+def test_a_process_that_a_task_forks_does_not_live_the_island_a_second_time(tmp_path: Path, end, words) -> None:
+    (tmp_path / "at").touch()
+    fork = "child = 1 if not os.path.exists('at') else (os.remove('at'), os.fork())[1]"
+    wait = "os.waitpid(child, 0) if child > 1 else None"
+    write(tmp_path, before="import os, sys", within=f"{fork}; {wait}\n    if not child: {end}")
+    ended = evolve(tmp_path, "--migration-dir", "runs")
+    assert (ended.returncode, "Traceback" in ended.stderr) == (0, False), ended.stderr
+    log = SharedPaths(tmp_path / "runs").island("a").log.read_text().splitlines()
+    assert [json.loads(line)["generation"] for line in log[1:]] == [0, 1, 2, 3, 4]
+    assert words in ended.stderr
+    assert ended.stdout.count("a is done at generation 4") == 1
+
+
+def test_a_process_that_is_forked_while_a_task_is_loaded_does_not_live_the_island_too(tmp_path: Path) -> None:
+    write(tmp_path, before="import os; child = os.fork(); os.waitpid(child, 0) if child else None")
+    ended = evolve(tmp_path, "--migration-dir", "runs")
+    assert (ended.returncode, ended.stdout.count("epoch 1 starts here")) == (0, 1), ended.stderr
+    assert "came back from it as a second island" in ended.stderr
+
+
 def started(place: Path, *arguments: str) -> subprocess.Popen[str]:
     command = [sys.executable, str(ROOT / "cli.py"), "evolve", "a", "--task", "task.py:f", *SETTINGS, "-g", "1000000"]
     return subprocess.Popen(

@@ -64,6 +64,7 @@ class ProcessState:
     Attributes:
         directory: The working directory.
         handlers: Who handles each stop signal.
+        blocked: Which stop signals are kept from it.
         locale: How numbers and words are written.
         random: The state of Python's own random numbers.
         numpy_random: The state of NumPy's global random numbers.
@@ -71,6 +72,7 @@ class ProcessState:
 
     directory: str | None
     handlers: tuple[Any, ...]
+    blocked: frozenset[int]
     locale: str | None
     random: int
     numpy_random: int
@@ -87,6 +89,7 @@ def process_state() -> ProcessState:
     return ProcessState(
         directory=directory,
         handlers=tuple(signal.getsignal(number) for number in STOP_SIGNALS),
+        blocked=frozenset(STOP_SIGNALS) & signal.pthread_sigmask(signal.SIG_BLOCK, ()),
         locale=words,
         random=hash(random.getstate()),
         numpy_random=hash(str(legacy)),
@@ -98,6 +101,7 @@ def changes(before: ProcessState, after: ProcessState) -> list[str]:
     said = {
         "directory": f"changes the working directory to {after.directory} (an island's own files stay where they are)",
         "handlers": "handles Ctrl-C or SIGTERM itself (an island takes the signal back)",
+        "blocked": "blocks Ctrl-C or SIGTERM (an island lets it through again)",
         "locale": f"changes the locale to {after.locale} (an island's files are the same in each)",
         "random": "uses the global state of random, which each process begins elsewhere, unless it is seeded first",
         "numpy_random": "uses the global state of numpy.random, which each process begins elsewhere, unless it is "

@@ -155,6 +155,16 @@ def test_a_task_that_handles_the_stop_signals_itself_does_not_keep_its_island_fr
     assert "mine" not in out
 
 
+def test_a_task_that_blocks_the_stop_signals_does_not_keep_its_island_from_stopping(tmp_path) -> None:
+    block = "signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGTERM})"
+    write(tmp_path, before=f"import signal; {block}", within=block)
+    island = started(tmp_path, "--migration-dir", "runs")
+    wait_until(lambda: last_generation(tmp_path / "runs") > 0, "a generation")
+    island.send_signal(signal.SIGTERM)
+    out, _ = island.communicate(timeout=60)
+    assert (island.returncode, "stopped at generation" in out) == (143, True)
+
+
 def test_a_stop_signal_that_also_ends_the_program_of_a_task_is_the_stop(tmp_path: Path) -> None:
     """As systemd and `scancel` signal every process of a job."""
     (tmp_path / "slow.sh").write_text("echo $$ >>pids; sleep 1000\n")

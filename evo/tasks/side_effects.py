@@ -21,8 +21,8 @@ if TYPE_CHECKING:
 PRIVATE_MASK = 0o077
 STANDARD_ERROR = 2
 CAME_BACK = (
-    "error: a process that the task forked came back from it as a second island, and was ended; the island itself goes "
-    "on: end such a process with os._exit(0)"
+    "error: a process that the task forked came back from it{why}, where it would be a second island, and was ended; end "
+    "such a process with os._exit(0)"
 )
 
 
@@ -47,7 +47,8 @@ def undone() -> Iterator[None]:
 
 def _end(error: BaseException | None) -> None:
     """End a forked child at once, with the code or the words of `sys.exit`: exit handlers are the island's to call."""
-    code = error.code if isinstance(error, SystemExit) else CAME_BACK
+    why = f" ({type(error).__name__}: {error})" if error else ""
+    code = error.code if isinstance(error, SystemExit) else CAME_BACK.format(why=why)
     with contextlib.suppress(OSError, ValueError, AttributeError):
         sys.stdout.flush()
     if isinstance(code, int | None):

@@ -21,8 +21,8 @@ if TYPE_CHECKING:
 PRIVATE_MASK = 0o077
 STANDARD_ERROR = 2
 CAME_BACK = (
-    "error: a process that the task forked came back from it{why}, where it would be a second island, and was ended; end "
-    "such a process with os._exit(0)"
+    "error: a process that the task forked came back from it{why}, where it would be a second island, and was ended; "
+    "end such a process with os._exit(0)"
 )
 
 

@@ -28,6 +28,8 @@ ADVICE = {
     errno.ENOMEM: "free some memory, then run the same command again",
     errno.ENOSPC: "free some space, then run the same command again",
     errno.EDQUOT: "free some of your quota, then run the same command again",
+    errno.EMFILE: "raise the limit on open files (ulimit -n), then run the same command again",
+    errno.ENOENT: "put back what was moved or removed, or name where it is now with --migration-dir",
     errno.EFBIG: "raise the file size limit (ulimit -f), then run the same command again",
     errno.EACCES: "choose a directory that you may write to with --migration-dir",
     errno.EPERM: "choose a directory that you may write to with --migration-dir",

@@ -14,6 +14,9 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 DEFAULTS = "defaults"
+OPTIONS = "options"
+MISSPELT = ("default", "defaults")
+"""In any case; as a name of an island's own section it would be read by nobody, without a word."""
 
 Section = tuple[dict[str, Value], dict[str, str]]
 """Settings, and options of the task."""
@@ -75,24 +78,26 @@ def _section(path: Path, name: str, table: object) -> Section:
         raise ConfigError(f"{path}: {name!r} stands outside a section; put it under [{DEFAULTS}] or [<island>]")
     if name != DEFAULTS:
         check_island_name(name)
-    settings = {key: value for key, value in table.items() if key != "options"}
+        if name.lower() in MISSPELT:
+            raise ConfigError(f"{path}: [{name}] is no section, did you mean [{DEFAULTS}]?")
+    settings = {key: value for key, value in table.items() if key != OPTIONS}
     known = all_settings()
     for key in settings:
         if key not in known:
             raise ConfigError(
-                f"{path}: [{name}] has an unknown setting {key!r}{suggest(key, known)}; "
-                f"known are {', '.join(known)}, and a table 'options'"
+                f"{path}: [{name}] has an unknown setting {key!r}{suggest(key, [*known, OPTIONS])}; "
+                f"known are {', '.join(known)}, and a table {OPTIONS!r}"
             )
-    return settings, _options(path, name, table.get("options", {}))
+    return settings, _options(path, name, table.get(OPTIONS, {}))
 
 
 def _options(path: Path, name: str, table: object) -> dict[str, str]:
     if not isinstance(table, dict):
-        raise ConfigError(f"{path}: [{name}.options] must be a table of plain values")
+        raise ConfigError(f"{path}: [{name}.{OPTIONS}] must be a table of plain values")
     options: dict[str, str] = {}
     for key, value in table.items():
         if isinstance(value, list):
-            raise ConfigError(f"{path}: [{name}.options] must be a table of plain values, and {key} is a list")
+            raise ConfigError(f"{path}: [{name}.{OPTIONS}] must be a table of plain values, and {key} is a list")
         if isinstance(value, dict):  # make.gravity = -5 in TOML is a table within the table
             options |= {f"{key}.{inner}": text for inner, text in _options(path, name, value).items()}
         else:

@@ -49,10 +49,11 @@ class StopSignal:
             signal.signal(number, handler)
 
     def __call__(self) -> bool:
-        """Say whether a signal has come; if not, take the signals back from what else handles them, as libraries do."""
+        """Say whether a signal has come; if not, take the signals back from what else handles or blocks them."""
         for number in self._before if not self.received else ():
             if signal.getsignal(number) != self._receive:
                 signal.signal(number, self._receive)
+        signal.pthread_sigmask(signal.SIG_UNBLOCK, self._before)
         return self.received != 0
 
     def forget(self) -> None:

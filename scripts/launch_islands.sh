@@ -53,9 +53,9 @@ while [ $# -gt 0 ]; do
     --wait) wait_for_end=yes ;;
     --vary) vary=yes ;;
     --fresh) fresh=yes ;;
-    --dir) shared=${2:?--dir needs a directory}; shift ;;
-    --session) session=${2:?--session needs a name}; shift ;;
-    --python) python=${2:?--python needs a program}; shift ;;
+    --dir) [ -n "${2:-}" ] || fail "--dir needs a directory"; shared=$2; shift ;;
+    --session) [ -n "${2:-}" ] || fail "--session needs a name"; session=$2; shift ;;
+    --python) [ -n "${2:-}" ] || fail "--python needs a program"; python=$2; shift ;;
     -h | --help) usage; exit 0 ;;
     -*) fail "unknown option $1; see scripts/launch_islands.sh --help" ;;
     *) break ;;
@@ -89,6 +89,7 @@ while [ $# -gt 0 ]; do
     --seed) draw=(--seed "${2:-}") ;;
     --seed=*) draw=("$1") ;;
     --foreign-pool) foreign=("$1") ;;
+    --migration-dir | --migration-dir=*) fail "name the shared directory with --dir (make: DIR=), not $1" ;;
     --config | --config=*) [ "$vary" = no ] || fail "--vary writes a config file itself; leave out --config" ;;
   esac
   shift

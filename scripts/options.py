@@ -17,6 +17,24 @@ SHORT_FLAGS = {"population": "-p", "generations": "-g"}
 Command = Any
 
 
+class Directory(click.Path):
+    """A directory, and not what a shell makes of a variable that is not set: an empty name, or the next flag.
+
+    To `Path` an empty name is the working directory, and to Click a flag is a name as others are.
+    """
+
+    def __init__(self) -> None:
+        super().__init__(path_type=Path)
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:  # noqa: ANN401
+        """Return the path."""
+        if value == "":
+            self.fail("it is empty, as a variable that is not set is; '.' is the working directory", param, ctx)
+        if str(value).startswith("-"):
+            self.fail(f"expected a directory, got the flag {value}; './{value}' is one of that name", param, ctx)
+        return super().convert(value, param, ctx)
+
+
 def json_option(command: Command) -> Command:
     """Add the option of every command that tells something."""
     return click.option("--json", "is_json", is_flag=True, help="Print JSON instead of text.")(command)
@@ -28,7 +46,7 @@ def shared_options(command: Command) -> Command:
     return click.option(
         "--migration-dir",
         "root",
-        type=click.Path(path_type=Path),
+        type=Directory(),
         default=Path("shared"),
         show_default=True,
         help="The directory that the islands share.",

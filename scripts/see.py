@@ -7,11 +7,11 @@ from pathlib import Path
 import click
 
 from evo.paths import SharedPaths
-from scripts.options import json_option, shared_options
+from scripts.options import Directory, json_option, shared_options
 
 PLOTS = ("fitness", "diversity", "ancestry", "migration", "champions", "differentiation")
 
-directory_argument = click.argument("root", metavar="[DIR]", type=click.Path(path_type=Path), default=Path("shared"))
+directory_argument = click.argument("root", metavar="[DIR]", type=Directory(), default=Path("shared"))
 
 
 @click.command()

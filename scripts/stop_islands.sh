@@ -22,8 +22,8 @@ signal=TERM shared=shared timeout=60
 while [ $# -gt 0 ]; do
   case $1 in
     --now) signal=KILL ;;
-    --dir) shared=${2:?--dir needs a directory}; shift ;;
-    --timeout) timeout=${2:?--timeout needs seconds}; shift ;;
+    --dir) [ -n "${2:-}" ] || fail "--dir needs a directory"; shared=$2; shift ;;
+    --timeout) [ -n "${2:-}" ] || fail "--timeout needs seconds"; timeout=$2; shift ;;
     -h | --help) usage; exit 0 ;;
     *) fail "unknown option $1; see scripts/stop_islands.sh --help" ;;
   esac

@@ -4,7 +4,11 @@
 set -euo pipefail
 home=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)
 if [ "${1:-}" = --python ]; then
-  python=${2:?--python needs a program}
+  python=${2:-}
+  [ -n "$python" ] || {
+    echo "error: --python needs a program" >&2
+    exit 2
+  }
   shift 2
 else
   python=$(command -v "$home/.venv/bin/python" || command -v python3) || {

@@ -148,6 +148,21 @@ def test_flags_override_the_section_and_the_section_the_defaults(tmp_path: Path)
     assert start["settings"]["options"]["dimensions"] == 3
 
 
+@pytest.mark.parametrize("command", [["evolve", "i"], ["pool", "archive"], ["status"]])
+@pytest.mark.parametrize(("given", "words"), [("", "it is empty"), ("--json", "got the flag --json")])
+def test_a_shells_variable_that_is_not_set_is_no_directory(command, given, words, tmp_path: Path) -> None:
+    ended = run(sys.executable, ROOT / "cli.py", *command, "--migration-dir", given, cwd=tmp_path)
+    check_refused(ended, 2, "--migration-dir", words)
+    assert not list(tmp_path.iterdir())
+
+
+@pytest.mark.parametrize("given", ["", "--json"])
+@pytest.mark.parametrize("command", [["report"], ["plot", "fitness"]])
+def test_a_shells_variable_that_is_not_set_is_nothing_to_draw(command, given, tmp_path: Path) -> None:
+    ended = run(sys.executable, ROOT / "cli.py", *command, "-o", "x.svg", "--", given, cwd=tmp_path)
+    check_refused(ended, 2, "[DIR]")
+
+
 @pytest.mark.slow
 def test_an_unwritable_or_missing_directory_is_refused(tmp_path: Path) -> None:
     check_refused(atoll("evolve", "i", "--migration-dir", tmp_path / "no" / "where"), 7, "does not exist; create it")

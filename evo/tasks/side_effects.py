@@ -7,6 +7,7 @@ import locale
 import os
 import random
 import signal
+import sys
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -18,18 +19,43 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
 PRIVATE_MASK = 0o077
+STANDARD_ERROR = 2
+CAME_BACK = (
+    "error: a process that the task forked came back from it{why}, where it would be a second island, and was ended; "
+    "end such a process with os._exit(0)"
+)
 
 
 @contextlib.contextmanager
 def undone() -> Iterator[None]:
-    """Undo what would change how an island computes or writes: NumPy's handling of float errors, and the umask."""
+    """Undo what would change how an island computes or writes: NumPy's float errors, the umask, a forked second island.
+
+    A process that the code inside forks, and that comes back from it, would live the same island a second time, in the
+    same files. It ends here: silently if it calls `sys.exit`, as in any program.
+    """
+    process = os.getpid()
     mask = os.umask(PRIVATE_MASK)
     os.umask(mask)
     try:
         with np.errstate():
             yield
     finally:
+        if os.getpid() != process:
+            _end(sys.exc_info()[1])
         os.umask(mask)
+
+
+def _end(error: BaseException | None) -> None:
+    """End a forked child at once, with the code or the words of `sys.exit`: exit handlers are the island's to call."""
+    why = f" ({type(error).__name__}: {error})" if error else ""
+    code = error.code if isinstance(error, SystemExit) else CAME_BACK.format(why=why)
+    with contextlib.suppress(OSError, ValueError, AttributeError):
+        sys.stdout.flush()
+    if isinstance(code, int | None):
+        os._exit(code or 0)
+    with contextlib.suppress(OSError):
+        os.write(STANDARD_ERROR, f"{code}\n".encode(errors="replace"))
+    os._exit(1)
 
 
 @dataclass(frozen=True)
@@ -39,6 +65,7 @@ class ProcessState:
     Attributes:
         directory: The working directory.
         handlers: Who handles each stop signal.
+        blocked: Which stop signals are kept from it.
         locale: How numbers and words are written.
         random: The state of Python's own random numbers.
         numpy_random: The state of NumPy's global random numbers.
@@ -46,6 +73,7 @@ class ProcessState:
 
     directory: str | None
     handlers: tuple[Any, ...]
+    blocked: frozenset[int]
     locale: str | None
     random: int
     numpy_random: int
@@ -62,6 +90,7 @@ def process_state() -> ProcessState:
     return ProcessState(
         directory=directory,
         handlers=tuple(signal.getsignal(number) for number in STOP_SIGNALS),
+        blocked=frozenset(STOP_SIGNALS) & signal.pthread_sigmask(signal.SIG_BLOCK, ()),
         locale=words,
         random=hash(random.getstate()),
         numpy_random=hash(str(legacy)),
@@ -73,6 +102,7 @@ def changes(before: ProcessState, after: ProcessState) -> list[str]:
     said = {
         "directory": f"changes the working directory to {after.directory} (an island's own files stay where they are)",
         "handlers": "handles Ctrl-C or SIGTERM itself (an island takes the signal back)",
+        "blocked": "blocks Ctrl-C or SIGTERM (an island lets it through again)",
         "locale": f"changes the locale to {after.locale} (an island's files are the same in each)",
         "random": "uses the global state of random, which each process begins elsewhere, unless it is seeded first",
         "numpy_random": "uses the global state of numpy.random, which each process begins elsewhere, unless it is "

@@ -304,6 +304,8 @@ def test_only_leftovers_are_cleared(tmp_path):
         (errno.ENOSPC, "free some space"),
         (errno.EDQUOT, "quota"),
         (errno.EFBIG, "ulimit -f"),
+        (errno.EMFILE, "ulimit -n"),
+        (errno.ENOENT, "moved or removed"),
         (errno.EACCES, "--migration-dir"),
         (errno.EROFS, "--migration-dir"),
         (errno.EIO, "check the file system"),

@@ -59,6 +59,17 @@ def test_an_unknown_key_names_its_section_and_a_neighbour(tmp_path, section):
     assert all(known in text for known in (*SETTINGS, "options"))
 
 
+def test_a_misspelt_table_of_options_is_named_as_one(tmp_path):
+    with pytest.raises(ConfigError, match="unknown setting 'option', did you mean 'options'"):
+        read(tmp_path, "[defaults.option]\ndimensions = 3")
+
+
+@pytest.mark.parametrize("section", ["default", "Defaults", "DEFAULT"])
+def test_a_misspelt_section_of_all_is_no_islands_own(tmp_path, section):
+    with pytest.raises(ConfigError, match=rf"\[{section}\] is no section, did you mean \[defaults\]"):
+        read(tmp_path, f"[{section}]\npopulation = 3")
+
+
 @pytest.mark.parametrize(
     "text",
     [

@@ -179,6 +179,17 @@ def test_signals_that_other_code_has_taken_are_taken_back_but_not_after_the_firs
     assert (status, said) == (-2, ["True"])
 
 
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
+def test_a_signal_that_other_code_blocks_is_heard_all_the_same(number):
+    status, said, _ = child(
+        f"with StopSignal() as stop:\n"
+        f"    signal.pthread_sigmask(signal.SIG_BLOCK, [{number}])\n"
+        f"    signal.raise_signal({number})\n"
+        f"    print(stop.received, stop(), stop.received)\n"
+    )
+    assert (status, said) == (0, ["0", "True", str(int(number))])
+
+
 def test_what_is_interruptible_is_left_in_order():
     status, said, trouble = child(
         "from evo.stopping import interruptible\n"

@@ -202,11 +202,33 @@ def test_an_island_that_cannot_run_is_named_with_its_reason(root: Path) -> None:
 
 @pytest.mark.parametrize(
     "arguments",
-    [(), ("0",), ("many",), ("--what", "2"), ("1000",), ("--vary", "2", "--config", "x"), ("--python", "nothing", "2")],
+    [
+        (),
+        ("0",),
+        ("many",),
+        ("--what", "2"),
+        ("1000",),
+        ("--vary", "2", "--config", "x"),
+        ("--python", "nothing", "2"),
+        ("--dir", "", "2"),
+        ("--session", "", "2"),
+        ("--python",),
+    ],
 )
 def test_wrong_arguments_are_refused_in_one_line(arguments: tuple[str, ...], root: Path) -> None:
     check_refused(launch(root, *arguments), 2)
     assert not root.exists()
+
+
+@pytest.mark.parametrize("arguments", [("--migration-dir", "elsewhere"), ("--migration-dir=elsewhere",)])
+def test_islands_are_not_launched_into_another_directory_than_the_one_that_is_shown(arguments, root: Path) -> None:
+    check_refused(launch(root, "--background", "2", *QUICK, *arguments), 2, "--dir", "DIR=")
+    assert not root.exists()
+
+
+def test_other_scripts_refuse_an_empty_value_in_one_line_too() -> None:
+    check_refused(run("scripts/stop_islands.sh", "--dir", ""), 2, "--dir needs a directory")
+    check_refused(run("scripts/tail_migrations.sh", "--python"), 2, "--python needs a program")
 
 
 @pytest.mark.parametrize("script", ["launch_islands.sh", "tail_migrations.sh"])

@@ -102,6 +102,35 @@ def test_what_a_task_does_to_the_umask_changes_no_file_of_the_island(tmp_path: P
     assert {path.stat().st_mode & 0o777 for path in published.iterdir()} == {0o644}
 
 
+@pytest.mark.parametrize(
+    ("end", "words"),
+    [
+        ("pass", "came back from it, where it would be a second island"),
+        ("raise OSError('mine')", "came back from it (OSError: mine)"),
+        ("sys.exit('no data')", "no data"),
+        ("sys.exit()", ""),
+    ],
+)
+def test_a_process_that_a_task_forks_does_not_live_the_island_a_second_time(tmp_path: Path, end, words) -> None:
+    (tmp_path / "at").touch()
+    fork = "child = 1 if not os.path.exists('at') else (os.remove('at'), os.fork())[1]"
+    wait = "os.waitpid(child, 0) if child > 1 else None"
+    write(tmp_path, before="import os, sys", within=f"{fork}; {wait}\n    if not child: {end}")
+    ended = evolve(tmp_path, "--migration-dir", "runs")
+    assert (ended.returncode, "Traceback" in ended.stderr) == (0, False), ended.stderr
+    log = SharedPaths(tmp_path / "runs").island("a").log.read_text().splitlines()
+    assert [json.loads(line)["generation"] for line in log[1:]] == [0, 1, 2, 3, 4]
+    assert words in ended.stderr
+    assert ended.stdout.count("a is done at generation 4") == 1
+
+
+def test_a_process_that_is_forked_while_a_task_is_loaded_does_not_live_the_island_too(tmp_path: Path) -> None:
+    write(tmp_path, before="import os; child = os.fork(); os.waitpid(child, 0) if child else None")
+    ended = evolve(tmp_path, "--migration-dir", "runs")
+    assert (ended.returncode, ended.stdout.count("epoch 1 starts here")) == (0, 1), ended.stderr
+    assert "came back from it, where it would be a second island" in ended.stderr
+
+
 def started(place: Path, *arguments: str) -> subprocess.Popen[str]:
     command = [sys.executable, str(ROOT / "cli.py"), "evolve", "a", "--task", "task.py:f", *SETTINGS, "-g", "1000000"]
     return subprocess.Popen(
@@ -124,6 +153,16 @@ def test_a_task_that_handles_the_stop_signals_itself_does_not_keep_its_island_fr
     assert island.returncode == 128 + number
     assert "stopped at generation" in out
     assert "mine" not in out
+
+
+def test_a_task_that_blocks_the_stop_signals_does_not_keep_its_island_from_stopping(tmp_path) -> None:
+    block = "signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGTERM})"
+    write(tmp_path, before=f"import signal; {block}", within=block)
+    island = started(tmp_path, "--migration-dir", "runs")
+    wait_until(lambda: last_generation(tmp_path / "runs") > 0, "a generation")
+    island.send_signal(signal.SIGTERM)
+    out, _ = island.communicate(timeout=60)
+    assert (island.returncode, "stopped at generation" in out) == (143, True)
 
 
 def test_a_stop_signal_that_also_ends_the_program_of_a_task_is_the_stop(tmp_path: Path) -> None:

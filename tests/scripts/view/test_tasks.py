@@ -111,6 +111,7 @@ import numpy as np
 bounds = [(0, 1)] * 3
 os.chdir("/")
 signal.signal(signal.SIGTERM, lambda *_: None)
+signal.pthread_sigmask(signal.SIG_BLOCK, [signal.SIGINT])
 locale.setlocale(locale.LC_ALL, "C")
 
 def T(x):
@@ -128,6 +129,7 @@ def test_what_a_task_does_to_its_process_is_told(write) -> None:
     for words in (
         "working directory to /",
         "SIGTERM itself",
+        "blocks Ctrl-C",
         "locale to C",
         "state of random",
         "state of numpy.random",

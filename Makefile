@@ -34,10 +34,10 @@ $(READY): pyproject.toml constraints.txt
 	@touch $(READY)
 
 islands: $(READY) ## Evolve N islands to the end, with live progress (N=4 DIR=shared ARGS="-p 48 -g 25 ...")
-	@scripts/launch_islands.sh --background --wait --dir "$(DIR)" $(N) $(ARGS)
+	@scripts/launch_islands.sh --background --wait --dir "$(DIR)" "$(N)" $(ARGS)
 
 tmux: $(READY) ## The same in tmux: a pane per island and one with the status
-	@scripts/launch_islands.sh --tmux --dir "$(DIR)" $(N) $(ARGS)
+	@scripts/launch_islands.sh --tmux --dir "$(DIR)" "$(N)" $(ARGS)
 
 status: $(READY) ## Show all islands
 	@$(BIN)/python cli.py status --migration-dir "$(DIR)"

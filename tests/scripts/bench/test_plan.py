@@ -4,9 +4,10 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-import cli
 from evo.config import island_config
+from scripts import commands as cli
 from scripts.bench.plan import QUICK, Plan
+from scripts.options import pairs
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -19,7 +20,7 @@ def test_the_command_line_of_an_island_says_what_its_settings_say(plan: Plan, va
     context = cli.cli.commands[name].make_context(name, [island, *arguments])
     flags = {flag: value for flag, value in context.params.items() if value is not None}
     given = {flag: value for flag, value in flags.items() if flag in plan.config("a").settings()}
-    assert island_config("a", given, cli._pairs(flags["options"])) == plan.config("a", **values)
+    assert island_config("a", given, pairs(flags["options"])) == plan.config("a", **values)
     assert flags["root"] == tmp_path
 
 

@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING
 import pytest
 from click.testing import CliRunner
 
-import cli
 from evo.paths import SharedPaths
+from scripts import commands as cli
 from scripts.experiments import champions
 
 if TYPE_CHECKING:

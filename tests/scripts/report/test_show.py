@@ -11,10 +11,10 @@ import pytest
 from click.testing import CliRunner
 from PIL import Image
 
-import cli
 from evo import arrayfile
 from evo.errors import ConfigError, DamagedFileError
 from evo.paths import SharedPaths
+from scripts import commands as cli
 from scripts.report import champion as champions
 from scripts.report.show import find, show_champion, simulate_again
 from tests.processes import atoll, check_refused

@@ -16,7 +16,7 @@ from tests.processes import ROOT
 
 LOOK = """
 import os, subprocess, sys
-import cli
+from scripts import commands as cli
 from scripts.view import streams
 streams.mend()
 assert not any(stream.isatty() for stream in (sys.stdin, sys.stdout, sys.stderr))

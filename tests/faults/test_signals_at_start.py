@@ -22,7 +22,7 @@ HANG_S = 120.0
 SPAN_S = 2.0
 MOMENTS, FEW = 400, 16
 BUSY_LOOPS = 4
-PYTHON_ALONE = ("<frozen site>", "init_import_site", 'cli.py", line 0')
+PYTHON_ALONE = ("<frozen site>", "Fatal Python error: init_", 'cli.py", line 0')
 """What a traceback names where Ctrl-C comes before Python has begun to run cli.py; only then may there be one."""
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import sys
-from typing import TYPE_CHECKING
+from pathlib import Path
 
 import pytest
 
@@ -13,9 +13,6 @@ from evo.tasks.loader import ENTRIES
 from scripts.view.tasks import describe, describe_json, show_check
 from tests.processes import ROOT, atoll, check_refused, run
 
-if TYPE_CHECKING:
-    from pathlib import Path
-
 SOUND = "bounds = [(0, 1)] * 3\ndef T(x, k=1.0):\n    print('noise')\n    return k * sum(x)\n"
 BROKEN = "bounds = [(0, 1)] * 3\ndef T(x):\n    return x[7]\n"
 
@@ -23,6 +20,8 @@ BROKEN = "bounds = [(0, 1)] * 3\ndef T(x):\n    return x[7]\n"
 @pytest.fixture
 def write(tmp_path: Path, monkeypatch):
     monkeypatch.delitem(sys.modules, "mine", raising=False)
+    others = [place for place in sys.path if (Path(place) / "mine.py").exists()]  # of other tests
+    monkeypatch.setattr(sys, "path", [place for place in sys.path if place not in others])
 
     def written(source: str) -> str:
         (tmp_path / "mine.py").write_text(source)

@@ -110,16 +110,8 @@ def run_island(
             )
             if stop():
                 return _stopped_early(config, stop=stop, display=display)
-            if start.is_over:
-                clear_leftovers(paths)  # nobody runs what is over
-                _record_target(start, paths)
-                display.say(_already_over(start))
-                is_done = True
-            else:
-                state = _evolve(start, shared, paths, stop=stop, display=display)
-                is_done = state.generation >= config.generations and has_logged(paths, state.generation)
-                champion = root / paths.champion.relative_to(shared.root)  # as the user spells it
-                _say_goodbye(state, config, champion, is_done=is_done, display=display)
+            champion = root / paths.champion.relative_to(shared.root)  # as the user spells it
+            is_done = _go_on(start, shared, paths, champion=champion, stop=stop, display=display)
             if is_done and recording:
                 display.say(f"the replay equals the recording: {replay.check_whole(recording, paths)}")
     except TaskError:
@@ -127,6 +119,22 @@ def run_island(
             raise
         return _stopped_early(config, stop=stop, display=display)
     return 0 if is_done else SIGNAL_EXIT_CODE + stop.received
+
+
+def _go_on(
+    start: Start, shared: SharedPaths, paths: IslandPaths, *, champion: Path, stop: StopSignal, display: Display
+) -> bool:
+    """Evolve what is left of an island, and say whether that is all."""
+    config = start.config
+    if start.is_over:
+        clear_leftovers(paths)  # nobody runs what is over
+        _record_target(start, paths)
+        display.say(_already_over(start))
+        return True
+    state = _evolve(start, shared, paths, stop=stop, display=display)
+    is_done = state.generation >= config.generations and has_logged(paths, state.generation)
+    _say_goodbye(state, config, champion, is_done=is_done, display=display)
+    return is_done
 
 
 def _warn_of_another_source(joined: Pool, task: Task, *, say: Callable[[str], None]) -> None:

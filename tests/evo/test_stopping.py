@@ -201,3 +201,16 @@ def test_what_is_interruptible_is_left_in_order():
         "    print(signal.getsignal(signal.SIGINT) is signal.SIG_DFL)\n"
     )
     assert (status, said, trouble) == (0, ["True"], "")
+
+
+def test_ctrl_c_that_comes_while_a_child_is_forked_is_the_parent_s_alone():
+    status, said, trouble = child(
+        "from evo import stopping\n"
+        "with StopSignal() as stop:\n"
+        "    stopping._hold()\n"
+        "    signal.raise_signal(signal.SIGINT)\n"
+        "    stop.forget()\n"
+        "    stopping._let_go()\n"
+        "    print('alive', stop.received)\n"
+    )
+    assert (status, said, trouble) == (0, ["alive", "0"], "")

@@ -1,9 +1,11 @@
 """A class or a function in a user's file is a task; what is wrong with it is told in one line, with its place."""
 
+import gc
 import hashlib
 import os
 import re
 import sys
+import weakref
 
 import numpy as np
 import pytest
@@ -409,3 +411,12 @@ def test_what_would_change_how_an_island_computes_or_writes_is_undone(write):
 def test_whatever_loading_raises_is_a_mistake_of_the_file(write):
     with pytest.raises(TaskError, match="line 2, in <module>: CancelledError"):
         load(write("import asyncio\nraise asyncio.CancelledError\n"))
+
+
+def test_a_task_lives_as_long_as_its_module(write):
+    """An executor that it holds would else end in a traceback, where it is dropped shortly before its process ends."""
+    task = load(write(POINTS, "Points", file="kept.py"))
+    made = weakref.ref(task.evaluation.__self__)
+    del task
+    gc.collect()
+    assert made() is not None

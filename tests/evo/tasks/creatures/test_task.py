@@ -143,3 +143,15 @@ def test_auto_names_the_backend_it_chose():
     assert Creatures(CreatureOptions()).backend == ("reference" if compiler.find() is None else "native")
     with pytest.raises(ConfigError, match="threads"):
         Creatures(CreatureOptions(), threads=0)
+
+
+def test_a_large_population_is_lived_in_parts_between_which_a_signal_is_answered(monkeypatch):
+    creatures = Creatures(CreatureOptions(courses=2, life_s=1.0))
+    genes = creatures.spec.sample(np.random.default_rng(3), 9)
+    whole = creatures.evaluate(genes, 0)
+    sizes = []
+    live = creatures.live
+    monkeypatch.setattr("evo.tasks.creatures.task.LIVES_AT_ONCE", 8)
+    monkeypatch.setattr(creatures, "live", lambda part: (sizes.append(len(part)), live(part))[1])
+    assert creatures.evaluate(genes, 0).tobytes() == whole.tobytes()
+    assert sizes == [4, 4, 1]

@@ -22,7 +22,7 @@ from migration.ledger import Ledger
 from migration.replay import Journal
 from scripts import recording as recordings
 from scripts import replay
-from scripts.room import check_room
+from scripts.memory_limits import check_memory
 from scripts.start import Start, clear_leftovers, find_start, has_logged, load_for
 
 if TYPE_CHECKING:
@@ -91,7 +91,7 @@ def run_island(
     recording = recordings.read(Path(config.migration.replay_from).absolute()) if is_replay else None
     try:
         task = load_for(config, config.backend, say=display.say, is_stopping=stop)
-        check_room(config, task.spec.size, say=display.say)
+        check_memory(config, task.spec.size, say=display.say)
         if not config.migration.is_off and not is_replay:
             check_importable(config.migration.migrants, task.spec.size)
         joined = pool.join(

@@ -24,7 +24,7 @@ LIMIT_FILES = {"": (".", "memory.max"), "memory": ("memory", "memory.limit_in_by
 
 
 @dataclass(frozen=True)
-class Room:
+class MemoryLimit:
     """Memory that may be taken.
 
     Attributes:
@@ -36,7 +36,7 @@ class Room:
     whose: str
 
 
-def check_room(config: IslandConfig, genes: int, *, say: Callable[[str], None]) -> None:
+def check_memory(config: IslandConfig, genes: int, *, say: Callable[[str], None]) -> None:
     """Make sure that an island's arrays can fit into memory; warn if they do not fit into what is free just now.
 
     Args:
@@ -49,7 +49,7 @@ def check_room(config: IslandConfig, genes: int, *, say: Callable[[str], None]) 
     """
     needed = needed_bytes(config, genes)
     size = f"{config.population:,} individuals of {genes:,} genes need about {needed / 1e9:.3g} GB of memory"
-    least = min(limits(), key=lambda room: room.n_bytes)
+    least = min(limits(), key=lambda limit: limit.n_bytes)
     if needed > least.n_bytes:
         fitting = max(least.n_bytes, 0) * config.population // needed
         advice = f"more than {fitting:,} individuals cannot fit" if fitting > 1 else "use fewer genes"
@@ -59,17 +59,17 @@ def check_room(config: IslandConfig, genes: int, *, say: Callable[[str], None]) 
         say(f"warning: {size}, and {free / 1e9:.3g} GB are free now; fewer individuals would not have to wait for it")
 
 
-def limits() -> Iterator[Room]:
+def limits() -> Iterator[MemoryLimit]:
     """Yield what limits this process for certain, beside what it has taken already."""
     ours = psutil.Process().memory_info()
     data = getattr(ours, "data", 0)  # which Linux alone tells
     for kind, taken, flag in ((resource.RLIMIT_AS, ours.vms, "-v"), (resource.RLIMIT_DATA, data, "-d")):
         limit, _ = resource.getrlimit(kind)
         if limit != resource.RLIM_INFINITY:
-            yield Room(limit - taken, f"this process may still take (ulimit {flag})")
+            yield MemoryLimit(limit - taken, f"this process may still take (ulimit {flag})")
     swap = psutil.swap_memory().total
-    yield Room(psutil.virtual_memory().total + swap, "this machine has, swap included")
-    yield from (Room(limit + swap, "its control group may have (memory.max)") for limit in cgroup_limits())
+    yield MemoryLimit(psutil.virtual_memory().total + swap, "this machine has, swap included")
+    yield from (MemoryLimit(limit + swap, "its control group may have (memory.max)") for limit in cgroup_limits())
 
 
 def cgroup_limits(groups: Path = CGROUPS, membership: Path = MEMBERSHIP) -> Iterator[int]:

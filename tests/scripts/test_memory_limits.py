@@ -14,8 +14,8 @@ import pytest
 from evo.config import island_config
 from evo.errors import ConfigError, NoMemoryError
 from evo.memory import needed_bytes
-from scripts import room
-from scripts.room import Room, cgroup_limits, check_room, limits
+from scripts import memory_limits
+from scripts.memory_limits import MemoryLimit, cgroup_limits, check_memory, limits
 from tests.processes import check_refused, run
 
 if TYPE_CHECKING:
@@ -28,7 +28,7 @@ NEEDED = needed_bytes(CONFIG, 10_000)
 @pytest.fixture
 def limited(monkeypatch: pytest.MonkeyPatch):
     def to(*n_bytes: int) -> None:
-        monkeypatch.setattr(room, "limits", lambda: iter([Room(n, "is here") for n in n_bytes]))
+        monkeypatch.setattr(memory_limits, "limits", lambda: iter([MemoryLimit(n, "is here") for n in n_bytes]))
 
     return to
 
@@ -36,23 +36,23 @@ def limited(monkeypatch: pytest.MonkeyPatch):
 def test_what_fits_to_the_byte_is_tried_and_a_byte_less_is_refused(limited):
     said: list[str] = []
     limited(NEEDED, 2 * NEEDED)
-    check_room(CONFIG, 10_000, say=said.append)
+    check_memory(CONFIG, 10_000, say=said.append)
     limited(2 * NEEDED, NEEDED - 1)
     with pytest.raises(ConfigError, match=r"1,000 individuals of 10,000 genes need about .* GB of memory, and"):
-        check_room(CONFIG, 10_000, say=said.append)
+        check_memory(CONFIG, 10_000, say=said.append)
     assert said == []
 
 
 def test_the_refusal_says_how_many_individuals_cannot_fit(limited):
     limited(NEEDED // 3)
     with pytest.raises(ConfigError) as refused:
-        check_room(CONFIG, 10_000, say=print)
+        check_memory(CONFIG, 10_000, say=print)
     fitting = int(re.search(r"more than (\d+) individuals cannot fit", str(refused.value))[1])
     fewer = island_config("a", {"population": fitting}, {})
-    check_room(fewer, 10_000, say=print)
+    check_memory(fewer, 10_000, say=print)
     limited(-5)
     with pytest.raises(ConfigError, match="and 0 GB is all that is here: use fewer genes"):
-        check_room(CONFIG, 10_000, say=print)
+        check_memory(CONFIG, 10_000, say=print)
 
 
 def test_what_would_fit_if_others_made_room_is_tried_with_a_warning(limited, monkeypatch):
@@ -60,7 +60,7 @@ def test_what_would_fit_if_others_made_room_is_tried_with_a_warning(limited, mon
     said: list[str] = []
     limited(2 * NEEDED)
     monkeypatch.setattr(psutil, "virtual_memory", lambda: SimpleNamespace(available=NEEDED - 1))
-    check_room(CONFIG, 10_000, say=said.append)
+    check_memory(CONFIG, 10_000, say=said.append)
     [warning] = said
     assert warning.startswith("warning: 1,000 individuals of 10,000 genes")
 

@@ -21,6 +21,10 @@ from evo.process_group import separate_children
 def group(_=None):
     return os.getpgid(0)
 
+def by_executor(how):
+    with ProcessPoolExecutor(1, mp_context=mp.get_context(how)) as executor:  # one that is left open can fail at exit
+        return next(executor.map(group, [0]))
+
 PROGRAM = [sys.executable, "-S", "-c", "import os; print(os.getpgid(0))"]
 """
 
@@ -66,10 +70,7 @@ def running_in(place: Path) -> list[psutil.Process]:
     "ask",
     [
         *(f"mp.get_context('{how}').Pool(1).map(group, [0])[0]" for how in ("fork", "spawn", "forkserver")),
-        *(
-            f"next(ProcessPoolExecutor(1, mp_context=mp.get_context('{how}')).map(group, [0]))"
-            for how in ("fork", "spawn", "forkserver")
-        ),
+        *(f"by_executor('{how}')" for how in ("fork", "spawn", "forkserver")),
         "int(subprocess.run(PROGRAM, capture_output=True).stdout)",
         "int(subprocess.run(PROGRAM, capture_output=True, close_fds=False).stdout)",
         "(os.system(' '.join(map(repr, PROGRAM)) + ' > said'), int(open('said').read()))[1]",

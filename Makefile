@@ -61,8 +61,8 @@ test: $(READY) ## Run every test
 	$(BIN)/python -m pytest -q -n $(WORKERS)
 
 chaos: $(READY) ## Run the tests of faults in their full sizes, and print what they went through
-	$(BIN)/python -m pytest -q -n $(WORKERS) --chaos tests/faults tests/scripts/evolve/test_take_over.py \
-	  tests/scripts/evolve/test_accounts.py tests/scripts/test_launching_at_once.py tests/test_cli_streams.py
+	$(BIN)/python -m pytest -q -n $(WORKERS) --chaos tests/faults tests/scripts/run/test_take_over.py \
+	  tests/scripts/run/test_accounts.py tests/scripts/launch/test_launching_at_once.py tests/test_cli_streams.py
 
 check: $(READY) ## Lint, check types and check the shell scripts
 	$(BIN)/ruff check .
@@ -71,11 +71,11 @@ check: $(READY) ## Lint, check types and check the shell scripts
 	$(BIN)/shellcheck -x scripts/*.sh scripts/*.bash scripts/report/vendor/*.sh scripts/islands.sbatch .ci/run
 
 bench: $(READY) ## Measure everything, in ten minutes (raw rows in bench/; BENCH="evaluator island" for some)
-	@$(BIN)/python -m scripts.bench $(BENCH)
+	@$(BIN)/python -m scripts.lab.speed $(BENCH)
 
 compare: $(READY) ## Compare parallel backends, or go on (TIER=tiny BLOCKS=3 ARMS=a,b ROWS=DIR COMPARE="--workers 1,2 ...")
-	@if [ -e "$(ROWS)/plan.json" ]; then $(BIN)/python -m scripts.compare resume --out "$(ROWS)"; \
-	else $(BIN)/python -m scripts.compare run --tier $(TIER) --arms $(ARMS) --blocks $(BLOCKS) --out "$(ROWS)" $(COMPARE); fi
+	@if [ -e "$(ROWS)/plan.json" ]; then $(BIN)/python -m scripts.lab.parallel resume --out "$(ROWS)"; \
+	else $(BIN)/python -m scripts.lab.parallel run --tier $(TIER) --arms $(ARMS) --blocks $(BLOCKS) --out "$(ROWS)" $(COMPARE); fi
 
 clean: ## Remove the environment and caches; shared/ stays
 	rm -rf $(VENV) build *.egg-info .pytest_cache .mypy_cache .ruff_cache .hypothesis

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from evo.genome import Ancestry, Indices, Population
+from atoll.evo.genome import Ancestry, Indices, Population
 
 
 def found(shape: tuple[int, int]) -> Ancestry:

@@ -12,8 +12,8 @@ import safetensors
 import safetensors.numpy
 from numpy.typing import DTypeLike, NDArray
 
-from evo import strict_json
-from evo.errors import DamagedFileError
+from atoll.evo import strict_json
+from atoll.evo.errors import DamagedFileError
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

@@ -17,8 +17,8 @@ import secrets
 import shutil
 from typing import TYPE_CHECKING
 
-from evo.errors import AtollError, StorageError
-from evo.paths import TEMPORARY, TRASH
+from atoll.evo.errors import AtollError, StorageError
+from atoll.evo.paths import TEMPORARY, TRASH
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping, Sequence

@@ -5,12 +5,12 @@ from __future__ import annotations
 from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Any
 
-from evo import ancestry, arrayfile, atomic
-from evo.config import all_settings
-from evo.errors import DamagedFileError, ResumeError
-from evo.generation import Champion, Counts, Pace, State
-from evo.genome import Population
-from evo.paths import CHECKPOINT_NAME, IslandPaths, PrivateFiles, parse_generation
+from atoll.evo import ancestry, arrayfile, atomic
+from atoll.evo.config import all_settings
+from atoll.evo.errors import DamagedFileError, ResumeError
+from atoll.evo.generation import Champion, Counts, Pace, State
+from atoll.evo.genome import Population
+from atoll.evo.paths import CHECKPOINT_NAME, IslandPaths, PrivateFiles, parse_generation
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping

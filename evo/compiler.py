@@ -23,8 +23,8 @@ import tempfile
 from dataclasses import dataclass
 from pathlib import Path
 
-from evo import atomic
-from evo.errors import ConfigError
+from atoll.evo import atomic
+from atoll.evo.errors import ConfigError
 
 LOG = logging.getLogger(__name__)
 COMPILERS = ("g++", "clang++", "c++")

@@ -11,8 +11,8 @@ import re
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, TypeVar
 
-from evo.errors import ConfigError
-from evo.paths import check_island_name
+from atoll.evo.errors import ConfigError
+from atoll.evo.paths import check_island_name
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping

@@ -6,9 +6,9 @@ import codecs
 import tomllib
 from typing import TYPE_CHECKING, Any
 
-from evo.config import Value, all_settings, runs_code, suggest
-from evo.errors import ConfigError
-from evo.paths import check_island_name
+from atoll.evo.config import Value, all_settings, runs_code, suggest
+from atoll.evo.errors import ConfigError
+from atoll.evo.paths import check_island_name
 
 if TYPE_CHECKING:
     from pathlib import Path

@@ -11,7 +11,7 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
-    from evo.genome import Floats, GenomeSpec, Population
+    from atoll.evo.genome import Floats, GenomeSpec, Population
 
     Doubles = NDArray[np.float64]
 

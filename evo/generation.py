@@ -15,14 +15,14 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from evo import ancestry, selection, variation
-from evo.errors import TaskError
-from evo.genome import NO_PLACE, Floats, GenomeSpec, Indices, Migrants, Population
+from atoll.evo import ancestry, selection, variation
+from atoll.evo.errors import TaskError
+from atoll.evo.genome import NO_PLACE, Floats, GenomeSpec, Indices, Migrants, Population
 
 if TYPE_CHECKING:
-    from evo.config import Breeding
-    from evo.rng import Streams
-    from evo.tasks.task import Task
+    from atoll.evo.config import Breeding
+    from atoll.evo.rng import Streams
+    from atoll.evo.tasks.task import Task
 
 
 @dataclass(frozen=True)

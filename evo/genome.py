@@ -14,7 +14,7 @@ from functools import cached_property
 import numpy as np
 from numpy.typing import NDArray
 
-from evo.errors import ConfigError
+from atoll.evo.errors import ConfigError
 
 Floats = NDArray[np.float32]
 Indices = NDArray[np.int64]

@@ -11,18 +11,18 @@ import time
 from dataclasses import replace
 from typing import TYPE_CHECKING, Protocol, TypeVar
 
-from evo import generation
-from evo.errors import TaskError
-from evo.rng import streams
+from atoll.evo import generation
+from atoll.evo.errors import TaskError
+from atoll.evo.rng import streams
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Generator
 
-    from evo.config import IslandConfig
-    from evo.generation import State
-    from evo.genome import Floats, Indices, Migrants, Population
-    from evo.rng import Streams
-    from evo.tasks.task import Task
+    from atoll.evo.config import IslandConfig
+    from atoll.evo.generation import State
+    from atoll.evo.genome import Floats, Indices, Migrants, Population
+    from atoll.evo.rng import Streams
+    from atoll.evo.tasks.task import Task
 
 
 class Arrivals(Protocol):

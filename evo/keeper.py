@@ -7,18 +7,18 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from evo import ancestry, atomic, checkpoint, diversity, runlog
-from evo.checkpoint import Checkpoint
-from evo.tasks.task import build_of, task_identity
+from atoll.evo import ancestry, atomic, checkpoint, diversity, runlog
+from atoll.evo.checkpoint import Checkpoint
+from atoll.evo.tasks.task import build_of, task_identity
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
-    from evo.config import IslandConfig
-    from evo.generation import State
-    from evo.paths import IslandPaths
-    from evo.runlog import Record
-    from evo.tasks.task import Task
+    from atoll.evo.config import IslandConfig
+    from atoll.evo.generation import State
+    from atoll.evo.paths import IslandPaths
+    from atoll.evo.runlog import Record
+    from atoll.evo.tasks.task import Task
 
 
 class FileKeeper:

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import TYPE_CHECKING
 
-from evo.errors import ConfigError
+from atoll.evo.errors import ConfigError
 
 if TYPE_CHECKING:
     from pathlib import Path

@@ -20,9 +20,9 @@ import signal
 import subprocess
 from typing import TYPE_CHECKING, Any
 
-from evo import atomic
-from evo.config import is_built_in
-from evo.stopping import first_in_child
+from atoll.evo import atomic
+from atoll.evo.config import is_built_in
+from atoll.evo.stopping import first_in_child
 
 if TYPE_CHECKING:
     from collections.abc import Callable

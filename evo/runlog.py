@@ -10,8 +10,8 @@ import json
 import re
 from typing import TYPE_CHECKING, Any
 
-from evo import atomic, strict_json
-from evo.errors import DamagedFileError
+from atoll.evo import atomic, strict_json
+from atoll.evo.errors import DamagedFileError
 
 if TYPE_CHECKING:
     from collections.abc import Iterable

@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 if TYPE_CHECKING:
-    from evo.config import Breeding
-    from evo.genome import Floats, Indices
+    from atoll.evo.config import Breeding
+    from atoll.evo.genome import Floats, Indices
 
 
 def best(fitness: Floats, n: int) -> Indices:

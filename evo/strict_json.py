@@ -6,7 +6,7 @@ import json
 import math
 from typing import Any, NoReturn
 
-from evo.errors import DamagedFileError
+from atoll.evo.errors import DamagedFileError
 
 MAX_DEPTH = 8
 MAX_INTEGER = 2**53

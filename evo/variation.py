@@ -11,12 +11,12 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from evo.genome import Floats, GenomeSpec, Indices, Mask, Population
+from atoll.evo.genome import Floats, GenomeSpec, Indices, Mask, Population
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-    from evo.config import Breeding
+    from atoll.evo.config import Breeding
 
 
 def crossover(

@@ -136,7 +136,7 @@ else
   "$python" "$home/cli.py" pool archive --if-finished ${foreign[@]+"${foreign[@]}"} --migration-dir "$shared"
 fi
 if [ "$vary" = yes ]; then
-  PYTHONPATH=$home "$python" -P -m scripts.vary "${names[@]}" ${draw[@]+"${draw[@]}"} --out "$shared/islands.toml"
+  PYTHONPATH=$home/src "$python" -P -m atoll.scripts.run.vary "${names[@]}" ${draw[@]+"${draw[@]}"} --out "$shared/islands.toml"
   arguments+=(--config "$shared/islands.toml")
 fi
 

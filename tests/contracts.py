@@ -10,12 +10,12 @@ import numpy as np
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-    from evo.runlog import Record
-    from evo.tasks.task import Task
+    from atoll.evo.runlog import Record
+    from atoll.evo.tasks.task import Task
 
 
 def check_task(task: Task, *, n: int = 17, episode: int = 3) -> None:
-    """Hold a task against the words of `evo.tasks.task.Task`.
+    """Hold a task against the words of `atoll.evo.tasks.task.Task`.
 
     A score is a function of the genome and the episode alone: not of its place, its neighbours or what was asked
     before; and it leaves the genomes as they were.

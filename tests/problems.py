@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from evo.genome import GenomeSpec, Kind, Segment
+from atoll.evo.genome import GenomeSpec, Kind, Segment
 
 MIXED = GenomeSpec(
     (Segment("x", 4, -1.0, 3.0), Segment("gate", 3, kind=Kind.GATE), Segment("n", 2, -5, 5, Kind.INTEGER))

@@ -6,9 +6,9 @@ import numpy as np
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 
-from evo.config import Breeding
-from evo.generation import Champion, Counts, State
-from evo.genome import GenomeSpec, Kind, Population, Segment
+from atoll.evo.config import Breeding
+from atoll.evo.generation import Champion, Counts, State
+from atoll.evo.genome import GenomeSpec, Kind, Population, Segment
 
 seeds = st.integers(0, 2**32 - 1)
 breedings = st.builds(

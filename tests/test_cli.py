@@ -10,11 +10,11 @@ import click
 import pytest
 from click.testing import CliRunner
 
-from evo import compiler
-from evo.config import all_settings, flag_name
-from evo.errors import EXIT_CODES, NoMemoryError
-from scripts import commands as cli
-from scripts.view import table
+from atoll.evo import compiler
+from atoll.evo.config import all_settings, flag_name
+from atoll.evo.errors import EXIT_CODES, NoMemoryError
+from atoll.scripts.commands import group as cli
+from atoll.scripts.view import table
 from tests.processes import ROOT, atoll, check_refused, run, wait_until
 
 if TYPE_CHECKING:

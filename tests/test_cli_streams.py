@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from evo.errors import StorageError
+from atoll.evo.errors import StorageError
 from tests.processes import DEADLINE_S, ROOT, atoll
 
 if TYPE_CHECKING:

@@ -13,8 +13,8 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from evo.errors import EXIT_CODES
-from scripts import commands as cli
+from atoll.evo.errors import EXIT_CODES
+from atoll.scripts.commands import group as cli
 from tests.processes import ROOT, kill_all_in, run
 
 if TYPE_CHECKING:

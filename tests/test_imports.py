@@ -44,11 +44,15 @@ OPEN_TO_MIGRATION = {
 }
 
 HEAVY = {
-    "torch": ("evo/tasks/creatures/reference.py", "scripts/compare/limits.py", "scripts/compare/threads/work.py"),
-    "optuna": ("scripts/compare/arms/*optuna*.py",),
-    "ray": ("scripts/compare/arms/*ray*.py",),
-    "matplotlib": ("scripts/agg.py",),
-    "pygmo": ("scripts/experiments/peers/pygmo_side.py",),
+    "torch": (
+        "evo/tasks/creatures/reference.py",
+        "scripts/lab/parallel/limits.py",
+        "scripts/lab/parallel/threads/work.py",
+    ),
+    "optuna": ("scripts/lab/parallel/arms/*optuna*.py",),
+    "ray": ("scripts/lab/parallel/arms/*ray*.py",),
+    "matplotlib": ("scripts/report/agg.py",),
+    "pygmo": ("scripts/lab/islands/peers/pygmo_side.py",),
     "gymnasium": ("evo/tasks/gym.py",),
 }
 """Libraries that take long to import, and the places that need each."""
@@ -177,7 +181,7 @@ def run_on_import(module: str) -> set[str]:
 
 def test_the_walk_sees_what_there_is():
     assert len(IMPORTS) > 200
-    assert any(each.importer == "evo.keeper" and each.imported == "evo.checkpoint" for each in IMPORTS)
+    assert any(each.importer == "atoll.evo.keeper" and each.imported == "atoll.evo.checkpoint" for each in IMPORTS)
     assert any(each.is_type for each in IMPORTS)
     assert any(not each.is_eager and not each.is_type for each in IMPORTS)
 
@@ -238,7 +242,12 @@ def test_a_heavy_library_is_imported_in_the_one_place_that_needs_it(library):
 
 
 @pytest.mark.parametrize(
-    "module", [name for name in ("cli", "evo.island", "evo.tasks.loader", "scripts.evolve") if name in MODULES]
+    "module",
+    [
+        name
+        for name in ("cli", "atoll.evo.island", "atoll.evo.tasks.loader", "atoll.scripts.run.island")
+        if name in MODULES
+    ],
 )
 def test_what_everyone_imports_imports_nothing_heavy(module):
     assert {top(name) for name in run_on_import(module)} & HEAVY.keys() == set()

@@ -6,18 +6,18 @@ from dataclasses import dataclass
 from functools import partial
 from typing import TYPE_CHECKING
 
-from evo.errors import TaskError
-from evo.tasks import contract
-from evo.tasks.contract import BROKEN, NOTE, OK, Verdict
-from evo.tasks.mistakes import frames, more
-from evo.tasks.side_effects import changes
+from atoll.evo.errors import TaskError
+from atoll.evo.tasks import contract
+from atoll.evo.tasks.contract import BROKEN, NOTE, OK, Verdict
+from atoll.evo.tasks.mistakes import frames, more
+from atoll.evo.tasks.side_effects import changes
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
-    from evo.genome import Floats
-    from evo.tasks.side_effects import ProcessState
-    from evo.tasks.task import Task
+    from atoll.evo.genome import Floats
+    from atoll.evo.tasks.side_effects import ProcessState
+    from atoll.evo.tasks.task import Task
 
 SLOW_IMPORT_S = 0.5
 MEANT_FOR_THE_DETERMINISTIC = ("neighbours", "another process", "episode")

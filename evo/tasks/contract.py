@@ -1,4 +1,4 @@
-"""What `evo.tasks.task.Task` promises, one check each: tried on a few genomes, answered in plain words.
+"""What `atoll.evo.tasks.task.Task` promises, one check each: tried on a few genomes, answered in plain words.
 
 Source: gymnasium's `utils/env_checker.py`, which does this for environments.
 """
@@ -11,16 +11,16 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
-from evo.errors import TaskError
-from evo.tasks.mistakes import what
+from atoll.evo.errors import TaskError
+from atoll.evo.tasks.mistakes import what
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
     from numpy.typing import NDArray
 
-    from evo.genome import Floats
-    from evo.tasks.task import Task
+    from atoll.evo.genome import Floats
+    from atoll.evo.tasks.task import Task
 
 OK, NOTE, BROKEN = "ok", "note", "broken"
 N = 8

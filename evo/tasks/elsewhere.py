@@ -11,16 +11,16 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from evo.errors import TaskError
-from evo.tasks.contract import sample_genes
-from evo.tasks.loader import load_task
+from atoll.evo.errors import TaskError
+from atoll.evo.tasks.contract import sample_genes
+from atoll.evo.tasks.loader import load_task
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from evo.genome import Floats
+    from atoll.evo.genome import Floats
 
-ROOT = Path(__file__).parents[2]
+ROOT = Path(__file__).parents[3]
 
 
 def score_elsewhere(
@@ -42,7 +42,7 @@ def score_elsewhere(
     work = json.dumps({"name": name, "options": dict(options), "backend": backend, "n": n, "episode": episode})
     paths = [str(ROOT), *filter(None, [os.environ.get("PYTHONPATH")])]
     ended = subprocess.run(  # noqa: S603 - ourselves
-        [sys.executable, "-P", "-m", "evo.tasks.elsewhere", work],
+        [sys.executable, "-P", "-m", "atoll.evo.tasks.elsewhere", work],
         cwd=directory,
         env={**os.environ, "PYTHONPATH": os.pathsep.join(paths), "PYTHONIOENCODING": "utf-8:replace"},
         capture_output=True,

@@ -21,14 +21,14 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
-from evo.errors import ConfigError
-from evo.genome import Floats, GenomeSpec, Segment
-from evo.rng import stream
+from atoll.evo.errors import ConfigError
+from atoll.evo.genome import Floats, GenomeSpec, Segment
+from atoll.evo.rng import stream
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from evo.tasks.task import OptionValue
+    from atoll.evo.tasks.task import OptionValue
 
 Columns = NDArray[np.float64]
 Values = NDArray[np.float64]

@@ -20,11 +20,11 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from evo.errors import ConfigError, TaskError
-from evo.rng import stream
-from evo.tasks.mistakes import what, whose
-from evo.tasks.network import Networks, network_spec
-from evo.tasks.side_effects import undone
+from atoll.evo.errors import ConfigError, TaskError
+from atoll.evo.rng import stream
+from atoll.evo.tasks.mistakes import what, whose
+from atoll.evo.tasks.network import Networks, network_spec
+from atoll.evo.tasks.side_effects import undone
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
@@ -32,8 +32,8 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
-    from evo.genome import Floats
-    from evo.tasks.task import OptionValue
+    from atoll.evo.genome import Floats
+    from atoll.evo.tasks.task import OptionValue
 
 LANES = 64
 """Environments that are alive at a time."""

@@ -9,15 +9,15 @@ import inspect
 from itertools import accumulate, groupby
 from typing import TYPE_CHECKING, Any
 
-from evo.errors import TaskError
-from evo.genome import GenomeSpec, Segment
-from evo.tasks.user_task import EPISODE, Evaluate, OneByOne
+from atoll.evo.errors import TaskError
+from atoll.evo.genome import GenomeSpec, Segment
+from atoll.evo.tasks.user_task import EPISODE, Evaluate, OneByOne
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
     from types import ModuleType
 
-    from evo.tasks.task import OptionValue
+    from atoll.evo.tasks.task import OptionValue
 
 MAX_SEGMENTS = 4096
 EVALUATE = "evaluate"
@@ -89,7 +89,7 @@ def spec_of(made: object, module: ModuleType, name: str) -> GenomeSpec:
         if spec is None:
             continue
         if not isinstance(spec, GenomeSpec):
-            raise TaskError(f"spec must be a GenomeSpec (from evo.genome), got {type(spec).__name__}")
+            raise TaskError(f"spec must be a GenomeSpec (from atoll.evo.genome), got {type(spec).__name__}")
         if len(spec.segments) > MAX_SEGMENTS:
             raise TaskError(
                 f"a genome may have {MAX_SEGMENTS} stretches of genes with different bounds, got {len(spec.segments)}; "

@@ -7,14 +7,14 @@ import importlib
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from evo.config import is_user_file, suggest
-from evo.errors import ConfigError
-from evo.tasks.options import USER_FILE, parse_arguments, parse_options
+from atoll.evo.config import is_user_file, suggest
+from atoll.evo.errors import ConfigError
+from atoll.evo.tasks.options import USER_FILE, parse_arguments, parse_options
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
-    from evo.tasks.task import OptionValue, Task
+    from atoll.evo.tasks.task import OptionValue, Task
 
 GYM = "gym:"
 GYM_EXAMPLE = "gym:CartPole-v1"
@@ -47,12 +47,13 @@ class Entry:
         return dataclasses.asdict(self.options_class()())
 
 
-_FUNCTION_OPTIONS = ("evo.tasks.functions", "FunctionOptions")
+_TRAP_OPTIONS = ("atoll.evo.tasks.trap", "TrapOptions")
+_FUNCTION_OPTIONS = ("atoll.evo.tasks.functions", "FunctionOptions")
 _ENTRIES = (
     Entry(
         "creatures",
         "soft-bodied creatures that learn to walk to pellets (3-D mass-spring bodies, neural controllers)",
-        ("evo.tasks.creatures.options", "CreatureOptions"),
+        ("atoll.evo.tasks.creatures.options", "CreatureOptions"),
         ("native", "reference"),
     ),
     Entry("sphere", "sum of squares: the easiest test function", _FUNCTION_OPTIONS, ("numpy",)),
@@ -61,11 +62,13 @@ _ENTRIES = (
     Entry("rosenbrock", "a narrow curved valley, not separable", _FUNCTION_OPTIONS, ("numpy",)),
     Entry("ackley", "a deep hole in a nearly flat plain", _FUNCTION_OPTIONS, ("numpy",)),
     Entry("schwefel", "deceptive: the second best minimum is far from the best", _FUNCTION_OPTIONS, ("numpy",)),
-    Entry("trap", "deceptive bits: each block of them leads astray", ("evo.tasks.trap", "TrapOptions"), ("numpy",)),
+    Entry(
+        "trap", "deceptive bits: each block of them leads astray", ("atoll.evo.tasks.trap", "TrapOptions"), ("numpy",)
+    ),
     Entry(
         GYM_EXAMPLE,
         "a small network in this or another environment of Gymnasium; -o make.NAME=VALUE is an argument of it",
-        ("evo.tasks.gym", "GymOptions"),
+        ("atoll.evo.tasks.gym", "GymOptions"),
         ("gymnasium",),
     ),
 )
@@ -94,7 +97,7 @@ def load_task(
         TaskError: A user's file fails.
     """
     if is_user_file(name):
-        from evo.tasks.user_file import load_user_task  # noqa: PLC0415 - imported only when wanted
+        from atoll.evo.tasks.user_file import load_user_task  # noqa: PLC0415 - imported only when wanted
 
         check_backend(name, backend, ("python",))
         return load_user_task(name, options, is_stopping=is_stopping)
@@ -110,7 +113,7 @@ def load_task(
 
 
 def _environment(name: str, options: Mapping[str, str], entry: Entry) -> Task:
-    from evo.tasks.gym import MAKE, GymTask  # noqa: PLC0415
+    from atoll.evo.tasks.gym import MAKE, GymTask  # noqa: PLC0415
 
     own = {option: text for option, text in options.items() if not option.startswith(MAKE)}
     parsed = parse_options(name, own, entry.defaults(), also=f"{MAKE}NAME for an argument of the environment")
@@ -120,14 +123,14 @@ def _environment(name: str, options: Mapping[str, str], entry: Entry) -> Task:
 
 def _build(name: str, options: Any, *, backend: str, threads: int) -> Task:  # noqa: ANN401 - each task has its own class
     if name == "creatures":
-        from evo.tasks.creatures.task import Creatures  # noqa: PLC0415
+        from atoll.evo.tasks.creatures.task import Creatures  # noqa: PLC0415
 
         return Creatures(options, backend=backend, threads=threads)
     if name == "trap":
-        from evo.tasks.trap import Trap  # noqa: PLC0415
+        from atoll.evo.tasks.trap import Trap  # noqa: PLC0415
 
         return Trap(options)
-    from evo.tasks.functions import FunctionTask  # noqa: PLC0415
+    from atoll.evo.tasks.functions import FunctionTask  # noqa: PLC0415
 
     return FunctionTask(name, options)
 

@@ -7,14 +7,16 @@ import inspect
 import traceback
 from typing import TYPE_CHECKING
 
-from evo.errors import TaskError
+from atoll.evo.errors import TaskError
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
 MAX_LENGTH = 400
-OURS = ("cli", "evo", "migration", "scripts")
-"""Our packages, which hide a user's of the same name."""
+OURS = "atoll"
+"""Our package, which hides a user's of the same name."""
+FORMER = ("evo", "migration", "scripts")
+"""Parts of it that could once be imported without it."""
 
 
 @contextlib.contextmanager
@@ -58,7 +60,9 @@ def what(error: BaseException) -> str:
 def whose(module: str) -> str:
     """Return a note if a module that was looked for in vain has the name of a package of ours, else nothing."""
     package = module.partition(".")[0]
-    if package not in OURS:
+    if package in FORMER:
+        return f" (if Atoll's own is meant, it is imported as {OURS}.{package})"
+    if package != OURS:
         return ""
     return f" ({package} is Atoll's own package here; rename yours, or import it under another name)"
 
@@ -70,7 +74,7 @@ def _module_of(error: BaseException) -> str:
     lacking = error.name if isinstance(error, ImportError) else ""
     if isinstance(error, AttributeError) and inspect.ismodule(error.obj):
         lacking = error.obj.__name__
-    return lacking if lacking in OURS else ""
+    return lacking if lacking == OURS else ""
 
 
 def more(task: str) -> str:

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from evo.genome import Floats, GenomeSpec, Segment
+from atoll.evo.genome import Floats, GenomeSpec, Segment
 
 if TYPE_CHECKING:
     from collections.abc import Iterable

@@ -6,13 +6,13 @@ import contextlib
 import math
 from typing import TYPE_CHECKING
 
-from evo.config import suggest
-from evo.errors import ConfigError
+from atoll.evo.config import suggest
+from atoll.evo.errors import ConfigError
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from evo.tasks.task import OptionValue
+    from atoll.evo.tasks.task import OptionValue
 
 USER_FILE = "path/to/file.py:NAME"
 MAX_WHOLE = 2**53

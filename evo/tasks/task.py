@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from evo.genome import Floats, GenomeSpec
+    from atoll.evo.genome import Floats, GenomeSpec
 
 OptionValue = int | float | str | bool
 

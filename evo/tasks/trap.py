@@ -11,11 +11,11 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from evo.errors import ConfigError
-from evo.genome import Floats, GenomeSpec, Kind, Segment
+from atoll.evo.errors import ConfigError
+from atoll.evo.genome import Floats, GenomeSpec, Kind, Segment
 
 if TYPE_CHECKING:
-    from evo.tasks.task import OptionValue
+    from atoll.evo.tasks.task import OptionValue
 
 
 @dataclass(frozen=True)

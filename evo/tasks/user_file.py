@@ -22,13 +22,13 @@ from importlib.util import find_spec, module_from_spec
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from evo.config import suggest
-from evo.errors import ConfigError
-from evo.tasks.interface import Target, defaults_of, evaluation_of, has_evaluate, is_target, spec_of
-from evo.tasks.mistakes import mistakes
-from evo.tasks.options import USER_FILE, check_value, parse_options
-from evo.tasks.side_effects import undone
-from evo.tasks.user_task import UserTask
+from atoll.evo.config import suggest
+from atoll.evo.errors import ConfigError
+from atoll.evo.tasks.interface import Target, defaults_of, evaluation_of, has_evaluate, is_target, spec_of
+from atoll.evo.tasks.mistakes import mistakes
+from atoll.evo.tasks.options import USER_FILE, check_value, parse_options
+from atoll.evo.tasks.side_effects import undone
+from atoll.evo.tasks.user_task import UserTask
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping

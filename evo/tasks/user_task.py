@@ -10,15 +10,15 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from evo.errors import TaskError
-from evo.genome import Floats, GenomeSpec
-from evo.tasks.mistakes import more, place, what
-from evo.tasks.side_effects import undone
+from atoll.evo.errors import TaskError
+from atoll.evo.genome import Floats, GenomeSpec
+from atoll.evo.tasks.mistakes import more, place, what
+from atoll.evo.tasks.side_effects import undone
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from evo.tasks.task import OptionValue
+    from atoll.evo.tasks.task import OptionValue
 
 EPISODE = "episode"
 """The argument of a function that is given the generation."""

@@ -6,10 +6,10 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import TYPE_CHECKING
 
-from scripts.doctor import origins
+from atoll.scripts.processes import makers as origins
 
 if TYPE_CHECKING:
-    from scripts.doctor.observe import Observation, ProcessSeen, ThreadSeen
+    from atoll.scripts.doctor.observe import Observation, ProcessSeen, ThreadSeen
 
 WORKING_CORES = 0.05
 """Less in use is sleep; a thread works if it could run for more than this share of the time, let or not."""

@@ -9,18 +9,20 @@ from typing import TYPE_CHECKING
 
 import click
 
-from evo import atomic
-from evo.threads import THREAD_VARIABLES
-from migration import locks, pool, status
-from scripts.doctor.finding import OK, WARNING, Finding
-from scripts.doctor.thread_pools import AS_IT_IS, LIMITED, TOO_LATE, Measurement, measure_all
+from atoll.evo import atomic
+from atoll.evo.threads import THREAD_VARIABLES
+from atoll.migration.observe import status
+from atoll.migration.pool import identity as pool
+from atoll.migration.pool import locks
+from atoll.scripts.doctor.finding import OK, WARNING, Finding
+from atoll.scripts.doctor.thread_pools import AS_IT_IS, LIMITED, TOO_LATE, Measurement, measure_all
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from evo.paths import SharedPaths
-    from migration.locks import MountSupport
-    from migration.status import IslandStatus
+    from atoll.evo.paths import SharedPaths
+    from atoll.migration.observe.status import IslandStatus
+    from atoll.migration.pool.locks import MountSupport
 
 
 def show(shared: SharedPaths, *, is_json: bool) -> int:

@@ -5,13 +5,13 @@ from __future__ import annotations
 from pathlib import PurePath
 from typing import TYPE_CHECKING
 
-from scripts.doctor import origins
-from scripts.doctor.diagnosis import WAITING_SHARE, Condition, diagnose, is_working, python_threads, teams
-from scripts.doctor.finding import OK, WARNING, Finding
+from atoll.scripts.doctor.diagnosis import WAITING_SHARE, Condition, diagnose, is_working, python_threads, teams
+from atoll.scripts.doctor.finding import OK, WARNING, Finding
+from atoll.scripts.processes import makers as origins
 
 if TYPE_CHECKING:
-    from scripts.doctor.diagnosis import Diagnosis
-    from scripts.doctor.observe import Observation, ProcessSeen
+    from atoll.scripts.doctor.diagnosis import Diagnosis
+    from atoll.scripts.doctor.observe import Observation, ProcessSeen
 
 LONGEST_COMMAND = 60
 MOST_PROCESSES = 8

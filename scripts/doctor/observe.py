@@ -8,17 +8,17 @@ from collections import defaultdict
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from evo.errors import ConfigError, StorageError
-from evo.threads import THREAD_VARIABLES
-from scripts.compare import proc
-from scripts.compare.monitor import pause_s
-from scripts.compare.tree import Tree
-from scripts.doctor import origins
+from atoll.evo.errors import ConfigError, StorageError
+from atoll.evo.threads import THREAD_VARIABLES
+from atoll.scripts.processes import makers as origins
+from atoll.scripts.processes import proc
+from atoll.scripts.processes.monitor import pause_s
+from atoll.scripts.processes.tree import Tree
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from scripts.compare.proc import Process, Thread
+    from atoll.scripts.processes.proc import Process, Thread
 
 LOOK_S, LOOK_SHARE = 0.05, 0.02
 """Between two looks, at least; longer if looking costs more than this share of a core."""

@@ -13,17 +13,17 @@ from typing import TYPE_CHECKING
 
 import click
 
-from evo.errors import ConfigError
-from evo.stopping import StopSignal
-from scripts.doctor import observe
-from scripts.doctor.diagnosis import diagnose
-from scripts.doctor.explain import explain
-from scripts.doctor.finding import OK, WARNING, Finding
+from atoll.evo.errors import ConfigError
+from atoll.evo.stopping import StopSignal
+from atoll.scripts.doctor import observe
+from atoll.scripts.doctor.diagnosis import diagnose
+from atoll.scripts.doctor.explain import explain
+from atoll.scripts.doctor.finding import OK, WARNING, Finding
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from scripts.doctor.observe import Observation
+    from atoll.scripts.doctor.observe import Observation
 
 PATIENCE_S = 10.0
 """How long a command may take to end after it was asked to."""

@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from evo.tasks.creatures.world import PELLET_M
-from scripts.report.strain import FULL_STRAIN, colour_of, mixed
+from atoll.evo.tasks.creatures.world import PELLET_M
+from atoll.scripts.report.strain import FULL_STRAIN, colour_of, mixed
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -17,8 +17,8 @@ if TYPE_CHECKING:
     from PIL.Image import Image
     from PIL.ImageDraw import ImageDraw
 
-    from evo.tasks.creatures.recording import Recording
-    from scripts.report.strain import Colour
+    from atoll.evo.tasks.creatures.recording import Recording
+    from atoll.scripts.report.strain import Colour
 
 Places = NDArray[np.floating[Any]]
 

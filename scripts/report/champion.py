@@ -7,16 +7,16 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from evo import arrayfile, atomic
-from evo.errors import ConfigError, DamagedFileError
-from evo.tasks.creatures.options import CreatureOptions
+from atoll.evo import arrayfile, atomic
+from atoll.evo.errors import ConfigError, DamagedFileError
+from atoll.evo.tasks.creatures.options import CreatureOptions
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
     from pathlib import Path
 
-    from evo.genome import Ancestry, Floats, GenomeSpec
-    from evo.tasks.creatures.task import Creatures
+    from atoll.evo.genome import Ancestry, Floats, GenomeSpec
+    from atoll.evo.tasks.creatures.task import Creatures
 
 CREATURES = "creatures"
 MAX_BYTES = 1 << 30
@@ -73,7 +73,7 @@ def creatures_of(champion: Champion) -> Creatures:
     Raises:
         ConfigError: It is a champion of another task, or of another version's bodies.
     """
-    from evo.tasks.creatures.task import Creatures  # noqa: PLC0415 - builds the kernel where there is none
+    from atoll.evo.tasks.creatures.task import Creatures  # noqa: PLC0415 - builds the kernel where there is none
 
     if not champion.is_creature:
         raise ConfigError(f"expected a champion of creatures, got one of {champion.task['name']}")

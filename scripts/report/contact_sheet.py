@@ -6,15 +6,15 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from scripts.report.strain import colour_of
+from atoll.scripts.report.strain import colour_of
 
 if TYPE_CHECKING:
     from pathlib import Path
 
     from matplotlib.axes import Axes
 
-    from evo.genome import Floats
-    from evo.tasks.creatures.recording import Recording
+    from atoll.evo.genome import Floats
+    from atoll.evo.tasks.creatures.recording import Recording
 
 MOMENTS = 12
 MOMENT_S = 1 / 6
@@ -27,7 +27,7 @@ TILT = np.deg2rad(20.0)
 
 def draw(recording: Recording, path: Path, *, title: str) -> None:
     """Write a contact sheet of one life, in the format that the suffix of `path` names."""
-    from scripts.agg import Figure  # noqa: PLC0415 - half a second, for pictures only
+    from atoll.scripts.report.agg import Figure  # noqa: PLC0415 - half a second, for pictures only
 
     figure = Figure(figsize=(15, 6.2), layout="constrained")
     places = figure.add_gridspec(MOMENTS // COLUMNS, COLUMNS + 2)
@@ -58,7 +58,7 @@ def _draw_way(axes: Axes, recording: Recording) -> None:
 
 
 def _draw_moment(axes: Axes, recording: Recording, frame: int) -> None:
-    from scripts.agg import Circle  # noqa: PLC0415
+    from atoll.scripts.report.agg import Circle  # noqa: PLC0415
 
     place = _seen_from_the_side(recording, frame)
     ends = recording.position_m[frame][:, recording.muscles]

@@ -9,17 +9,17 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from migration import status as states
-from scripts.report import film, words
-from scripts.report.champion import creatures_of
-from scripts.report.history import MAX_NAME
+from atoll.migration.observe import status as states
+from atoll.scripts.report import film, words
+from atoll.scripts.report.champion import creatures_of
+from atoll.scripts.report.history import MAX_NAME
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
 
-    from scripts.report.champion import Champion
-    from scripts.report.history import IslandHistory, Line
-    from scripts.report.walks import Walker
+    from atoll.scripts.report.champion import Champion
+    from atoll.scripts.report.history import IslandHistory, Line
+    from atoll.scripts.report.walks import Walker
 
 MAX_POINTS = 300
 """Generations that a curve shows."""

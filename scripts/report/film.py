@@ -16,8 +16,8 @@ import numpy as np
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-    from evo.genome import Floats
-    from evo.tasks.creatures.recording import Recording
+    from atoll.evo.genome import Floats
+    from atoll.evo.tasks.creatures.recording import Recording
 
 FRAMES_PER_S = 30
 MAX_FRAMES = 1800

@@ -6,11 +6,13 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from evo.errors import AtollError, ConfigError, PoolMismatchError
-from migration import islands, pool, snapshot
-from migration.verify import spec_of
-from scripts.report.champion import Champion, read
-from scripts.report.paper import COLOURS, COLUMN_INCHES, short
+from atoll.evo.errors import AtollError, ConfigError, PoolMismatchError
+from atoll.migration.observe import snapshot
+from atoll.migration.observe.verify import spec_of
+from atoll.migration.pool import identity as pool
+from atoll.migration.pool import islands
+from atoll.scripts.report.champion import Champion, read
+from atoll.scripts.report.paper import COLOURS, COLUMN_INCHES, short
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -18,7 +20,7 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
-    from evo.paths import SharedPaths
+    from atoll.evo.paths import SharedPaths
 
 OTHERS = "0.8"
 MAX_ANCESTORS = len(COLOURS)
@@ -120,7 +122,7 @@ def _share_of(champion: Champion, name: str) -> float:
 
 def _strip(axes: Axes, best: Champion, colours: dict[str, str]) -> None:
     """Paint each gene of the best champion in the colour of its ancestor."""
-    from scripts.agg import to_rgb  # noqa: PLC0415
+    from atoll.scripts.report.agg import to_rgb  # noqa: PLC0415
 
     table = np.asarray([to_rgb(colours.get(name, OTHERS)) for name in best.islands])
     axes.imshow(table[best.ancestry][None], aspect="auto", interpolation="nearest")

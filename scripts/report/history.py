@@ -11,17 +11,17 @@ from dataclasses import dataclass
 from itertools import pairwise
 from typing import TYPE_CHECKING, Any
 
-from evo import runlog
-from migration import status
-from migration.flow import IMPORTED, PUBLISHED, REFUSED, START, is_leader, read_events
-from migration.lines import finite_number, parse_records, unix_s, whole_lines
+from atoll.evo import runlog
+from atoll.migration.observe import status
+from atoll.migration.observe.flow import IMPORTED, PUBLISHED, REFUSED, START, is_leader, read_events
+from atoll.migration.pool.lines import finite_number, parse_records, unix_s, whole_lines
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-    from evo.paths import SharedPaths
-    from evo.runlog import Record
-    from migration.status import IslandStatus
+    from atoll.evo.paths import SharedPaths
+    from atoll.evo.runlog import Record
+    from atoll.migration.observe.status import IslandStatus
 
 MAX_NAME = 64
 FINISHED, GONE_ON, CUT_OFF = "finished", "stopped", "killed"
@@ -111,7 +111,7 @@ class IslandHistory:
 
 
 def read_history(shared: SharedPaths) -> list[IslandHistory]:
-    """Read every island's story, by name; without those that may not be read (`migration.islands.unreadable_of`)."""
+    """Read every island's story, by name; without those that may not be read (`islands.unreadable_of`)."""
     return [_island(shared, row) for row in status.read_all(shared) if not row.unreadable]
 
 

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from evo import atomic
-from evo.errors import StorageError
+from atoll.evo import atomic
+from atoll.evo.errors import StorageError
 
 if TYPE_CHECKING:
     from pathlib import Path

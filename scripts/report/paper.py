@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from evo import atomic
-from evo.errors import ConfigError
+from atoll.evo import atomic
+from atoll.evo.errors import ConfigError
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -51,7 +51,7 @@ def write_figure(paint: Callable[[Figure], None], out: Path) -> None:
     Raises:
         StorageError: It cannot be written.
     """
-    from scripts.agg import Figure, mpl  # noqa: PLC0415 - half a second, for pictures only
+    from atoll.scripts.report.agg import Figure, mpl  # noqa: PLC0415 - half a second, for pictures only
 
     with mpl.rc_context(STYLE):
         figure = Figure(figsize=(COLUMN_INCHES, 0.75 * COLUMN_INCHES), layout="constrained")

@@ -8,15 +8,15 @@ from typing import TYPE_CHECKING, Any
 import click
 import numpy as np
 
-from evo.errors import ConfigError
-from migration import pool
-from migration.flow import read_flow
-from migration.islands import unreadable_of
-from migration.ledger import printable
-from scripts.report.gene_plots import ROUNDING, champions, differentiation
-from scripts.report.history import read_history
-from scripts.report.output import check_output
-from scripts.report.paper import COLOURS, COLUMN_INCHES, DASHES, check_format, short, write_figure
+from atoll.evo.errors import ConfigError
+from atoll.migration.observe.flow import read_flow
+from atoll.migration.pool import identity as pool
+from atoll.migration.pool.islands import unreadable_of
+from atoll.migration.pool.ledger import printable
+from atoll.scripts.report.gene_plots import ROUNDING, champions, differentiation
+from atoll.scripts.report.history import read_history
+from atoll.scripts.report.output import check_output
+from atoll.scripts.report.paper import COLOURS, COLUMN_INCHES, DASHES, check_format, short, write_figure
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -25,9 +25,9 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
-    from evo.genome import Floats
-    from evo.paths import SharedPaths
-    from scripts.report.history import IslandHistory
+    from atoll.evo.genome import Floats
+    from atoll.evo.paths import SharedPaths
+    from atoll.scripts.report.history import IslandHistory
 
 MANY = 16
 """Beyond so many islands lines are drawn alike, with their median and their range."""
@@ -88,7 +88,7 @@ def _curves(figure: Figure, histories: Sequence[IslandHistory], name: str, label
 
 
 def _number_generations(axes: Axes) -> None:
-    from scripts.agg import MaxNLocator  # noqa: PLC0415 - slow to load
+    from atoll.scripts.report.agg import MaxNLocator  # noqa: PLC0415 - slow to load
 
     axes.xaxis.set_major_locator(MaxNLocator(integer=True))
 
@@ -147,7 +147,7 @@ def _shares(history: IslandHistory, founders: Sequence[str]) -> tuple[list[int],
 
 def _migration(figure: Figure, shared: SharedPaths) -> None:
     """Draw who gave how many genomes to whom, as a matrix."""
-    from scripts.agg import MaxNLocator  # noqa: PLC0415
+    from atoll.scripts.report.agg import MaxNLocator  # noqa: PLC0415
 
     flow = read_flow(shared)
     givers, takers = list(flow.givers), list(flow.islands)

@@ -8,20 +8,20 @@ from typing import TYPE_CHECKING
 
 import click
 
-from evo import atomic
-from evo.errors import ConfigError
-from migration import pool
-from migration.islands import unreadable_of
-from migration.ledger import printable
-from scripts.report import page, walks
-from scripts.report.document import document
-from scripts.report.history import read_history
-from scripts.report.output import check_output
+from atoll.evo import atomic
+from atoll.evo.errors import ConfigError
+from atoll.migration.pool import identity as pool
+from atoll.migration.pool.islands import unreadable_of
+from atoll.migration.pool.ledger import printable
+from atoll.scripts.report import page, walks
+from atoll.scripts.report.document import document
+from atoll.scripts.report.history import read_history
+from atoll.scripts.report.output import check_output
 
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from evo.paths import SharedPaths
+    from atoll.evo.paths import SharedPaths
 
 
 def write_report(shared: SharedPaths, out: Path, *, is_json: bool) -> int:

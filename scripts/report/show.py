@@ -9,23 +9,23 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from evo import atomic
-from evo.config import runs_code
-from evo.errors import ConfigError, ReplayError
-from evo.paths import is_island_name
-from evo.tasks.creatures import course
-from evo.tasks.loader import load_task
-from migration import pool
-from migration.ledger import printable
-from scripts.report import champion as champions
-from scripts.report.output import check_output
+from atoll.evo import atomic
+from atoll.evo.config import runs_code
+from atoll.evo.errors import ConfigError, ReplayError
+from atoll.evo.paths import is_island_name
+from atoll.evo.tasks.creatures import course
+from atoll.evo.tasks.loader import load_task
+from atoll.migration.pool import identity as pool
+from atoll.migration.pool.ledger import printable
+from atoll.scripts.report import champion as champions
+from atoll.scripts.report.output import check_output
 
 if TYPE_CHECKING:
-    from evo.paths import SharedPaths
-    from evo.tasks.creatures.audit import Audit
-    from evo.tasks.creatures.task import Creatures
-    from evo.tasks.task import Task
-    from scripts.report.champion import Champion
+    from atoll.evo.paths import SharedPaths
+    from atoll.evo.tasks.creatures.audit import Audit
+    from atoll.evo.tasks.creatures.task import Creatures
+    from atoll.evo.tasks.task import Task
+    from atoll.scripts.report.champion import Champion
 
 
 def show_champion(
@@ -132,8 +132,8 @@ def _basics(champion: Champion) -> dict[str, Any]:
 
 
 def _creature(creatures: Creatures, champion: Champion) -> dict[str, Any]:
-    from evo.tasks.creatures.audit import examine  # noqa: PLC0415 - PyTorch takes a second to import
-    from scripts.report import words  # noqa: PLC0415
+    from atoll.evo.tasks.creatures.audit import examine  # noqa: PLC0415 - PyTorch takes a second to import
+    from atoll.scripts.report import words  # noqa: PLC0415
 
     audit: Audit = examine(creatures, champion.genome)
     lives = creatures.live(champion.genome[None])
@@ -148,8 +148,8 @@ def _creature(creatures: Creatures, champion: Champion) -> dict[str, Any]:
 
 
 def _draw(champion: Champion, *, gif: Path | None, png: Path | None, is_unseen: bool) -> list[str]:
-    from evo.tasks.creatures.recording import record  # noqa: PLC0415
-    from scripts.report import animation, contact_sheet  # noqa: PLC0415
+    from atoll.evo.tasks.creatures.recording import record  # noqa: PLC0415
+    from atoll.scripts.report import animation, contact_sheet  # noqa: PLC0415
 
     creatures = champions.creatures_of(champion)
     film = record(creatures, champion.genome, course_number=course.UNSEEN if is_unseen else 0)

@@ -7,21 +7,22 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from evo.errors import AtollError, PoolMismatchError
-from evo.tasks.creatures import course
-from migration import batch, pool
-from migration.untrusted import RefusedError, VanishedError, generations_in
-from scripts.report import champion as champions
+from atoll.evo.errors import AtollError, PoolMismatchError
+from atoll.evo.tasks.creatures import course
+from atoll.migration.pool import batch
+from atoll.migration.pool import identity as pool
+from atoll.migration.pool.bounded_io import RefusedError, VanishedError, generations_in
+from atoll.scripts.report import champion as champions
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-    from evo.genome import Floats
-    from evo.paths import SharedPaths
-    from evo.tasks.creatures.audit import Audit
-    from evo.tasks.creatures.recording import Recording
-    from evo.tasks.creatures.task import Creatures
-    from scripts.report.champion import Champion
+    from atoll.evo.genome import Floats
+    from atoll.evo.paths import SharedPaths
+    from atoll.evo.tasks.creatures.audit import Audit
+    from atoll.evo.tasks.creatures.recording import Recording
+    from atoll.evo.tasks.creatures.task import Creatures
+    from atoll.scripts.report.champion import Champion
 
 TRAINED = 0
 COURSES = (TRAINED, course.UNSEEN)
@@ -121,8 +122,8 @@ def film(shared: SharedPaths, found: Mapping[str, Champion]) -> tuple[dict[str, 
 def _film(
     shared: SharedPaths, creatures: Creatures, found: Mapping[str, Champion], notes: list[str]
 ) -> dict[str, Walker]:
-    from evo.tasks.creatures.audit import examine_all  # noqa: PLC0415 - PyTorch takes a second to import
-    from evo.tasks.creatures.recording import record_all  # noqa: PLC0415
+    from atoll.evo.tasks.creatures.audit import examine_all  # noqa: PLC0415 - PyTorch takes a second to import
+    from atoll.evo.tasks.creatures.recording import record_all  # noqa: PLC0415
 
     steps = creatures.steps_per_genome // len(creatures.pellets) * len(COURSES)
     n_filmed = max(min(MAX_FILMED, MAX_STEPS // (steps * (1 + EARLIER))), 1)

@@ -6,17 +6,17 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from evo.tasks.creatures import body
-from evo.tasks.creatures.audit import NUDGE, UNSEEN_COURSES
-from evo.tasks.creatures.fitness import APPROACH, COLLECT, terms
-from evo.tasks.creatures.world import FIRST, SECOND
+from atoll.evo.tasks.creatures import body
+from atoll.evo.tasks.creatures.audit import NUDGE, UNSEEN_COURSES
+from atoll.evo.tasks.creatures.fitness import APPROACH, COLLECT, terms
+from atoll.evo.tasks.creatures.world import FIRST, SECOND
 
 if TYPE_CHECKING:
-    from evo.genome import Floats
-    from evo.tasks.creatures.audit import Audit
-    from evo.tasks.creatures.body import Body
-    from evo.tasks.creatures.fitness import Summary
-    from evo.tasks.creatures.task import Creatures
+    from atoll.evo.genome import Floats
+    from atoll.evo.tasks.creatures.audit import Audit
+    from atoll.evo.tasks.creatures.body import Body
+    from atoll.evo.tasks.creatures.fitness import Summary
+    from atoll.evo.tasks.creatures.task import Creatures
 
 
 def describe_body(creatures: Creatures, genome: Floats) -> str:

@@ -6,12 +6,12 @@ from collections import deque
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from evo import runlog
-from evo.paths import is_island_name
-from migration.ledger import printable
-from migration.lines import finite_number
-from migration.status import ENDED, UNREADABLE
-from scripts.view.table import STYLES, UNKNOWN, WORD_COLUMNS, number
+from atoll.evo import runlog
+from atoll.evo.paths import is_island_name
+from atoll.migration.observe.status import ENDED, UNREADABLE
+from atoll.migration.pool.ledger import printable
+from atoll.migration.pool.lines import finite_number
+from atoll.scripts.view.table import STYLES, UNKNOWN, WORD_COLUMNS, number
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
@@ -19,8 +19,8 @@ if TYPE_CHECKING:
 
     from rich.console import RenderableType
 
-    from evo.paths import SharedPaths
-    from migration.status import IslandStatus
+    from atoll.evo.paths import SharedPaths
+    from atoll.migration.observe.status import IslandStatus
 
 HEADER = ("island", "state", "gen", "best", "trend", "median", "gen/s", "out", "in", "ref", "thr", "MB")
 """`out` and `in` are the generations of the last export and import, `ref` migrants refused, `thr` threads.

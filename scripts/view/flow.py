@@ -9,18 +9,18 @@ from typing import TYPE_CHECKING
 
 import click
 
-from evo.errors import ConfigError
-from migration import pool as pools
-from migration.flow import IMPORTED, PUBLISHED, REFUSED, Flow, n_published, read_events, read_flow
-from migration.islands import lived, unreadable_of
-from migration.ledger import printable
-from scripts.view.table import UNKNOWN, aligned
+from atoll.evo.errors import ConfigError
+from atoll.migration.observe.flow import IMPORTED, PUBLISHED, REFUSED, Flow, n_published, read_events, read_flow
+from atoll.migration.pool import identity as pools
+from atoll.migration.pool.islands import lived, unreadable_of
+from atoll.migration.pool.ledger import printable
+from atoll.scripts.view.table import UNKNOWN, aligned
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-    from evo.paths import SharedPaths
-    from evo.runlog import Record
+    from atoll.evo.paths import SharedPaths
+    from atoll.evo.runlog import Record
 
 
 def show_flow(shared: SharedPaths, names: Sequence[str], *, is_json: bool) -> int:

@@ -12,10 +12,10 @@ from rich.progress_bar import ProgressBar
 from rich.table import Table
 from rich.text import Text
 
-from scripts.view.plain import summary
+from atoll.scripts.view.plain import summary
 
 if TYPE_CHECKING:
-    from evo.runlog import Record
+    from atoll.evo.runlog import Record
 
 
 REDRAW_S = 0.1

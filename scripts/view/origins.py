@@ -10,21 +10,30 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from evo.errors import PoolMismatchError
-from migration import pool as pools
-from migration import snapshot
-from migration.islands import unreadable_of
-from migration.ledger import printable
-from migration.origins import Fate, History, Influx, Origins, Shares, effective_number, pooled, read_histories
-from migration.verify import spec_of
-from scripts.view.flow import closed, known
-from scripts.view.table import UNKNOWN, aligned, together
+from atoll.evo.errors import PoolMismatchError
+from atoll.migration.observe import snapshot
+from atoll.migration.observe.origins import (
+    Fate,
+    History,
+    Influx,
+    Origins,
+    Shares,
+    effective_number,
+    pooled,
+    read_histories,
+)
+from atoll.migration.observe.verify import spec_of
+from atoll.migration.pool import identity as pools
+from atoll.migration.pool.islands import unreadable_of
+from atoll.migration.pool.ledger import printable
+from atoll.scripts.view.flow import closed, known
+from atoll.scripts.view.table import UNKNOWN, aligned, together
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
 
-    from evo.genome import GenomeSpec
-    from evo.paths import SharedPaths
+    from atoll.evo.genome import GenomeSpec
+    from atoll.evo.paths import SharedPaths
 
 HEADER = ("", "island", "gen", "origins", "diversity", "taken", "live")
 SHARES = "largest shares"

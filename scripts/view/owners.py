@@ -9,14 +9,14 @@ from typing import TYPE_CHECKING
 
 import click
 
-from evo.errors import PoolMismatchError
-from migration import epochs
-from migration import pool as pools
-from migration.owners import Owner, read_owners
-from scripts.view.table import UNKNOWN, aligned
+from atoll.evo.errors import PoolMismatchError
+from atoll.migration.pool import epochs
+from atoll.migration.pool import identity as pools
+from atoll.migration.pool.owners import Owner, read_owners
+from atoll.scripts.view.table import UNKNOWN, aligned
 
 if TYPE_CHECKING:
-    from evo.paths import SharedPaths
+    from atoll.evo.paths import SharedPaths
 
 HEADER = ("island", "state", "host", "since", "locks", "in the lock", "process", "epoch")
 

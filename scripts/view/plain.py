@@ -10,11 +10,11 @@ from typing import TYPE_CHECKING
 
 import click
 
-from scripts.view.reserved import reserved_stdout
-from scripts.view.streams import unheard
+from atoll.scripts.view.reserved import reserved_stdout
+from atoll.scripts.view.streams import unheard
 
 if TYPE_CHECKING:
-    from evo.runlog import Record
+    from atoll.evo.runlog import Record
 
 QUIET_S = 5.0
 

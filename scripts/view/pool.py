@@ -8,17 +8,17 @@ from typing import TYPE_CHECKING
 
 import click
 
-from evo import atomic
-from evo.errors import DamagedFileError
-from migration import archive, status
-from migration import pool as pools
-from migration.ledger import printable
-from migration.verify import verify
+from atoll.evo import atomic
+from atoll.evo.errors import DamagedFileError
+from atoll.migration.observe import archive, status
+from atoll.migration.observe.verify import verify
+from atoll.migration.pool import identity as pools
+from atoll.migration.pool.ledger import printable
 
 if TYPE_CHECKING:
-    from evo.paths import SharedPaths
-    from migration.findings import Findings
-    from migration.status import IslandStatus
+    from atoll.evo.paths import SharedPaths
+    from atoll.migration.observe.findings import Findings
+    from atoll.migration.observe.status import IslandStatus
 
 
 def show_findings(shared: SharedPaths, *, limit_s: float, is_json: bool) -> int:

@@ -7,14 +7,14 @@ import sys
 from functools import partial
 from typing import TYPE_CHECKING
 
-from scripts.view.plain import JsonDisplay, PlainDisplay
-from scripts.view.streams import unheard
+from atoll.scripts.view.plain import JsonDisplay, PlainDisplay
+from atoll.scripts.view.streams import unheard
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from evo.runlog import Record
-    from scripts.view.live import LiveDisplay
+    from atoll.evo.runlog import Record
+    from atoll.scripts.view.live import LiveDisplay
 
 
 def choose_display(*, target: int, is_json: bool) -> UndisturbedDisplay:
@@ -25,7 +25,7 @@ def choose_display(*, target: int, is_json: bool) -> UndisturbedDisplay:
 
 
 def _live(*, target: int) -> LiveDisplay:
-    from scripts.view.live import LiveDisplay  # noqa: PLC0415 - rich is slow to load, and useless in a pipe
+    from atoll.scripts.view.live import LiveDisplay  # noqa: PLC0415 - rich is slow to load, and useless in a pipe
 
     return LiveDisplay(target=target)
 

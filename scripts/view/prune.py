@@ -8,18 +8,18 @@ from typing import TYPE_CHECKING
 
 import click
 
-from evo import atomic
-from evo.config import LOCKSTEP
-from evo.errors import OwnerConflictError, PoolMismatchError
-from migration import pool as pools
-from migration.exchange import count
-from migration.ledger import printable
-from migration.prune import Pruned, prune
+from atoll.evo import atomic
+from atoll.evo.config import LOCKSTEP
+from atoll.evo.errors import OwnerConflictError, PoolMismatchError
+from atoll.migration.exchange.exchange import count
+from atoll.migration.pool import identity as pools
+from atoll.migration.pool.ledger import printable
+from atoll.migration.pool.prune import Pruned, prune
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from evo.paths import SharedPaths
+    from atoll.evo.paths import SharedPaths
 
 
 def show_pruned(

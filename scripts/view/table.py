@@ -8,18 +8,18 @@ from typing import TYPE_CHECKING
 
 import click
 
-from migration.ledger import printable
-from migration.origins import effective_number, pooled
-from migration.status import ENDED, FINISHED, RUNNING, STOPPED, UNREADABLE, WAITING
+from atoll.migration.observe.origins import effective_number, pooled
+from atoll.migration.observe.status import ENDED, FINISHED, RUNNING, STOPPED, UNREADABLE, WAITING
+from atoll.migration.pool.ledger import printable
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
     from rich.table import Table
 
-    from evo.paths import SharedPaths
-    from migration.origins import Shares
-    from migration.status import IslandStatus
+    from atoll.evo.paths import SharedPaths
+    from atoll.migration.observe.origins import Shares
+    from atoll.migration.observe.status import IslandStatus
 
 HEADER = (
     "island",

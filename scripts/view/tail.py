@@ -12,15 +12,15 @@ from typing import TYPE_CHECKING
 
 import click
 
-from evo.errors import ConfigError
-from evo.paths import is_island_name
-from migration.untrusted import list_names
+from atoll.evo.errors import ConfigError
+from atoll.evo.paths import is_island_name
+from atoll.migration.pool.bounded_io import list_names
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
     from pathlib import Path
 
-    from evo.paths import SharedPaths
+    from atoll.evo.paths import SharedPaths
 
 POLL_S = 0.3
 

@@ -14,18 +14,18 @@ from typing import IO, TYPE_CHECKING, Any
 
 import click
 
-from evo.errors import TaskError
-from evo.tasks.check import broken_by, check_task, loaded, side_effects
-from evo.tasks.contract import BROKEN
-from evo.tasks.elsewhere import score_elsewhere
-from evo.tasks.loader import ENTRIES, load_task
-from evo.tasks.options import USER_FILE
-from evo.tasks.side_effects import process_state
+from atoll.evo.errors import TaskError
+from atoll.evo.tasks.check import broken_by, check_task, loaded, side_effects
+from atoll.evo.tasks.contract import BROKEN
+from atoll.evo.tasks.elsewhere import score_elsewhere
+from atoll.evo.tasks.loader import ENTRIES, load_task
+from atoll.evo.tasks.options import USER_FILE
+from atoll.evo.tasks.side_effects import process_state
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
 
-    from evo.tasks.check import Finding
+    from atoll.evo.tasks.check import Finding
 
 INDENT = 17
 YOUR_OWN = f"""{USER_FILE}

@@ -9,16 +9,16 @@ from typing import TYPE_CHECKING
 import click
 import psutil
 
-from evo.stopping import interruptible
-from migration import status
-from scripts.view import table
-from scripts.view.board import Board
+from atoll.evo.stopping import interruptible
+from atoll.migration.observe import status
+from atoll.scripts.view import table
+from atoll.scripts.view.board import Board
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
-    from evo.paths import SharedPaths
-    from migration.status import IslandStatus
+    from atoll.evo.paths import SharedPaths
+    from atoll.migration.observe.status import IslandStatus
 
 INTERVAL_S = 1.0
 PLAIN_INTERVAL_S = 5.0

@@ -5,11 +5,11 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from evo import checkpoint, selection
-from evo.checkpoint import Checkpoint
-from evo.config import island_config
-from evo.genome import Migrants, Population
-from evo.island import evolve
+from atoll.evo import checkpoint, selection
+from atoll.evo.checkpoint import Checkpoint
+from atoll.evo.config import island_config
+from atoll.evo.genome import Migrants, Population
+from atoll.evo.island import evolve
 from tests.problems import MIXED, Weather
 
 

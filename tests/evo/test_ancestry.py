@@ -5,8 +5,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from evo import ancestry
-from evo.genome import GenomeSpec, Population, Segment
+from atoll.evo import ancestry
+from atoll.evo.genome import GenomeSpec, Population, Segment
 from tests.strategies import painted, seeds
 
 SPEC = GenomeSpec((Segment("x", 4),))

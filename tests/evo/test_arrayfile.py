@@ -10,8 +10,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 
-from evo import arrayfile
-from evo.errors import DamagedFileError
+from atoll.evo import arrayfile
+from atoll.evo.errors import DamagedFileError
 
 dtypes = st.sampled_from([np.dtype(kind) for kind in arrayfile.DTYPES.values()])
 shapes = hnp.array_shapes(min_dims=0, max_dims=3, min_side=0, max_side=4)

@@ -7,15 +7,15 @@ from pathlib import Path
 
 import pytest
 
-from evo import atomic
-from evo.errors import StorageError
+from atoll.evo import atomic
+from atoll.evo.errors import StorageError
 
 OLD, NEW = b"old" * 10, b"the new bytes" * 10
 CALLS = ("open", "write", "fsync", "close", "replace", "link", "rename")
 
 
 class Calls:
-    """Stands in for `os` inside `evo.atomic`: notes each call, may fail one of them, may write little at a time.
+    """Stands in for `os` inside `atoll.evo.atomic`: notes each call, may fail one of them, may write little at a time.
 
     Attributes:
         seen: What was called, with the name of the file where the call has one.

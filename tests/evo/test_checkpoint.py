@@ -8,11 +8,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from evo import arrayfile, checkpoint
-from evo.checkpoint import Checkpoint
-from evo.errors import DamagedFileError, FencedError, ResumeError
-from evo.generation import Pace
-from evo.paths import SharedPaths
+from atoll.evo import arrayfile, checkpoint
+from atoll.evo.checkpoint import Checkpoint
+from atoll.evo.errors import DamagedFileError, FencedError, ResumeError
+from atoll.evo.generation import Pace
+from atoll.evo.paths import SharedPaths
 from tests.evo.lives import configured
 from tests.problems import MIXED
 from tests.strategies import evaluated, painted, seeds, specs
@@ -148,7 +148,7 @@ def test_a_failure_to_save_leaves_the_older_ones(paths, monkeypatch):
     def full(*_, **__):
         raise OSError(28, "No space left on device")
 
-    monkeypatch.setattr("evo.atomic._write_all", full)
+    monkeypatch.setattr("atoll.evo.atomic._write_all", full)
     with pytest.raises(OSError, match="No space"):
         checkpoint.save(paths, at(30))
     assert kept(paths) == ["gen-10.safetensors", "gen-20.safetensors"]
@@ -157,7 +157,7 @@ def test_a_failure_to_save_leaves_the_older_ones(paths, monkeypatch):
 def test_checkpoints_and_champions_survive_a_power_cut(paths, tmp_path, monkeypatch):
     checkpoint.save(paths, at(2))  # makes the directories, whose names are synced too
     synced = []
-    monkeypatch.setattr("evo.atomic.sync_directory", synced.append)
+    monkeypatch.setattr("atoll.evo.atomic.sync_directory", synced.append)
     checkpoint.save(paths, at(3))
     checkpoint.save_champion(tmp_path / "c", at(3).state.champion, island="island-01", task={})
     assert synced == [paths.checkpoints, tmp_path]

@@ -9,8 +9,8 @@ from pathlib import Path
 
 import pytest
 
-from evo import atomic, compiler
-from evo.errors import ConfigError
+from atoll.evo import atomic, compiler
+from atoll.evo.errors import ConfigError
 
 ROOT = Path(__file__).parents[2]
 needs_compiler = pytest.mark.skipif(compiler.find() is None, reason="no C++ compiler")
@@ -234,7 +234,7 @@ def test_the_cache_is_where_the_system_keeps_caches(base, expected, monkeypatch)
 @pytest.mark.slow
 def test_processes_that_start_together_all_get_the_library(source, home):
     code = (
-        "import sys; from pathlib import Path; from evo import compiler\n"
+        "import sys; from pathlib import Path; from atoll.evo import compiler\n"
         "print(compiler.load(Path(sys.argv[1]), ('-DANSWER=7',), cache=Path(sys.argv[2])).functions.answer())"
     )
     command = [sys.executable, "-c", code, str(source), str(home)]

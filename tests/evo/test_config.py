@@ -7,8 +7,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from evo import strict_json
-from evo.config import (
+from atoll.evo import strict_json
+from atoll.evo.config import (
     Breeding,
     IslandConfig,
     Migration,
@@ -20,7 +20,7 @@ from evo.config import (
     runs_code,
     setting_fields,
 )
-from evo.errors import ConfigError
+from atoll.evo.errors import ConfigError
 
 SETTINGS = all_settings()
 NUMBERS = [name for name, field in SETTINGS.items() if type(field.default) in {int, float}]

@@ -2,9 +2,9 @@ from __future__ import annotations
 
 import pytest
 
-from evo.config import all_settings, island_config
-from evo.config_file import read_config_file
-from evo.errors import ConfigError
+from atoll.evo.config import all_settings, island_config
+from atoll.evo.config_file import read_config_file
+from atoll.evo.errors import ConfigError
 
 SETTINGS = all_settings()
 

@@ -5,8 +5,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from evo.diversity import distances, fixation_index, gene_deviation
-from evo.genome import GenomeSpec, Kind, Population, Segment
+from atoll.evo.diversity import distances, fixation_index, gene_deviation
+from atoll.evo.genome import GenomeSpec, Kind, Population, Segment
 from tests.strategies import painted, seeds, specs
 
 

@@ -2,8 +2,8 @@
 
 import inspect
 
-from evo import errors
-from evo.errors import EXIT_CODES, AtollError
+from atoll.evo import errors
+from atoll.evo.errors import EXIT_CODES, AtollError
 
 CHILDREN = [kind for _, kind in inspect.getmembers(errors, inspect.isclass) if issubclass(kind, AtollError)]
 CHILDREN.remove(AtollError)

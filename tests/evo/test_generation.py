@@ -7,12 +7,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from evo import ancestry, generation, selection
-from evo.config import Breeding
-from evo.errors import TaskError
-from evo.generation import Pace
-from evo.genome import NO_PLACE, Migrants
-from evo.rng import streams
+from atoll.evo import ancestry, generation, selection
+from atoll.evo.config import Breeding
+from atoll.evo.errors import TaskError
+from atoll.evo.generation import Pace
+from atoll.evo.genome import NO_PLACE, Migrants
+from atoll.evo.rng import streams
 from tests.problems import MIXED, Hill, Weather
 from tests.strategies import breedings, evaluated, painted, seeds, specs
 

@@ -7,9 +7,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from evo import genome
-from evo.errors import ConfigError
-from evo.genome import GenomeSpec, Kind, Migrants, Segment
+from atoll.evo import genome
+from atoll.evo.errors import ConfigError
+from atoll.evo.genome import GenomeSpec, Kind, Migrants, Segment
 from tests.problems import MIXED
 from tests.strategies import painted, seeds, segments, specs
 

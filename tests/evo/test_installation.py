@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from evo import installation
+from atoll.evo import installation
 from tests.processes import ROOT, atoll, check_refused, run
 
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]

@@ -8,20 +8,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from evo import checkpoint, island
-from evo.errors import TaskError
-from evo.generation import Pace
-from tests.evo.lives import (
-    KilledError,
-    Memory,
-    configured,
-    disk,
-    fingerprint,
-    live,
-    never,
-    outcome,
-    stopping_after,
-)
+from atoll.evo import checkpoint, island
+from atoll.evo.errors import TaskError
+from atoll.evo.generation import Pace
+from tests.evo.lives import KilledError, Memory, configured, disk, fingerprint, live, never, outcome, stopping_after
 from tests.problems import Hill, Weather
 
 CONFIGS = [

@@ -2,19 +2,12 @@
 
 import pytest
 
-from evo import atomic, checkpoint, runlog
-from evo.errors import FencedError, StorageError
-from evo.island import evolve
-from evo.keeper import FileKeeper, recorded_settings
-from evo.paths import SharedPaths
-from tests.evo.lives import (
-    Memory,
-    configured,
-    disk,
-    live,
-    never,
-    stopping_after,
-)
+from atoll.evo import atomic, checkpoint, runlog
+from atoll.evo.errors import FencedError, StorageError
+from atoll.evo.island import evolve
+from atoll.evo.keeper import FileKeeper, recorded_settings
+from atoll.evo.paths import SharedPaths
+from tests.evo.lives import Memory, configured, disk, live, never, stopping_after
 from tests.problems import Weather
 
 

@@ -8,21 +8,21 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from evo import generation
-from evo.config import island_config
-from evo.genome import GenomeSpec, Segment
-from evo.memory import needed_bytes
-from evo.rng import streams
+from atoll.evo import generation
+from atoll.evo.config import island_config
+from atoll.evo.genome import GenomeSpec, Segment
+from atoll.evo.memory import needed_bytes
+from atoll.evo.rng import streams
 
 ROOT = Path(__file__).parents[2]
 
 FAULTS_OF_TWENTY_GENERATIONS = """
 import ctypes, resource, sys
-from evo import generation
-from evo.config import Breeding
-from evo.genome import GenomeSpec, Segment
-from evo.memory import M_MMAP_THRESHOLD, keep_freed_memory
-from evo.rng import streams
+from atoll.evo import generation
+from atoll.evo.config import Breeding
+from atoll.evo.genome import GenomeSpec, Segment
+from atoll.evo.memory import M_MMAP_THRESHOLD, keep_freed_memory
+from atoll.evo.rng import streams
 import numpy as np
 
 # Left alone, the C library moves its threshold by what is freed first: how much it gives back is then a matter of luck.

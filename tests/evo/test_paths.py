@@ -6,8 +6,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from evo.errors import ConfigError
-from evo.paths import (
+from atoll.evo.errors import ConfigError
+from atoll.evo.paths import (
     CHECKPOINT_NAME,
     EPOCH_NAME,
     IslandPaths,

@@ -16,7 +16,7 @@ from tests.processes import ROOT, wait_until
 PREAMBLE = """
 import multiprocessing as mp, os, signal, subprocess, sys
 from concurrent.futures import ProcessPoolExecutor
-from evo.process_group import separate_children
+from atoll.evo.process_group import separate_children
 
 def group(_=None):
     return os.getpgid(0)
@@ -41,7 +41,7 @@ def perform(tmp_path: Path):
         ended = subprocess.run(
             [sys.executable, *before, str(tmp_path / "program.py")],
             cwd=tmp_path,
-            env={**os.environ, "PYTHONPATH": str(ROOT)},
+            env={**os.environ, "PYTHONPATH": f"{ROOT}/src"},
             capture_output=True,
             text=True,
             timeout=300,

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from evo.rng import stream, streams
+from atoll.evo.rng import stream, streams
 
 arguments = st.tuples(st.integers(0, 2**53), st.text(max_size=20), st.integers(0, 10**9), st.text("abc", max_size=9))
 

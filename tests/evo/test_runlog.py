@@ -4,8 +4,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from evo import atomic, runlog, strict_json
-from evo.errors import DamagedFileError
+from atoll.evo import atomic, runlog, strict_json
+from atoll.evo.errors import DamagedFileError
 
 
 def start(epoch, generation):

@@ -5,8 +5,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from evo import selection
-from evo.config import Breeding
+from atoll.evo import selection
+from atoll.evo.config import Breeding
 from tests.strategies import fitnesses, seeds
 
 KINDS = [

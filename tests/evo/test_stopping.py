@@ -8,15 +8,15 @@ from pathlib import Path
 
 import pytest
 
-from evo import checkpoint
-from evo.paths import SharedPaths
+from atoll.evo import checkpoint
+from atoll.evo.paths import SharedPaths
 
 ROOT = Path(__file__).parents[2]
 
 
 def child(code):
     """Run `code` in a fresh interpreter; return its exit status and what it printed."""
-    begin = "import signal, sys\nfrom evo.stopping import StopSignal\n"
+    begin = "import signal, sys\nfrom atoll.evo.stopping import StopSignal\n"
     answer = subprocess.run([sys.executable, "-c", begin + code], capture_output=True, text=True, check=False, cwd=ROOT)
     return answer.returncode, answer.stdout.split(), answer.stderr
 
@@ -86,7 +86,7 @@ def test_a_signal_from_outside_ends_a_run_after_a_checkpoint(tmp_path):
         "from pathlib import Path\n"
         "from tests.evo.lives import configured\n"
         "from tests.evo.test_keeper import Folder\n"
-        "from evo.stopping import StopSignal\n"
+        "from atoll.evo.stopping import StopSignal\n"
         "class Loud(list):\n"
         "    def append(self, record):\n"
         "        super().append(record)\n"
@@ -192,7 +192,7 @@ def test_a_signal_that_other_code_blocks_is_heard_all_the_same(number):
 
 def test_what_is_interruptible_is_left_in_order():
     status, said, trouble = child(
-        "from evo.stopping import interruptible\n"
+        "from atoll.evo.stopping import interruptible\n"
         "signal.signal(signal.SIGINT, signal.SIG_DFL)\n"
         "try:\n"
         "    with interruptible():\n"
@@ -205,7 +205,7 @@ def test_what_is_interruptible_is_left_in_order():
 
 def test_ctrl_c_that_comes_while_a_child_is_forked_is_the_parent_s_alone():
     status, said, trouble = child(
-        "from evo import stopping\n"
+        "from atoll.evo import stopping\n"
         "with StopSignal() as stop:\n"
         "    stopping._hold()\n"
         "    signal.raise_signal(signal.SIGINT)\n"

@@ -7,8 +7,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from evo import strict_json
-from evo.errors import DamagedFileError
+from atoll.evo import strict_json
+from atoll.evo.errors import DamagedFileError
 
 scalars = (
     st.none()

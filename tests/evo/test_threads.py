@@ -4,7 +4,7 @@ import os
 import subprocess
 import sys
 
-from evo.threads import NUMERIC_LIBRARIES, THREAD_VARIABLES, limit_threads
+from atoll.evo.threads import NUMERIC_LIBRARIES, THREAD_VARIABLES, limit_threads
 
 
 def python(code):
@@ -28,7 +28,7 @@ def test_every_library_is_told_and_the_late_ones_are_named(monkeypatch):
 
 def test_an_early_call_is_in_time_for_all_and_holds_the_process_to_one_thread():
     code = (
-        "from evo.threads import limit_threads\n"
+        "from atoll.evo.threads import limit_threads\n"
         "late = limit_threads(1)\n"
         "import numpy, os\n"
         "numpy.ones((300, 300)) @ numpy.ones((300, 300))\n"

@@ -7,9 +7,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from evo import variation
-from evo.config import Breeding
-from evo.genome import GenomeSpec, Kind, Population, Segment
+from atoll.evo import variation
+from atoll.evo.config import Breeding
+from atoll.evo.genome import GenomeSpec, Kind, Population, Segment
 from tests.strategies import breedings, painted, seeds, specs
 
 REAL = GenomeSpec((Segment("x", 50, -1.0, 3.0),))

@@ -8,8 +8,8 @@ import time
 from itertools import pairwise
 from typing import TYPE_CHECKING
 
-from migration import locks
-from tests.scripts.evolve.island_process import CONTEXT, end
+from atoll.migration.pool import locks
+from tests.scripts.run.island_process import CONTEXT, end
 
 if TYPE_CHECKING:
     from pathlib import Path

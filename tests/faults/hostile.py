@@ -13,14 +13,15 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from evo.paths import GENOMES, MANIFEST, SharedPaths, is_island_name
-from migration import batch, flow, owners, status
-from migration.untrusted import MAX_ISLANDS, NO_MEMORY, RefusedError, VanishedError
-from migration.verify import verify
+from atoll.evo.paths import GENOMES, MANIFEST, SharedPaths, is_island_name
+from atoll.migration.observe import flow, status
+from atoll.migration.observe.verify import verify
+from atoll.migration.pool import batch, owners
+from atoll.migration.pool.bounded_io import MAX_ISLANDS, NO_MEMORY, RefusedError, VanishedError
 from tests.faults import strangers
 from tests.faults.strangers import Stranger
 from tests.migration.archipelago import RUN_ID, SPEC, OnDisk, collect, migrants_of, number_an_epoch, write_batch
-from tests.scripts.evolve.island_process import Job, perform
+from tests.scripts.run.island_process import Job, perform
 
 if TYPE_CHECKING:
     from collections.abc import Callable

@@ -7,22 +7,23 @@ import hashlib
 import io
 from typing import TYPE_CHECKING, ClassVar
 
-from evo import atomic, checkpoint, runlog
-from evo.errors import AtollError
-from evo.rng import streams
-from migration import inbox, pool
-from migration.untrusted import RefusedError
-from migration.verify import verify
+from atoll.evo import atomic, checkpoint, runlog
+from atoll.evo.errors import AtollError
+from atoll.evo.rng import streams
+from atoll.migration.observe.verify import verify
+from atoll.migration.pool import identity as pool
+from atoll.migration.pool import inbox
+from atoll.migration.pool.bounded_io import RefusedError
 from tests.faults.samples import SEED, SPEC, checkpoint_of
 from tests.faults.world import World
 from tests.migration.archipelago import migrants_of, nobody_from
-from tests.scripts.evolve.island_process import Job, outcome, perform
+from tests.scripts.run.island_process import Job, outcome, perform
 
 if TYPE_CHECKING:
     from collections.abc import Callable
     from pathlib import Path
 
-    from migration.verify import Defect
+    from atoll.migration.observe.verify import Defect
 
 
 class Operation:

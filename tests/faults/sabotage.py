@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from evo import arrayfile, atomic
-from migration import batch, epochs
-from migration.mailbox import DirectoryMailbox
+from atoll.evo import arrayfile, atomic
+from atoll.migration.pool import batch, epochs
+from atoll.migration.pool.mailbox import DirectoryMailbox
 from tests.faults.campaign import campaign
 
 if TYPE_CHECKING:

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import numpy as np
 
-from evo.checkpoint import Checkpoint
-from evo.generation import Champion, Counts, State
-from evo.genome import Population
-from evo.tasks.loader import load_task
-from evo.tasks.task import task_identity
+from atoll.evo.checkpoint import Checkpoint
+from atoll.evo.generation import Champion, Counts, State
+from atoll.evo.genome import Population
+from atoll.evo.tasks.loader import load_task
+from atoll.evo.tasks.task import task_identity
 
 SEED = 1
 SPHERE = load_task("sphere", {})

@@ -10,7 +10,7 @@ import subprocess
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from evo import compiler
+from atoll.evo import compiler
 from tests.faults.injection import ACKNOWLEDGED, MESSAGE_BYTES, Call, Ending, Rule, do, text_of
 
 if TYPE_CHECKING:

@@ -13,14 +13,14 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from evo import arrayfile
-from evo.genome import GenomeSpec
-from evo.paths import GENOMES, MANIFEST
-from migration import batch, manifest
-from migration.batch import Publisher
-from migration.untrusted import MAX_GENOME_FILE_BYTES, MAX_HEADER_BYTES, MAX_MANIFEST_BYTES
+from atoll.evo import arrayfile
+from atoll.evo.genome import GenomeSpec
+from atoll.evo.paths import GENOMES, MANIFEST
+from atoll.migration.pool import batch, manifest
+from atoll.migration.pool.batch import Publisher
+from atoll.migration.pool.bounded_io import MAX_GENOME_FILE_BYTES, MAX_HEADER_BYTES, MAX_MANIFEST_BYTES
 from tests.migration.archipelago import RUN_ID, SPEC, migrants_of, write_batch
-from tests.migration.test_manifest import resigned
+from tests.migration.pool.test_manifest import resigned
 
 if TYPE_CHECKING:
     from collections.abc import Callable

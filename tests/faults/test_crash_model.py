@@ -13,8 +13,9 @@ import traceback
 import numpy as np
 import pytest
 
-from evo import atomic, checkpoint
-from migration import inbox, locks, pool
+from atoll.evo import atomic, checkpoint
+from atoll.migration.pool import identity as pool
+from atoll.migration.pool import inbox, locks
 from tests.faults.crash_model import Disk, restore
 from tests.faults.operations import Checkpoint, Claim, Operation, Publish, Start
 from tests.faults.samples import SEED, SPEC, TASK, checkpoint_of

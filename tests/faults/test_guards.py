@@ -6,10 +6,10 @@ import os
 
 import pytest
 
-from evo.errors import FencedError
-from evo.paths import GENOMES, MANIFEST
-from migration import batch
-from migration.untrusted import RefusedError
+from atoll.evo.errors import FencedError
+from atoll.evo.paths import GENOMES, MANIFEST
+from atoll.migration.pool import batch
+from atoll.migration.pool.bounded_io import RefusedError
 from tests.faults import sabotage
 from tests.faults.campaign import Order, read_report
 from tests.faults.contest import NO_LOCK, contest, overlaps
@@ -17,7 +17,7 @@ from tests.faults.operations import Checkpoint, Import
 from tests.faults.test_crash_model import explored
 from tests.faults.world import World
 from tests.migration.archipelago import OnDisk, migrants_of, packed, publisher, write_batch
-from tests.scripts.evolve.island_process import CONTEXT
+from tests.scripts.run.island_process import CONTEXT
 
 # A proof that holds with the protection, and does not without
 

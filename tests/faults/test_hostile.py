@@ -14,13 +14,14 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from evo import arrayfile, runlog
-from evo.paths import SharedPaths
-from evo.rng import streams
-from migration import flow, pool, status
-from migration.ledger import Ledger
-from migration.untrusted import MAX_GENOME_FILE_BYTES, NO_MEMORY
-from migration.verify import spec_of
+from atoll.evo import arrayfile, runlog
+from atoll.evo.paths import SharedPaths
+from atoll.evo.rng import streams
+from atoll.migration.observe import flow, status
+from atoll.migration.observe.verify import spec_of
+from atoll.migration.pool import identity as pool
+from atoll.migration.pool.bounded_io import MAX_GENOME_FILE_BYTES, NO_MEMORY
+from atoll.migration.pool.ledger import Ledger
 from tests.faults import hostile, strangers
 from tests.faults.strangers import Stranger
 from tests.migration.archipelago import (
@@ -33,7 +34,7 @@ from tests.migration.archipelago import (
     write_batch,
 )
 from tests.processes import atoll
-from tests.scripts.evolve.island_process import CONTEXT, run
+from tests.scripts.run.island_process import CONTEXT, run
 
 DEADLINE_S = 600
 
@@ -189,7 +190,7 @@ def test_wherever_memory_or_stack_run_out_that_offer_or_import_is_lost_and_no_mo
     tmp_path, monkeypatch, tally, act, error
 ):
     """At every call of the functions that read, write, parse and hash."""
-    places = ("os.open", "os.read", "os.write", "os.fstat", "evo.strict_json.parse", "hashlib.sha256")
+    places = ("os.open", "os.read", "os.write", "os.fstat", "atoll.evo.strict_json.parse", "hashlib.sha256")
     n_fired = 0
     for place in places:
         for n in itertools.count():

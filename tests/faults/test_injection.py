@@ -13,7 +13,7 @@ import pytest
 from tests.faults.campaign import Order, campaign, read_report
 from tests.faults.operations import OPERATIONS
 from tests.faults.strace import why_not_strace
-from tests.scripts.evolve.island_process import CONTEXT
+from tests.scripts.run.island_process import CONTEXT
 
 DEADLINE_S = 1500
 SHARES = {"once": (5, 45), "lasting": (11, 99), "lies": (1, 9)}

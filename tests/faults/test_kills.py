@@ -8,12 +8,12 @@ from collections import Counter
 import numpy as np
 import pytest
 
-from evo import runlog
-from evo.paths import GENOMES, SharedPaths
-from migration import batch, inbox
-from migration.pool import read as read_pool
-from migration.verify import spec_of, verify
-from tests.scripts.evolve.island_process import (
+from atoll.evo import runlog
+from atoll.evo.paths import GENOMES, SharedPaths
+from atoll.migration.observe.verify import spec_of, verify
+from atoll.migration.pool import batch, inbox
+from atoll.migration.pool.identity import read as read_pool
+from tests.scripts.run.island_process import (
     KILLED,
     Job,
     copy_of,

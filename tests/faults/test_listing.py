@@ -9,7 +9,8 @@ from functools import partial
 
 import pytest
 
-from migration import epochs, untrusted
+from atoll.migration.pool import bounded_io as untrusted
+from atoll.migration.pool import epochs
 from tests.migration.archipelago import OnDisk, collect, migrants_of
 
 

@@ -13,11 +13,11 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from evo import compiler
-from evo.errors import ConfigError, StorageError
+from atoll.evo import compiler
+from atoll.evo.errors import ConfigError, StorageError
 from tests.faults.operations import OPERATIONS
 from tests.faults.world import World
-from tests.scripts.evolve.island_process import DEADLINE_S, copy_of, outcome, run
+from tests.scripts.run.island_process import DEADLINE_S, copy_of, outcome, run
 
 pytestmark = pytest.mark.slow
 ROOT = Path(__file__).resolve().parents[2]

@@ -10,12 +10,12 @@ import time
 
 import pytest
 
-from evo.errors import FencedError, OwnerConflictError, StorageError
-from evo.paths import SharedPaths
-from migration import locks
-from migration.verify import verify
+from atoll.evo.errors import FencedError, OwnerConflictError, StorageError
+from atoll.evo.paths import SharedPaths
+from atoll.migration.observe.verify import verify
+from atoll.migration.pool import locks
 from tests.faults.contest import contest, overlaps
-from tests.scripts.evolve.island_process import (
+from tests.scripts.run.island_process import (
     CONTEXT,
     KILLED,
     Job,

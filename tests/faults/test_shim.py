@@ -14,15 +14,15 @@ from dataclasses import asdict
 import numpy as np
 import pytest
 
-from evo.errors import FencedError, StorageError
-from evo.paths import SharedPaths
-from migration import pool
-from migration.verify import verify
+from atoll.evo.errors import FencedError, StorageError
+from atoll.evo.paths import SharedPaths
+from atoll.migration.observe.verify import verify
+from atoll.migration.pool import identity as pool
 from tests.faults.campaign import Order, read_report
 from tests.faults.operations import OPERATIONS
 from tests.faults.shim import build, environment, why_not_shim
 from tests.processes import ROOT
-from tests.scripts.evolve.island_process import copy_of, last_generation, outcome, run
+from tests.scripts.run.island_process import copy_of, last_generation, outcome, run
 
 pytestmark = pytest.mark.slow
 DEADLINE_S = 300

@@ -17,7 +17,7 @@ import pytest
 from tests.faults.spreading import CONSTRUCTOR, EVALUATE, IMPORT, WAYS, source
 from tests.faults.test_signals_at_start import is_before_the_first_line
 from tests.processes import ROOT, wait_until
-from tests.scripts.evolve.island_process import outcome
+from tests.scripts.run.island_process import outcome
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -7,21 +7,22 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from evo.config import Migration
-from evo.paths import SharedPaths
-from migration import batch, epochs, pool
-from migration.batch import Publisher
-from migration.directory import directory_exchange
-from migration.ledger import Ledger
-from migration.mailbox import DirectoryMailbox
+from atoll.evo.config import Migration
+from atoll.evo.paths import SharedPaths
+from atoll.migration.exchange.directory import directory_exchange
+from atoll.migration.pool import batch, epochs
+from atoll.migration.pool import identity as pool
+from atoll.migration.pool.batch import Publisher
+from atoll.migration.pool.ledger import Ledger
+from atoll.migration.pool.mailbox import DirectoryMailbox
 from tests.faults.samples import SEED, SPEC, TASK
 from tests.migration.archipelago import migrants_of
 
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from migration.epochs import Epoch
-    from migration.exchange import Exchange
+    from atoll.migration.exchange.exchange import Exchange
+    from atoll.migration.pool.epochs import Epoch
 
 
 class World:

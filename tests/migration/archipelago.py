@@ -9,26 +9,26 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from evo import atomic, runlog
-from evo.config import Migration
-from evo.genome import GenomeSpec, Kind, Migrants, Population, Segment
-from evo.paths import GENOMES, MANIFEST, IslandPaths, SharedPaths
-from evo.rng import streams
-from migration import batch, epochs, inbox
-from migration.batch import Publisher
-from migration.directory import directory_exchange
-from migration.ledger import Ledger
-from migration.mailbox import DirectoryMailbox
-from migration.memory import memory_exchange
+from atoll.evo import atomic, runlog
+from atoll.evo.config import Migration
+from atoll.evo.genome import GenomeSpec, Kind, Migrants, Population, Segment
+from atoll.evo.paths import GENOMES, MANIFEST, IslandPaths, SharedPaths
+from atoll.evo.rng import streams
+from atoll.migration.exchange.directory import directory_exchange
+from atoll.migration.exchange.memory import memory_exchange
+from atoll.migration.pool import batch, epochs, inbox
+from atoll.migration.pool.batch import Publisher
+from atoll.migration.pool.ledger import Ledger
+from atoll.migration.pool.mailbox import DirectoryMailbox
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
     from pathlib import Path
 
-    from migration.batch import Batch
-    from migration.epochs import Epoch
-    from migration.exchange import Exchange
-    from migration.inbox import Arrivals
+    from atoll.migration.exchange.exchange import Exchange
+    from atoll.migration.pool.batch import Batch
+    from atoll.migration.pool.epochs import Epoch
+    from atoll.migration.pool.inbox import Arrivals
 
 SEED = 7
 RUN_ID = "a" * 32

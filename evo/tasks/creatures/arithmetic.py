@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
     import torch
 
-    from evo.genome import Floats
+    from atoll.evo.genome import Floats
 
 Array = TypeVar("Array", "Floats", "torch.Tensor")
 

@@ -11,16 +11,16 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from evo.rng import stream
-from evo.tasks.creatures import course
-from evo.tasks.creatures.fitness import score
-from evo.tasks.creatures.options import TICKS_PER_S
-from evo.tasks.creatures.world import FIRST, SECOND, TOUCH_M
+from atoll.evo.rng import stream
+from atoll.evo.tasks.creatures import course
+from atoll.evo.tasks.creatures.fitness import score
+from atoll.evo.tasks.creatures.options import TICKS_PER_S
+from atoll.evo.tasks.creatures.world import FIRST, SECOND, TOUCH_M
 
 if TYPE_CHECKING:
-    from evo.genome import Floats
-    from evo.tasks.creatures.reference import Hunt, Lanes, Motion
-    from evo.tasks.creatures.task import Creatures
+    from atoll.evo.genome import Floats
+    from atoll.evo.tasks.creatures.reference import Hunt, Lanes, Motion
+    from atoll.evo.tasks.creatures.task import Creatures
 
 UNSEEN_COURSES = 40
 NUDGE = 1e-5

@@ -10,10 +10,10 @@ from dataclasses import dataclass, fields, replace
 
 import numpy as np
 
-from evo.genome import Floats, GenomeSpec, Indices, Mask, Segment
-from evo.tasks.creatures.arithmetic import add_in_order
-from evo.tasks.creatures.skeleton import living, muscles_per_node
-from evo.tasks.creatures.world import BODY_STEP_S, FIRST, MUSCLES, NODES, SECOND, World
+from atoll.evo.genome import Floats, GenomeSpec, Indices, Mask, Segment
+from atoll.evo.tasks.creatures.arithmetic import add_in_order
+from atoll.evo.tasks.creatures.skeleton import living, muscles_per_node
+from atoll.evo.tasks.creatures.world import BODY_STEP_S, FIRST, MUSCLES, NODES, SECOND, World
 
 SEGMENTS = (
     Segment("position_m", 3 * NODES, -1.0, 1.0),  # x of all nodes, y of all, z of all

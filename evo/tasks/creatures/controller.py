@@ -15,10 +15,10 @@ from __future__ import annotations
 
 from typing import Protocol
 
-from evo.errors import ConfigError
-from evo.genome import Segment
-from evo.tasks.creatures.arithmetic import Array, cosine, tanh
-from evo.tasks.creatures.world import MUSCLES
+from atoll.evo.errors import ConfigError
+from atoll.evo.genome import Segment
+from atoll.evo.tasks.creatures.arithmetic import Array, cosine, tanh
+from atoll.evo.tasks.creatures.world import MUSCLES
 
 SENSES = 7
 HIDDEN = 8

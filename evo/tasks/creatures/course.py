@@ -6,10 +6,10 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from evo.tasks.creatures.arithmetic import cosine
+from atoll.evo.tasks.creatures.arithmetic import cosine
 
 if TYPE_CHECKING:
-    from evo.genome import Floats
+    from atoll.evo.genome import Floats
 
 NEAREST_M, FARTHEST_M = 7.0, 10.0
 """Distance from one pellet to the next, in metres."""

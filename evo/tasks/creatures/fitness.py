@@ -8,12 +8,12 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from evo.tasks.creatures.arithmetic import add_in_order
+from atoll.evo.tasks.creatures.arithmetic import add_in_order
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-    from evo.genome import Floats
+    from atoll.evo.genome import Floats
 
 APPROACH = 80.0
 """Points for closing the whole gap to a pellet."""

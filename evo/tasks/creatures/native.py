@@ -15,21 +15,21 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from evo import compiler
-from evo.errors import ConfigError
-from evo.tasks.creatures import arithmetic
-from evo.tasks.creatures import world as nature
-from evo.tasks.creatures.controller import HIDDEN, SENSES, Neural
-from evo.tasks.creatures.fitness import Status, Summary
-from evo.tasks.creatures.options import TICKS_PER_S
-from evo.tasks.creatures.world import NODES, World
+from atoll.evo import compiler
+from atoll.evo.errors import ConfigError
+from atoll.evo.tasks.creatures import arithmetic
+from atoll.evo.tasks.creatures import world as nature
+from atoll.evo.tasks.creatures.controller import HIDDEN, SENSES, Neural
+from atoll.evo.tasks.creatures.fitness import Status, Summary
+from atoll.evo.tasks.creatures.options import TICKS_PER_S
+from atoll.evo.tasks.creatures.world import NODES, World
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from evo.genome import Floats
-    from evo.tasks.creatures.body import Body
-    from evo.tasks.creatures.controller import Controller
+    from atoll.evo.genome import Floats
+    from atoll.evo.tasks.creatures.body import Body
+    from atoll.evo.tasks.creatures.controller import Controller
 
 SOURCE = Path(__file__).parent / "kernel" / "life.cpp"
 FLAGS = ("-O3", "-ffp-contract=off", "-fno-math-errno")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from evo.errors import ConfigError
+from atoll.evo.errors import ConfigError
 
 CONTROLLERS = ("neural", "oscillator")
 MAX_COURSES = 1000

@@ -7,18 +7,18 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from evo.tasks.creatures import course
-from evo.tasks.creatures.fitness import Summary, score
-from evo.tasks.creatures.world import PAIRS
+from atoll.evo.tasks.creatures import course
+from atoll.evo.tasks.creatures.fitness import Summary, score
+from atoll.evo.tasks.creatures.world import PAIRS
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from numpy.typing import NDArray
 
-    from evo.genome import Floats, Indices
-    from evo.tasks.creatures.reference import Hunt, Lanes, Motion
-    from evo.tasks.creatures.task import Creatures
+    from atoll.evo.genome import Floats, Indices
+    from atoll.evo.tasks.creatures.reference import Hunt, Lanes, Motion
+    from atoll.evo.tasks.creatures.task import Creatures
 
 
 @dataclass(frozen=True)

@@ -28,10 +28,10 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from evo.tasks.creatures.arithmetic import add_in_order
-from evo.tasks.creatures.fitness import Status, Summary
-from evo.tasks.creatures.options import TICKS_PER_S
-from evo.tasks.creatures.world import (
+from atoll.evo.tasks.creatures.arithmetic import add_in_order
+from atoll.evo.tasks.creatures.fitness import Status, Summary
+from atoll.evo.tasks.creatures.options import TICKS_PER_S
+from atoll.evo.tasks.creatures.world import (
     FARTHEST_M,
     FIRST,
     NODES,
@@ -44,9 +44,9 @@ from evo.tasks.creatures.world import (
 )
 
 if TYPE_CHECKING:
-    from evo.genome import Floats, Indices
-    from evo.tasks.creatures.body import Body
-    from evo.tasks.creatures.controller import Controller
+    from atoll.evo.genome import Floats, Indices
+    from atoll.evo.tasks.creatures.body import Body
+    from atoll.evo.tasks.creatures.controller import Controller
 
 CHUNK_LANES = 2048
 """Lanes lived together: enough to pay for a call of the library, few enough for the second-level cache."""

@@ -10,12 +10,12 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
-from evo.tasks.creatures.world import FIRST, NODES, PAIRS, SECOND
+from atoll.evo.tasks.creatures.world import FIRST, NODES, PAIRS, SECOND
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from evo.genome import Mask
+    from atoll.evo.genome import Mask
 
 Sets = NDArray[np.uint8]
 

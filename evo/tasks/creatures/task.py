@@ -9,20 +9,20 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from evo.errors import ConfigError
-from evo.genome import Floats, GenomeSpec
-from evo.tasks.creatures import body, course
-from evo.tasks.creatures.controller import controller_named
-from evo.tasks.creatures.fitness import Summary, score
-from evo.tasks.creatures.world import World
+from atoll.evo.errors import ConfigError
+from atoll.evo.genome import Floats, GenomeSpec
+from atoll.evo.tasks.creatures import body, course
+from atoll.evo.tasks.creatures.controller import controller_named
+from atoll.evo.tasks.creatures.fitness import Summary, score
+from atoll.evo.tasks.creatures.world import World
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from evo.genome import Segment
-    from evo.tasks.creatures.options import CreatureOptions
-    from evo.tasks.creatures.reference import Observer
-    from evo.tasks.task import OptionValue
+    from atoll.evo.genome import Segment
+    from atoll.evo.tasks.creatures.options import CreatureOptions
+    from atoll.evo.tasks.creatures.reference import Observer
+    from atoll.evo.tasks.task import OptionValue
 
 BACKENDS = ("native", "reference")
 LIVES_AT_ONCE = 8192
@@ -30,7 +30,7 @@ LIVES_AT_ONCE = 8192
 
 
 class Creatures:
-    """Implements `evo.tasks.task.Task`; deterministic.
+    """Implements `atoll.evo.tasks.task.Task`; deterministic.
 
     Args:
         options: The problem.
@@ -102,12 +102,12 @@ class Creatures:
         weights = np.ascontiguousarray(genes[:, -self.n_weights :].T)
         pellets = self.pellets if pellets is None else pellets
         if self.backend == "native" and observe is None:
-            from evo.tasks.creatures import native  # noqa: PLC0415 - nothing to load for who uses the reference
+            from atoll.evo.tasks.creatures import native  # noqa: PLC0415 - nothing to load for who uses the reference
 
             return native.live(
                 bodies, weights, pellets, controller=self.controller, ticks=self._options.ticks, world=self.world
             )
-        from evo.tasks.creatures import reference  # noqa: PLC0415 - PyTorch takes a second to import
+        from atoll.evo.tasks.creatures import reference  # noqa: PLC0415 - PyTorch takes a second to import
 
         return reference.live(
             bodies,
@@ -138,7 +138,7 @@ def _choose(backend: str) -> tuple[str, str]:
     """
     if backend == "reference":
         return backend, ""
-    from evo.tasks.creatures import native  # noqa: PLC0415 - see above
+    from atoll.evo.tasks.creatures import native  # noqa: PLC0415 - see above
 
     try:
         kernel = native.load()

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from evo.tasks.creatures.options import TICKS_PER_S
+from atoll.evo.tasks.creatures.options import TICKS_PER_S
 
 NODES = 8
 PAIRS = tuple((i, j) for i in range(NODES) for j in range(i + 1, NODES))

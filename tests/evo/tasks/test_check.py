@@ -3,10 +3,10 @@
 import numpy as np
 import pytest
 
-from evo.errors import TaskError
-from evo.tasks.check import MEANT_FOR_THE_DETERMINISTIC, broken_by, check_task, loaded
-from evo.tasks.contract import BROKEN, NOTE, OK
-from evo.tasks.mistakes import more
+from atoll.evo.errors import TaskError
+from atoll.evo.tasks.check import MEANT_FOR_THE_DETERMINISTIC, broken_by, check_task, loaded
+from atoll.evo.tasks.contract import BROKEN, NOTE, OK
+from atoll.evo.tasks.mistakes import more
 from tests.problems import Hill
 
 ALL = ["layout", "answer", "corners", "again", "neighbours", "another process", "input", "episode", "variety", "speed"]

@@ -5,9 +5,9 @@ import itertools
 import numpy as np
 import pytest
 
-from evo.errors import TaskError
-from evo.tasks import contract
-from evo.tasks.contract import BROKEN, NOTE, OK, Sample, first_sample
+from atoll.evo.errors import TaskError
+from atoll.evo.tasks import contract
+from atoll.evo.tasks.contract import BROKEN, NOTE, OK, Sample, first_sample
 from tests.problems import Hill, Weather
 
 

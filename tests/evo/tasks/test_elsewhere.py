@@ -3,10 +3,10 @@
 import numpy as np
 import pytest
 
-from evo.errors import TaskError
-from evo.tasks.contract import sample_genes
-from evo.tasks.elsewhere import score_elsewhere
-from evo.tasks.loader import load_task
+from atoll.evo.errors import TaskError
+from atoll.evo.tasks.contract import sample_genes
+from atoll.evo.tasks.elsewhere import score_elsewhere
+from atoll.evo.tasks.loader import load_task
 
 
 def test_another_process_scores_the_same_bits_whatever_the_task_prints(tmp_path):

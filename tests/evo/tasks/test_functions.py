@@ -5,8 +5,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from evo.errors import ConfigError
-from evo.tasks.functions import FUNCTIONS, FunctionOptions, FunctionTask, rotation
+from atoll.evo.errors import ConfigError
+from atoll.evo.tasks.functions import FUNCTIONS, FunctionOptions, FunctionTask, rotation
 from tests.contracts import check_task
 from tests.strategies import seeds
 

@@ -8,10 +8,10 @@ import numpy as np
 import pytest
 from gymnasium.spaces import Box, Discrete, MultiDiscrete
 
-from evo.errors import ConfigError, TaskError
-from evo.tasks.gym import LANES, GymOptions, GymTask
-from evo.tasks.loader import load_task
-from evo.tasks.task import task_identity
+from atoll.evo.errors import ConfigError, TaskError
+from atoll.evo.tasks.gym import LANES, GymOptions, GymTask
+from atoll.evo.tasks.loader import load_task
+from atoll.evo.tasks.task import task_identity
 from tests.contracts import check_task
 
 CARTPOLE = "CartPole-v1"

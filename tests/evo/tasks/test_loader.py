@@ -7,10 +7,10 @@ from pathlib import Path
 
 import pytest
 
-from evo import compiler
-from evo.errors import ConfigError
-from evo.tasks import loader
-from evo.tasks.loader import ENTRIES, load_task
+from atoll.evo import compiler
+from atoll.evo.errors import ConfigError
+from atoll.evo.tasks import loader
+from atoll.evo.tasks.loader import ENTRIES, load_task
 
 ROOT = Path(__file__).parents[3]
 FUNCTIONS = [name for name in ENTRIES if name != "creatures"]
@@ -63,7 +63,7 @@ def test_an_unknown_backend_lists_the_known_ones(name):
 def test_only_the_task_that_is_wanted_is_imported():
     code = (
         "import sys\n"
-        "from evo.tasks.loader import load_task\n"
+        "from atoll.evo.tasks.loader import load_task\n"
         "load_task('sphere', {})\n"
         "heavy = ('creatures', 'torch', 'gym', 'user_')\n"
         "print([name for name in sys.modules if any(word in name for word in heavy)])\n"

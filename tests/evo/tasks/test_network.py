@@ -4,7 +4,7 @@ import numpy as np
 from hypothesis import given
 from hypothesis import strategies as st
 
-from evo.tasks.network import Networks, network_spec
+from atoll.evo.tasks.network import Networks, network_spec
 from tests.strategies import seeds
 
 sizes = st.integers(1, 9)

@@ -4,8 +4,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from evo.errors import ConfigError
-from evo.tasks.options import check_value, parse_options
+from atoll.evo.errors import ConfigError
+from atoll.evo.tasks.options import check_value, parse_options
 
 DEFAULTS = {"whole": 3, "real": 0.5, "word": "a", "truth": False}
 

@@ -1,4 +1,4 @@
-from evo.tasks.task import task_identity
+from atoll.evo.tasks.task import task_identity
 from tests.problems import Hill, Weather
 
 

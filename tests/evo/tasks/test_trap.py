@@ -5,8 +5,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from evo.errors import ConfigError
-from evo.tasks.trap import Trap, TrapOptions
+from atoll.evo.errors import ConfigError
+from atoll.evo.tasks.trap import Trap, TrapOptions
 from tests.contracts import check_task
 from tests.strategies import seeds
 

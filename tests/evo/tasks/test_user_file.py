@@ -10,10 +10,10 @@ import weakref
 import numpy as np
 import pytest
 
-from evo.errors import ConfigError, TaskError
-from evo.genome import Kind
-from evo.tasks.loader import load_task
-from evo.tasks.task import task_identity
+from atoll.evo.errors import ConfigError, TaskError
+from atoll.evo.genome import Kind
+from atoll.evo.tasks.loader import load_task
+from atoll.evo.tasks.task import task_identity
 from tests.contracts import check_task
 
 POINTS = """
@@ -124,7 +124,7 @@ def test_bounds_become_segments_of_equal_ones(write):
 
 def test_a_spec_says_more_than_bounds(write):
     source = (
-        "from evo.genome import GenomeSpec, Kind, Segment\n"
+        "from atoll.evo.genome import GenomeSpec, Kind, Segment\n"
         "spec = GenomeSpec((Segment('on', 4, kind=Kind.GATE), Segment('n', 2, 0, 9, Kind.INTEGER)))\n"
         "def T(x): return sum(x)\n"
     )
@@ -210,11 +210,14 @@ BOUNDED = f"class T:\n    bounds = [(0, 1)] * 2\n{WORKS}"
         ("import no_such_module\n", "line 1, in <module>: ModuleNotFoundError: No module named 'no_such_module'"),
         ("bounds = [(0, 1)]\ndef T(x: Nobody): return 1\n", "line 2, in <module>: NameError: name 'Nobody'"),
         ("import sys\nsys.exit()\n", "line 2, in <module>: it ends the process"),
-        ("from evo.genome import Segment\n\ns = Segment('x', 3, 2, 1)\n", "line 3, in <module>: ConfigError: segment"),
+        (
+            "from atoll.evo.genome import Segment\n\ns = Segment('x', 3, 2, 1)\n",
+            "line 3, in <module>: ConfigError: segment",
+        ),
         (f"class T:\n    def __init__(self):\n        self.a = self.b\n{WORKS}", "line 3, in __init__: AttributeError"),
         (f"class T:\n    @property\n    def spec(self):\n        return self.b\n{WORKS}", "line 4, in spec: Attrib"),
         (f"class T:\n    def __init__(self, n): pass\n{WORKS}", "mine.py: T needs a default for its argument 'n'"),
-        (f"class T:\n    spec = 3\n{WORKS}", "mine.py: spec must be a GenomeSpec (from evo.genome), got int"),
+        (f"class T:\n    spec = 3\n{WORKS}", "mine.py: spec must be a GenomeSpec (from atoll.evo.genome), got int"),
         (f"class T:\n    bounds = 3\n{WORKS}", "mine.py: bounds must be a list with a pair (low, high) for each gene"),
         (f"class T:\n    bounds = [(1, 2, 3)]\n{WORKS}", "bounds must be a list with a pair"),
         (f"class T:\n    bounds = [(2, 1)]\n{WORKS}", "low < high as float32, got 2.0, 1.0"),

@@ -8,9 +8,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from evo.errors import TaskError
-from evo.genome import GenomeSpec, Segment
-from evo.tasks.user_task import OneByOne, UserTask
+from atoll.evo.errors import TaskError
+from atoll.evo.genome import GenomeSpec, Segment
+from atoll.evo.tasks.user_task import OneByOne, UserTask
 
 SPEC = GenomeSpec((Segment("x", 3, -1.0, 1.0),))
 GENES = np.linspace(-1, 1, 30, dtype=np.float32).reshape(10, 3)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from scripts.doctor.observe import Observation, ProcessSeen, ThreadSeen
+from atoll.scripts.doctor.observe import Observation, ProcessSeen, ThreadSeen
 
 SECONDS = 10.0
 

@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from scripts.doctor.diagnosis import Condition, diagnose, teams
+from atoll.scripts.doctor.diagnosis import Condition, diagnose, teams
 from tests.scripts.doctor.made_observations import observation, process, thread
 
 TURNING = {"voluntary": 1500}

@@ -8,9 +8,9 @@ import time
 
 import pytest
 
-from evo.errors import ConfigError
-from scripts.compare.tree import Tree
-from scripts.doctor.observe import Observation, _Record, check, observe
+from atoll.evo.errors import ConfigError
+from atoll.scripts.doctor.observe import Observation, _Record, check, observe
+from atoll.scripts.processes.tree import Tree
 from tests.processes import wait_until
 
 THREADS = """

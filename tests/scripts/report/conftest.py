@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from evo.paths import SharedPaths
+from atoll.evo.paths import SharedPaths
 from tests.processes import ROOT, atoll, wait_until
 from tests.scripts.report.pages import write
 

@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from evo.tasks.creatures import recording
+from atoll.evo.tasks.creatures import recording
 
 
 def made_up(places, *, frame_s=1 / 30):

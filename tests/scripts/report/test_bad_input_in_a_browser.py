@@ -10,9 +10,9 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from evo import arrayfile
-from evo.paths import SharedPaths
-from scripts.report.walks import MAX_FILMED
+from atoll.evo import arrayfile
+from atoll.evo.paths import SharedPaths
+from atoll.scripts.report.walks import MAX_FILMED
 from tests.processes import ROOT, atoll, wait_until
 from tests.scripts.report.conftest import FOREVER, SETTINGS, generation
 from tests.scripts.report.pages import PICTURES, WIDE, numbers, opened, write

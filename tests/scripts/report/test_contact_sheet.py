@@ -5,10 +5,10 @@ import xml.etree.ElementTree as ET
 import numpy as np
 import pytest
 
-from evo.tasks.creatures import body, recording
-from evo.tasks.creatures.options import CreatureOptions
-from evo.tasks.creatures.task import Creatures
-from scripts.report import contact_sheet
+from atoll.evo.tasks.creatures import body, recording
+from atoll.evo.tasks.creatures.options import CreatureOptions
+from atoll.evo.tasks.creatures.task import Creatures
+from atoll.scripts.report import contact_sheet
 
 
 @pytest.fixture(scope="module")

@@ -10,12 +10,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from evo.paths import is_island_name
-from migration.status import IslandStatus
-from scripts.report import document as documents
-from scripts.report.champion import Champion
-from scripts.report.document import document, thin
-from scripts.report.history import Arrival, IslandHistory, Life, Line
+from atoll.evo.paths import is_island_name
+from atoll.migration.observe.status import IslandStatus
+from atoll.scripts.report import document as documents
+from atoll.scripts.report.champion import Champion
+from atoll.scripts.report.document import document, thin
+from atoll.scripts.report.history import Arrival, IslandHistory, Life, Line
 
 
 def status(name: str) -> IslandStatus:

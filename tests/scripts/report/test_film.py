@@ -8,10 +8,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from evo.tasks.creatures import body, recording
-from evo.tasks.creatures.options import CreatureOptions
-from evo.tasks.creatures.task import Creatures
-from scripts.report import film
+from atoll.evo.tasks.creatures import body, recording
+from atoll.evo.tasks.creatures.options import CreatureOptions
+from atoll.evo.tasks.creatures.task import Creatures
+from atoll.scripts.report import film
 from tests.scripts.report.lives import made_up
 
 

@@ -9,13 +9,14 @@ import pytest
 from matplotlib.colors import to_rgb
 from matplotlib.figure import Figure
 
-from evo.errors import ConfigError, PoolMismatchError
-from evo.paths import SharedPaths
-from migration import pool, snapshot
-from migration.verify import spec_of
-from scripts.report import champion as champions
-from scripts.report import gene_plots
-from scripts.report.paper import COLOURS
+from atoll.evo.errors import ConfigError, PoolMismatchError
+from atoll.evo.paths import SharedPaths
+from atoll.migration.observe import snapshot
+from atoll.migration.observe.verify import spec_of
+from atoll.migration.pool import identity as pool
+from atoll.scripts.report import champion as champions
+from atoll.scripts.report import gene_plots
+from atoll.scripts.report.paper import COLOURS
 
 if TYPE_CHECKING:
     from pathlib import Path

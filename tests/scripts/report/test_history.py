@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from evo.paths import SharedPaths
-from scripts.report.history import read_history
+from atoll.evo.paths import SharedPaths
+from atoll.scripts.report.history import read_history
 from tests.migration.archipelago import number_an_epoch
 
 if TYPE_CHECKING:

@@ -12,7 +12,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from scripts.report import page
+from atoll.scripts.report import page
 
 HOSTILE = "</script><script>window.hacked = 1</script><!--<script>\u2028&lt;{{policy}}{{program}}"
 

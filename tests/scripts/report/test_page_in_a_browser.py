@@ -7,7 +7,7 @@ import re
 import numpy as np
 import pytest
 
-from evo.paths import SharedPaths
+from atoll.evo.paths import SharedPaths
 from tests.processes import atoll, wait_until
 from tests.scripts.report.conftest import SETTINGS
 from tests.scripts.report.pages import PHONE, PICTURES, WIDE, numbers, opened, write

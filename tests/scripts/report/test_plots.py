@@ -10,13 +10,13 @@ import pytest
 from matplotlib.figure import Figure
 from PIL import Image
 
-from evo.errors import ConfigError
-from evo.paths import SharedPaths
-from scripts.report import paper, plots
-from scripts.report.history import read_history
-from scripts.see import PLOTS
+from atoll.evo.errors import ConfigError
+from atoll.evo.paths import SharedPaths
+from atoll.scripts.commands.inspect import PLOTS
+from atoll.scripts.report import paper, plots
+from atoll.scripts.report.history import read_history
 from tests.processes import atoll
-from tests.scripts.evolve.island_process import Job, perform
+from tests.scripts.run.island_process import Job, perform
 
 pytestmark = pytest.mark.slow
 

@@ -9,11 +9,11 @@ from itertools import pairwise
 import numpy as np
 import pytest
 
-from evo.paths import SharedPaths
-from evo.tasks.creatures import course
-from evo.tasks.creatures.recording import record
-from scripts.report import champion as champions
-from scripts.report import film
+from atoll.evo.paths import SharedPaths
+from atoll.evo.tasks.creatures import course
+from atoll.evo.tasks.creatures.recording import record
+from atoll.scripts.report import champion as champions
+from atoll.scripts.report import film
 from tests.processes import wait_until
 from tests.scripts.report.lives import made_up
 from tests.scripts.report.pages import PHONE, PICTURES, changed, numbers, opened, picture

@@ -3,8 +3,8 @@
 from hypothesis import given
 from hypothesis import strategies as st
 
-from scripts.report import page
-from scripts.report.strain import FULL_STRAIN, LONG, REST, SHORT, colour_of
+from atoll.scripts.report import page
+from atoll.scripts.report.strain import FULL_STRAIN, LONG, REST, SHORT, colour_of
 
 
 def test_a_muscle_at_rest_is_grey_and_colours_saturate():

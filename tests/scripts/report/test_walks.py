@@ -8,8 +8,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from evo.paths import SharedPaths
-from scripts.report import walks
+from atoll.evo.paths import SharedPaths
+from atoll.scripts.report import walks
 
 NAMES = ("reef-a", "reef-b", "reef-c")
 

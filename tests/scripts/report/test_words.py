@@ -3,11 +3,11 @@
 import numpy as np
 import pytest
 
-from evo.tasks.creatures import body
-from evo.tasks.creatures.fitness import score
-from evo.tasks.creatures.options import CreatureOptions
-from evo.tasks.creatures.task import Creatures
-from scripts.report import words
+from atoll.evo.tasks.creatures import body
+from atoll.evo.tasks.creatures.fitness import score
+from atoll.evo.tasks.creatures.options import CreatureOptions
+from atoll.evo.tasks.creatures.task import Creatures
+from atoll.scripts.report import words
 
 
 @pytest.fixture(params=["neural", "oscillator"])

@@ -15,12 +15,12 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from rich.console import Console
 
-from evo import runlog
-from evo.paths import SharedPaths
-from migration import status
-from migration.status import IslandStatus
-from scripts.view import board
-from scripts.view.watch import INTERVAL_S, MAX_SHARE, pause_s
+from atoll.evo import runlog
+from atoll.evo.paths import SharedPaths
+from atoll.migration.observe import status
+from atoll.migration.observe.status import IslandStatus
+from atoll.scripts.view import board
+from atoll.scripts.view.watch import INTERVAL_S, MAX_SHARE, pause_s
 from tests.processes import ROOT, kill_all_in, wait_until
 
 if TYPE_CHECKING:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from scripts.view.progress import UndisturbedDisplay, choose_display
+from atoll.scripts.view.progress import UndisturbedDisplay, choose_display
 
 if TYPE_CHECKING:
     from collections.abc import Callable

@@ -11,13 +11,13 @@ from pathlib import Path
 
 import pytest
 
-from scripts.view import streams
+from atoll.scripts.view import streams
 from tests.processes import ROOT
 
 LOOK = """
 import os, subprocess, sys
-from scripts import commands as cli
-from scripts.view import streams
+from atoll.scripts import commands as cli
+from atoll.scripts.view import streams
 streams.mend()
 assert not any(stream.isatty() for stream in (sys.stdin, sys.stdout, sys.stderr))
 with open(sys.argv[1], "x") as file:

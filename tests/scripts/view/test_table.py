@@ -8,9 +8,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 from rich.console import Console
 
-from evo.paths import SharedPaths
-from migration.status import IslandStatus
-from scripts.view import table
+from atoll.evo.paths import SharedPaths
+from atoll.migration.observe.status import IslandStatus
+from atoll.scripts.view import table
 
 ROW = IslandStatus(
     name="island-01",

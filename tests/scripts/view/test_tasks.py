@@ -8,9 +8,9 @@ from pathlib import Path
 
 import pytest
 
-from evo.errors import TaskError
-from evo.tasks.loader import ENTRIES
-from scripts.view.tasks import describe, describe_json, show_check
+from atoll.evo.errors import TaskError
+from atoll.evo.tasks.loader import ENTRIES
+from atoll.scripts.view.tasks import describe, describe_json, show_check
 from tests.processes import ROOT, atoll, check_refused, run
 
 SOUND = "bounds = [(0, 1)] * 3\ndef T(x, k=1.0):\n    print('noise')\n    return k * sum(x)\n"

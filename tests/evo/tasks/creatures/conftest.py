@@ -4,8 +4,8 @@ import numpy as np
 import pytest
 import torch
 
-from evo.tasks.creatures.options import CreatureOptions
-from evo.tasks.creatures.task import Creatures
+from atoll.evo.tasks.creatures.options import CreatureOptions
+from atoll.evo.tasks.creatures.task import Creatures
 
 
 @pytest.fixture(autouse=True, scope="session")

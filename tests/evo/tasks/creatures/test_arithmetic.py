@@ -6,7 +6,7 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
-from evo.tasks.creatures import arithmetic
+from atoll.evo.tasks.creatures import arithmetic
 
 TURNS = np.concatenate([np.linspace(-2, 2, 40_001), np.linspace(-1000, 1000, 40_001)]).astype(np.float32)
 WIDE = np.concatenate([np.linspace(-12, 12, 40_001), [-1e30, 1e30, 1e-30, 0]]).astype(np.float32)

@@ -5,7 +5,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from evo.tasks.creatures import audit, body
+from atoll.evo.tasks.creatures import audit, body
 
 
 def test_an_audit_is_deterministic_and_agrees_with_the_evaluation(creatures, genes):

@@ -5,8 +5,8 @@ from dataclasses import fields
 import numpy as np
 import pytest
 
-from evo.tasks.creatures import body
-from evo.tasks.creatures.world import FIRST, NODES, SECOND, World
+from atoll.evo.tasks.creatures import body
+from atoll.evo.tasks.creatures.world import FIRST, NODES, SECOND, World
 
 
 def test_about_five_hundred_genes(creatures):

@@ -3,10 +3,10 @@
 import numpy as np
 import pytest
 
-from evo.errors import ConfigError
-from evo.genome import GenomeSpec
-from evo.tasks.creatures.controller import HIDDEN, INPUTS, SENSES, controller_named
-from evo.tasks.creatures.world import MUSCLES
+from atoll.evo.errors import ConfigError
+from atoll.evo.genome import GenomeSpec
+from atoll.evo.tasks.creatures.controller import HIDDEN, INPUTS, SENSES, controller_named
+from atoll.evo.tasks.creatures.world import MUSCLES
 
 
 @pytest.fixture(params=["neural", "oscillator"])

@@ -4,7 +4,7 @@ import numpy as np
 from hypothesis import given
 from hypothesis import strategies as st
 
-from evo.tasks.creatures import course
+from atoll.evo.tasks.creatures import course
 
 courses = st.integers(0, 3 * course.UNSEEN)
 

@@ -6,7 +6,7 @@ import numpy as np
 from hypothesis import given
 from hypothesis import strategies as st
 
-from evo.tasks.creatures.fitness import DEAD, Status, Summary, score
+from atoll.evo.tasks.creatures.fitness import DEAD, Status, Summary, score
 
 gaps = st.floats(-1.0, 1e4, width=32)
 

@@ -9,13 +9,13 @@ import numpy as np
 import pytest
 import torch
 
-from evo import compiler
-from evo.errors import ConfigError
-from evo.tasks.creatures import body, course, native, reference
-from evo.tasks.creatures.fitness import Status, Summary
-from evo.tasks.creatures.options import CreatureOptions
-from evo.tasks.creatures.task import Creatures
-from evo.tasks.creatures.world import World
+from atoll.evo import compiler
+from atoll.evo.errors import ConfigError
+from atoll.evo.tasks.creatures import body, course, native, reference
+from atoll.evo.tasks.creatures.fitness import Status, Summary
+from atoll.evo.tasks.creatures.options import CreatureOptions
+from atoll.evo.tasks.creatures.task import Creatures
+from atoll.evo.tasks.creatures.world import World
 
 pytestmark = pytest.mark.skipif(compiler.find() is None, reason="no C++ compiler")
 WIDTHS = pytest.mark.parametrize("target", native.targets_here(), ids=lambda target: f"{target.lanes}-lanes")
@@ -187,7 +187,7 @@ def test_auto_takes_the_native_backend_and_tells_its_build():
 def test_the_native_backend_needs_no_pytorch():
     code = (
         "import sys, numpy as np\n"
-        "from evo.tasks.loader import load_task\n"
+        "from atoll.evo.tasks.loader import load_task\n"
         "task = load_task('creatures', {'courses': '1', 'life_s': '0.1'}, backend='native')\n"
         "task.evaluate(task.spec.sample(np.random.default_rng(0), 3), 0)\n"
         "sys.exit('torch' in sys.modules)"

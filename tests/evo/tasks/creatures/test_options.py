@@ -2,8 +2,8 @@
 
 import pytest
 
-from evo.errors import ConfigError
-from evo.tasks.creatures.options import CreatureOptions
+from atoll.evo.errors import ConfigError
+from atoll.evo.tasks.creatures.options import CreatureOptions
 
 
 def test_defaults_are_eight_courses_of_thirty_seconds():

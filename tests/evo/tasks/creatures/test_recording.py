@@ -2,9 +2,9 @@
 
 import numpy as np
 
-from evo.tasks.creatures import body, course, recording, reference
-from evo.tasks.creatures.fitness import score
-from evo.tasks.creatures.world import FIRST, SECOND
+from atoll.evo.tasks.creatures import body, course, recording, reference
+from atoll.evo.tasks.creatures.fitness import score
+from atoll.evo.tasks.creatures.world import FIRST, SECOND
 
 
 def viable(creatures, genes):

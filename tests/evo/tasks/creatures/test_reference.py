@@ -7,11 +7,11 @@ import numpy as np
 import pytest
 import torch
 
-from evo import compiler
-from evo.tasks.creatures import body, native, reference
-from evo.tasks.creatures.fitness import Status, score
-from evo.tasks.creatures.reference import Motion
-from evo.tasks.creatures.world import FIRST, PAIRS, SECOND, SHORTEST_SQUARED, World
+from atoll.evo import compiler
+from atoll.evo.tasks.creatures import body, native, reference
+from atoll.evo.tasks.creatures.fitness import Status, score
+from atoll.evo.tasks.creatures.reference import Motion
+from atoll.evo.tasks.creatures.world import FIRST, PAIRS, SECOND, SHORTEST_SQUARED, World
 
 FLOATING = World(gravity_m_s2=0.0, drag_per_s=0.0)
 NATIVE = pytest.param("native", marks=pytest.mark.skipif(compiler.find() is None, reason="no C++ compiler"))

@@ -8,10 +8,10 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
-from evo.tasks.creatures import body, reference
-from evo.tasks.creatures.options import CreatureOptions
-from evo.tasks.creatures.task import Creatures
-from evo.tasks.creatures.world import World
+from atoll.evo.tasks.creatures import body, reference
+from atoll.evo.tasks.creatures.options import CreatureOptions
+from atoll.evo.tasks.creatures.task import Creatures
+from atoll.evo.tasks.creatures.world import World
 from tests.evo.tasks.creatures.test_reference import Film, afloat, live
 
 lengths = st.floats(-20.0, 20.0, width=32)

@@ -8,8 +8,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
-from evo.tasks.creatures.skeleton import MIN_MUSCLES, living, muscles_per_node
-from evo.tasks.creatures.world import MUSCLES, NODES, PAIRS
+from atoll.evo.tasks.creatures.skeleton import MIN_MUSCLES, living, muscles_per_node
+from atoll.evo.tasks.creatures.world import MUSCLES, NODES, PAIRS
 
 batches = st.integers(1, 6).flatmap(
     lambda n: st.tuples(

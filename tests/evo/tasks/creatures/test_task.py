@@ -6,11 +6,11 @@ import sys
 import numpy as np
 import pytest
 
-from evo import compiler
-from evo.errors import ConfigError
-from evo.tasks.creatures.options import CreatureOptions
-from evo.tasks.creatures.task import Creatures
-from evo.tasks.creatures.world import World
+from atoll.evo import compiler
+from atoll.evo.errors import ConfigError
+from atoll.evo.tasks.creatures.options import CreatureOptions
+from atoll.evo.tasks.creatures.task import Creatures
+from atoll.evo.tasks.creatures.world import World
 
 NATIVE = pytest.param("native", marks=pytest.mark.skipif(compiler.find() is None, reason="no C++ compiler"))
 
@@ -112,8 +112,8 @@ def test_steps_per_genome_counts_courses_ticks_and_steps():
 def test_the_layout_exists_without_importing_pytorch():
     code = (
         "import sys\n"
-        "from evo.tasks.creatures.task import Creatures\n"
-        "from evo.tasks.creatures.options import CreatureOptions\n"
+        "from atoll.evo.tasks.creatures.task import Creatures\n"
+        "from atoll.evo.tasks.creatures.options import CreatureOptions\n"
         "Creatures(CreatureOptions()).spec.size\n"
         "sys.exit('torch' in sys.modules)"
     )
@@ -151,7 +151,7 @@ def test_a_large_population_is_lived_in_parts_between_which_a_signal_is_answered
     whole = creatures.evaluate(genes, 0)
     sizes = []
     live = creatures.live
-    monkeypatch.setattr("evo.tasks.creatures.task.LIVES_AT_ONCE", 8)
+    monkeypatch.setattr("atoll.evo.tasks.creatures.task.LIVES_AT_ONCE", 8)
     monkeypatch.setattr(creatures, "live", lambda part: (sizes.append(len(part)), live(part))[1])
     assert creatures.evaluate(genes, 0).tobytes() == whole.tobytes()
     assert sizes == [4, 4, 1]

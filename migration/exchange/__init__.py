@@ -1,0 +1,1 @@
+"""The migration algorithm: topology, policies, and the modes of exchange."""

@@ -1,0 +1,220 @@
+"""Topology, policy and mailbox together: what an island asks of the archipelago.
+
+`Exchange` is the algorithm of the default mode, async; `lockstep.py` and `replay.py` change what is waited for, and
+where genomes come from. A mailbox moves them, through the pool on disk (`directory.py`) or a dictionary (`memory.py`).
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, Protocol
+
+import numpy as np
+
+from atoll.evo import ancestry
+from atoll.evo.genome import NO_PLACE
+from atoll.migration.exchange import policy
+from atoll.migration.exchange.immigration import Shelves, draw
+from atoll.migration.pool import inbox
+from atoll.migration.pool.bounded_io import NO_MEMORY, Reason, RefusedError
+from atoll.migration.pool.inbox import Arrivals, Refusal
+from atoll.migration.pool.ledger import Event
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from atoll.evo.config import Migration
+    from atoll.evo.genome import Floats, GenomeSpec, Indices, Migrants, Population
+    from atoll.evo.rng import Streams
+    from atoll.migration.pool.batch import Batch
+    from atoll.migration.pool.inbox import Seen
+
+
+class Mailbox(Shelves, Protocol):
+    """How batches travel."""
+
+    def publish(self, generation: int, emigrants: Migrants) -> None: ...  # noqa: D102
+    def at(self, peer: str, generation: int) -> Batch: ...  # noqa: D102
+    def prune(self, keep: int) -> list[int]: ...  # noqa: D102
+    def beat(self, generation: int, *, waiting_for: tuple[str, ...] = ()) -> None: ...  # noqa: D102
+    def load_arrivals(self, generation: int) -> Arrivals | None: ...  # noqa: D102
+    def save_arrivals(self, generation: int, arrivals: Arrivals) -> None: ...  # noqa: D102
+
+
+class Notes(Protocol):
+    """Where events are noted; see `atoll.migration.pool.ledger.Ledger`."""
+
+    def note(self, kind: str, text: str, *, generation: int, **details: Any) -> None: ...  # noqa: ANN401, D102
+    def note_all(self, events: Sequence[Event], *, generation: int) -> None: ...  # noqa: D102
+
+
+class Exchange:
+    """The algorithm of migration; see `atoll.evo.island.Exchange` for what each method owes the island."""
+
+    def __init__(
+        self, island: str, *, spec: GenomeSpec, migration: Migration, mailbox: Mailbox, ledger: Notes, seen: Seen
+    ) -> None:
+        self._island = island
+        self._spec = spec
+        self._migration = migration
+        self._mailbox = mailbox
+        self._ledger = ledger
+        self._seen = seen
+        self._met_again: frozenset[str] = frozenset()
+
+    def emigrants(self, genes: Floats, fitness: Floats, *, streams: Streams) -> Indices:
+        """Choose who leaves."""
+        rng = streams("emigrants")
+        return policy.emigrants(genes, fitness, migration=self._migration, spec=self._spec, rng=rng)
+
+    def displaced(
+        self, genes: Floats, fitness: Floats, immigrants: Floats, scores: Floats, *, streams: Streams
+    ) -> Indices:
+        """Choose who makes room."""
+        rng = streams("replacement")
+        return policy.displaced(genes, fitness, immigrants, scores, migration=self._migration, spec=self._spec, rng=rng)
+
+    def publish(self, generation: int, emigrants: Migrants) -> int:
+        """Offer genomes to the others. A file system that refuses, or memory that is short, costs this offer alone.
+
+        Raises:
+            FencedError: A newer process owns this island.
+        """
+        try:
+            self._mailbox.publish(generation, emigrants)
+        except (OSError, RefusedError, MemoryError, RecursionError) as error:
+            why = NO_MEMORY if isinstance(error, MemoryError) else str(error)
+            self._ledger.note("unpublished", f"could not publish: {why}; evolving on", generation=generation, error=why)
+            return 0
+        self._note_published(generation, emigrants)
+        self._prune(generation)
+        return len(emigrants)
+
+    def is_ready(self, generation: int, *, streams: Streams) -> bool:  # noqa: ARG002 - see `atoll.evo.island.Exchange`
+        """Say yes: what has not come is not waited for."""
+        return True
+
+    def collect(self, generation: int, *, residents: Population, streams: Streams) -> Arrivals:
+        """Take others' genomes, through the durable inbox.
+
+        Raises:
+            StorageError: The inbox cannot be written.
+        """
+        arrivals = self._mailbox.load_arrivals(generation)
+        if arrivals is None:
+            arrivals = self._draw(generation, residents=residents, streams=streams)
+            self._mailbox.save_arrivals(generation, arrivals)
+        self._met_again = frozenset(s.island for s in arrivals.sources if self._seen.get(s.island) == s.place)
+        self._seen = dict(arrivals.seen)
+        for refusal in arrivals.refusals:
+            self._ledger.note(
+                "refused",
+                f"refused {refusal.island} gen {refusal.generation}, {refusal.reason}: {refusal.detail}",
+                generation=generation,
+                source=refusal.island,
+                source_generation=refusal.generation,
+                reason=refusal.reason,
+                detail=refusal.detail,
+            )
+        if not len(arrivals.migrants):
+            why = "nothing to import from them yet" if arrivals.peers else "no other island in the pool yet"
+            why = "all that was drawn is refused" if arrivals.refusals else why
+            self._ledger.note("alone", f"{why}; evolving alone", generation=generation, peers=arrivals.peers)
+        return arrivals
+
+    def settle(self, generation: int, arrivals: Arrivals, fitness: Floats, displaced: Indices, *, best: float) -> None:
+        """Note what the immigrants scored here, whose genes they brought, and whose places they took, if any."""
+        events = [
+            _settled(
+                arrivals,
+                i,
+                here=float(fitness[i]),
+                displaced=int(displaced[i]),
+                best=best,
+                is_again=source.island in self._met_again,
+            )
+            for i, source in enumerate(arrivals.sources)
+        ]
+        self._ledger.note_all(events, generation=generation)
+
+    def beat(self, generation: int) -> None:
+        """Show that the island lives; a beat that cannot be written is a beat missed, which is what it says.
+
+        Raises:
+            FencedError: A newer process owns this island.
+        """
+        try:
+            self._mailbox.beat(generation)
+        except OSError as error:
+            self._ledger.note("no-beat", f"could not write the beat: {error}", generation=generation, error=str(error))
+
+    def _draw(self, generation: int, *, residents: Population, streams: Streams) -> Arrivals:
+        try:
+            return draw(
+                self._island,
+                mailbox=self._mailbox,
+                migration=self._migration,
+                spec=self._spec,
+                generation=generation,
+                residents=residents,
+                seen=self._seen,
+                streams=streams,
+            )
+        except (OSError, MemoryError, RecursionError) as error:
+            why = f"its folder: {error.strerror}" if isinstance(error, OSError) else NO_MEMORY
+            refusal = Refusal("pool", 0, str(Reason.UNREADABLE), why)
+            return Arrivals(inbox.nobody(self._spec), refusals=(refusal,), seen=self._seen)
+
+    def _note_published(self, generation: int, emigrants: Migrants) -> None:
+        best = float(emigrants.fitness.max())
+        self._ledger.note(
+            "published",
+            f"published {count(len(emigrants), 'genome')}, best {best:.6g}",
+            generation=generation,
+            ids=list(emigrants.ids),
+            best=best,
+        )
+
+    def _prune(self, generation: int) -> None:
+        if not self._migration.keep_generations:
+            return
+        try:
+            pruned = self._mailbox.prune(self._migration.keep_generations)
+        except OSError as error:
+            self._ledger.note("unpruned", f"could not prune: {error}", generation=generation, error=str(error))
+            return
+        if pruned:
+            self._ledger.note(
+                "pruned",
+                f"pruned {count(len(pruned), 'old publication')}",
+                generation=generation,
+                generations=pruned,
+            )
+
+
+def _settled(arrivals: Arrivals, i: int, *, here: float, displaced: int, best: float, is_again: bool) -> Event:
+    source, genome = arrivals.sources[i], arrivals.migrants.ids[i]
+    there = float(arrivals.migrants.fitness[i])
+    is_settled = displaced != NO_PLACE
+    turned_away = {"reason": str(Reason.NOT_BETTER), "detail": f"{genome}, {here:.6g} here"}
+    details = {
+        "id": genome,
+        "source": source.island,
+        "source_generation": source.generation,
+        "source_epoch": source.epoch,
+        "genome_sha256": source.genome_sha256,
+        "ancestry": ancestry.shares(arrivals.migrants.population.take(np.asarray([i]))),
+        "fitness_there": there,
+        "fitness_here": here,
+        "led": here > best,
+        **({"again": True} if is_again else {}),  # of a batch that it was drawn from before: no newer one is there
+        **({"displaced": displaced} if is_settled else turned_away),
+    }
+    what = "imported" if is_settled else "refused"
+    where = f"{source.island} gen {source.generation}" + ", again" * is_again
+    text = f"{what} {genome} from {where}: {there:.6g} there, {here:.6g} here"
+    return Event(what, text if is_settled else f"{text}, {Reason.NOT_BETTER}", details)
+
+
+def count(n: int, noun: str) -> str:
+    """Return a number of things in words."""
+    return f"{n} {noun}" if n == 1 else f"{n} {noun}s"

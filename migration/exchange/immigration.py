@@ -1,0 +1,156 @@
+"""Who is imported: sources drawn by the topology, genomes drawn from each one's newest batch."""
+
+from __future__ import annotations
+
+from collections import Counter
+from typing import TYPE_CHECKING, Protocol
+
+import numpy as np
+
+from atoll.evo import ancestry
+from atoll.evo.genome import Migrants, Population
+from atoll.migration.exchange import topology
+from atoll.migration.pool import inbox
+from atoll.migration.pool.batch import Batch, genome_sha256
+from atoll.migration.pool.bounded_io import MAX_ISLANDS, Reason
+from atoll.migration.pool.inbox import Arrivals, Refusal, Seen, Source
+
+if TYPE_CHECKING:
+    from atoll.evo.config import Migration
+    from atoll.evo.genome import GenomeSpec
+    from atoll.evo.rng import Streams
+
+Pick = tuple[Batch, int]
+"""A batch and the place of one genome in it."""
+Lone = tuple[Batch, int, Population]
+"""The same with that one genome, its table holding only the islands that it descends from."""
+
+
+class Shelves(Protocol):
+    """Where others' batches can be looked at."""
+
+    def peers(self) -> tuple[str, ...]: ...  # noqa: D102
+    def newest(self, peer: str, *, seen: Seen) -> tuple[Batch | None, list[Refusal]]: ...  # noqa: D102
+
+
+def choose(
+    island: str, peers: tuple[str, ...], *, migration: Migration, streams: Streams
+) -> tuple[Counter[str], np.random.Generator]:
+    """Draw K sources uniformly with replacement: how often each was drawn, and the stream as it goes on from there.
+
+    Args:
+        island: Who imports.
+        peers: The other islands.
+        migration: K and the topology.
+        streams: The island's randomness at this generation.
+    """
+    sources = topology.sources(migration.topology, island, peers, streams("topology"))
+    rng = streams("import")
+    places = rng.integers(len(sources), size=migration.migrants) if sources else ()
+    return Counter(sources[i] for i in places), rng
+
+
+def draw(
+    island: str,
+    *,
+    mailbox: Shelves,
+    migration: Migration,
+    spec: GenomeSpec,
+    generation: int,
+    residents: Population,
+    seen: Seen,
+    streams: Streams,
+) -> Arrivals:
+    """Choose K sources, and from each one's newest valid batch distinct random genomes.
+
+    Args:
+        island: Who imports.
+        mailbox: Where the batches are.
+        migration: K, the topology, and whom to turn away.
+        spec: The genome layout.
+        generation: When, on the island's own clock.
+        residents: Who lives there; their table of ancestors may not outgrow `MAX_ISLANDS`.
+        seen: The highest (epoch, generation) met of each peer.
+        streams: The island's randomness at this generation.
+    """
+    peers = mailbox.peers()
+    draws, rng = choose(island, peers, migration=migration, streams=streams)
+    picks: list[Pick] = []
+    refusals: list[Refusal] = []
+    seen = dict(seen)
+    for peer in sorted(draws):
+        batch, refused = mailbox.newest(peer, seen=seen)
+        refusals += refused
+        if batch is not None:
+            seen[peer] = (batch.manifest.epoch, batch.manifest.generation)
+            n = min(draws[peer], len(batch.migrants))
+            drawn = [(batch, int(i)) for i in sorted(rng.choice(len(batch.migrants), n, replace=False))]
+            too_old = _too_old(batch, generation, limit=migration.max_migrant_age)
+            picks += [] if too_old else drawn
+            refusals += too_old
+    if migration.duplicates == "refuse":
+        picks, twice = _without_duplicates(picks, residents)
+        refusals += twice
+    accepted, too_many = _within_table(picks, residents.islands)
+    migrants = _together(accepted) if accepted else inbox.nobody(spec)
+    return Arrivals(migrants, tuple(map(_source, accepted)), (*refusals, *too_many), len(peers), seen)
+
+
+def _too_old(batch: Batch, generation: int, *, limit: int) -> list[Refusal]:
+    """Return the refusal of a whole batch, or nothing: older ones of the same island are no alternative."""
+    peer, published = batch.manifest.island, batch.manifest.generation
+    age = generation - published
+    if not limit or age <= limit:
+        return []
+    return [Refusal(peer, published, str(Reason.TOO_OLD), f"{age} generations behind, at most {limit} allowed")]
+
+
+def _without_duplicates(picks: list[Pick], residents: Population) -> tuple[list[Pick], list[Refusal]]:
+    """Turn away who lives here already, and all but the first of those who arrive twice, by the hash of their genes."""
+    present = set(map(genome_sha256, residents.genes))
+    accepted, refusals = [], []
+    for batch, i in picks:
+        sha256 = batch.manifest.genomes[i].sha256
+        if sha256 in present:
+            place = (batch.manifest.island, batch.manifest.generation)
+            detail = f"{batch.migrants.ids[i]}, genome {sha256[:12]}"
+            refusals.append(Refusal(*place, str(Reason.DUPLICATE), detail))
+        else:
+            present.add(sha256)
+            accepted.append((batch, i))
+    return accepted, refusals
+
+
+def _within_table(picks: list[Pick], table: tuple[str, ...]) -> tuple[list[Lone], list[Refusal]]:
+    accepted: list[Lone] = []
+    refusals = []
+    for batch, i in picks:
+        alone = ancestry.compact(batch.migrants.population.take(np.asarray([i])))
+        merged = ancestry.merge_tables(table, alone.islands)
+        if len(merged) <= MAX_ISLANDS:
+            table = merged
+            accepted.append((batch, i, alone))
+        else:
+            detail = f"{batch.migrants.ids[i]} would make {len(merged)}, at most {MAX_ISLANDS} allowed"
+            place = (batch.manifest.island, batch.manifest.generation)
+            refusals.append(Refusal(*place, str(Reason.TOO_MANY_ISLANDS), detail))
+    return accepted, refusals
+
+
+def _together(accepted: list[Lone]) -> Migrants:
+    """Return the genomes as one group, [N, D], with a table of all islands that they descend from."""
+    islands: tuple[str, ...] = ()
+    for _, _, alone in accepted:
+        islands = ancestry.merge_tables(islands, alone.islands)
+    genes = np.concatenate([alone.genes for _, _, alone in accepted])
+    painted = np.concatenate([ancestry.translate(alone, islands).ancestry for _, _, alone in accepted])
+    fitness = np.asarray([batch.migrants.fitness[i] for batch, i, _ in accepted], dtype=np.float32)
+    ids = tuple(batch.migrants.ids[i] for batch, i, _ in accepted)
+    return Migrants(Population(genes, painted, islands), fitness, ids)
+
+
+def _source(accepted: Lone) -> Source:
+    batch, i, _ = accepted
+    manifest = batch.manifest
+    place = (manifest.island, manifest.epoch, manifest.generation)
+    return Source(*place, manifest.genomes[i].sha256, manifest.content_sha256)

@@ -1,0 +1,257 @@
+"""Lockstep: an import is a function of seed, members and generation, whatever the speed of anybody.
+
+Whom an island draws from is decided by the list of members and its own random stream, before anything is looked at;
+then it waits for exactly the batches of its own generation. So the archipelago's result is one, however its processes
+are started, delayed, killed or restarted. Three rules keep the waiting from having no end:
+
+- An offer that the file system refuses is made again, until it is accepted: nobody goes on without it.
+- Nothing that was published is pruned: a slower member may need it yet.
+- A member that starts again and finds an earlier offer of its own lost goes back to where it makes that one again
+  (`first_lost`).
+"""
+
+from __future__ import annotations
+
+import time
+from typing import TYPE_CHECKING, NoReturn
+
+from atoll.evo import atomic
+from atoll.evo.errors import LockstepTimeoutError, ResumeError, StorageError
+from atoll.migration.exchange.exchange import Exchange
+from atoll.migration.exchange.immigration import choose, draw
+from atoll.migration.pool import batch as batches
+from atoll.migration.pool.bounded_io import Reason, RefusedError, VanishedError
+from atoll.migration.pool.mailbox import BROKEN
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable
+    from typing import Any
+
+    from atoll.evo.config import Migration
+    from atoll.evo.genome import GenomeSpec, Migrants, Population
+    from atoll.evo.paths import IslandPaths
+    from atoll.evo.rng import Streams
+    from atoll.migration.exchange.exchange import Mailbox, Notes
+    from atoll.migration.pool.batch import Batch
+    from atoll.migration.pool.inbox import Arrivals, Refusal, Seen
+
+FIRST_PAUSE_S = 0.002
+LONGEST_PAUSE_S = 0.5
+TOLD_AFTER_S = 3.0
+BEAT_AFTER_S = 1.0
+MAX_NAMED = 4
+
+
+class Patience:
+    """How long a member waits for the others, and how often it looks: at first soon, then twice a second.
+
+    Args:
+        timeout_s: When to give up.
+        clock: Seconds that never jump.
+        sleep: Waits so many seconds.
+    """
+
+    def __init__(
+        self,
+        timeout_s: float,
+        *,
+        clock: Callable[[], float] = time.monotonic,
+        sleep: Callable[[float], object] = time.sleep,
+    ) -> None:
+        self.timeout_s = timeout_s
+        self._clock = clock
+        self._sleep = sleep
+        self.begin()
+
+    def begin(self) -> None:
+        """Begin to wait."""
+        self._began_s = self._clock()
+        self._pause_s = FIRST_PAUSE_S
+
+    @property
+    def waited_s(self) -> float:
+        """Seconds since the beginning."""
+        return self._clock() - self._began_s
+
+    def pause(self) -> None:
+        """Wait for a moment, each time twice as long as before."""
+        self._sleep(min(self._pause_s, max(0.0, self.timeout_s - self.waited_s)))
+        self._pause_s = min(2 * self._pause_s, LONGEST_PAUSE_S)
+
+
+class LockstepExchange(Exchange):
+    """Imports from the batches that the members publish at the very same generation."""
+
+    def __init__(
+        self,
+        island: str,
+        *,
+        spec: GenomeSpec,
+        migration: Migration,
+        mailbox: Mailbox,
+        ledger: Notes,
+        seen: Seen,
+        patience: Patience,
+    ) -> None:
+        super().__init__(island, spec=spec, migration=migration, mailbox=mailbox, ledger=ledger, seen=seen)
+        self._others = tuple(name for name in migration.members.split(",") if name != island)
+        self._patience = patience
+        self._offer: Migrants | None = None
+        self._refused_offer: OSError | RefusedError | None = None
+        self._found: dict[str, Batch] = {}
+        self._said: set[object] = set()
+
+    def publish(self, generation: int, emigrants: Migrants) -> int:
+        """Offer genomes to the others; where the file system refuses, `is_ready` offers them again.
+
+        Raises:
+            FencedError: A newer process owns this island.
+            ResumeError: Other genomes were published at this generation before.
+        """
+        self._patience.begin()
+        self._offer, self._found, self._said = emigrants, {}, set()
+        self._make_offer(generation)
+        return len(emigrants)
+
+    def is_ready(self, generation: int, *, streams: Streams) -> bool:
+        """Say whether all is there that `collect` draws from; if not, pause before saying so.
+
+        Raises:
+            FencedError: A newer process owns this island.
+            ResumeError: Other genomes were published at this generation before.
+            LockstepTimeoutError: A member has not published in time.
+            StorageError: The file system has refused the own publication for as long.
+        """
+        self._make_offer(generation)
+        missing = self._missing(generation, streams)
+        if self._offer is None and not missing:
+            return True
+        if self._patience.waited_s >= self._patience.timeout_s:
+            self._give_up(generation, missing)
+        self._show_that_we_wait(generation, missing)
+        self._patience.pause()
+        return False
+
+    def _draw(self, generation: int, *, residents: Population, streams: Streams) -> Arrivals:
+        return draw(
+            self._island,
+            mailbox=_Found(self._others, self._found),
+            migration=self._migration,
+            spec=self._spec,
+            generation=generation,
+            residents=residents,
+            seen={},
+            streams=streams,
+        )
+
+    def _make_offer(self, generation: int) -> None:
+        if self._offer is None:
+            return
+        try:
+            self._mailbox.publish(generation, self._offer)
+        except RefusedError as error:
+            if error.reason is not Reason.UNREADABLE:
+                raise ResumeError(
+                    f"gen-{generation} of {self._island} was published before, and is another ({error}); in lockstep a "
+                    f"member may not differ from its earlier starts: repeat their settings, or put the run away with "
+                    f"'cli.py pool archive'"
+                ) from error
+            self._put_off(generation, error)
+        except OSError as error:
+            self._put_off(generation, error)
+        else:
+            self._note_published(generation, self._offer)
+            self._offer = None
+
+    def _put_off(self, generation: int, error: OSError | RefusedError) -> None:
+        self._refused_offer = error
+        text = f"could not publish: {error}; trying again"
+        why = error.errno if isinstance(error, OSError) else error.reason
+        self._say_once(("offer", why), "unpublished", text, generation=generation, error=str(error))
+
+    def _missing(self, generation: int, streams: Streams) -> tuple[str, ...]:
+        """Return those whom this import draws from, and whose batch is not there or not valid."""
+        if self._mailbox.load_arrivals(generation) is not None:
+            return ()
+        drawn, _ = choose(self._island, self._others, migration=self._migration, streams=streams)
+        return tuple(peer for peer in sorted(drawn) if not self._find(peer, generation))
+
+    def _find(self, peer: str, generation: int) -> bool:
+        if peer not in self._found:
+            try:
+                self._found[peer] = self._mailbox.at(peer, generation)
+            except VanishedError:
+                return False
+            except RefusedError as error:
+                text = f"refused {peer} gen {generation}, {error}; waiting for it to be published anew"
+                details = {"source": peer, "source_generation": generation, "reason": str(error.reason)}
+                self._say_once((peer, error.reason), "refused", text, generation=generation, **details)
+                return False
+        return True
+
+    def _show_that_we_wait(self, generation: int, missing: tuple[str, ...]) -> None:
+        waited_s = self._patience.waited_s
+        if missing and waited_s >= TOLD_AFTER_S:
+            text = f"waiting for {_named(missing)} gen-{generation}"
+            self._say_once("waiting", "waiting", text, generation=generation, waiting_for=list(missing))
+        if waited_s >= BEAT_AFTER_S:
+            try:
+                self._mailbox.beat(generation, waiting_for=missing)
+            except OSError as error:
+                text = f"could not write the beat: {error}"
+                self._say_once("beat", "no-beat", text, generation=generation, error=str(error))
+
+    def _give_up(self, generation: int, missing: tuple[str, ...]) -> NoReturn:
+        waited = f"{self._patience.timeout_s:g} s"
+        if self._offer is not None and isinstance(self._refused_offer, OSError):
+            with atomic.storage_errors(f"publish gen-{generation}, tried for {waited}"):
+                raise self._refused_offer
+        if self._offer is not None:
+            raise StorageError(f"cannot publish gen-{generation}, tried for {waited}: {self._refused_offer}")
+        raise LockstepTimeoutError(
+            f"{self._island} waited {waited} for {_named(missing)} gen-{generation}; start whoever of them does not "
+            f"run, then run the same command again (--lockstep-timeout-s sets how long to wait)"
+        )
+
+    def _say_once(self, key: object, kind: str, text: str, *, generation: int, **details: Any) -> None:  # noqa: ANN401
+        """Note an event of this wait in the ledger, unless it has been: whoever waits meets it at every look."""
+        if key not in self._said:
+            self._said.add(key)
+            self._ledger.note(kind, text, generation=generation, **details)
+
+
+class _Found:
+    """Others' batches as `draw` looks at them: those that were waited for, and no newer ones."""
+
+    def __init__(self, peers: tuple[str, ...], found: dict[str, Batch]) -> None:
+        self._peers = peers
+        self._found = found
+
+    def peers(self) -> tuple[str, ...]:
+        return self._peers
+
+    def newest(self, peer: str, *, seen: Seen) -> tuple[Batch | None, list[Refusal]]:  # noqa: ARG002 - named exactly
+        return self._found[peer], []
+
+
+def first_lost(paths: IslandPaths, generations: Iterable[int], *, run_id: str, spec: GenomeSpec) -> int | None:
+    """Return the first of these generations whose publication has gone or is damaged, or None.
+
+    A batch that cannot be read just now, or that is somebody else's, is not lost: making it again would not help.
+    """
+    for generation in generations:
+        try:
+            batches.read(
+                paths.publication(generation), run_id=run_id, spec=spec, island=paths.name, generation=generation
+            )
+        except VanishedError:
+            return generation
+        except RefusedError as error:
+            if error.reason in BROKEN:
+                return generation
+    return None
+
+
+def _named(islands: tuple[str, ...]) -> str:
+    more = len(islands) - MAX_NAMED
+    return ", ".join(islands[:MAX_NAMED]) + (f" and {more} more" if more > 0 else "")

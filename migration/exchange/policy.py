@@ -1,0 +1,138 @@
+"""Who leaves an island, and who makes room for those who arrive: the policies, by the names that settings have. Pure.
+
+Selection of emigrants      best            the K best
+                            random          K different ones, all alike
+                            tournament      the winners of K tournaments, each among those not chosen yet
+                            most-different  of the better half the best, then whoever differs most from those chosen
+Replacement of residents    worst           the N worst
+                            random          N different ones, all alike, the best not spared
+                            most-similar    for each immigrant the one most similar to it
+                            only-if-better  the worst for the best immigrant and so on, while that one is better
+
+How different two genomes are is `atoll.evo.diversity.distances`.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from atoll.evo import diversity, selection
+from atoll.evo.genome import NO_PLACE
+
+if TYPE_CHECKING:
+    from atoll.evo.config import Migration
+    from atoll.evo.genome import Floats, GenomeSpec, Indices
+
+
+def emigrants(
+    genes: Floats, fitness: Floats, *, migration: Migration, spec: GenomeSpec, rng: np.random.Generator
+) -> Indices:
+    """Choose who leaves, as many as `migration` says.
+
+    Args:
+        genes: Of the residents, [P, D].
+        fitness: Theirs, [P].
+        migration: K and the policy.
+        spec: The genome layout.
+        rng: The stream for emigrants; only random policies draw from it.
+
+    Returns:
+        K different residents, or all if there are no more.
+    """
+    k = min(migration.migrants, len(fitness))
+    if migration.emigrant_selection == "best":
+        return selection.best(fitness, k)
+    if migration.emigrant_selection == "random":
+        return rng.choice(len(fitness), k, replace=False)
+    if migration.emigrant_selection == "tournament":
+        return tournament(fitness, k, size=migration.emigrant_tournament_size, rng=rng)
+    return most_different(genes, fitness, k, spec=spec)
+
+
+def displaced(
+    genes: Floats,
+    fitness: Floats,
+    immigrants: Floats,
+    scores: Floats,
+    *,
+    migration: Migration,
+    spec: GenomeSpec,
+    rng: np.random.Generator,
+) -> Indices:
+    """Choose who makes room.
+
+    Args:
+        genes: Of the residents, [P, D].
+        fitness: Theirs, [P].
+        immigrants: Genes of those who arrive, [N, D], at most P.
+        scores: What they scored here, [N].
+        migration: The policy.
+        spec: The genome layout.
+        rng: The stream for replacement; only the random policy draws from it.
+
+    Returns:
+        A place of its own for each immigrant, or `NO_PLACE`, [N].
+    """
+    if migration.replacement == "worst":
+        return selection.worst(fitness, len(scores))
+    if migration.replacement == "random":
+        return rng.choice(len(fitness), len(scores), replace=False)
+    if migration.replacement == "most-similar":
+        return most_similar(genes, immigrants, spec=spec)
+    return only_if_better(fitness, scores)
+
+
+def tournament(fitness: Floats, k: int, *, size: int, rng: np.random.Generator) -> Indices:
+    """Hold `k` tournaments among `size` drawn with replacement from those who have not won yet; return the winners."""
+    left = selection.best(fitness, len(fitness))  # by rank: the lowest place drawn wins
+    chosen = np.empty(k, dtype=np.int64)
+    for i in range(k):
+        winner = rng.integers(len(left), size=size).min()
+        chosen[i] = left[winner]
+        left = np.delete(left, winner)
+    return chosen
+
+
+def most_different(genes: Floats, fitness: Floats, k: int, *, spec: GenomeSpec) -> Indices:
+    """Return of the better half (of `k` at least) the best, then whoever is furthest from the nearest one chosen, [k].
+
+    Source: Araujo & Merelo 2011, IEEE Trans. Evol. Comput. 15(4), 456-469 (migrants that differ, and are good enough);
+    the order is the farthest-first traversal of Gonzalez 1985.
+    """
+    better = selection.best(fitness, max(k, (len(fitness) + 1) // 2))
+    candidates = genes[better]
+    nearest = np.full(len(better), np.inf)
+    chosen: list[int] = []
+    while len(chosen) < k:
+        chosen.append(int(np.argmax(nearest)))  # of equals the better one
+        nearest = np.minimum(nearest, diversity.distances(candidates, candidates[chosen[-1:]], spec)[:, 0])
+        nearest[chosen] = -1.0  # a clone of somebody chosen is still somebody else
+    return better[chosen]
+
+
+def most_similar(genes: Floats, immigrants: Floats, *, spec: GenomeSpec) -> Indices:
+    """Return for each immigrant the resident most similar to it; the closest pair of all is settled first, [N].
+
+    Source: De Jong 1975 (crowding); settling pairs by distance makes the order of arrival mean nothing.
+    """
+    apart = diversity.distances(immigrants, genes, spec)
+    places = np.full(len(immigrants), NO_PLACE, dtype=np.int64)
+    for _ in range(len(immigrants)):
+        immigrant, resident = np.unravel_index(np.argmin(apart), apart.shape)
+        places[immigrant] = resident
+        apart[immigrant, :] = apart[:, resident] = np.inf
+    return places
+
+
+def only_if_better(fitness: Floats, scores: Floats) -> Indices:
+    """Return the worst resident for the best immigrant and so on, and no place from where that one is not better, [N].
+
+    So the island keeps the P best of residents and immigrants, residents before immigrants who are their equals.
+    """
+    arrived, worst = selection.best(scores, len(scores)), selection.worst(fitness, len(scores))
+    places = np.full(len(scores), NO_PLACE, dtype=np.int64)
+    is_better = scores[arrived] > fitness[worst]
+    places[arrived[is_better]] = worst[is_better]
+    return places

@@ -1,0 +1,1 @@
+"""Observation of a pool: status, history, snapshots, verification and archiving."""

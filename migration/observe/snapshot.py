@@ -1,0 +1,177 @@
+"""The genes themselves, as an observer finds them: newest checkpoints, publications and inboxes.
+
+Nothing here is computed while islands evolve. A checkpoint is from before the immigrants of its generation, and islands
+are seen at the generations that they had reached, so numbers of a run in progress are of about then.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from atoll.evo import arrayfile, diversity
+from atoll.evo.errors import AtollError, DamagedFileError
+from atoll.evo.genome import Population
+from atoll.evo.paths import CHECKPOINT_NAME, parse_generation
+from atoll.migration.pool import batch, inbox, islands
+from atoll.migration.pool.bounded_io import (
+    RefusedError,
+    VanishedError,
+    directory,
+    generations_in,
+    list_names,
+    read_file,
+)
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    from atoll.evo.genome import GenomeSpec, Migrants
+    from atoll.evo.paths import IslandPaths, SharedPaths
+    from atoll.migration.observe.origins import Fate
+
+MAX_CHECKPOINT_BYTES = 1 << 30
+NOBODY = -1
+"""An ancestor that no resident descends from."""
+
+
+@dataclass(frozen=True)
+class Snapshot:
+    """One island's population in its newest checkpoint that can be read."""
+
+    island: str
+    generation: int
+    population: Population
+
+
+@dataclass(frozen=True)
+class Differentiation:
+    """How much of the genetic variance lies between islands.
+
+    Attributes:
+        generation: Of all that was compared.
+        islands: How many were compared.
+        f_st: See `atoll.evo.diversity.fixation_index`.
+    """
+
+    generation: int
+    islands: int
+    f_st: float | None
+
+
+def take(shared: SharedPaths, names: Sequence[str]) -> list[Snapshot]:
+    """Return the populations of those of these islands that have a checkpoint which can be read."""
+    found = (take_one(shared.island(name)) for name in names)
+    return [snapshot for snapshot in found if snapshot is not None]
+
+
+def take_one(paths: IslandPaths) -> Snapshot | None:
+    """Return one island's population, or None. A checkpoint may be replaced while we look: then the next is there."""
+    try:
+        numbers = [parse_generation(name, CHECKPOINT_NAME) for name in list_names(paths.checkpoints)]
+    except PermissionError:
+        return None
+    for generation in sorted((n for n in numbers if n is not None), reverse=True):
+        try:
+            with directory(paths.checkpoints) as descriptor:
+                data = read_file(descriptor, paths.checkpoint(generation).name, limit=MAX_CHECKPOINT_BYTES)
+            arrays, metadata = arrayfile.decode(data)
+            return Snapshot(paths.name, generation, _population(arrays, metadata))
+        except (RefusedError, VanishedError, DamagedFileError):
+            continue
+    return None
+
+
+def f_st(snapshots: Sequence[Snapshot], spec: GenomeSpec) -> float | None:
+    """Return F_ST between islands; see `atoll.evo.diversity.fixation_index`."""
+    genes = [each.population.genes for each in snapshots if each.population.genes.shape[1] == spec.size]
+    return diversity.fixation_index(genes, spec)
+
+
+def differentiation(shared: SharedPaths, *, run_id: str, spec: GenomeSpec) -> list[Differentiation]:
+    """Return F_ST between the publications of each generation at which two islands or more published, over time.
+
+    It is of those who emigrated: with the best of each island it says how far apart these are.
+    """
+    published: dict[int, list[str]] = {}
+    names = islands.started(shared)
+    closed = islands.unreadable_of(shared, names)
+    for name in (name for name in names if name not in closed):
+        for generation in generations_in(shared.island(name).outbox):
+            published.setdefault(generation, []).append(name)
+    found = []
+    for generation in sorted(n for n, names in published.items() if len(names) > 1):
+        groups = [
+            migrants.population.genes
+            for name in published[generation]
+            if (migrants := _published(shared.island(name), generation, run_id=run_id, spec=spec)) is not None
+        ]
+        found.append(Differentiation(generation, len(groups), diversity.fixation_index(groups, spec)))
+    return found
+
+
+def kept(shared: SharedPaths, snapshots: Sequence[Snapshot], fates: Sequence[Fate]) -> list[float | None]:
+    """Return for each accepted migrant how much of its island consists of the very genes that it brought, now.
+
+    That is the share of all genes there that are the migrant's bit for bit, at the same place and of the same ancestor,
+    if that is not the island itself: what it had given away and got back was there before. Real genes have so many
+    values that two alike are copies of one; where several migrants brought a copy, each is credited.
+
+    Returns:
+        One share for each fate; None if it brought no genes of other ancestors, or where the checkpoint or the inbox
+        does not say.
+    """
+    here = {each.island: each.population for each in snapshots}
+    arrivals: dict[tuple[str, int], Migrants | None] = {}
+    shares: list[float | None] = []
+    for fate in fates:
+        place = (fate.island, fate.generation)
+        if place not in arrivals:
+            arrivals[place] = _arrived(shared.island(fate.island), fate.generation)
+        migrants, residents = arrivals[place], here.get(fate.island)
+        if migrants is None or residents is None or fate.id not in migrants.ids:
+            shares.append(None)
+        else:
+            migrant = migrants.population.take(np.asarray([migrants.ids.index(fate.id)]))
+            shares.append(_share(residents, migrant, island=fate.island))
+    return shares
+
+
+def _share(residents: Population, migrant: Population, *, island: str) -> float | None:
+    number = {name: n for n, name in enumerate(residents.islands) if name != island}
+    ancestor = np.asarray([number.get(name, NOBODY) for name in migrant.islands])[migrant.ancestry[0]]
+    is_foreign = np.asarray([name != island for name in migrant.islands])[migrant.ancestry[0]]
+    is_copy = (residents.genes == migrant.genes[0]) & (residents.ancestry == ancestor)
+    return float(is_copy.mean()) if is_foreign.any() else None
+
+
+def _population(arrays: arrayfile.Arrays, metadata: Mapping[str, Any]) -> Population:
+    """Return the population of a checkpoint.
+
+    Raises:
+        DamagedFileError: There is none.
+    """
+    genes, ancestry, islands = arrays.get("genes"), arrays.get("ancestry"), metadata.get("islands")
+    if metadata.get("kind") != "checkpoint" or not isinstance(islands, list):
+        raise DamagedFileError("no checkpoint")
+    if genes is None or ancestry is None or genes.shape != ancestry.shape:
+        raise DamagedFileError("no population in it")
+    return Population(genes, ancestry, tuple(map(str, islands)))
+
+
+def _published(paths: IslandPaths, generation: int, *, run_id: str, spec: GenomeSpec) -> Migrants | None:
+    place = paths.publication(generation)
+    try:
+        return batch.read(place, run_id=run_id, spec=spec, island=paths.name, generation=generation).migrants
+    except (RefusedError, VanishedError):
+        return None
+
+
+def _arrived(paths: IslandPaths, generation: int) -> Migrants | None:
+    try:
+        arrivals = inbox.read(paths.inbox(generation))
+    except AtollError:
+        return None
+    return arrivals.migrants if arrivals else None

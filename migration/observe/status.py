@@ -1,0 +1,266 @@
+"""From files to one row per island: the observer. It takes no lock, writes nothing and needs no server."""
+
+from __future__ import annotations
+
+from dataclasses import asdict, dataclass, fields, replace
+from itertools import takewhile
+from typing import TYPE_CHECKING, Any
+
+import psutil
+
+from atoll.evo import runlog, strict_json
+from atoll.evo.errors import DamagedFileError
+from atoll.evo.paths import is_island_name
+from atoll.migration.observe.origins import Shares, effective_number, shares_of
+from atoll.migration.pool import epochs, islands
+from atoll.migration.pool.bounded_io import RefusedError, VanishedError, directory, read_file
+from atoll.migration.pool.lines import finite_number, unix_s, whole_number
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from atoll.evo.paths import IslandPaths, SharedPaths
+    from atoll.evo.runlog import Record
+    from atoll.migration.pool.epochs import Epoch
+
+MAX_BEAT_BYTES = 4096
+SILENT_AFTER_S = 120.0
+SILENT_AFTER_GENERATIONS = 3
+
+RUNNING, FINISHED, STOPPED, ELSEWHERE, SILENT = "running", "finished", "stopped", "elsewhere", "silent"
+WAITING = "waiting"
+UNREADABLE = "unreadable"
+ALIVE = frozenset({RUNNING, WAITING})
+ENDED = frozenset({FINISHED, STOPPED})
+
+
+@dataclass(frozen=True)
+class IslandStatus:
+    """What the files say of one island.
+
+    Attributes:
+        name: The island.
+        condition: running, waiting (running, for another member of its lockstep), finished, stopped (resumable),
+            elsewhere (on another host or in another pid namespace, where nobody here can know), silent (elsewhere, and
+            its beat has not changed for three of its generations of watching, two minutes at least) or unreadable.
+        waiting_for: Whom it waits for.
+        generation: The last one finished.
+        target: The one to reach.
+        best: Best fitness of that generation.
+        median: Median fitness of that generation.
+        champion: Best fitness so far.
+        diversity: Mean standard deviation of a gene, as a share of its range.
+        population: How many individuals.
+        ancestry: Of which islands' founders its genes descend, and which share of them of each.
+        origins: How many ancestors of equal shares would be as diverse; see `origins.effective_number`.
+        exports: Genomes published.
+        imports: Genomes taken in.
+        refused: Batches or genomes turned away.
+        last_export: Generation of the last publication.
+        last_import: Generation of the last genome taken in.
+        rate_per_s: Generations per second of this epoch.
+        epoch: How often it was started.
+        host: Where.
+        pid: Its process.
+        threads: Threads of that process now; None unless it runs here.
+        memory_mb: Resident memory of that process now, in MB; None unless it runs here.
+        champion_path: Where its champion is; None until there is one.
+        unreadable: What of its folders may not be read, and why; nothing else is told of it then. None if all may.
+        last_source: Whose batch it last took from, as island:generation.
+        last_source_times: How many migrations in a row that was, as far as the end of its ledger tells: more than once
+            where its neighbour is dead or slow.
+    """
+
+    name: str
+    condition: str
+    waiting_for: tuple[str, ...]
+    generation: int | None
+    target: int | None
+    best: float | None
+    median: float | None
+    champion: float | None
+    diversity: float | None
+    population: int | None
+    ancestry: Shares
+    origins: float | None
+    exports: int
+    imports: int
+    refused: int
+    last_export: int | None
+    last_import: int | None
+    rate_per_s: float | None
+    epoch: int | None
+    host: str | None
+    pid: int | None
+    threads: int | None
+    memory_mb: float | None
+    champion_path: str | None
+    unreadable: str | None = None
+    last_source: str | None = None
+    last_source_times: int = 0
+
+    def as_json(self) -> dict[str, Any]:
+        """Return the row for programs."""
+        return asdict(self)
+
+
+def read_all(shared: SharedPaths) -> list[IslandStatus]:
+    """Return one row per island, by name; islands that have only a private or only a published folder included.
+
+    Of those in the pool as many are shown as islands import from, and all that have a log.
+    """
+    names = {*islands.started(shared), *islands.lived(shared)}
+    return [read_island(shared.island(name)) for name in sorted(names)]
+
+
+def read_island(paths: IslandPaths) -> IslandStatus:
+    """Return the row of one island; what is no number where its log should have one is not known."""
+    if why := islands.unreadable(paths):
+        return _closed(paths.name, why)
+    epoch = epochs.latest(paths)
+    last = runlog.read_last(paths.log)
+    line = last.get("generation", {})
+    ledger = runlog.read_last(paths.ledger)
+    generation = whole_number(line.get("generation", last.get("start", {}).get("generation")))
+    condition = _condition(epoch, generation)
+    ancestry = shares_of(line)
+    waiting_for = _waiting_for(paths, epoch) if condition in {RUNNING, ELSEWHERE} and epoch else ()
+    last_source, last_source_times = _last_source(paths, ledger.get("imported", {}))
+    threads, memory_mb = _process(epoch) if condition == RUNNING and epoch else (None, None)
+    return IslandStatus(
+        name=paths.name,
+        condition=WAITING if waiting_for and condition == RUNNING else condition,
+        waiting_for=waiting_for,
+        generation=generation,
+        target=epoch.target if epoch else None,
+        best=finite_number(line.get("best")),
+        median=finite_number(line.get("median")),
+        champion=finite_number(line.get("champion")),
+        diversity=finite_number(line.get("diversity")),
+        population=epoch.population if epoch else None,
+        ancestry=ancestry,
+        origins=effective_number(ancestry.values()) if ancestry else None,
+        exports=whole_number(line.get("exports")) or 0,
+        imports=whole_number(line.get("imports")) or 0,
+        refused=whole_number(line.get("refused")) or 0,
+        last_export=whole_number(ledger.get("published", {}).get("generation")),
+        last_import=whole_number(ledger.get("imported", {}).get("generation")),
+        rate_per_s=_rate(epoch, line),
+        epoch=epoch.number if epoch else None,
+        host=epoch.host if epoch else None,
+        pid=epoch.pid if epoch else None,
+        threads=threads,
+        memory_mb=memory_mb,
+        champion_path=str(paths.champion) if paths.champion.exists() else None,
+        last_source=last_source,
+        last_source_times=last_source_times,
+    )
+
+
+def _closed(name: str, why: str) -> IslandStatus:
+    """Return the row of an island that may not be read."""
+    counts = dict.fromkeys(("exports", "imports", "refused"), 0)
+    known: dict[str, Any] = {"name": name, "condition": UNREADABLE, "waiting_for": (), "ancestry": {}, **counts}
+    nothing = dict.fromkeys(field.name for field in fields(IslandStatus))
+    return IslandStatus(**{**nothing, **known, "unreadable": why, "last_source_times": 0})
+
+
+class BeatWatch:
+    """Tells over time whether islands on other hosts still beat, by the watcher's own clock alone.
+
+    Args:
+        shared: The archipelago's files.
+        clock: Seconds that never jump.
+    """
+
+    def __init__(self, shared: SharedPaths, *, clock: Callable[[], float]) -> None:
+        self._shared = shared
+        self._clock = clock
+        self._last: dict[str, tuple[bytes, float]] = {}
+
+    def look(self) -> list[IslandStatus]:
+        """Return one row per island; those elsewhere are running, silent, or still to be told."""
+        return [self._judged(row) for row in read_all(self._shared)]
+
+    def _judged(self, row: IslandStatus) -> IslandStatus:
+        if row.condition != ELSEWHERE:
+            return row
+        beat, now_s = _beat(self._shared.island(row.name)), self._clock()
+        if row.name not in self._last:
+            self._last[row.name] = (beat, now_s)
+            return row
+        before, since_s = self._last[row.name]
+        if beat != before:
+            self._last[row.name] = (beat, now_s)
+            return replace(row, condition=WAITING if row.waiting_for else RUNNING)
+        return replace(row, condition=SILENT) if now_s - since_s > _patience_s(row) else row
+
+
+def _patience_s(row: IslandStatus) -> float:
+    """Return how long an island's beat may stay the same: it beats after each of its generations."""
+    return max(SILENT_AFTER_S, SILENT_AFTER_GENERATIONS / row.rate_per_s if row.rate_per_s else 0.0)
+
+
+def _condition(epoch: Epoch | None, generation: int | None) -> str:
+    if epoch is None:
+        return STOPPED
+    if generation is not None and generation >= epoch.target:
+        return FINISHED
+    alive = epochs.is_alive(epoch)
+    if alive is None:
+        return ELSEWHERE
+    return RUNNING if alive else STOPPED
+
+
+def _process(epoch: Epoch) -> tuple[int | None, float | None]:
+    try:
+        process = psutil.Process(epoch.pid)
+        return process.num_threads(), process.memory_info().rss / 1e6
+    except psutil.Error:
+        return None, None
+
+
+def _rate(epoch: Epoch | None, line: Record) -> float | None:
+    written_s, generation = unix_s(line), whole_number(line.get("generation"))
+    if epoch is None or written_s is None or generation is None:
+        return None
+    passed_s, lived = written_s - epoch.started_s, generation - epoch.generation
+    return lived / passed_s if lived > 0 and passed_s > 0 else None
+
+
+def _last_source(paths: IslandPaths, last: Record) -> tuple[str | None, int]:
+    """Return which batch an island last took from, and how often in a row; the ledger is read if it was again."""
+    batch = _batch_of(last)
+    if batch is None:
+        return None, 0
+    if last.get("again") is not True:
+        return batch, 1
+    taken: dict[int | None, str | None] = {}
+    for record in runlog.read_tail(paths.ledger):
+        if record.get("kind") == "imported" and record.get("source") == last.get("source"):
+            taken[whole_number(record.get("generation"))] = _batch_of(record)
+    return batch, len(list(takewhile(lambda each: each == batch, reversed(taken.values()))))
+
+
+def _batch_of(record: Record) -> str | None:
+    source, generation = record.get("source"), whole_number(record.get("source_generation"))
+    is_whole = isinstance(source, str) and is_island_name(source) and generation is not None
+    return f"{source}:{generation}" if is_whole else None
+
+
+def _beat(paths: IslandPaths) -> bytes:
+    try:
+        with directory(paths.outbox) as descriptor:
+            return read_file(descriptor, paths.beat.name, limit=MAX_BEAT_BYTES)
+    except (RefusedError, VanishedError):
+        return b""
+
+
+def _waiting_for(paths: IslandPaths, epoch: Epoch) -> tuple[str, ...]:
+    """Return whom an island says in its beat that it waits for; anything else there says nothing."""
+    try:
+        record = strict_json.parse(_beat(paths))
+        names = record["waiting_for"] if record["nonce"] == epoch.nonce else []
+        return tuple(name for name in names if is_island_name(name)) if isinstance(names, list) else ()
+    except (DamagedFileError, KeyError, TypeError):
+        return ()

@@ -1,0 +1,203 @@
+"""Reading what a stranger may have written: bounded, without following links, without waiting.
+
+A batch is turned away for a stated reason (`RefusedError`), or it has simply gone since it was listed
+(`VanishedError`), which is normal where islands prune. Nothing else escapes.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import errno
+import os
+import stat
+from enum import StrEnum
+from itertools import islice
+from typing import TYPE_CHECKING
+
+from atoll.evo.paths import is_island_name, parse_generation
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+    from pathlib import Path
+
+    from atoll.migration.pool.budget import Budget
+
+MAX_ISLANDS = 1024
+MAX_ENTRIES = 65_536
+MAX_MANIFEST_BYTES = 256 * 1024
+MAX_GENOMES = 64
+MAX_GENOME_FILE_BYTES = 16 * 1024 * 1024
+MAX_HEADER_BYTES = 64 * 1024
+MAX_JSON_DEPTH = 4
+MAX_DETAIL_LENGTH = 200
+CHUNK_BYTES = 1024 * 1024
+NO_MEMORY = "not enough memory for it"
+
+_GONE = {errno.ENOENT, errno.ESTALE}
+
+
+class Reason(StrEnum):
+    """Why something was turned away."""
+
+    UNREADABLE = "unreadable"
+    NOT_A_FILE = "not a plain file"
+    TOO_LARGE = "too large"
+    DAMAGED = "damaged"
+    MISPLACED = "misplaced"
+    OTHER_RUN = "of another run"
+    OTHER_GENOME = "of another genome layout"
+    OUT_OF_BOUNDS = "genes out of bounds"
+    TOO_MANY_ISLANDS = "ancestors from too many islands"
+    ROLLED_BACK = "older than what was seen"
+    OVER_BUDGET = "beyond what one import may cost"
+    TOO_OLD = "older than allowed"
+    DUPLICATE = "here already"
+    NOT_BETTER = "not better than whom it would displace"
+
+
+class RefusedError(Exception):
+    """A batch is turned away; the detail may quote the stranger, so it is kept short.
+
+    Args:
+        reason: Why.
+        detail: The same in particular.
+        name: Which file of the batch; empty for its folder.
+        byte: Where in that file, as far as that is known.
+    """
+
+    def __init__(self, reason: Reason, detail: str, *, name: str = "", byte: int | None = None) -> None:
+        self.reason = reason
+        self.detail = detail if len(detail) <= MAX_DETAIL_LENGTH else detail[:MAX_DETAIL_LENGTH] + "..."
+        self.name = name
+        self.byte = byte
+        super().__init__(f"{reason}: {self.detail}")
+
+
+class VanishedError(Exception):
+    """A name has gone since it was listed."""
+
+
+def list_names(path: Path, limit: int = MAX_ENTRIES) -> list[str]:
+    """Return up to `limit` names of a directory, sorted; none if there is no such directory.
+
+    Raises:
+        OSError: The directory cannot be listed.
+    """
+    return _list(path, limit, lambda entry: True)  # noqa: ARG005
+
+
+def list_folders(path: Path, limit: int = MAX_ENTRIES) -> list[str]:
+    """Return the same without plain files, which nobody takes for folders; what else is none is refused on opening."""
+    return _list(path, limit, lambda entry: not entry.is_file(follow_symlinks=False))
+
+
+def islands_in(path: Path) -> list[str]:
+    """Return the names of the islands that have a folder in `path`, sorted; a stray file is none, whatever its name.
+
+    Raises:
+        OSError: The directory cannot be listed.
+    """
+    return [name for name in list_folders(path) if is_island_name(name)]
+
+
+def generations_in(path: Path) -> list[int]:
+    """Return the generations that an island has published in `path`, newest first.
+
+    Raises:
+        OSError: The directory cannot be listed, or is a link.
+    """
+    if path.is_symlink():
+        raise OSError(errno.ELOOP, "a link in the place of a folder", str(path))
+    return sorted((n for name in list_names(path) if (n := parse_generation(name)) is not None), reverse=True)
+
+
+def _list(path: Path, limit: int, is_wanted: Callable[[os.DirEntry[str]], bool]) -> list[str]:
+    try:
+        with os.scandir(path) as entries:
+            return sorted(entry.name for entry in islice(entries, limit) if is_wanted(entry))
+    except (FileNotFoundError, NotADirectoryError):
+        return []
+
+
+@contextlib.contextmanager
+def directory(path: Path) -> Iterator[int]:
+    """Open a directory, refusing a symbolic link in the last two places of its path.
+
+    Raises:
+        RefusedError: It is a link or no directory.
+        VanishedError: It has gone.
+    """
+    flags = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
+    with _translated(path.name):
+        parent = os.open(path.parent, flags)
+        try:
+            descriptor = os.open(path.name, flags, dir_fd=parent)
+        finally:
+            os.close(parent)
+    try:
+        yield descriptor
+    finally:
+        os.close(descriptor)
+
+
+def read_file(directory_descriptor: int, name: str, *, limit: int, budget: Budget | None = None) -> bytes:
+    """Read a whole plain file of at most `limit` bytes.
+
+    Args:
+        directory_descriptor: Where it lies.
+        name: Its name there.
+        limit: Bytes it may have.
+        budget: What may be read beside it; None where nobody limits that.
+
+    Raises:
+        RefusedError: It is not a plain file, larger, beyond the budget, or cannot be read.
+        VanishedError: It has gone.
+    """
+    with open_file(directory_descriptor, name) as descriptor:
+        size = os.fstat(descriptor).st_size
+        if size > limit:
+            detail = f"{name} has {size} bytes, at most {limit} allowed"
+            raise RefusedError(Reason.TOO_LARGE, detail, name=name, byte=limit)
+        if budget is not None:
+            budget.spend(name, size)
+        return _read_all(descriptor, name, limit=limit)
+
+
+@contextlib.contextmanager
+def open_file(directory_descriptor: int, name: str) -> Iterator[int]:
+    """Open a plain file to read it, without following a link or waiting for the other end of a pipe.
+
+    Raises:
+        RefusedError: It is not a plain file, or cannot be read, now or in the body.
+        VanishedError: It has gone.
+    """
+    with _translated(name, within=name):
+        flags = os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
+        descriptor = os.open(name, flags, dir_fd=directory_descriptor)
+        try:
+            if not stat.S_ISREG(os.fstat(descriptor).st_mode):
+                raise RefusedError(Reason.NOT_A_FILE, name, name=name)
+            yield descriptor
+        finally:
+            os.close(descriptor)
+
+
+def _read_all(descriptor: int, name: str, *, limit: int) -> bytes:
+    data = bytearray()
+    while chunk := os.read(descriptor, min(CHUNK_BYTES, limit + 1 - len(data))):
+        data += chunk
+        if len(data) > limit:
+            raise RefusedError(Reason.TOO_LARGE, f"{name} grew beyond {limit} bytes", name=name, byte=limit)
+    return bytes(data)
+
+
+@contextlib.contextmanager
+def _translated(name: str, *, within: str = "") -> Iterator[None]:
+    try:
+        yield
+    except OSError as error:
+        if error.errno in _GONE:
+            raise VanishedError(name) from error
+        if error.errno in {errno.ELOOP, errno.ENOTDIR, errno.ENXIO, errno.EISDIR}:
+            raise RefusedError(Reason.NOT_A_FILE, f"{name}: {error.strerror}", name=within) from error
+        raise RefusedError(Reason.UNREADABLE, f"{name}: {error.strerror}", name=within) from error

@@ -1,0 +1,187 @@
+"""File locks: one owner per island, pruning against importing; and a probe of what the mount can do.
+
+A lock here saves waste and explains itself to a second process. Nothing is wrong without it: epochs fence a second
+owner, hashes find a half-pruned batch.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import errno
+import os
+import secrets
+import shutil
+import subprocess
+import sys
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import filelock
+
+from atoll.evo import atomic
+from atoll.evo.paths import TEMPORARY
+from atoll.migration.pool.bounded_io import RefusedError, VanishedError, directory, read_file
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+    from pathlib import Path
+
+IMPORT_WAIT_S = 0.1
+IMPORT_POLL_S = 0.001
+PRUNE_POLL_S = 0.01
+MAX_MARKER_BYTES = 1024
+
+_CONTENDER = """
+import fcntl, sys
+with open(sys.argv[1], "r+") as file:
+    try:
+        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except OSError:
+        sys.exit(3)
+"""
+
+
+@dataclass(frozen=True)
+class MountSupport:
+    """What a directory's file system does, as found by trying.
+
+    Attributes:
+        flock_excludes: A second process is refused a lock that the first one holds.
+        hard_links: A hard link is made, and refused where a name exists.
+        directory_fsync: A directory can be synced.
+        rename_refuses: Renaming a directory onto a non-empty one fails.
+    """
+
+    flock_excludes: bool
+    hard_links: bool
+    directory_fsync: bool
+    rename_refuses: bool
+
+    @property
+    def lock_class(self) -> str:
+        """The kind of lock that all islands of the pool must use."""
+        return "flock" if self.flock_excludes else "soft"
+
+
+@dataclass(frozen=True)
+class SoftHolder:
+    """Who is written in the file of a soft lock."""
+
+    host: str
+    pid: int
+
+
+def probe(parent: Path) -> MountSupport:
+    """Try out what the file system below `parent` does, in a directory of its own that is removed again.
+
+    Raises:
+        OSError: The directory cannot be written to at all.
+    """
+    # What it writes here are no files of the archipelago: they have names of their own, and are written directly, since
+    # the question is what the file system does and not what `atomic` makes of it.
+    place = parent / f"{TEMPORARY}probe-{secrets.token_hex(8)}"
+    place.mkdir()
+    try:
+        return MountSupport(
+            flock_excludes=_flock_excludes(place / "lock"),
+            hard_links=_hard_links(place),
+            directory_fsync=_succeeds(lambda: atomic.sync_directory(place)),
+            rename_refuses=_rename_refuses(place),
+        )
+    finally:
+        shutil.rmtree(place, ignore_errors=True)
+
+
+def owner_lock(path: Path, lock_class: str) -> filelock.BaseFileLock:
+    """Return the lock that an island's process holds for its whole life."""
+    if lock_class == "soft":
+        return filelock.SoftFileLock(path, timeout=0)
+    return filelock.FileLock(path, timeout=0, fallback_to_soft=False)
+
+
+def soft_holder(path: Path) -> SoftHolder | None:
+    """Return who is written in a soft lock's file; None if there is none, or nobody in it."""
+    try:
+        with directory(path.parent) as descriptor:
+            text = read_file(descriptor, path.name, limit=MAX_MARKER_BYTES).decode()
+        pid, host, *_ = text.split("\n")
+        return SoftHolder(host, int(pid)) if host.isprintable() else None
+    except (RefusedError, VanishedError, ValueError):
+        return None
+
+
+@contextlib.contextmanager
+def pruning_paused(path: Path, lock_class: str) -> Iterator[None]:
+    """Ask a peer not to prune while we read from it; after 100 ms go on without, since hashes guard us anyway."""
+    if lock_class == "soft":
+        yield
+        return
+    lock = filelock.FileLock(path, timeout=IMPORT_WAIT_S, poll_interval=IMPORT_POLL_S, fallback_to_soft=False)
+    try:
+        lock.acquire()
+    except (filelock.Timeout, OSError):
+        yield
+        return
+    try:
+        yield
+    finally:
+        lock.release()
+
+
+@contextlib.contextmanager
+def pruning(path: Path, lock_class: str, *, wait_s: float = 0.0) -> Iterator[bool]:
+    """Hold off importers while we prune; False if one reads for all of `wait_s`, and the round is to be skipped."""
+    if lock_class == "soft":
+        yield True
+        return
+    lock = filelock.FileLock(path, timeout=wait_s, poll_interval=PRUNE_POLL_S, fallback_to_soft=False)
+    try:
+        lock.acquire()
+    except filelock.Timeout:
+        yield False
+        return
+    try:
+        yield True
+    finally:
+        lock.release()
+
+
+def _flock_excludes(path: Path) -> bool:
+    path.write_bytes(b"")
+    lock = filelock.FileLock(path, timeout=0, fallback_to_soft=False)
+    try:
+        lock.acquire()
+    except (filelock.Timeout, OSError, NotImplementedError):
+        return False
+    try:
+        contender = [sys.executable, "-S", "-c", _CONTENDER, str(path)]
+        second = subprocess.run(contender, stderr=subprocess.DEVNULL, check=False)  # noqa: S603
+    finally:
+        lock.release()
+    return second.returncode == 3
+
+
+def _hard_links(place: Path) -> bool:
+    (place / "a").write_bytes(b"")
+    (place / "b").write_bytes(b"")
+    made = _succeeds(lambda: os.link(place / "a", place / "c"))
+    return made and not _succeeds(lambda: os.link(place / "b", place / "c"))
+
+
+def _rename_refuses(place: Path) -> bool:
+    (place / "full").mkdir()
+    (place / "full" / "file").write_bytes(b"")
+    (place / "other").mkdir()
+    try:
+        os.rename(place / "other", place / "full")  # noqa: PTH104
+    except OSError as error:
+        return error.errno in {errno.ENOTEMPTY, errno.EEXIST}
+    return False
+
+
+def _succeeds(attempt: Callable[[], None]) -> bool:
+    try:
+        attempt()
+    except OSError:
+        return False
+    return True

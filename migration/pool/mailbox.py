@@ -1,0 +1,297 @@
+"""An island's own published folder, and its view of the others'.
+
+One writer per folder: an island writes only its own, and reads the others'. What can happen at the same time:
+
+- *A peer publishes while we list.* Its batch appears by one rename: we see it whole or not at all.
+- *A peer prunes while we read.* Names vanish; that is no error, the draw brings nothing.
+- *A second process owns our island* (a lock that lies, a forced take-over). Before each publication and each beat we
+  look for a higher epoch; and a rename never replaces a batch that is there, so two histories cannot mix.
+- *Our rename's answer is lost* (network file systems). We look whose batch is there, and go by that.
+"""
+
+from __future__ import annotations
+
+import errno
+import math
+import os
+import secrets
+import time
+from typing import TYPE_CHECKING
+
+from atoll.evo import atomic, strict_json
+from atoll.evo.errors import FencedError
+from atoll.migration.pool import batch as batches
+from atoll.migration.pool import epochs, inbox, islands, locks
+from atoll.migration.pool.bounded_io import Reason, RefusedError, VanishedError, generations_in
+from atoll.migration.pool.budget import Budget
+from atoll.migration.pool.inbox import Arrivals, Refusal, Seen
+from atoll.migration.pool.prune import remove_old
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from pathlib import Path
+
+    from atoll.evo.genome import Migrants
+    from atoll.evo.paths import IslandPaths, SharedPaths
+    from atoll.migration.pool.batch import Batch, Publisher
+    from atoll.migration.pool.epochs import Epoch
+    from atoll.migration.pool.manifest import Manifest
+
+TRIES_PER_PEER = 3
+BEAT_INTERVAL_S = 1.0
+MAX_WAITED_FOR = 16
+"""How many names a beat holds at most."""
+BROKEN = frozenset({Reason.DAMAGED, Reason.MISPLACED, Reason.NOT_A_FILE, Reason.TOO_LARGE, Reason.OUT_OF_BOUNDS})
+"""What proves that a batch of ours is none, so that its name may be freed. All else is left as it lies: what cannot be
+read now may be read later, and what another run or genome layout published is whole."""
+_OCCUPIED = {errno.ENOTEMPTY, errno.EEXIST, errno.ENOENT, errno.ESTALE, errno.EIO}
+
+
+class DirectoryMailbox:
+    """The pool as a directory.
+
+    Args:
+        shared: The archipelago's files.
+        paths: This island's.
+        publisher: Who publishes.
+        epoch: Which start of the island this is.
+        lock_class: The pool's kind of lock.
+        durable: Publications survive a power cut.
+        clock: Seconds that never jump.
+    """
+
+    def __init__(
+        self,
+        shared: SharedPaths,
+        paths: IslandPaths,
+        *,
+        publisher: Publisher,
+        epoch: Epoch,
+        lock_class: str,
+        durable: bool,
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
+        self._shared = shared
+        self._paths = paths
+        self._publisher = publisher
+        self._epoch = epoch
+        self._lock_class = lock_class
+        self._durable = durable
+        self._clock = clock
+        self._budget = Budget(clock)
+        self._started: frozenset[str] = frozenset()
+        self._last_beat_s = -math.inf
+        self._waiting_for: tuple[str, ...] = ()
+        self._n_beats = 0
+
+    def peers(self) -> tuple[str, ...]:
+        """Begin an import: return the names of all islands in the pool but this one, by one listing.
+
+        A folder without an epoch has never been an island. Which ones have is remembered while they are listed, so a
+        look into each costs the first import alone.
+
+        Raises:
+            OSError: The pool cannot be listed.
+        """
+        self._budget = Budget(self._clock)
+        started = islands.started(self._shared, known=self._started)
+        self._started = frozenset(started)
+        return tuple(name for name in started if name != self._paths.name)
+
+    def newest(self, peer: str, *, seen: Seen) -> tuple[Batch | None, list[Refusal]]:
+        """Return a peer's newest valid batch, and what was refused on the way to it.
+
+        A batch older than what was seen of this peer before is a rollback, and refused; and whatever is beyond the
+        budget of this import. The peer is asked not to prune only once something has gone while it was read.
+        """
+        try:
+            return self._newest(peer, seen=seen, is_pruning_paused=False)
+        except VanishedError:
+            with locks.pruning_paused(self._shared.island(peer).prune_lock, self._lock_class):
+                return self._newest(peer, seen=seen, is_pruning_paused=True)
+
+    def _newest(self, peer: str, *, seen: Seen, is_pruning_paused: bool) -> tuple[Batch | None, list[Refusal]]:
+        refusals: list[Refusal] = []
+        try:
+            generations = generations_in(self._shared.island(peer).outbox)
+        except OSError as error:
+            return None, [Refusal(peer, 0, str(Reason.UNREADABLE), f"its folder: {error.strerror}")]
+        for generation in generations[:TRIES_PER_PEER]:
+            try:
+                found = self._read(peer, generation, budget=self._budget)
+                _check_not_older(found, seen.get(peer, (0, 0)))
+            except RefusedError as error:
+                refusals.append(Refusal(peer, generation, str(error.reason), error.detail))
+                if error.reason is Reason.OVER_BUDGET:
+                    break
+            except VanishedError:
+                if not is_pruning_paused:
+                    raise
+            else:
+                return found, refusals
+        return None, refusals
+
+    def at(self, peer: str, generation: int) -> Batch:
+        """Return a peer's batch of one generation.
+
+        Raises:
+            RefusedError: What has its name is no valid batch, or cannot be read.
+            VanishedError: It is not there.
+        """
+        return self._read(peer, generation)
+
+    def publish(self, generation: int, emigrants: Migrants) -> None:
+        """Offer a batch; again with the same genomes: no effect.
+
+        Raises:
+            FencedError: A newer process owns this island.
+            RefusedError: What has this name is another batch of an epoch before ours, or of another run, or cannot be
+                read.
+            OSError: The file system refused; the batch is not visible, or it may not survive a power cut.
+        """
+        epochs.check_owner(self._paths, self._epoch)
+        manifest, files = batches.pack(self._publisher, generation, emigrants)
+        if self._is_published(generation, manifest):
+            self._sync()
+            return
+        tag = f"{generation}-{self._epoch.number}"
+        target = self._paths.publication(generation)
+        try:
+            atomic.create_directory(target, files, tag=tag, durable=self._durable)
+        except atomic.UnsyncedError:
+            raise
+        except OSError as error:
+            if error.errno not in _OCCUPIED or not self._is_published(generation, manifest):
+                raise
+            self._sync()
+
+    def mend(self) -> tuple[list[Refusal], list[Refusal]]:
+        """Clear what dead starts of this island left: temporary files, and batches of its own that are not intact.
+
+        A broken batch only moves out of sight here; the next start removes it.
+
+        Returns:
+            The batches moved out of sight, and those left as they lie though nobody will import them.
+
+        Raises:
+            OSError: The file system refused.
+        """
+        atomic.clear_leftovers(self._paths.outbox)
+        atomic.clear_leftovers(self._paths.epochs)
+        moved: list[Refusal] = []
+        left: list[Refusal] = []
+        for generation in generations_in(self._paths.outbox):
+            try:
+                self._read_own(generation)
+            except RefusedError as error:
+                is_broken = error.reason in BROKEN
+                if is_broken:
+                    self._hide(generation)
+                refusal = Refusal(self._paths.name, generation, str(error.reason), error.detail)
+                (moved if is_broken else left).append(refusal)
+            except VanishedError:
+                continue
+        return moved, left
+
+    def prune(self, keep: int) -> list[int]:
+        """Remove all but the newest `keep` of this island's batches; skip the round while somebody reads.
+
+        Returns:
+            The generations removed.
+        """
+        epoch, lock_class = self._epoch.number, self._lock_class
+        return remove_old(self._paths, keep=keep, epoch=epoch, lock_class=lock_class, wait_s=0.0) or []
+
+    def beat(self, generation: int, *, waiting_for: tuple[str, ...] = ()) -> None:
+        """Show that the island lives and whom it waits for, and see that it is still ours.
+
+        Once a second at most, unless it waits for others than before: replacing a file costs milliseconds on some
+        mounts.
+
+        Raises:
+            FencedError: A newer process owns this island.
+            OSError: The file system refused.
+        """
+        waiting_for = waiting_for[:MAX_WAITED_FOR]
+        if self._clock() - self._last_beat_s < BEAT_INTERVAL_S and waiting_for == self._waiting_for:
+            return
+        self._last_beat_s, self._waiting_for, self._n_beats = self._clock(), waiting_for, self._n_beats + 1
+        epochs.check_owner(self._paths, self._epoch)
+        record = {
+            "epoch": self._epoch.number,
+            "nonce": self._epoch.nonce,
+            "sequence": self._n_beats,
+            "generation": generation,
+            "waiting_for": list(waiting_for),
+        }
+        atomic.replace_file(self._paths.beat, strict_json.encode(record), durable=False)
+
+    def load_arrivals(self, generation: int) -> Arrivals | None:
+        """Return what `generation` imported when it was lived before, or None."""
+        return inbox.load(self._paths, generation)
+
+    def save_arrivals(self, generation: int, arrivals: Arrivals) -> None:
+        """Keep what `generation` imports, before it is used.
+
+        Raises:
+            StorageError: The file system refused.
+        """
+        with atomic.storage_errors("write the inbox"):
+            inbox.save(self._paths, generation, arrivals)
+
+    def _read(self, island: str, generation: int, *, budget: Budget | None = None) -> Batch:
+        return batches.read(
+            self._shared.island(island).publication(generation),
+            run_id=self._publisher.run_id,
+            spec=self._publisher.spec,
+            island=island,
+            generation=generation,
+            budget=budget,
+        )
+
+    def _read_own(self, generation: int) -> Batch:
+        """Read a batch of ours, in which nothing can have been pruned: a missing file is damage."""
+        try:
+            return self._read(self._paths.name, generation)
+        except VanishedError as error:
+            if not os.path.lexists(self._paths.publication(generation)):
+                raise
+            if isinstance(error.__cause__, OSError) and error.__cause__.errno == errno.ESTALE:
+                raise RefusedError(Reason.UNREADABLE, f"{error}: {error.__cause__.strerror}") from error
+            raise RefusedError(Reason.DAMAGED, f"{error} is missing") from error
+
+    def _is_published(self, generation: int, manifest: Manifest) -> bool:
+        try:
+            there = self._read_own(generation).manifest
+        except VanishedError:
+            return False
+        except RefusedError as error:
+            if error.reason not in BROKEN:
+                raise
+            self._hide(generation)
+            return False
+        if there.content_sha256 == manifest.content_sha256:
+            return True
+        if there.epoch >= self._epoch.number:
+            raise FencedError(
+                f"gen-{generation} of island {self._paths.name} was published by epoch {there.epoch}, not by this "
+                f"process (epoch {self._epoch.number}); it stops and publishes nothing more"
+            )
+        raise RefusedError(Reason.MISPLACED, f"another batch of epoch {there.epoch} has the name gen-{generation}")
+
+    def _sync(self) -> None:
+        """Make what is visible survive a power cut: who published it may have been killed, or refused, before that."""
+        if self._durable:
+            atomic.sync_directory(self._paths.outbox)
+
+    def _hide(self, generation: int) -> Path:
+        """Move a batch of ours out of sight; what is not removed here is by the next start."""
+        trash = self._paths.trash(generation, f"{self._epoch.number}-{secrets.token_hex(4)}")
+        atomic.move(self._paths.publication(generation), trash)
+        return trash
+
+
+def _check_not_older(found: Batch, seen: tuple[int, int]) -> None:
+    manifest = found.manifest
+    if (manifest.epoch, manifest.generation) < seen:
+        raise RefusedError(Reason.ROLLED_BACK, f"epoch {seen[0]} gen {seen[1]} was there before")

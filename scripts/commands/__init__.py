@@ -1,0 +1,1 @@
+"""The command line: Click alone, a file a group of commands."""

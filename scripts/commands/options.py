@@ -1,0 +1,83 @@
+"""The options that several commands share, and a flag for every setting."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from atoll.evo import config as settings
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+SHORT_FLAGS = {"population": "-p", "generations": "-g"}
+
+Command = Any
+
+
+class Directory(click.Path):
+    """A directory, and not what a shell makes of a variable that is not set: an empty name, or the next flag.
+
+    To `Path` an empty name is the working directory, and to Click a flag is a name as others are.
+    """
+
+    def __init__(self) -> None:
+        super().__init__(path_type=Path)
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:  # noqa: ANN401
+        """Return the path."""
+        if value == "":
+            self.fail("it is empty, as a variable that is not set is; '.' is the working directory", param, ctx)
+        if str(value).startswith("-"):
+            self.fail(f"expected a directory, got the flag {value}; './{value}' is one of that name", param, ctx)
+        return super().convert(value, param, ctx)
+
+
+def json_option(command: Command) -> Command:
+    """Add the option of every command that tells something."""
+    return click.option("--json", "is_json", is_flag=True, help="Print JSON instead of text.")(command)
+
+
+def shared_options(command: Command) -> Command:
+    """Add the two options that mean the same everywhere."""
+    command = json_option(command)
+    return click.option(
+        "--migration-dir",
+        "root",
+        type=Directory(),
+        default=Path("shared"),
+        show_default=True,
+        help="The directory that the islands share.",
+    )(command)
+
+
+def foreign_option(command: Command) -> Command:
+    """Add the option of every command that writes into a pool."""
+    return click.option(
+        "--foreign-pool", "is_foreign_allowed", is_flag=True, help="Use a pool that belongs to another account."
+    )(command)
+
+
+def setting_options(command: Command) -> Command:
+    """Add a flag for every setting of an island; without the flag, the config file or the default decides."""
+    for field in reversed(settings.all_settings().values()):
+        kind = click.Choice(field.metadata["choices"]) if field.metadata["choices"] else type(field.default)
+        flags = [settings.flag_name(field.name), *filter(None, [SHORT_FLAGS.get(field.name)])]
+        meaning = field.metadata["help"]
+        text = f"{meaning[0].upper()}{meaning[1:]}. [default: {field.default}]"
+        command = click.option(*flags, field.name, type=kind, default=None, help=text)(command)
+    return command
+
+
+def pairs(options: Iterable[str]) -> dict[str, str]:
+    """Return what `-o NAME=VALUE` gives, by name.
+
+    Raises:
+        UsageError: There is no `=`.
+    """
+    for text in options:
+        if "=" not in text:
+            raise click.UsageError(f"-o takes NAME=VALUE, for example -o courses=1; got {text!r}")
+    return dict(text.split("=", 1) for text in options)

@@ -1,1 +1,0 @@
-"""When do islands help? `python -m scripts.experiments.islands run|report`."""

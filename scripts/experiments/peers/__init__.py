@@ -1,1 +1,0 @@
-"""Atoll's islands beside pygmo's archipelago: `python -m scripts.experiments.peers`."""

@@ -1,0 +1,1 @@
+"""The laboratory: comparison, experiments and benchmarks. Nothing of the product imports it."""

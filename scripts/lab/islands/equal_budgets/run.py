@@ -1,0 +1,184 @@
+"""All runs, one after the other on each core; each is a row as soon as it is known, and none is run twice.
+
+Rows stand in the order of the jobs, whoever of the workers was faster, and hold nothing of the machine: equal seeds
+give equal files. Where they were made stands in a file of its own, a line for each start.
+"""
+
+from __future__ import annotations
+
+import multiprocessing
+import time
+from concurrent.futures import ProcessPoolExecutor
+from concurrent.futures.process import BrokenProcessPool
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from atoll.evo import atomic, runlog, strict_json
+from atoll.evo.errors import AtollError, ConfigError
+from atoll.evo.rng import stream
+from atoll.evo.tasks.loader import load_task
+from atoll.scripts.lab.islands import budgeted
+from atoll.scripts.lab.islands.equal_budgets import jobs as stages
+from atoll.scripts.lab.islands.equal_budgets import rows
+from atoll.scripts.lab.islands.equal_budgets.unseen import walk_unseen
+from atoll.scripts.lab.kit.machine import describe
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+    from pathlib import Path
+
+    from atoll.evo.runlog import Record
+    from atoll.scripts.lab.islands.equal_budgets.arms import Problem
+    from atoll.scripts.lab.islands.equal_budgets.jobs import Job, Rows
+
+ISLAND_GENERATION_S = 0.4e-3
+EVALUATION_S = {"creatures": 65e-6}
+"""Of one core of a cloud machine of 2026, for a guess at how long all will take; creatures for each course."""
+FUNCTION_EVALUATION_S = 1e-6
+TOLD_EVERY_S = 15.0
+
+
+@dataclass(frozen=True)
+class Progress:
+    """How far a stage is.
+
+    Attributes:
+        stage: Its name.
+        done: Runs that are there.
+        n: Runs in all.
+        left_s: Seconds that the rest will take, to judge by those that are there.
+    """
+
+    stage: str
+    done: int
+    n: int
+    left_s: float
+
+    def __str__(self) -> str:
+        left = f", about {self.left_s / 60:.1f} min left" if self.done < self.n else ""
+        return f"{self.stage}: {self.done} of {self.n} runs{left}"
+
+
+def measure(problems: Sequence[Problem], folder: Path, *, workers: int, tell: Callable[[str], None]) -> None:
+    """Tune, set targets, compare; whatever has its row already is not run again.
+
+    Args:
+        problems: On what.
+        folder: Where `rows.jsonl` and `starts.jsonl` are.
+        workers: Processes.
+        tell: Takes a line for people.
+
+    Raises:
+        AtollError: A worker died, or the file system refused.
+        DamagedFileError: Rows that are there cannot be read.
+    """
+    with atomic.storage_errors("write the rows of the experiments"):
+        atomic.make_directory(folder)
+        file = folder / rows.ROWS
+        atomic.mend_tail(file)
+        found = rows.read(folder)
+        atomic.mend_tail(folder / rows.STARTS)
+        runlog.append(folder / rows.STARTS, {"problems": [problem.name for problem in problems], **describe()})
+        for stage, jobs_of in _stages(problems):
+            todo = stages.missing(jobs_of(found), found)
+            tell(f"{stage}: {len(todo)} runs, about {estimate_s(todo) / 60 / workers:.0f} min on {workers} cores")
+            for row in _live_all(todo, workers=workers, tell=tell, stage=stage):
+                runlog.append(file, row)
+                found[row["job"]] = row
+
+
+def _stages(problems: Sequence[Problem]) -> Iterator[tuple[str, Callable[[Rows], list[Job]]]]:
+    """Yield each stage with what it asks for, given the rows of those before it."""
+
+    def of_all(jobs_of: Callable[[Problem, Mapping[str, stages.Breeding]], list[Job]]) -> Callable[[Rows], list[Job]]:
+        return lambda found: interleaved([jobs_of(each, stages.tuned(each, found)) for each in problems])
+
+    yield "tuning", lambda _: interleaved([stages.tuning(problem) for problem in problems])
+    yield "targets", of_all(stages.targeting)
+    yield "comparison", of_all(stages.testing)
+
+
+def interleaved(lists: Sequence[Sequence[Job]]) -> list[Job]:
+    """Return the jobs of all lists by seed: a stage that is cut short has compared everything on fewer seeds."""
+    seeds = [list(dict.fromkeys(job.seed for job in jobs)) for jobs in lists]
+    n = max(map(len, seeds), default=0)
+    return [
+        job
+        for place in range(n)
+        for jobs, known in zip(lists, seeds, strict=True)
+        for job in jobs
+        if place < len(known) and job.seed == known[place]
+    ]
+
+
+def estimate_s(jobs: Iterable[Job]) -> float:
+    """Guess how long they take on one core."""
+    return sum(map(_cost_s, jobs))
+
+
+def _cost_s(job: Job) -> float:
+    courses = int(job.problem.options.get("courses", 1))
+    evaluation_s = EVALUATION_S.get(job.problem.task, FUNCTION_EVALUATION_S) * courses
+    return job.island_generations * ISLAND_GENERATION_S + job.problem.budget * evaluation_s
+
+
+def repeat(problems: Sequence[Problem], folder: Path, *, n: int, seed: int) -> list[tuple[Job, bool]]:
+    """Run some of the jobs that have a row again; return them, and whether the row is the same, byte for byte.
+
+    Args:
+        problems: Of which.
+        folder: Holds the rows.
+        n: How many, drawn at random.
+        seed: Of the draw.
+
+    Raises:
+        ConfigError: There are no rows of these problems.
+        DamagedFileError: Rows cannot be read.
+    """
+    known = rows.read(folder)
+    done = {job.key: job for job in _all_jobs(problems, known) if job.key in known}
+    if not done:
+        raise ConfigError(f"{folder} holds no rows of {', '.join(each.name for each in problems)}")
+    drawn = stream(seed, "", 0, "rows to repeat").choice(len(done), min(n, len(done)), replace=False)
+    chosen = [list(done.values())[place] for place in sorted(drawn)]
+    return [(job, strict_json.encode(live(job)) == strict_json.encode(known[job.key])) for job in chosen]
+
+
+def _all_jobs(problems: Sequence[Problem], known: Rows) -> Iterator[Job]:
+    """Yield the jobs of all stages that rows tell, those of a stage only if the one before is complete."""
+    for _, jobs_of in _stages(problems):
+        jobs = jobs_of(known)
+        yield from jobs
+        if stages.missing(jobs, known):
+            return
+
+
+def live(job: Job) -> Record:
+    """Run one; a pure function of the job."""
+    problem = job.problem
+    task: Any = load_task(problem.task, problem.options)
+    audit = walk_unseen(task) if problem.task == "creatures" else lambda _: {}
+    row = budgeted.run(job.arm, task, seed=job.seed, budget=problem.budget, audit=audit)
+    return {"job": job.key, "problem": problem.name, **budgeted.condensed(row)}
+
+
+def _live_all(jobs: Sequence[Job], *, workers: int, tell: Callable[[str], None], stage: str) -> Iterator[Record]:
+    if not jobs:
+        return
+    started_s = told_s = time.monotonic()
+    context = multiprocessing.get_context("spawn")
+    with ProcessPoolExecutor(min(workers, len(jobs)), mp_context=context) as pool:
+        try:
+            for n, row in enumerate(pool.map(live, jobs), start=1):
+                yield row
+                now_s = time.monotonic()
+                if now_s - told_s >= TOLD_EVERY_S or n == len(jobs):
+                    told_s = now_s
+                    left = estimate_s(jobs[n:]) / estimate_s(jobs[:n])
+                    tell(str(Progress(stage, n, len(jobs), (now_s - started_s) * left)))
+        except BrokenProcessPool as error:
+            raise AtollError(
+                f"a worker died in stage {stage}; what was finished is kept: run the same command again"
+            ) from error
+        finally:
+            pool.shutdown(wait=False, cancel_futures=True)

@@ -1,0 +1,310 @@
+"""What was found as Markdown, each a block of text."""
+
+from __future__ import annotations
+
+import math
+from collections import Counter
+from typing import TYPE_CHECKING
+
+import numpy as np
+from scipy.stats import rankdata
+
+from atoll.scripts.lab.islands.equal_budgets import analyse
+from atoll.scripts.lab.islands.equal_budgets.arms import (
+    EARLY_SHARE,
+    FAMILIES,
+    ISLANDS,
+    POOLED,
+    STRONG,
+    TARGET_SEEDS,
+    TUNING_SEEDS,
+    grid,
+)
+from atoll.scripts.lab.islands.equal_budgets.findings import MUST_SHOW, SEED, exploratory, primary, secondary
+from atoll.scripts.lab.kit.markdown import number, table, under
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
+    from atoll.evo.runlog import Record
+    from atoll.scripts.lab.islands.equal_budgets.analyse import Interval, Times
+    from atoll.scripts.lab.islands.equal_budgets.findings import Comparison, Findings
+    from atoll.scripts.lab.islands.equal_budgets.jobs import Breeding
+
+EDGE = "†"
+
+
+def blocks(findings: Sequence[Findings], starts: Sequence[Record]) -> dict[str, str]:
+    """Return every block by its name."""
+    return {
+        "provenance": provenance(starts),
+        "problems": problems(findings),
+        "tuning": tuning(findings),
+        "primary": compared(primary(findings)),
+        "controls": controls(findings),
+        "hindsight": hindsight(findings),
+        "secondary": compared(secondary(findings)),
+        "claim": claim(findings),
+        "creatures": unseen(findings),
+        "rates": ranked(findings, "rate"),
+        "topologies": ranked(findings, "topology"),
+        "sizes": ranked(findings, "size"),
+        "contenders": contenders(findings),
+    }
+
+
+def provenance(starts: Sequence[Record]) -> str:
+    """Return where the rows were made; it decides how long they took, and nothing else."""
+    machines = Counter((row["cpu"], row["cores"], row["python"], row["numpy"]) for row in starts)
+    commits = dict.fromkeys(str(row["commit"])[:10] + (" and changes" if row["dirty"] else "") for row in starts)
+    where = [f"{cpu}, {cores} cores; python {python}, numpy {numpy}" for cpu, cores, python, numpy in machines]
+    return "; ".join([*where, f"commit {', '.join(commits)}", f"{len(starts)} starts"]) if starts else ""
+
+
+def problems(findings: Sequence[Findings]) -> str:
+    """Return the sizes and targets of each problem."""
+    lines = [
+        (
+            each.problem.name,
+            each.problem.kind,
+            number(each.problem.budget),
+            f"{each.problem.population} in {each.problem.islands} x {each.problem.share}",
+            f"{each.seeds} of {each.problem.seeds}",
+            f"{each.targets.final:.6g}",
+            f"{each.targets.early:.6g}",
+        )
+        for each in findings
+    ]
+    heads = ("problem", "kind", "budget", "individuals", "test seeds", "final target", f"early (1/{EARLY_SHARE})")
+    return table(heads, lines)
+
+
+def tuning(findings: Sequence[Findings]) -> str:
+    """Return what each family was tuned to, and with how much effort."""
+    lines = [
+        (each.problem.name, *(_setting(each.breeding[family], each, family) for family in FAMILIES), _effort(each))
+        for each in findings
+    ]
+    note = (
+        f"Mutation rate / scale / tournament size; {len(TUNING_SEEDS)} tuning seeds for each setting, then "
+        f"{len(TARGET_SEEDS)} other seeds of the tuned pooled population for the targets. {EDGE}: the lowest or "
+        f"highest mutation rate that was tried; of scales and tournament sizes there were two to choose from at most."
+    )
+    return f"{table(('problem', *FAMILIES, 'settings tried by each'), lines)}\n\n{note}" if lines else ""
+
+
+def _setting(breeding: Breeding, found: Findings, family: str) -> str:
+    rates = [float(each["mutation_rate"]) for each in grid(found.problem, family)]
+    rate = float(breeding["mutation_rate"])
+    edge = EDGE if rate in {min(rates), max(rates)} else ""
+    return f"{rate:g}{edge} / {breeding['mutation_scale']:g} / {breeding['tournament_size']:g}"
+
+
+def _effort(found: Findings) -> str:
+    sizes = {len(grid(found.problem, family)) for family in FAMILIES}
+    return ", ".join(map(str, sorted(sizes)))
+
+
+def compared(comparisons: Sequence[Comparison]) -> str:
+    """Return comparisons, a line each."""
+    lines = [
+        (
+            each.findings.problem.name,
+            f"{each.faster} / {each.than}",
+            reached(each.findings.showings[each.faster].times),
+            reached(each.findings.showings[each.than].times),
+            spread(each.ratio),
+            chance(each.p),
+            each.verdict,
+        )
+        for each in comparisons
+    ]
+    heads = ("problem", "A / B", "A: reached, ERT", "B: reached, ERT", "ERT of B / A", "p (Holm)", "verdict")
+    return table(heads, lines)
+
+
+def controls(findings: Sequence[Findings]) -> str:
+    """Return how the primary comparison fares by other yardsticks: an early target, restarts, what was found."""
+    lines = []
+    for each in findings:
+        best = analyse.compare(each.showings[ISLANDS].best, each.showings[POOLED].best)
+        lines.append(
+            (
+                each.problem.name,
+                spread(each.ratio(POOLED, ISLANDS)),
+                spread(each.restarted_ratio(POOLED, ISLANDS)),
+                spread(each.early_ratio(POOLED, ISLANDS)),
+                _median(each.showings[POOLED].best),
+                _median(each.showings[ISLANDS].best),
+                f"{best.superiority:.2f} ({chance(best.p)})",
+            )
+        )
+    heads = (
+        "problem",
+        "final target",
+        "final, restarted at the best time",
+        "early target",
+        "best of pooled",
+        "best of islands",
+        "P(islands better) (p, alone)",
+    )
+    return table(heads, lines)
+
+
+def hindsight(findings: Sequence[Findings]) -> str:
+    """Return what each family would take with the setting that was fastest to the final target on the tuning seeds.
+
+    Settings are chosen by what runs find in the end, and compared by how fast they are; who is best by the one need not
+    be by the other, and this shows how much hangs on it.
+    """
+    lines = []
+    for each in findings:
+        best = {family: min(enumerate(each.tried[family]), key=lambda item: _time(item[1])) for family in FAMILIES}
+        ours, theirs = best[ISLANDS][1], best[POOLED][1]
+        ratio = analyse.ratio(theirs, ours, seed=SEED).value
+        lines.append(
+            (
+                each.problem.name,
+                *(
+                    f"{reached(times)} ({_setting(grid(each.problem, family)[place], each, family)})"
+                    if times.n_reached
+                    else reached(times)
+                    for family, (place, times) in best.items()
+                ),
+                quantity(ratio),
+            )
+        )
+    return table(("problem", *FAMILIES, "ERT of pooled / islands"), lines)
+
+
+def claim(findings: Sequence[Findings]) -> str:
+    """Return whether what the experiment was to show holds, and what the controls leave of it."""
+    shown = [each for each in primary(findings) if each.findings.problem.is_rugged]
+    held = [
+        f"{each.findings.problem.name} ({spread(each.ratio)}; {STRONG} / islands "
+        f"{spread(each.findings.ratio(STRONG, each.faster))}; pooled / islands, both restarted at their best time, "
+        f"{spread(each.findings.restarted_ratio(each.than, each.faster))})"
+        for each in shown
+        if each.is_shown
+    ]
+    text = (
+        f"ERT of pooled / islands at least {MUST_SHOW:g}, the whole interval above 1 and the corrected test agreeing, "
+        f"on a deceptive or multimodal function"
+    )
+    return f"{text}: **{'held' if held else 'not held'}**" + (f", by {'; '.join(held)}." if held else ".")
+
+
+def unseen(findings: Sequence[Findings]) -> str:
+    """Return what champions are worth on courses that they were not trained on."""
+    parts = []
+    for each in findings:
+        walked = [showing for showing in each.showings.values() if showing.column("unseen_fitness")]
+        if not walked:
+            continue
+        pooled = each.showings[POOLED].column("unseen_fitness")
+        lines = [
+            (
+                showing.contender.name,
+                _median(showing.best),
+                _median(showing.column("unseen_fitness")),
+                _median(showing.column("unseen_pellets")),
+                f"{analyse.compare(showing.column('unseen_fitness'), pooled).superiority:.2f}",
+                chance(analyse.compare(showing.column("unseen_fitness"), pooled).p),
+            )
+            for showing in walked
+        ]
+        heads = ("contender", "fitness", "unseen fitness", "unseen pellets", "P(unseen better than pooled)", "p, alone")
+        parts.append(table(heads, lines))
+    return "\n\n".join(parts)
+
+
+def ranked(findings: Sequence[Findings], question: str) -> str:
+    """Return all answers to one question beside each other, the best mean rank over the problems first.
+
+    Only problems on which all of them were tried; ranks are those of expected running times to the final target.
+    """
+    swept = [each for each in findings if each.problem.is_swept]
+    if not swept:
+        return ""
+    names = [ISLANDS, *(name for name, each in swept[0].showings.items() if each.contender.question == question)]
+    costs = np.asarray([[_time(each.showings[name].times) for name in names] for each in swept])
+    ranks = rankdata(costs, axis=1).mean(axis=0)
+    lines = [
+        (
+            f"{name} (the reference)" if name == ISLANDS else name,
+            *(quantity(each.ratio(POOLED, name).value) for each in swept),
+            f"{ranks[place]:.1f}",
+        )
+        for place, name in sorted(enumerate(names), key=lambda item: ranks[item[0]])
+    ]
+    heads = ("ERT of pooled / it", *(each.problem.name for each in swept), f"mean rank of {len(names)}")
+    return table(heads, lines)
+
+
+def contenders(findings: Sequence[Findings]) -> str:
+    """Return everybody on every problem: exploration, but for the first five."""
+    p = {(each.findings.problem.name, each.faster): each for each in exploratory(findings)}
+    parts = []
+    for each in findings:
+        lines = [
+            (
+                name,
+                showing.contender.question,
+                f"{showing.contender.islands} x {showing.contender.population}",
+                reached(showing.times),
+                spread(each.ratio(POOLED, name)),
+                _median(showing.best),
+                _mean(showing.column("f_st")),
+                _mean(showing.column("origins")),
+                chance(p[each.problem.name, name].p) if (each.problem.name, name) in p else "",
+            )
+            for name, showing in each.showings.items()
+        ]
+        heads = (
+            "contender",
+            "question",
+            "size",
+            "reached, ERT",
+            "ERT of pooled / it",
+            "best",
+            "F_ST",
+            "origins",
+            "p (Holm), against islands",
+        )
+        parts.append(under(each.problem.name, table(heads, lines)))
+    return "\n\n".join(parts)
+
+
+def spread(found: Interval, text: Callable[[float], str] | None = None) -> str:
+    """Return a value with its interval."""
+    say = text or quantity
+    return f"{say(found.value)} [{say(found.low)}, {say(found.high)}]"
+
+
+def quantity(value: float) -> str:
+    """Return a number with three digits that count; a dash for what is unknown."""
+    if math.isnan(value):
+        return "-"
+    return "∞" if math.isinf(value) else number(value)
+
+
+def chance(p: float) -> str:
+    """Return a p-value."""
+    return "< 0.001" if p < 0.001 else f"{p:.3f}"
+
+
+def reached(times: Times) -> str:
+    """Return how many runs reached the target, and the expected running time."""
+    return f"{times.n_reached}/{len(times)}, {quantity(_time(times))}"
+
+
+def _time(times: Times) -> float:
+    return float(analyse.running_time(times.to_target, times.spent))
+
+
+def _median(values: Sequence[float]) -> str:
+    return spread(analyse.median(values, seed=SEED))
+
+
+def _mean(values: Sequence[float]) -> str:
+    return number(float(np.mean(values))) if values else "-"

@@ -1,0 +1,155 @@
+"""What the rows say, as Markdown."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from atoll.scripts.lab.islands.equal_budgets import analyse
+from atoll.scripts.lab.islands.equal_budgets.tables import chance, reached, spread
+from atoll.scripts.lab.islands.peers.plan import ATOLL, CONTENDERS, ISLANDS, TUNING_SEEDS, grid
+from atoll.scripts.lab.islands.peers.rounds import Round, times
+from atoll.scripts.lab.kit.markdown import number, table
+from atoll.scripts.lab.kit.stats import LEVEL, holm
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
+    from atoll.evo.runlog import Record
+    from atoll.scripts.lab.islands.equal_budgets.analyse import Interval, Times
+
+SEED = 6
+START, SKIPPED = "start", "skipped"
+YARDSTICKS: dict[str, Callable[[Round], float]] = {
+    "evaluations": lambda each: each.evaluations,
+    "processor time (s)": lambda each: each.cpu_s,
+    "wall time (s)": lambda each: each.wall_s,
+}
+
+
+def blocks(rows: Sequence[Record]) -> dict[str, str]:
+    """Return every block by its name, of the newest measurement; where pygmo was missing, one says so."""
+    found = newest(rows)
+    if found and found[0]["stage"] == SKIPPED:
+        return {"peers": f"*Skipped: {found[0]['reason']}.*", "peers-cost": "", "peers-tuning": "", "peers-where": ""}
+    return {
+        "peers": meetings(found),
+        "peers-cost": costs(found),
+        "peers-tuning": tuned(found),
+        "peers-where": where(found),
+    }
+
+
+def newest(rows: Sequence[Record]) -> Sequence[Record]:
+    """Return the rows from the last start on: times of another hour are no match."""
+    starts = [place for place, row in enumerate(rows) if row.get("stage") in {START, SKIPPED}]
+    return rows[starts[-1] :] if starts else []
+
+
+def where(rows: Sequence[Record]) -> str:
+    """Return where and with what it was measured."""
+    if not rows:
+        return ""
+    start = rows[0]
+    commit = str(start["commit"])[:10] + (" and changes" if start["dirty"] else "")
+    versions = f"pygmo {start['pygmo']}, python {start['python']}, numpy {start['numpy']}"
+    return f"{start['cpu']}, one of {start['cores']} cores; {versions}; commit {commit}"
+
+
+def target(rows: Sequence[Record], problem: str) -> float:
+    """Return the median of what all contenders found together with the target seeds."""
+    found = [row["rounds"][-1][1] for row in _of(rows, "targets", problem)]
+    return float(np.median(found))
+
+
+def meetings(rows: Sequence[Record]) -> str:
+    """Return Atoll against each of pygmo's algorithms: ratios above 1 are Atoll's wins, below 1 its losses."""
+    problems = list(dict.fromkeys(row["problem"] for row in rows if row.get("stage") == "comparison"))
+    pairs = [(problem, peer, name) for problem in problems for peer in CONTENDERS[1:] for name in YARDSTICKS]
+    spent = {
+        (problem, contender, name): times(
+            _of(rows, "comparison", problem, contender), target(rows, problem), YARDSTICKS[name]
+        )
+        for problem in problems
+        for contender in CONTENDERS
+        for name in YARDSTICKS
+    }
+    p = holm({pair: _p(spent[pair], spent[pair[0], ATOLL, pair[2]]) for pair in pairs})
+    lines = []
+    for problem, peer, name in pairs:
+        theirs, ours = spent[problem, peer, name], spent[problem, ATOLL, name]
+        found = analyse.ratio(theirs, ours, seed=SEED)
+        lines.append(
+            (
+                problem,
+                peer,
+                name,
+                reached(ours),
+                reached(theirs),
+                spread(found),
+                chance(p[problem, peer, name]),
+                verdict(found, p[problem, peer, name], peer),
+            )
+        )
+    heads = ("function", "peer", "to the target", "Atoll: reached, ERT", "peer", "peer / Atoll", "p (Holm)", "verdict")
+    return table(heads, lines)
+
+
+def verdict(found: Interval, p: float, peer: str) -> str:
+    """Say who is faster, where interval and test agree; what is not shown is undecided, not equal."""
+    if p <= 1 - LEVEL and found.low > 1:
+        return f"{ATOLL} faster"
+    if p <= 1 - LEVEL and found.high < 1:
+        return f"{peer} faster"
+    return "undecided"
+
+
+def costs(rows: Sequence[Record]) -> str:
+    """Return what one import into one island costs: runs with migration at every generation, less those without."""
+    lines = []
+    for contender in CONTENDERS:
+        of_both = [_by_seed(rows, contender, is_connected=flag) for flag in (True, False)]
+        connected, alone = of_both
+        events = ISLANDS * next(iter(connected.values()))["generations"] if connected else 0
+        cells = []
+        for column in ("run_cpu_s", "run_wall_s"):
+            shared = sorted(connected.keys() & alone.keys())
+            each_s = [(connected[seed][column] - alone[seed][column]) / events for seed in shared]
+            cells.append(
+                spread(analyse.median([1e6 * value for value in each_s], seed=SEED), number) if each_s else "-"
+            )
+        if events:
+            lines.append((contender, number(events), *cells))
+    return table(("contender", "imports", "processor time for each (µs)", "wall time for each (µs)"), lines)
+
+
+def tuned(rows: Sequence[Record]) -> str:
+    """Return what each contender was tuned to."""
+    found = {(row["problem"], row["contender"]): row["setting"] for row in rows if row.get("stage") == "comparison"}
+    lines = [
+        (problem, contender, ", ".join(f"{name} {value}" for name, value in setting.items()))
+        for (problem, contender), setting in sorted(found.items())
+    ]
+    note = f"{len(grid(ATOLL))} settings for each contender, {len(TUNING_SEEDS)} seeds for each setting."
+    return f"{table(('function', 'contender', 'setting'), lines)}\n\n{note}" if lines else ""
+
+
+def _of(rows: Sequence[Record], stage: str, problem: str, contender: str | None = None) -> list[Record]:
+    return [
+        row
+        for row in rows
+        if row.get("stage") == stage and row["problem"] == problem and contender in {None, row["contender"]}
+    ]
+
+
+def _by_seed(rows: Sequence[Record], contender: str, *, is_connected: bool) -> dict[int, Record]:
+    return {
+        row["seed"]: row
+        for row in rows
+        if row.get("stage") == "cost" and row["contender"] == contender and row["is_connected"] == is_connected
+    }
+
+
+def _p(theirs: Times, ours: Times) -> float:
+    return analyse.compare(theirs.to_target, ours.to_target).p

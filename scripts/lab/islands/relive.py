@@ -1,0 +1,186 @@
+"""Whole populations over time, of a run that kept only its newest: `python -m scripts.lab.islands.relive run [DIR]`.
+
+Each island is lived again in memory with the imports of its inbox, which gives the same populations bit for bit, and
+every generation is held against its log. Every so many generations the islands are compared: F_ST between their whole
+populations, and where all their genes come from. Each such generation is a row; `relive plot` draws rows of several
+runs beside each other.
+"""
+
+from __future__ import annotations
+
+import multiprocessing
+import sys
+from concurrent.futures import ProcessPoolExecutor
+from dataclasses import dataclass, field
+from itertools import repeat
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+import numpy as np
+
+from atoll.evo import ancestry, atomic, runlog
+from atoll.evo.diversity import fixation_index
+from atoll.evo.errors import AtollError, ConfigError, ReplayError
+from atoll.evo.island import evolve
+from atoll.evo.paths import SharedPaths
+from atoll.evo.tasks.loader import load_task
+from atoll.migration.exchange.memory import MemoryMailbox
+from atoll.migration.exchange.replay import Journal, ReplayExchange
+from atoll.migration.observe.origins import Shares, effective_number, pooled
+from atoll.migration.pool import identity as pool
+from atoll.migration.pool.batch import Publisher
+from atoll.migration.pool.bounded_io import islands_in
+from atoll.scripts.lab.islands.paired import read_rows
+from atoll.scripts.run.archipelago import RUN_ID, NoNotes
+from atoll.scripts.run.recording import read, replay_config
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from atoll.evo.generation import State
+    from atoll.evo.genome import Floats, GenomeSpec
+    from atoll.evo.runlog import Record
+    from atoll.scripts.run.recording import Recording
+
+
+@dataclass
+class Census:
+    """A keeper that keeps an island's genes every so many generations, and holds each line against the recording.
+
+    Attributes:
+        recording: What is lived again.
+        every: Generations between two counts.
+        genes: Generation -> genes [P, D].
+        shares: Generation -> ancestor -> its share of them.
+    """
+
+    recording: Recording
+    every: int
+    genes: dict[int, Floats] = field(default_factory=dict)
+    shares: dict[int, Shares] = field(default_factory=dict)
+
+    def log(self, state: State, *, evaluate_s: float) -> None:  # noqa: ARG002 - see `atoll.evo.island.Keeper`
+        """Count, if it is time to.
+
+        Raises:
+            ReplayError: It is not what was recorded.
+        """
+        g, found = state.generation, ancestry.shares(state.population)
+        recorded = self.recording.lines[g]
+        if (float(state.fitness.max()), found) != (recorded["best"], recorded["ancestry"]):
+            raise ReplayError(f"{self.recording.island} lived again differs from its log at generation {g}")
+        if g % self.every == 0:
+            self.genes[g], self.shares[g] = state.population.genes, found
+
+    def checkpoint(self, state: State) -> None:
+        """Keep nothing: the recording has them."""
+
+    def champion(self, state: State) -> None:
+        """Keep nothing: the recording has it."""
+
+
+@click.group()
+def main() -> None:
+    """Follow whole populations through a run that has ended."""
+
+
+@main.command("run")
+@click.argument("root", metavar="[DIR]", type=click.Path(path_type=Path), default=Path("shared"))
+@click.option("--every", default=10, show_default=True, type=click.IntRange(1), help="Generations between two rows.")
+@click.option("--workers", default=1, show_default=True, type=click.IntRange(1), help="Processes to use.")
+@click.option("--label", help="What a figure calls this run; the directory's name if left out.")
+@click.option("--out", default=Path("bench/relive.jsonl"), show_default=True, type=click.Path(path_type=Path))
+def run(*, root: Path, every: int, workers: int, label: str | None, out: Path) -> None:
+    """Live a recorded run of a built-in task again, and write how its whole populations differed over time."""
+    try:
+        with atomic.storage_errors("read the run"):
+            pool.check_directory(SharedPaths(root))
+            found = relive(SharedPaths(root), every=every, workers=workers)
+            rows = [{"run": label or root.name, **row} for row in found]
+        with atomic.storage_errors("write the rows"):
+            atomic.make_directory(out.parent)
+            runlog.append_all(out, rows)
+    except AtollError as error:
+        click.echo(f"error: {error}", err=True)
+        sys.exit(error.exit_code)
+    for row in rows:
+        f_st = "none" if row["f_st"] is None else f"{row['f_st']:.3f}"
+        click.echo(f"gen {row['generation']}: F_ST {f_st}, {row['origins']:.2f} ancestors of {row['islands']} islands")
+
+
+@main.command("plot")
+@click.argument("rows", nargs=-1, required=True, type=click.Path(path_type=Path, exists=True, dir_okay=False))
+@click.option("-o", "--output", "out", required=True, type=click.Path(path_type=Path), help="A .png or .svg file.")
+def plot(rows: tuple[Path, ...], out: Path) -> None:
+    """Draw F_ST between whole populations and the effective number of ancestors over time, a curve for each run."""
+    from atoll.scripts.lab.islands.populations import write_populations  # noqa: PLC0415 - matplotlib takes half a second
+
+    try:
+        write_populations([row for path in rows for row in read_rows(path)], out)
+    except AtollError as error:
+        click.echo(f"error: {error}", err=True)
+        sys.exit(error.exit_code)
+
+
+def relive(shared: SharedPaths, *, every: int, workers: int) -> Iterator[Record]:
+    """Live every island again; return a row for each generation that was counted on all of them.
+
+    Raises:
+        ConfigError: There is no island, or their task is a program, which only its user can say to run.
+        DamagedFileError: A log or an inbox is damaged.
+        ReplayError: An island is not what its log says.
+    """
+    homes = [shared.island(name).home for name in islands_in(shared.homes)]
+    if not homes:
+        raise ConfigError(f"{shared.root} holds no island; name the directory that --migration-dir named")
+    found = []
+    with ProcessPoolExecutor(workers, mp_context=multiprocessing.get_context("forkserver")) as pool_of_workers:
+        for island in pool_of_workers.map(live_again, homes, repeat(every)):
+            found.append(island)
+            click.echo(f"{island[0].recording.island} lived again, as it was", err=True)
+    return compare([census for census, _ in found], found[0][1])
+
+
+def compare(censuses: list[Census], spec: GenomeSpec) -> Iterator[Record]:
+    """Yield a row for each generation that was counted on all islands."""
+    for g in sorted(set.intersection(*(set(census.genes) for census in censuses))):
+        genes = [census.genes[g] for census in censuses]
+        shares = pooled([census.shares[g] for census in censuses], [len(each) for each in genes])
+        yield {
+            "generation": g,
+            "islands": len(genes),
+            "f_st": fixation_index(genes, spec),
+            "origins": effective_number(shares.values()),
+            "largest_share": max(shares.values()),
+            "within": float(np.mean([census.recording.lines[g]["diversity"] for census in censuses])),
+        }
+
+
+def live_again(home: Path, every: int) -> tuple[Census, GenomeSpec]:
+    """Live one island again from its private folder, and count it.
+
+    Raises:
+        ConfigError: There is no recording, or its task is a program.
+        DamagedFileError: Its log or its inbox is damaged.
+        ReplayError: It is not what its log says.
+    """
+    recording = read(home)
+    config = replay_config(recording.island, {"replay_from": str(home)}, {})
+    task = load_task(config.task, dict(config.options), backend=recording.backend)
+    exchange = ReplayExchange(
+        config.island,
+        spec=task.spec,
+        migration=config.migration,
+        mailbox=MemoryMailbox({}, Publisher(RUN_ID, config.island, 1, config.island, task.spec)),
+        ledger=NoNotes(),
+        seen={},
+        journal=Journal(recording.files, recording.exports),
+    )
+    census = Census(recording, every)
+    evolve(config, task, exchange=exchange, keeper=census, resumed=None, is_stopping=lambda: False)
+    return census, task.spec
+
+
+if __name__ == "__main__":
+    main()

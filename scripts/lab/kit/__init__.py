@@ -1,0 +1,1 @@
+"""The parts that every study shares: rows, statistics, tables, the machine."""

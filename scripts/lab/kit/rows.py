@@ -1,0 +1,111 @@
+"""Raw rows: written as they are measured, read back as runs. Everything that is said of a measurement is said of rows.
+
+A row is a flat JSON object: `bench`, `run` and `repetition` say which round of which call of which bench it belongs
+to, `what`, `part` and sizes say what was measured, names with units hold what was found, and the rest says where:
+settings, machine, versions, commit.
+"""
+
+from __future__ import annotations
+
+import os
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, Any
+
+from atoll.evo import atomic, runlog
+from atoll.scripts.lab.kit.machine import describe, filesystem
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping
+    from pathlib import Path
+
+
+Row = dict[str, Any]
+
+
+class Rows:
+    """The rows of one run of one bench, appended to FOLDER/BENCH.jsonl.
+
+    Args:
+        folder: Where.
+        bench: Which bench.
+        setting: What all rows have in common, besides the machine.
+    """
+
+    def __init__(self, folder: Path, bench: str, setting: Mapping[str, Any]) -> None:
+        atomic.make_directory(folder)
+        self._path = folder / f"{bench}.jsonl"
+        where = {**describe(), "filesystem": filesystem(folder)}
+        self._common = {"bench": bench, "run": _now(), **setting, **where}
+
+    def write(self, row: Mapping[str, Any]) -> None:
+        """Append a row; the load says whether the machine was ours alone."""
+        runlog.append(self._path, {**self._common, "at": _now(), "load_1min": os.getloadavg()[0], **row})
+
+
+@dataclass(frozen=True)
+class Run:
+    """One call of one bench.
+
+    Attributes:
+        bench: Which bench.
+        name: When it began; the file's name where rows do not say.
+        rows: What it wrote, in that order.
+    """
+
+    bench: str
+    name: str
+    rows: tuple[Row, ...]
+
+    @property
+    def machine(self) -> tuple[object, ...]:
+        """What makes it comparable with others."""
+        return tuple(self.rows[0].get(name) for name in ("host", "cpu", "cores"))
+
+    @property
+    def provenance(self) -> str:
+        """Where and with what it was measured, for people."""
+        row = self.rows[0]
+        known = [str(row[name]) for name in ("cpu", "build", "controller", "filesystem") if row.get(name)]
+        cores = f"{row.get('cores')} cores"
+        versions = ", ".join(f"{name} {row[name]}" for name in ("python", "numpy", "torch") if name in row)
+        commit = (
+            str(row["commit"])[:10] + (" and changes" if row.get("dirty") else "") if "commit" in row else "unknown"
+        )
+        loads = [each["load_1min"] for each in self.rows if "load_1min" in each]
+        load = f"load {min(loads):.1f} to {max(loads):.1f}" if loads else "load unknown"
+        where = ", ".join([*known[:1], cores, *known[1:]])
+        return "; ".join([where, versions, f"commit {commit}", load, f"run {self.name}"])
+
+
+def read(folder: Path) -> list[Run]:
+    """Return every run whose rows lie in `folder`, in the order in which they began.
+
+    Raises:
+        DamagedFileError: A line is no JSON object.
+    """
+    runs: dict[tuple[str, str], list[Row]] = {}
+    for path in sorted(folder.glob("*.jsonl")):
+        for row in runlog.read(path):
+            whole = _completed(row, path.stem)
+            runs.setdefault((whole["bench"], whole["run"]), []).append(whole)
+    found = [Run(bench, name, tuple(rows)) for (bench, name), rows in runs.items()]
+    return sorted(found, key=lambda run: str(run.rows[0].get("at", "")))
+
+
+def newest(runs: Iterable[Run]) -> list[Run]:
+    """Return the last run of each bench on each machine."""
+    last = {(run.bench, run.machine): run for run in runs}
+    return list(last.values())
+
+
+def _completed(row: Row, stem: str) -> Row:
+    """Add to a row of the first benches what its file's name said."""
+    row = {"bench": stem, "run": stem, **row}
+    if "creature_steps_per_s" in row:
+        row = {"what": "reference", "part": "evaluate", "work_per_s": row["creature_steps_per_s"], **row}
+    return row
+
+
+def _now() -> str:
+    return datetime.now(UTC).isoformat()

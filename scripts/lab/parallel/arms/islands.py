@@ -1,0 +1,125 @@
+"""Islands: ordinary processes of `cli.py evolve`, which share a folder and nothing else.
+
+With migration off an island returns what `run_trial` returns. With migration on it is another algorithm: the trials
+that run at the same time exchange genomes, seed by seed, and only their fitness can be compared.
+"""
+
+from __future__ import annotations
+
+import sys
+import time
+from concurrent.futures import ThreadPoolExecutor
+from functools import partial
+from typing import TYPE_CHECKING
+
+from atoll.evo import atomic, checkpoint
+from atoll.evo.config import flag_name
+from atoll.evo.paths import SharedPaths
+from atoll.scripts.lab.kit.machine import ROOT
+from atoll.scripts.lab.parallel import records, workload
+from atoll.scripts.lab.parallel.arms.arm import TRIES, BackendError
+from atoll.scripts.lab.parallel.arms.island_process import Fault, Life, live
+from atoll.scripts.lab.parallel.request import BEFORE_IMPORT, FAULTY_TRIAL
+from atoll.scripts.lab.parallel.rows import TrialRecord
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from atoll.evo.generation import State
+    from atoll.evo.paths import IslandPaths
+    from atoll.scripts.lab.parallel.request import Request, Setting
+
+START_METHODS: tuple[str, ...] = ()
+SAMPLERS: tuple[str, ...] = ()
+
+
+def why_not(setting: Setting) -> str | None:
+    """See `Arm`."""
+    return None if setting.limit == BEFORE_IMPORT else "cli.py sets its limit itself, before it loads anything"
+
+
+def run(request: Request) -> None:
+    """See `Arm`; the threads here only wait for processes."""
+    with ThreadPoolExecutor(request.setting.workers) as slots:
+        list(slots.map(partial(_run_trial, request), range(request.setting.n_trials)))
+
+
+def command(setting: Setting, index: int, *, seed: int, root: Path) -> list[str]:
+    """Return the command that evolves one seed of a trial; what is published and imported lies in `root`."""
+    tier = workload.tier_named(setting.tier)
+    config = workload.sample_configs(index + 1, seed=setting.seed)[index]
+    how = {"seed": seed, "backend": setting.evaluator, "threads": setting.threads}
+    migration = {"topology": "full", "migrate_every": setting.migrate_every} if setting.migrate_every else {}
+    settings = workload.settings_of(config, tier) | how | migration
+    flags = [part for name, value in settings.items() for part in (flag_name(name), str(value))]
+    options = [f"courses={workload.COURSES}", f"life_s={tier.life_s}"]
+    for option in options:
+        flags += ["-o", option]
+    name = workload.island_name(index)
+    return [sys.executable, str(ROOT / "cli.py"), "evolve", name, *flags, "--migration-dir", str(root)]
+
+
+def _run_trial(request: Request, index: int) -> None:
+    start_s, lives, error = time.monotonic(), list[Life](), None
+    result = workload.NO_RESULT
+    try:
+        seeds = workload.seeds_of(workload.tier_named(request.setting.tier))
+        result = workload.summarise([_evolve(request, index, seed, lives) for seed in seeds])
+    except BackendError as failure:
+        error = str(failure)
+    record = TrialRecord(
+        index=index,
+        start_s=start_s,
+        end_s=time.monotonic(),
+        cpu_s=sum(life.cpu_s for life in lives),
+        pid=lives[-1].pid,
+        tid=lives[-1].pid,
+        torch_threads=None,
+        fitness=result.fitness,
+        evaluations=result.evaluations,
+        result_hash=result.sha256,
+        error=error,
+    )
+    records.write(request.path, record)
+
+
+def _evolve(request: Request, index: int, seed: int, lives: list[Life]) -> State:
+    """Run an island to its end, and add its lives to the list; a killed one goes on by the same command.
+
+    Raises:
+        BackendError: It gave up, or was killed too often.
+    """
+    shared = SharedPaths(request.path / f"seed-{seed}")
+    paths = shared.island(workload.island_name(index))
+    atomic.make_directory(shared.root, durable=False)
+    for attempt in range(TRIES):
+        is_noted = attempt > 0 or not lives  # once for the trial, and whenever it is tried again
+        life = live(
+            command(request.setting, index, seed=seed, root=shared.root),
+            output=request.path / f"island-{index}-{seed}-{attempt}.txt",
+            note=partial(_note, request, index) if is_noted else _say_nothing,
+            fault=_fault(request, index, paths) if not lives else None,
+        )
+        lives.append(life)
+        found = checkpoint.load_newest(paths) if life.code == 0 else None
+        if found is not None:
+            return found.state
+        if life.code >= 0:
+            said = life.last_words.replace(f"{request.path}/", "")  # where the rows are made is nobody's business
+            raise BackendError(f"cli.py ended with {life.code}: {said}")
+    raise BackendError(f"cli.py was killed {TRIES} times")
+
+
+def _note(request: Request, index: int, pid: int) -> None:
+    records.note_start(request.path, index, pid=pid)
+
+
+def _say_nothing(_: int) -> None:
+    pass
+
+
+def _fault(request: Request, index: int, paths: IslandPaths) -> Fault | None:
+    setting = request.setting
+    if setting.fault is None or index != FAULTY_TRIAL:
+        return None
+    return Fault(setting.fault, paths, after=max(1, workload.tier_named(setting.tier).generations // 2))

@@ -1,0 +1,269 @@
+"""The tables on what was measured, each a block of text for every session and workload that has such rows."""
+
+from __future__ import annotations
+
+import math
+import re
+import statistics
+from collections import Counter
+from typing import TYPE_CHECKING
+
+from atoll.scripts.lab.kit import stats
+from atoll.scripts.lab.kit.markdown import counts, number, table, under, whole
+from atoll.scripts.lab.parallel.report.summary import SEED, against, changes, noise, summarise
+from atoll.scripts.lab.parallel.rows import SKIPPED
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Sequence
+
+    from atoll.scripts.lab.parallel.report.study import Run, Session, Workload
+    from atoll.scripts.lab.parallel.report.summary import Summary
+    from atoll.scripts.lab.parallel.rows import RunRow
+
+MB = 1e6
+POOL = "process_pool"
+
+
+def provenance(sessions: Iterable[Session]) -> str:
+    """Return where, with what and how undisturbed each session was measured."""
+    return "\n\n".join(_provenance(session) for session in sessions)
+
+
+def verdicts(sessions: Iterable[Session]) -> str:
+    """Return what every setting achieved, and by which verdict."""
+    return _everywhere(sessions, _verdicts)
+
+
+def resources(sessions: Iterable[Session]) -> str:
+    """Return threads, processes, memory, switches and start-up of every setting."""
+    return _everywhere(sessions, _resources)
+
+
+def noise_floor(sessions: Iterable[Session]) -> str:
+    """Return how far two equal sequential runs of a block are apart, and what so many blocks can show."""
+    return _everywhere(sessions, _noise)
+
+
+def hashes(sessions: Iterable[Session]) -> str:
+    """Return whether every arm computed what the sequential one did."""
+    return _everywhere(sessions, _hashes)
+
+
+def factors(sessions: Iterable[Session]) -> str:
+    """Return what one change of setting does, all else left as it is."""
+    return _everywhere(sessions, _factors)
+
+
+def pools(sessions: Iterable[Session]) -> str:
+    """Return how fast each arm is against a plain pool of processes."""
+    return _everywhere(sessions, _pools)
+
+
+def faults(sessions: Iterable[Session]) -> str:
+    """Return what became of runs into which a fault was injected."""
+    return "\n\n".join(filter(None, (under(session.name, _faults(session)) for session in sessions)))
+
+
+def _everywhere(sessions: Iterable[Session], of: Callable[[Session, Workload], str]) -> str:
+    parts = [under(f"{load} ({session.name})", of(session, load)) for session in sessions for load in session.workloads]
+    return "\n\n".join(filter(None, parts))
+
+
+def _provenance(session: Session) -> str:
+    where = session.rows[0].provenance
+    versions = [(name, getattr(where, name)) for name in ("python", "numpy", "torch", "optuna", "ray", "joblib")]
+    commits = sorted(
+        {row.provenance.commit[:10] + (" and changes" if row.provenance.dirty else "") for row in session.rows}
+    )
+    reasons = Counter(_kind(reason) for row in session.rejected for reason in (row.rejected or "").split("; "))
+    why = f" ({', '.join(f'{n}: {reason}' for reason, n in reasons.most_common())})" if reasons else ""
+    calibrations = [row.calibration_before_s for row in session.rows if row.outcome != SKIPPED] or [0.0]
+    spread = f"{min(calibrations):.3f} to {max(calibrations):.3f} s, median {statistics.median(calibrations):.3f} s"
+    lines = [
+        f"{where.cpu}, {where.cores} cores, kernel {where.kernel}, host {where.host}, boot {where.boot_id[:8]}",
+        ", ".join(f"{name} {version}" for name, version in versions if version) + f"; commit {', '.join(commits)}",
+        f"{len(session.rows)} runs, {len(session.rejected)} of them rejected{why}",
+        *([f"**no run that counts**: {'; '.join(session.without_a_run)}"] if session.without_a_run else []),
+        f"calibration kernel before each run: {spread}",
+        *_identity(session),
+    ]
+    return under(session.name, "\n".join(f"- {line}" for line in lines))
+
+
+def _identity(session: Session) -> list[str]:
+    """Say how well S = U / I holds with the processor time that the trials measured inside themselves."""
+    found = [run.metrics for run in session.runs if run.metrics and run.metrics.identity_error is not None]
+    if not found:
+        return []
+    n = sum(each.is_consistent for each in found)
+    return [f"S = U / I, with I from inside the trials, holds within 10 % in {n} of {len(found)} runs"]
+
+
+def _kind(reason: str) -> str:
+    """Return a reason without its figures, so that equal ones can be counted."""
+    return re.sub(r"[\d.]+( ?%)?", "…", reason)
+
+
+def _verdicts(session: Session, load: Workload) -> str:
+    headings = (
+        "arm",
+        "P",
+        "verdict",
+        "S (interval)",
+        "S / P",
+        "overlap",
+        "U",
+        "I",
+        "Karp-Flatt",
+        "outcome",
+        "blocks",
+        "rejected",
+        "S against 1",
+    )
+    found = summarise(session, load)
+    return table(headings, [_verdict_cells(each) for each in found])
+
+
+def _verdict_cells(each: Summary) -> tuple[str, ...]:
+    return (
+        each.setting.label,
+        str(each.setting.workers),
+        counts(each.verdicts) or "-",
+        speedup_cell(each),
+        number(each.median_metric(lambda m: m.efficiency)),
+        number(each.median_metric(lambda m: m.overlap)),
+        number(each.median_metric(lambda m: m.utilisation)),
+        number(each.median_metric(lambda m: m.inflation)),
+        number(each.median_metric(lambda m: m.karp_flatt)),
+        counts(each.outcomes) + (f": {each.reason}" if each.outcomes.keys() & {"skipped", "failed"} else ""),
+        str(len(each.runs)),
+        str(each.n_rejected),
+        each.shown + (f", p = {each.p:.2g}" if each.p is not None else ""),
+    )
+
+
+def speedup_cell(each: Summary) -> str:
+    """Return S with its interval, which is called a range where there are too few blocks for an interval."""
+    if each.speedup is None:
+        return "-"
+    median, low, high = map(number, each.speedup.ratios)
+    bound = "at most " if each.is_bound else ""
+    if each.speedup.n == 1:
+        return bound + median
+    return f"{bound}{median} ({low} to {high}{'' if each.speedup.has_enough_blocks else '*'})"
+
+
+COUNTED: dict[str, Callable[[RunRow], float]] = {
+    "threads": lambda row: row.peak_threads,
+    "in one process": lambda row: row.peak_threads_of_one,
+    "processes": lambda row: row.peak_processes,
+    "at work": lambda row: row.working_processes,
+    "PSS MB": lambda row: round(row.peak_pss_bytes / MB),
+    "USS MB": lambda row: round(row.peak_uss_bytes / MB),
+    "switches/s": lambda row: round(row.voluntary_switches / max(row.exited_s - row.launched_s, 1e-9)),
+    "forced/s": lambda row: round(row.involuntary_switches / max(row.exited_s - row.launched_s, 1e-9)),
+    "waiting %": lambda row: 100 * row.wait_s / max(row.run_s + row.wait_s, 1e-9),
+}
+
+
+def _resources(session: Session, load: Workload) -> str:
+    found = [each for each in summarise(session, load) if each.outcomes.keys() != {"skipped"}]
+    return table(("arm", "P", *COUNTED, "set-up s", "drain s"), [_resource_cells(each) for each in found])
+
+
+def _resource_cells(each: Summary) -> tuple[str, ...]:
+    counted = (whole(each.median(of)) for of in COUNTED.values())
+    around = (number(each.median_metric(of)) for of in (lambda m: m.setup_s, lambda m: m.drain_s))
+    return (each.setting.label, str(each.setting.workers), *counted, *around)
+
+
+def _noise(session: Session, load: Workload) -> str:
+    logs = noise(session, load)
+    if not logs:
+        return ""
+    found = stats.interval(logs, seed=SEED)
+    median, low, high = map(number, found.ratios)
+    n_tests = sum(each.p is not None for each in summarise(session, load))
+    cells = (
+        median,
+        f"{low} to {high}{'' if found.has_enough_blocks else '*'}",
+        f"{100 * math.expm1(stats.noise_floor(logs)):.1f} %",
+        str(found.n),
+        f"{100 * stats.coverage(found.n):.1f} %",
+        number(min(1.0, stats.smallest_p(found.n) * max(1, n_tests))),
+    )
+    headings = (
+        "second / first",
+        "interval",
+        "largest difference",
+        "blocks",
+        "an interval covers at best",
+        "smallest p, corrected",
+    )
+    return table(headings, [cells])
+
+
+def _hashes(session: Session, load: Workload) -> str:
+    rows = []
+    for each in summarise(session, load):
+        if each.hashes is not None:
+            n, n_differing = each.hashes
+            answer = (
+                "the baseline" if each.setting.is_baseline else "equal" if not n_differing else f"{n_differing} differ"
+            )
+            rows.append((each.setting.label, str(each.setting.workers), str(n), answer, number(each.mean_fitness)))
+    return table(("arm", "P", "trials compared", "results", "mean of their best fitness"), rows)
+
+
+def _factors(session: Session, load: Workload) -> str:
+    rows = []
+    for each in changes(summarise(session, load)):
+        median, low, high = map(number, each.ratio.ratios)
+        interval = f"{each.bound}{median} ({low} to {high}{'' if each.ratio.has_enough_blocks else '*'})"
+        rows.append((each.before.label, each.after.label, str(each.workers), interval, str(each.ratio.n)))
+    return table(("from", "to", "P", "speedup, to / from", "blocks"), rows)
+
+
+def _pools(session: Session, load: Workload) -> str:
+    rows = []
+    for each, ratio, shown in against(summarise(session, load), POOL):
+        median, low, high = map(number, ratio.ratios)
+        interval = f"{median} ({low} to {high}{'' if ratio.has_enough_blocks else '*'})"
+        rows.append((each.setting.label, str(each.setting.workers), interval, str(ratio.n), shown))
+    return table(("arm", "P", f"speedup, arm / `{POOL}`", "blocks", f"against `{POOL}`"), rows)
+
+
+def _faults(session: Session) -> str:
+    headings = ("arm", "fault", "outcome", "trials with a result", "in time", "results", "strays", "what it says")
+    return table(headings, [_fault_cells(run) for run in session.faults])
+
+
+def _fault_cells(run: Run) -> tuple[str, ...]:
+    row = run.row
+    n_good = sum(trial.error is None for trial in row.trials)
+    differing = len(run.differing or ())
+    return (
+        run.setting.label,
+        str(row.fault),
+        row.outcome,
+        f"{n_good} of {row.n_trials}",
+        "no, ended at the deadline" if row.outcome == "deadline" else "yes",
+        "-" if run.differing is None else "equal" if not differing else f"{differing} differ",
+        str(row.stray_processes),
+        row.reason or "",
+    )
+
+
+def fewest_blocks_note(sessions: Sequence[Session]) -> str:
+    """Return what the star means, where a table has one."""
+    few = any(
+        each.speedup is not None and each.speedup.n > 1 and not each.speedup.has_enough_blocks
+        for session in sessions
+        for load in session.workloads
+        for each in summarise(session, load)
+    )
+    text = (
+        "\\* Fewer than six blocks: the range of what was seen, which with three blocks covers the true median "
+        "three times in four. Nothing is called faster, slower or equal on so few."
+    )
+    return text if few else ""

@@ -1,0 +1,186 @@
+"""The workload that every arm gets: an ordered list of trials, each a whole evolution run over its seeds.
+
+A trial is the island loop with nobody to exchange with, and a pure function of its arguments: whatever runs it, the
+result and its hash are the same.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from dataclasses import asdict, dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from atoll.evo.config import island_config
+from atoll.evo.errors import ConfigError
+from atoll.evo.island import evolve
+from atoll.evo.rng import stream
+from atoll.evo.tasks.creatures.options import CreatureOptions
+from atoll.evo.tasks.creatures.task import Creatures
+from atoll.scripts.lab.kit import strict
+from atoll.scripts.lab.parallel.space import SEARCH_SPACE, TrialConfig
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Sequence
+
+    from atoll.evo.config import IslandConfig
+    from atoll.evo.generation import State
+
+
+@dataclass(frozen=True)
+class Tier:
+    """How large a trial is.
+
+    Attributes:
+        population: Individuals.
+        generations: After the founders.
+        seeds: Independent runs in a trial, one after the other.
+        life_s: How long a creature lives on its one course, in seconds.
+    """
+
+    population: int
+    generations: int
+    seeds: int
+    life_s: float = 30.0
+
+
+TIERS = {
+    "tiny": Tier(400, 6, 1, life_s=5.0),
+    "small": Tier(200, 20, 2),
+    "medium": Tier(300, 50, 3),
+    "production": Tier(500, 150, 3),
+}
+"""`tiny` is for tests and for many repetitions: a population at which PyTorch uses several threads, and short lives."""
+
+COURSES = 1
+FIRST_SEED = 1
+
+
+@dataclass(frozen=True)
+class TrialResult:
+    """What a trial computes.
+
+    Attributes:
+        fitness: The best of each seed.
+        evaluations: Genomes scored, over all seeds.
+        sha256: Over the last genes, their fitness and the champion of every seed.
+    """
+
+    fitness: tuple[float, ...]
+    evaluations: int
+    sha256: str
+
+
+NO_RESULT = TrialResult((), 0, "")
+"""Of a trial that raised."""
+
+
+class _Observer:
+    """A keeper that keeps nothing, and lets somebody watch."""
+
+    def __init__(self, observe: Callable[[State], None]) -> None:
+        self._observe = observe
+
+    def log(self, state: State, *, evaluate_s: float) -> None:  # noqa: ARG002 - see `atoll.evo.island.Keeper`
+        self._observe(state)
+
+    def checkpoint(self, state: State) -> None:
+        pass
+
+    def champion(self, state: State) -> None:
+        pass
+
+
+def tier_named(name: str) -> Tier:
+    """Return the tier of that name.
+
+    Raises:
+        ConfigError: There is none.
+    """
+    if name not in TIERS:
+        raise ConfigError(f"--tier must be one of {', '.join(TIERS)}; got {name!r}")
+    return TIERS[name]
+
+
+def sample_configs(n: int, *, seed: int) -> tuple[TrialConfig, ...]:
+    """Draw the first `n` configurations of an endless list that `seed` fixes."""
+    return tuple(_sample(seed, index) for index in range(n))
+
+
+def _sample(seed: int, index: int) -> TrialConfig:
+    rng = stream(seed, "compare", index, "configuration")
+    return strict.from_json(TrialConfig, {name: domain.at(rng.random()) for name, domain in SEARCH_SPACE.items()})
+
+
+def seeds_of(tier: Tier) -> tuple[int, ...]:
+    """Return the seeds of every trial of a tier."""
+    return tuple(range(FIRST_SEED, FIRST_SEED + tier.seeds))
+
+
+def island_name(index: int) -> str:
+    """Name the island of a trial; it decides its random numbers."""
+    return f"trial-{index}"
+
+
+def settings_of(config: TrialConfig, tier: Tier) -> dict[str, int | float | str]:
+    """Return a trial's settings as an island's, seed and evaluator left out."""
+    return {**asdict(config), "population": tier.population, "generations": tier.generations, "topology": "none"}
+
+
+def plan(index: int, config: TrialConfig, tier: Tier, *, seed: int) -> IslandConfig:
+    """Return the settings of one seed of a trial."""
+    return island_config(island_name(index), {**settings_of(config, tier), "seed": seed}, {})
+
+
+def creatures(tier: Tier, evaluator: str) -> Creatures:
+    """Return the problem; the reference evaluator takes as many threads as PyTorch likes in this process."""
+    return Creatures(CreatureOptions(courses=COURSES, life_s=tier.life_s), backend=evaluator, threads=None)
+
+
+def run_trial(
+    index: int,
+    config: TrialConfig,
+    seeds: Sequence[int],
+    *,
+    budget: Tier,
+    evaluator: str,
+    observe: Callable[[State], None] = lambda _: None,
+) -> TrialResult:
+    """Evolve once for each seed.
+
+    Args:
+        index: Place in the list; it names the island.
+        config: What the trial tries out.
+        seeds: Of the runs.
+        budget: Population, generations and the length of a life.
+        evaluator: "reference" or "native"; they agree bit for bit.
+        observe: Called after each generation of each seed.
+
+    Raises:
+        ConfigError: The evaluator cannot be had here.
+    """
+    task = creatures(budget, evaluator)
+    return summarise(
+        evolve(
+            plan(index, config, budget, seed=seed),
+            task,
+            exchange=None,
+            keeper=_Observer(observe),
+            resumed=None,
+            is_stopping=lambda: False,
+        )
+        for seed in seeds
+    )
+
+
+def summarise(states: Iterable[State]) -> TrialResult:
+    """Return the result of a trial whose seeds ended in these states."""
+    states = list(states)
+    digest = hashlib.sha256()
+    for state in states:
+        champion = state.champion
+        for array in (state.population.genes, state.fitness, champion.individual.genes, np.float64(champion.fitness)):
+            digest.update(np.ascontiguousarray(array).tobytes())
+    fitness = tuple(float(state.champion.fitness) for state in states)
+    return TrialResult(fitness, sum(state.counts.evaluations for state in states), digest.hexdigest())

@@ -1,0 +1,193 @@
+"""Who made a thread: the library whose code stands outermost on its stack.
+
+A thread's name says nothing (it is its maker's), but the first thing it ever called was given by whoever made it, and
+is still there. A sleeping thread's stack is found from its stack pointer, a running one's from the C library's own
+record of it, which has its number and lies at the upper end of its stack.
+
+Reading another process's memory does not disturb it; the system must allow it, as it does to debuggers.
+
+Sources: proc(5) on `syscall`, `maps` and `mem`; glibc's nptl/descr.h and sysdeps/x86_64/nptl/tls.h.
+"""
+
+from __future__ import annotations
+
+import bisect
+import platform
+import re
+import struct
+from dataclasses import dataclass
+from pathlib import PurePath
+from typing import TYPE_CHECKING, BinaryIO
+
+from atoll.scripts.processes import proc
+
+if TYPE_CHECKING:
+    from collections.abc import Collection, Iterable, Mapping, Sequence
+
+PYTHON, OPENMP, OPENBLAS, MKL, TORCH = "Python", "OpenMP", "OpenBLAS", "MKL", "PyTorch"
+MAIN, UNSEEN = "main", "unseen"
+
+KNOWN = (
+    (re.compile(r"^(libpython|python)\d"), PYTHON),
+    (re.compile(r"^lib(gomp|omp|iomp5)\b"), OPENMP),
+    (re.compile(r"openblas"), OPENBLAS),
+    (re.compile(r"^libmkl"), MKL),
+    (re.compile(r"^lib(torch|c10)"), TORCH),
+)
+"""Libraries by the names of their files, and what people call them."""
+CARRIERS = re.compile(r"^(libc|libpthread|ld-linux[^.]*|ld|libstdc\+\+|libc\+\+)[-.]|^\[")
+"""What stands outside of the maker's code on any stack."""
+POOLS = (OPENMP, OPENBLAS, MKL, TORCH)
+
+STACK_BYTES = 1 << 16
+"""How much of a stack is read at most, from its outer end."""
+RECORD_BYTES = 1 << 12
+"""A thread's record and what the C library keeps above it."""
+TID_OFFSET = 0x2D0
+"""Of the number in a thread's record, in glibc on x86-64; a record is known by its two pointers to itself."""
+
+
+@dataclass(frozen=True, slots=True)
+class Region:
+    """Part of a process's memory.
+
+    Attributes:
+        start: Its first address.
+        end: The one after its last.
+        is_code: Whether it may be executed.
+        is_stack: Whether it may be a thread's stack: written to, of no file.
+        name: Of its file, without folders; empty if it has none.
+    """
+
+    start: int
+    end: int
+    is_code: bool
+    is_stack: bool
+    name: str
+
+
+class Regions:
+    """The memory of a process, by address."""
+
+    def __init__(self, regions: Sequence[Region]) -> None:
+        self.all = regions
+        self._starts = [region.start for region in regions]
+
+    def at(self, address: int) -> Region | None:
+        """Return what lies there."""
+        index = bisect.bisect_right(self._starts, address) - 1
+        return self.all[index] if index >= 0 and address < self.all[index].end else None
+
+
+def parse_regions(text: bytes) -> Regions:
+    """Read a `maps` file."""
+    found = []
+    for line in text.decode(errors="replace").splitlines():
+        span, rights, _, _, _, *rest = line.split(maxsplit=5)
+        start, end = (int(part, 16) for part in span.split("-"))
+        path = rest[0] if rest else ""
+        is_stack = rights.startswith("rw") and (not path or path.startswith("[stack"))
+        found.append(Region(start, end, "x" in rights, is_stack, PurePath(path).name))
+    return Regions(found)
+
+
+def libraries(regions: Regions) -> tuple[str, ...]:
+    """Return which known libraries a process has loaded, as people call them."""
+    names = {region.name for region in regions.all if region.is_code}
+    return tuple(label for pattern, label in KNOWN if any(pattern.search(name) for name in names))
+
+
+def find(pid: int, tids: Collection[int]) -> dict[int, str]:
+    """Return who made each of these threads of a process, as far as it can be seen."""
+    maps = proc.read(f"/proc/{pid}/maps")
+    if maps is None:
+        return {}
+    main, others = {pid: MAIN} if pid in tids else {}, set(tids) - {pid}
+    try:
+        with open(f"/proc/{pid}/mem", "rb", buffering=0) as memory:  # noqa: PTH123 - unbuffered: it has holes
+            return main | _find(pid, others, parse_regions(maps), memory)
+    except OSError:
+        return main
+
+
+def _find(pid: int, tids: set[int], regions: Regions, memory: BinaryIO) -> dict[int, str]:
+    found: dict[int, str] = {}
+    for tid in tids:
+        pointer = _stack_pointer(pid, tid)
+        stack = regions.at(pointer)
+        if stack:
+            start = max(pointer, stack.end - STACK_BYTES)
+            maker = outermost(_words(memory, start, stack.end), regions)
+            if maker:
+                found[tid] = maker
+    records = _records(tids - found.keys(), regions, memory)
+    for tid, address in records.items():
+        stack = regions.at(address)
+        start = max(address - STACK_BYTES, stack.start) if stack else address
+        maker = outermost(_words(memory, start, address + RECORD_BYTES), regions)
+        if maker:
+            found[tid] = maker
+    return found
+
+
+def outermost(words: Sequence[int], regions: Regions) -> str | None:
+    """Return whose code the last word points to that points to any; carriers of others do not count."""
+    for word in reversed(words):
+        region = regions.at(word)
+        if region and region.is_code and region.name and not CARRIERS.match(region.name):
+            return label(region.name)
+    return None
+
+
+def label(name: str) -> str:
+    """Return what people call a library or program, by the name of its file."""
+    return next((known for pattern, known in KNOWN if pattern.search(name)), name)
+
+
+def count(makers: Iterable[str | None]) -> dict[str, int]:
+    """Return how many threads each maker made, in order; "unseen" where nobody knows who did."""
+    known = [each or UNSEEN for each in makers]
+    return {each: known.count(each) for each in in_order(known)}
+
+
+def in_order(makers: Iterable[str]) -> list[str]:
+    """Return each of the makers once: the main thread, then others, then pools, then the unseen."""
+    return sorted(set(makers), key=lambda each: (each != MAIN, each == UNSEEN, each in POOLS, each))
+
+
+def _stack_pointer(pid: int, tid: int) -> int:
+    """Return where the stack of a sleeping thread is in use; 0 for a running one."""
+    words = (proc.read(f"/proc/{pid}/task/{tid}/syscall") or b"").split()
+    return int(words[-2], 16) if len(words) >= 3 else 0
+
+
+def _records(tids: set[int], regions: Regions, memory: BinaryIO) -> dict[int, int]:
+    """Return the address of the C library's record of each of these threads."""
+    if not tids or platform.machine() != "x86_64":
+        return {}
+    found: Mapping[int, int] = {}
+    for region in regions.all:
+        if region.is_stack and region.end - region.start >= STACK_BYTES:
+            start = region.end - 2 * RECORD_BYTES
+            found = {
+                **found,
+                **{tid: at for tid, at in _numbers(_words(memory, start, region.end), start) if tid in tids},
+            }
+    return dict(found)
+
+
+def _numbers(words: Sequence[int], start: int) -> list[tuple[int, int]]:
+    """Return the thread's number and the address of every record among these words."""
+    last = len(words) - TID_OFFSET // 8
+    at = [i for i in range(0, last, 2) if words[i] == words[i + 2] == start + 8 * i]
+    return [(words[i + TID_OFFSET // 8] & 0xFFFFFFFF, start + 8 * i) for i in at]
+
+
+def _words(memory: BinaryIO, start: int, end: int) -> tuple[int, ...]:
+    try:
+        memory.seek(start)
+        data = memory.read(end - start)
+    except (OSError, ValueError, OverflowError):
+        return ()
+    n = len(data) // 8
+    return struct.unpack(f"<{n}Q", data[: 8 * n])

@@ -1,0 +1,1 @@
+"""One island, from its settings to its last generation; or several in one process."""

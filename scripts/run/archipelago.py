@@ -1,0 +1,96 @@
+"""Several islands in one process, by turns: no waiting and no files but those that a keeper writes.
+
+In lockstep the result is, bit for bit, that of as many processes; so an experiment can have a whole archipelago for the
+price of its evaluations.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from atoll.evo.errors import LockstepTimeoutError
+from atoll.evo.island import live
+from atoll.migration.exchange.memory import memory_exchange
+from atoll.migration.pool.batch import Publisher
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Generator, Mapping, Sequence
+
+    from atoll.evo.config import IslandConfig
+    from atoll.evo.generation import State
+    from atoll.evo.island import Keeper
+    from atoll.evo.tasks.task import Task
+    from atoll.migration.exchange.exchange import Notes
+    from atoll.migration.pool.batch import Batch
+    from atoll.migration.pool.ledger import Event
+
+RUN_ID = "in-memory"
+
+
+class NoNotes:
+    """A ledger for who does not ask what became of each migrant."""
+
+    def note(self, kind: str, text: str, *, generation: int, **details: object) -> None:
+        """Keep nothing."""
+
+    def note_all(self, events: Sequence[Event], *, generation: int) -> None:
+        """Keep nothing."""
+
+
+def evolve_together(
+    configs: Sequence[IslandConfig],
+    task: Task,
+    *,
+    keeper_of: Callable[[IslandConfig], Keeper],
+    ledger_of: Callable[[IslandConfig], Notes] = lambda _: NoNotes(),
+    run_id: str = RUN_ID,
+) -> dict[str, State]:
+    """Evolve an archipelago in this process, to the end.
+
+    Args:
+        configs: Its islands.
+        task: The problem of all of them.
+        keeper_of: What keeps an island's log, checkpoints and champion.
+        ledger_of: What keeps its migrations.
+        run_id: The archipelago's name.
+
+    Returns:
+        Each island's last state.
+
+    Raises:
+        LockstepTimeoutError: Islands in lockstep wait for one that is not among them.
+    """
+    pool: dict[str, dict[int, Batch]] = {}
+    lives: dict[str, Generator[bool, None, State]] = {}
+    for config in configs:
+        exchange = memory_exchange(
+            pool,
+            publisher=Publisher(run_id, config.island, 1, config.island, task.spec),
+            migration=config.migration,
+            ledger=ledger_of(config),
+        )
+        lives[config.island] = live(
+            config, task, exchange=exchange, keeper=keeper_of(config), resumed=None, is_stopping=lambda: False
+        )
+    return take_turns(lives)
+
+
+def take_turns(lives: Mapping[str, Generator[bool, None, State]]) -> dict[str, State]:
+    """Let islands live by turns, each from one migration to the next, until all have ended.
+
+    Raises:
+        LockstepTimeoutError: All that are left wait, and so would for ever.
+    """
+    ended: dict[str, State] = {}
+    while len(ended) < len(lives):
+        is_anybody_going_on = False
+        for name in [name for name in lives if name not in ended]:
+            try:
+                is_anybody_going_on |= not next(lives[name])
+            except StopIteration as ending:
+                ended[name] = ending.value
+                is_anybody_going_on = True
+        if not is_anybody_going_on:
+            stuck = ", ".join(name for name in lives if name not in ended)
+            raise LockstepTimeoutError(f"{stuck} would wait for ever, for a member that is not among those started")
+    return {name: ended[name] for name in lives}

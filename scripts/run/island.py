@@ -1,0 +1,271 @@
+"""One island, from its settings to its end: join the pool, own the island, resume, evolve."""
+
+from __future__ import annotations
+
+import contextlib
+from functools import partial
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Protocol
+
+from atoll.evo import atomic, checkpoint
+from atoll.evo.config import ASYNC, LOCKSTEP, REPLAY
+from atoll.evo.errors import StorageError, TaskError
+from atoll.evo.island import evolve
+from atoll.evo.keeper import FileKeeper
+from atoll.evo.memory import keep_freed_memory
+from atoll.evo.paths import SharedPaths
+from atoll.evo.tasks.task import build_of, task_identity
+from atoll.migration.exchange.directory import directory_exchange
+from atoll.migration.exchange.replay import Journal
+from atoll.migration.pool import epochs, owners
+from atoll.migration.pool import identity as pool
+from atoll.migration.pool.batch import Publisher, check_importable
+from atoll.migration.pool.ledger import Ledger
+from atoll.scripts.run import recording as recordings
+from atoll.scripts.run import replay
+from atoll.scripts.run.memory_limits import check_memory
+from atoll.scripts.run.resume import Start, clear_leftovers, find_start, has_logged, load_for
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from atoll.evo.config import IslandConfig
+    from atoll.evo.generation import State
+    from atoll.evo.paths import IslandPaths
+    from atoll.evo.runlog import Record
+    from atoll.evo.stopping import StopSignal
+    from atoll.evo.tasks.task import Task
+    from atoll.migration.pool.epochs import Epoch
+    from atoll.migration.pool.identity import Pool
+
+SIGNAL_EXIT_CODE = 128
+
+
+class Display(Protocol):
+    """Who watches an island."""
+
+    def say(self, text: str) -> None:
+        """Show one line."""
+        ...
+
+    def generation(self, record: Record) -> None:
+        """Show a line of the island's log."""
+        ...
+
+    def migration(self, text: str) -> None:
+        """Show an event of the island's ledger."""
+        ...
+
+
+def run_island(
+    config: IslandConfig,
+    *,
+    root: Path,
+    is_fresh: bool,
+    display: Display,
+    stop: StopSignal,
+    is_taking_over: bool = False,
+    is_foreign_allowed: bool = False,
+) -> int:
+    """Evolve one island in this process.
+
+    Args:
+        config: What to compute.
+        root: The shared directory.
+        is_fresh: Archive what the island has and start again.
+        display: Who watches.
+        stop: What asks it to stop.
+        is_taking_over: Take the island from an owner on another host.
+        is_foreign_allowed: The pool may belong to another account.
+
+    Returns:
+        The exit code: 0, or 128 plus the number of the signal that ended the run early.
+
+    Raises:
+        AtollError: What the user has to know.
+    """
+    keep_freed_memory()
+    shared = SharedPaths(root.absolute())  # a task may change the working directory
+    paths = shared.island(config.island)
+    stop.answer = lambda: f"{config.island}: stopping before it begins; a second signal ends it at once"
+    is_replay = config.migration.mode == REPLAY
+    recording = recordings.read(Path(config.migration.replay_from).absolute()) if is_replay else None
+    try:
+        task = load_for(config, config.backend, say=display.say, is_stopping=stop)
+        check_memory(config, task.spec.size, say=display.say)
+        if not config.migration.is_off and not is_replay:
+            check_importable(config.migration.migrants, task.spec.size)
+        joined = pool.join(
+            shared,
+            seed=config.seed,
+            task=task_identity(task),
+            agreement=config.agreement(),
+            is_foreign_allowed=is_foreign_allowed,
+        )
+        owned = owners.owned(paths, lock_class=joined.lock_class, is_taking_over=is_taking_over, say=display.say)
+        with owned:
+            pool.check_current(shared, joined)
+            _warn_of_another_source(joined, task, say=display.say)
+            start = find_start(
+                config, task, joined, shared=shared, recording=recording, is_fresh=is_fresh, say=display.say
+            )
+            if stop():
+                return _stopped_early(config, stop=stop, display=display)
+            champion = root / paths.champion.relative_to(shared.root)  # as the user spells it
+            is_done = _go_on(start, shared, paths, champion=champion, stop=stop, display=display)
+            if is_done and recording:
+                display.say(f"the replay equals the recording: {replay.check_whole(recording, paths)}")
+    except TaskError:
+        if not stop():  # else the signal has also ended what the task had started
+            raise
+        return _stopped_early(config, stop=stop, display=display)
+    return 0 if is_done else SIGNAL_EXIT_CODE + stop.received
+
+
+def _go_on(
+    start: Start, shared: SharedPaths, paths: IslandPaths, *, champion: Path, stop: StopSignal, display: Display
+) -> bool:
+    """Evolve what is left of an island, and say whether that is all."""
+    config = start.config
+    if start.is_over:
+        clear_leftovers(paths)  # nobody runs what is over
+        _record_target(start, paths)
+        display.say(_already_over(start))
+        return True
+    state = _evolve(start, shared, paths, stop=stop, display=display)
+    is_done = state.generation >= config.generations and has_logged(paths, state.generation)
+    _say_goodbye(state, config, champion, is_done=is_done, display=display)
+    return is_done
+
+
+def _warn_of_another_source(joined: Pool, task: Task, *, say: Callable[[str], None]) -> None:
+    there, here = joined.task.get("source_sha256"), task_identity(task).get("source_sha256")
+    if there != here:
+        say(
+            f"warning: {task.name} is not the file that this pool was started with; genomes go on from here, but what "
+            f"they score may not be comparable any more ('cli.py pool archive' puts the old run away)"
+        )
+
+
+def _record_target(start: Start, paths: IslandPaths) -> None:
+    """Let a target that was reached before count as the island's: by an epoch, which is where others look for it.
+
+    It gets no line in the log: from that line on, what was logged before would be superseded.
+    """
+    with atomic.storage_errors("claim the island"):
+        before = epochs.latest(paths)
+        if before is None or before.target != start.config.generations:
+            _claim(start, paths)
+
+
+def _claim(start: Start, paths: IslandPaths) -> Epoch:
+    return epochs.claim(
+        paths,
+        after=start.after,
+        generation=start.generation,
+        target=start.config.generations,
+        population=start.config.population,
+        task=start.task.name,
+    )
+
+
+def _evolve(start: Start, shared: SharedPaths, paths: IslandPaths, *, stop: StopSignal, display: Display) -> State:
+    config, task = start.config, start.task
+    with atomic.storage_errors("claim the island"):
+        epoch = _claim(start, paths)
+        check_owner = partial(epochs.stop_if_fenced, paths, epoch)
+        clear_leftovers(paths)
+        checkpoint.drop(paths, start.superseded, last_look=check_owner)
+    _greet(start, display)
+    stop.answer = partial(_answer, paths)
+    record: dict[str, Any] = {"epoch": epoch.number, "generation": start.generation}
+    keeper = FileKeeper(
+        paths,
+        config=config,
+        task=task,
+        settings=start.settings,
+        observe=_observer(start, display),
+        check_owner=check_owner,
+    )
+    keeper.start(
+        {**record, "host": epoch.host, "pid": epoch.pid, "run_id": start.pool.run_id, "started_s": epoch.started_s}
+    )
+    ledger = Ledger(paths, observe=display.migration, check_owner=check_owner)
+    ledger.start(record)
+    exchange = directory_exchange(
+        shared,
+        paths,
+        publisher=Publisher(start.pool.run_id, config.island, epoch.number, epoch.nonce, task.spec),
+        epoch=epoch,
+        lock_class=start.pool.lock_class,
+        migration=config.migration,
+        ledger=ledger,
+        journal=Journal(start.recording.files, start.recording.exports) if start.recording else None,
+    )
+    resumed = start.resumed.state if start.resumed else None
+    try:
+        return evolve(config, task, exchange=exchange, keeper=keeper, resumed=resumed, is_stopping=stop)
+    except StorageError:
+        check_owner()  # who was taken over finds its files gone, and that is the reason to give
+        raise
+
+
+def _answer(paths: IslandPaths) -> str:
+    """Say what the first stop signal leads to, and what a second one would."""
+    kept = []
+    with contextlib.suppress(OSError):
+        kept = checkpoint.kept(paths)
+    lost = f"what came after gen-{kept[-1]}" if kept else "all so far: there is no checkpoint yet"
+    return f"{paths.name}: stopping after this generation; a second signal ends it at once, and loses {lost}"
+
+
+def _stopped_early(config: IslandConfig, *, stop: StopSignal, display: Display) -> int:
+    display.say(f"{config.island} stopped before it began; the same command starts it")
+    return SIGNAL_EXIT_CODE + stop.received
+
+
+def _observer(start: Start, display: Display) -> Callable[[Record], None]:
+    """Return who sees each line of the log: the display, and in a replay who holds it against the recording."""
+
+    def observe(record: Record) -> None:
+        display.generation(record)
+        if start.recording:
+            replay.check_line(start.recording, record)
+
+    return observe
+
+
+def _greet(start: Start, display: Display) -> None:
+    config, task = start.config, start.task
+    options = " ".join(f"{name}={value}" for name, value in task.options.items())
+    is_recorded = start.recording is not None and config.backend == start.recording.backend
+    why = "as recorded" if is_recorded else f"chosen by --backend{' auto' if config.backend == 'auto' else ''}"
+    why = "; ".join(filter(None, [why, build_of(task)]))
+    begin = f"resuming at generation {start.generation}" if start.resumed else "starting"
+    display.say(f"{config.island}: {begin}, {config.population} individuals to generation {config.generations}")
+    display.say(f"task {task.name} ({options}), {task.spec.size} genes, evaluator {task.backend} ({why})")
+    if config.migration.mode == LOCKSTEP:
+        display.say(f"in lockstep with {config.migration.members}: waiting for their same generation at each migration")
+    if start.recording:
+        display.say(f"replaying {start.recording.files.home}, which logged {start.recording.last} generations")
+    if config.migration.is_off:
+        display.say("MIGRATION IS OFF (--topology none): this island neither publishes nor imports")
+
+
+def _already_over(start: Start) -> str:
+    g, target = start.generation, start.config.generations
+    beyond = f", beyond the {target} that it is to reach" if g > target else ""
+    advice = {
+        ASYNC: f"use -g {2 * g} to go on, or --fresh to archive it and start again",
+        LOCKSTEP: "all members end there; 'cli.py pool archive' puts the run away",
+        REPLAY: "the whole recording is replayed",
+    }
+    return f"{start.config.island} is already at generation {g}{beyond}; {advice[start.config.migration.mode]}"
+
+
+def _say_goodbye(state: State, config: IslandConfig, champion: Path, *, is_done: bool, display: Display) -> None:
+    display.say(f"champion {state.champion.fitness:.6g} of generation {state.champion.generation}: {champion}")
+    how = f"is done at generation {state.generation}"
+    if not is_done:
+        how = f"stopped at generation {state.generation}; the same command goes on from there"
+    display.say(f"{config.island} {how}")

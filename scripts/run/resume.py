@@ -1,0 +1,244 @@
+"""What a start of an island finds, and where it goes on from; its caller owns the island."""
+
+from __future__ import annotations
+
+import logging
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from atoll.evo import atomic, checkpoint, compiler, runlog
+from atoll.evo.config import ASYNC, LOCKSTEP
+from atoll.evo.errors import ResumeError
+from atoll.evo.keeper import recorded_settings
+from atoll.evo.paths import archive_name, parse_generation
+from atoll.evo.tasks.loader import load_task
+from atoll.migration.exchange import lockstep
+from atoll.migration.observe import archive
+from atoll.migration.pool import epochs
+from atoll.migration.pool.bounded_io import generations_in, list_names
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Mapping, Sequence
+
+    from atoll.evo.checkpoint import Checkpoint
+    from atoll.evo.config import IslandConfig
+    from atoll.evo.paths import IslandPaths, SharedPaths
+    from atoll.evo.runlog import Record
+    from atoll.evo.tasks.task import Task
+    from atoll.migration.pool.identity import Pool
+    from atoll.scripts.run.recording import Recording
+
+
+@dataclass(frozen=True)
+class Start:
+    """All that decides how an island goes on.
+
+    Attributes:
+        config: What to compute.
+        task: The problem.
+        pool: The archipelago.
+        recording: What a replay is held against.
+        settings: What log and checkpoint record.
+        after: The highest epoch before this start.
+        resumed: The checkpoint to go on from.
+        superseded: The checkpoints after it, where what they hold is lived again.
+        is_over: Nothing is left to compute or to publish.
+    """
+
+    config: IslandConfig
+    task: Task
+    pool: Pool
+    recording: Recording | None
+    settings: Mapping[str, Any]
+    after: int
+    resumed: Checkpoint | None
+    superseded: tuple[int, ...]
+    is_over: bool
+
+    @property
+    def generation(self) -> int:
+        """Where it goes on from."""
+        return self.resumed.state.generation if self.resumed else 0
+
+
+def find_start(
+    config: IslandConfig,
+    task: Task,
+    pool: Pool,
+    *,
+    shared: SharedPaths,
+    recording: Recording | None,
+    is_fresh: bool,
+    say: Callable[[str], None],
+) -> Start:
+    """Archive what is not wanted any more, and find the checkpoint to go on from.
+
+    Args:
+        config: What to compute.
+        task: The problem.
+        pool: The archipelago.
+        shared: Its files.
+        recording: What a replay is held against.
+        is_fresh: Archive what the island has and start again.
+        say: Shows one line.
+
+    Raises:
+        AtollError: What the user has to know.
+    """
+    paths = shared.island(config.island)
+    starts = _starts(paths)
+    after = _last_epoch(shared, paths, starts)
+    if is_fresh:
+        keep_published = config.migration.mode == LOCKSTEP  # others may need it yet, and it will be the same
+        archived = archive.put_island_away(shared, paths, epoch=after, keep_published=keep_published)
+        if archived:
+            say(f"archived the former {config.island} to {archived}")
+    else:
+        _say_whose_it_is(paths, pool, starts, say=say)
+    settings = _settings(config, task, recording)
+    superseded: tuple[int, ...] = ()
+    with atomic.storage_errors("read the checkpoint"):
+        resumed = checkpoint.load_newest(paths)
+        if resumed is not None:
+            checkpoint.check_settings(resumed, settings)
+        lost = _first_lost(config, task, pool, paths)
+        if resumed and lost is not None and lost < resumed.state.generation:
+            resumed = checkpoint.load_newest(paths, at_most=lost)
+            superseded = tuple(
+                each for each in checkpoint.kept(paths) if not resumed or each > resumed.state.generation
+            )
+            say(f"gen-{lost} of {config.island} is not in the pool any more; going back to where it is made again")
+    if resumed and resumed.backend != task.backend:
+        task = load_for(config, resumed.backend, say=say)
+    generation = resumed.state.generation if resumed else 0
+    is_over = lost is None and generation >= config.generations and has_logged(paths, generation)
+    if config.migration.mode == ASYNC and not (is_over or config.migration.is_off):
+        _check_published(paths, resumed)
+    return Start(config, task, pool, recording, settings, after, resumed, superseded, is_over)
+
+
+def load_for(
+    config: IslandConfig, backend: str, *, say: Callable[[str], None], is_stopping: Callable[[], bool] = lambda: False
+) -> Task:
+    """Load an island's task, and say so where a compiler is waited for.
+
+    Args:
+        config: The island's.
+        backend: What is to compute the fitness.
+        say: Shows one line.
+        is_stopping: Whether the island was told to stop.
+
+    Raises:
+        ConfigError: The task, an option or the backend cannot be had.
+    """
+    listener = _Listener(say)
+    compiler.LOG.addHandler(listener)
+    try:
+        return load_task(
+            config.task, dict(config.options), backend=backend, threads=config.threads, is_stopping=is_stopping
+        )
+    finally:
+        compiler.LOG.removeHandler(listener)
+
+
+class _Listener(logging.Handler):
+    """Passes on what is logged."""
+
+    def __init__(self, say: Callable[[str], None]) -> None:
+        super().__init__()
+        self._say = say
+
+    def emit(self, record: logging.LogRecord) -> None:
+        self._say(record.getMessage())
+
+
+def clear_leftovers(paths: IslandPaths) -> None:
+    """Remove what a killed process left half written; for who owns the island by its epoch, not by a lock alone.
+
+    Raises:
+        StorageError: The file system refused.
+    """
+    with atomic.storage_errors("clear what an earlier start left"):
+        for place in (paths.home, paths.checkpoints, paths.inboxes, paths.outbox, paths.epochs):
+            atomic.clear_leftovers(place)
+
+
+def has_logged(paths: IslandPaths, generation: int) -> bool:
+    """Say whether a generation's line, which is written after all else, is in the log: a killed run may lack it.
+
+    Raises:
+        StorageError: The log cannot be read.
+    """
+    with atomic.storage_errors("read the log"):
+        last = runlog.read_last(paths.log).get("generation", {}).get("generation")
+    return isinstance(last, int) and last >= generation
+
+
+def _starts(paths: IslandPaths) -> list[Record]:
+    with atomic.storage_errors("look for earlier starts"):
+        return runlog.read_starts(paths.log)
+
+
+def _say_whose_it_is(paths: IslandPaths, pool: Pool, starts: Sequence[Record], *, say: Callable[[str], None]) -> None:
+    """Say where the two halves of an island do not belong together: what is private goes on all the same."""
+    run_id = starts[-1].get("run_id", pool.run_id) if starts else pool.run_id
+    with atomic.storage_errors("look for earlier starts"):
+        is_published = epochs.has_started(paths)
+    if run_id != pool.run_id:
+        say(f"warning: {paths.home} is of another run than {paths.outbox.parent}; {paths.name} goes on from it here")
+    elif starts and not is_published:
+        say(f"warning: what {paths.name} had published is not in the pool any more; it goes on without")
+
+
+def _check_published(paths: IslandPaths, resumed: Checkpoint | None) -> None:
+    """Refuse a start whose publications would have names that an earlier life took, so that nobody would get them.
+
+    A checkpoint comes before its publication. So whatever is published beyond it was published by an island of which
+    something private has been lost since, or put back from a copy. It is lived again as it was if all that it imported
+    is there still.
+
+    Raises:
+        ResumeError: It is so.
+        StorageError: The file system refused.
+    """
+    generation = resumed.state.generation if resumed else 0
+    with atomic.storage_errors("look for what was published"):
+        published = generations_in(paths.outbox)
+        newest = max(published, default=0)
+        between = [each for each in published if generation <= each < newest]
+        is_lived_again = resumed is not None and all(paths.inbox(each).exists() for each in between)
+    if newest > generation and not is_lived_again:
+        left = f"no more than generation {generation}" if resumed else "nothing"
+        raise ResumeError(
+            f"{paths.name} published up to generation {newest} in an earlier life, of which {left} is left in "
+            f"{paths.home}; nobody would get what it publishes again: --fresh puts that away and starts again"
+        )
+
+
+def _last_epoch(shared: SharedPaths, paths: IslandPaths, starts: Iterable[Record]) -> int:
+    """Return the highest epoch known here, also when a crash left an island archived by half, or archived and no more.
+
+    Raises:
+        StorageError: The file system refused.
+    """
+    with atomic.storage_errors("look for earlier starts"):
+        logged = [start.get("epoch") for start in starts]
+        archived = [parse_generation(name, archive_name(paths.name)) for name in list_names(shared.archive)]
+        known = [*logged, epochs.latest_number(paths), *archived]
+    return max(number for number in known if isinstance(number, int))
+
+
+def _settings(config: IslandConfig, task: Task, recording: Recording | None) -> dict[str, Any]:
+    if recording is None:
+        return recorded_settings(config, task)
+    chosen = {} if config.backend == recording.backend else {"backend": config.backend}
+    return {**recording.settings, **chosen}
+
+
+def _first_lost(config: IslandConfig, task: Task, pool: Pool, paths: IslandPaths) -> int | None:
+    """In lockstep, return the first generation that must be published again, up to the newest checkpoint."""
+    kept = checkpoint.kept(paths)
+    if config.migration.mode != LOCKSTEP or not kept:
+        return None
+    every = config.migration.migrate_every
+    return lockstep.first_lost(paths, range(every, kept[-1] + 1, every), run_id=pool.run_id, spec=task.spec)

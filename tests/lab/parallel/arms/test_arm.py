@@ -1,0 +1,51 @@
+from __future__ import annotations
+
+import pytest
+
+from atoll.evo.errors import ConfigError
+from atoll.scripts.lab.parallel.arms import arm, gpu_batch, islands
+from atoll.scripts.lab.parallel.request import START_METHODS, Setting
+
+
+@pytest.mark.parametrize("name", arm.NAMES)
+def test_every_arm_is_loaded_without_its_backend_and_knows_what_it_may_choose(name):
+    backend = arm.load(name)
+    assert set(backend.START_METHODS) <= set(START_METHODS)
+    assert set(backend.SAMPLERS) <= {"tpe"}
+
+
+def test_an_unknown_arm_is_refused_with_the_nearest_name():
+    with pytest.raises(ConfigError, match="did you mean 'ray_tasks'"):
+        arm.load("ray_task")
+
+
+def test_a_library_that_is_not_installed_is_named():
+    assert arm.lacks("optuna", "joblib") is None
+    assert arm.lacks("optuna", "no_such_library") == "no_such_library is not installed; run 'make setup'"
+
+
+def test_one_after_the_other_means_one_worker():
+    assert arm.load("sequential").why_not(Setting("sequential", "tiny")) is None
+    assert arm.load("sequential").why_not(Setting("sequential", "tiny", workers=2)) == (
+        "one after the other means one worker"
+    )
+
+
+def test_without_a_gpu_its_arm_says_so_and_with_one_what_is_missing(tmp_path, monkeypatch):
+    monkeypatch.setattr(gpu_batch, "DRIVER", tmp_path / "nothing")
+    assert "no GPU here" in gpu_batch.why_not(Setting("gpu_batch", "tiny"))
+    monkeypatch.setattr(gpu_batch, "DRIVER", tmp_path)
+    assert "no GPU here" not in gpu_batch.why_not(Setting("gpu_batch", "tiny"))
+
+
+def test_an_island_is_started_by_the_command_that_anybody_would_type(tmp_path):
+    setting = Setting("islands", "small", threads="2", workers=2)
+    command = islands.command(setting, 3, seed=2, root=tmp_path)
+    assert command[2:4] == ["evolve", "trial-3"]
+    flags = dict(zip(command[4:-2:2], command[5:-2:2], strict=True))
+    assert (flags["--seed"], flags["--threads"], flags["--topology"]) == ("2", "2", "none")
+    assert (flags["--population"], flags["--generations"], flags["--backend"]) == ("200", "20", "reference")
+    assert command[-2:] == ["--migration-dir", str(tmp_path)]
+    migrating = islands.command(Setting("islands", "small", migrate_every=5), 3, seed=2, root=tmp_path)
+    assert migrating[migrating.index("--topology") + 1] == "full"
+    assert migrating[migrating.index("--migrate-every") + 1] == "5"

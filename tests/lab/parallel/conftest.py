@@ -1,0 +1,32 @@
+"""Real runs in real processes: whatever becomes of them, nothing of them is left."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import pytest
+
+from atoll.scripts.lab.parallel import run
+from atoll.scripts.lab.parallel.run import Bench
+from tests.processes import kill_all_in
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+
+@pytest.fixture
+def bench(tmp_path: Path) -> Iterator[Bench]:
+    """What runs have in common, with a calibration of no length."""
+    try:
+        yield Bench(
+            session="test",
+            runs=tmp_path / "runs",
+            calibration_steps=1,
+            ray_address=None,
+            here=run.provenance(),
+            is_stopping=lambda: False,
+            note=lambda _: None,
+        )
+    finally:
+        kill_all_in(tmp_path)

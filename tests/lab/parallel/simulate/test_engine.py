@@ -1,0 +1,147 @@
+"""Laws of queues, each against a computation that does not simulate."""
+
+from __future__ import annotations
+
+import heapq
+import itertools
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from atoll.scripts.lab.parallel.simulate.engine import Simulated, simulate
+from atoll.scripts.lab.parallel.simulate.feed import Epochs, Queue
+from atoll.scripts.lab.parallel.simulate.scenario import Machine, Way, draw_trials
+
+TRIALS = st.lists(st.floats(0.1, 50), min_size=1, max_size=25)
+WORKERS = st.integers(1, 10)
+MANY = Machine(cores=1000)
+
+
+def run(trials_s, way: Way, machine: Machine = MANY, seed: int = 0) -> Simulated:
+    return simulate(Queue(trials_s, chunk=way.chunk), way, machine, rng=np.random.default_rng(seed))
+
+
+def list_schedule(trials_s, workers: int) -> float:
+    """Return when the last trial ends if the next one always goes to whoever is free first."""
+    free = [0.0] * workers
+    for alone_s in trials_s:
+        heapq.heappush(free, heapq.heappop(free) + alone_s)
+    return max(free)
+
+
+@given(TRIALS, WORKERS)
+def test_enough_cores_and_no_costs_are_list_scheduling(trials_s, workers):
+    found = run(trials_s, Way(workers))
+    assert found.wall_s == pytest.approx(list_schedule(trials_s, workers))
+    assert found.cpu_s == pytest.approx(found.alone_s) == pytest.approx(sum(trials_s))
+
+
+@given(TRIALS, WORKERS)
+def test_one_core_or_one_lock_of_the_interpreter_is_as_slow_as_one_after_the_other(trials_s, workers):
+    assert run(trials_s, Way(workers), Machine(1)).wall_s == pytest.approx(sum(trials_s))
+    assert run(trials_s, Way(workers, cap_cores=1.0)).wall_s == pytest.approx(sum(trials_s))
+
+
+@given(TRIALS, WORKERS, st.integers(1, 4), st.floats(1, 6), st.floats(1, 4))
+def test_processor_time_grows_by_the_inflation_and_never_beyond_the_cores(trials_s, workers, cores, inflation, each):
+    found = run(trials_s, Way(workers, inflation=inflation, cores_per_trial=each), Machine(cores))
+    assert found.alone_s * (1 - 1e-9) <= found.cpu_s <= found.alone_s * inflation * (1 + 1e-9)
+    assert found.cpu_s <= found.wall_s * cores * (1 + 1e-9)
+
+
+def test_two_trials_share_a_core_and_the_longer_one_then_has_it_alone():
+    ends = {each.number: each.end_s for each in run([1.0, 3.0], Way(2), Machine(1)).finished}
+    assert ends == pytest.approx({0: 2.0, 1: 4.0})
+
+
+def test_a_convoy_takes_what_the_identity_says():
+    """Two equal threads with U = 1.35 and I = 2.15, as measured for two threads in one process."""
+    found = run([10.0, 10.0], Way(2, cap_cores=1.35, inflation=2.15))
+    assert found.speedup == pytest.approx(1.35 / 2.15)
+
+
+@given(TRIALS, WORKERS, st.floats(0.5, 20))
+def test_all_times_longer_make_it_longer_by_as_much(trials_s, workers, factor):
+    way, longer = Way(workers, startup_s=1.0, lock_s=0.1), Way(workers, startup_s=factor, lock_s=0.1 * factor)
+    there = run([factor * each for each in trials_s], longer, Machine(3))
+    assert there.total_s == pytest.approx(factor * run(trials_s, way, Machine(3)).total_s)
+
+
+@given(TRIALS, WORKERS, st.floats(0, 5))
+def test_start_up_delays_all_and_is_no_part_of_the_wall_time(trials_s, workers, startup_s):
+    cold, warm = run(trials_s, Way(workers, startup_s=startup_s)), run(trials_s, Way(workers))
+    assert cold.wall_s == pytest.approx(warm.wall_s)
+    assert cold.total_s == pytest.approx(warm.total_s + startup_s)
+
+
+@given(st.integers(1, 30), WORKERS, st.floats(0.5, 3))
+def test_a_lock_that_takes_longer_than_the_trials_is_all_that_counts(n, workers, lock_s):
+    found = run([0.001] * n, Way(workers, lock_s=lock_s))
+    assert found.total_s == pytest.approx(n * lock_s + 0.001, rel=1e-3, abs=n * 0.002)
+
+
+@given(TRIALS, WORKERS)
+def test_nobody_does_two_things_at_once(trials_s, workers):
+    found = run(trials_s, Way(workers, lock_s=0.05), Machine(2))
+    for worker in range(workers):
+        mine = sorted((each.start_s, each.end_s) for each in found.finished if each.worker == worker)
+        assert all(one[1] <= other[0] + 1e-9 for one, other in itertools.pairwise(mine))
+
+
+CRASHING = st.builds(
+    Way,
+    workers=WORKERS,
+    crash_p=st.floats(0, 0.6),
+    retries=st.integers(0, 2),
+    on_crash=st.sampled_from(["retry", "break"]),
+    startup_s=st.just(0.5),
+)
+
+
+@given(TRIALS, CRASHING, st.integers(0, 9))
+def test_every_trial_ends_once_or_is_given_up(trials_s, way, seed):
+    found = run(trials_s, way, seed=seed)
+    numbers = [each.number for each in found.finished]
+    assert len(numbers) == len(set(numbers))
+    assert len(numbers) + found.lost == len(trials_s)
+    assert found.crashes >= found.lost
+
+
+def test_a_pool_that_breaks_loses_what_was_under_way():
+    trials_s = [10.0] * 200
+    way = {"workers": 20, "crash_p": 0.05, "retries": 99}
+    breaking = run(trials_s, Way(**way, on_crash="break"))
+    assert breaking.wall_s > 1.3 * run(trials_s, Way(**way, on_crash="retry")).wall_s
+
+
+@given(st.integers(1, 8), st.integers(1, 6), st.integers(0, 99))
+def test_islands_wait_for_the_slowest_at_every_barrier_or_never(islands, epochs, seed):
+    times = draw_trials(islands * epochs, mean_s=5, cv=0.5, rng=np.random.default_rng(seed)).reshape(islands, epochs)
+    way = Way(islands)
+    waiting = simulate(Epochs(times, barrier=True), way, MANY, rng=np.random.default_rng(0))
+    free = simulate(Epochs(times, barrier=False), way, MANY, rng=np.random.default_rng(0))
+    assert waiting.wall_s == pytest.approx(times.max(axis=0).sum())
+    assert free.wall_s == pytest.approx(times.sum(axis=1).max())
+    assert free.wall_s <= waiting.wall_s + 1e-9
+
+
+def test_equal_seeds_give_equal_runs():
+    way = Way(4, crash_p=0.3, startup_s=1.0)
+    assert run([1.0, 2.0, 3.0] * 5, way, seed=4) == run([1.0, 2.0, 3.0] * 5, way, seed=4)
+    assert run([1.0, 2.0, 3.0] * 5, way, seed=4) != run([1.0, 2.0, 3.0] * 5, way, seed=5)
+
+
+def test_what_has_ended_by_a_deadline_is_counted():
+    found = run([1.0, 2.0, 4.0], Way(3))
+    assert [found.finished_by(limit_s) for limit_s in (0.5, 1.0, 3.0, 4.0)] == [0, 1, 2, 3]
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(("cv", "expected"), [(0.0, 50), (0.3, 38), (0.6, 27)])
+def test_a_hundred_trials_on_sixty_four_workers_as_computed_by_others(cv, expected):
+    """Against an independent simulation of list scheduling that the project's notes quote."""
+    rng = np.random.default_rng(0)
+    found = [run(draw_trials(100, mean_s=1.0, cv=cv, rng=rng), Way(64)).speedup for _ in range(200)]
+    assert np.mean(found) == pytest.approx(expected, abs=1.5)

@@ -1,0 +1,52 @@
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import pytest
+
+from atoll.scripts.lab.kit.rows import Run
+from atoll.scripts.lab.speed import island
+from atoll.scripts.lab.speed.plan import QUICK
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+
+@pytest.mark.slow
+def test_a_real_island_and_its_evaluations_alone_are_each_a_row(tmp_path: Path) -> None:
+    whole, bare = (row for case in island.cases(QUICK, tmp_path) for row in case.measure())
+    expected = QUICK.population * (QUICK.generations + 1)
+    assert (whole["what"], bare["what"]) == ("island", "bare")
+    assert whole["imports"] > 0
+    assert whole["evaluations"] == expected + whole["imports"]
+    assert bare["evaluations"] == expected
+    for row in (whole, bare):
+        assert 0 < row["evaluate_s"] < row["wall_s"]
+        assert row["cpu_s"] > 0
+    assert 0 < whole["startup_s"] < whole["wall_s"]
+
+
+def test_exec_to_exit_is_held_against_the_evaluation_of_the_same_round() -> None:
+    def pair(repetition: int, wall_s: float, evaluate_s: float) -> list[dict]:
+        own = {"startup_s": 0.4, "peak_pss_bytes": 50_000_000, "evaluate_s": 2.0, "cpu_s": 3.0}
+        return [
+            {"repetition": repetition, "what": "island", "wall_s": wall_s, **own},
+            {"repetition": repetition, "what": "bare", "wall_s": 9.0, "evaluate_s": evaluate_s, "cpu_s": 2.0},
+        ]
+
+    rows = (*pair(0, 3.1, 2.0), *pair(1, 6.1, 4.0), {"repetition": 2, "what": "bare", "wall_s": 1.0, "evaluate_s": 9.0})
+    [table] = island.tables(Run("island", "now", rows))
+    found = {figure.what: figure for figure in table.figures}
+    assert list(found["wall / evaluation alone"].values) == pytest.approx([1.55, 1.525])
+    assert list(found["wall - 1.3 evaluation alone (s)"].values) == pytest.approx([0.5, 0.9])
+    assert not found["wall - 1.3 evaluation alone (s)"].is_held
+    assert list(found["evaluation logged / alone"].values) == pytest.approx([1.0, 0.5])
+    assert list(found["processor time / that of evaluation alone"].values) == [1.5, 1.5]
+    assert found["exec to the founders' line in the log (s)"].is_held
+    assert list(found["peak memory (MB PSS)"].values) == [50, 50]
+
+
+def test_memory_that_nobody_tells_is_no_figure() -> None:
+    row = {"wall_s": 1.0, "evaluate_s": 1.0, "startup_s": 0.4, "peak_pss_bytes": 0, "cpu_s": 1.0}
+    [table] = island.tables(Run("island", "now", ({"repetition": 0, "what": "island", **row},)))
+    assert "peak memory" not in table.markdown()

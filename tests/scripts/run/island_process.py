@@ -1,0 +1,284 @@
+"""An island in a process of its own, which a test may slow down, stop, or kill before any of its file operations."""
+
+from __future__ import annotations
+
+import itertools
+import json
+import multiprocessing
+import os
+import shutil
+import signal
+import socket
+import sys
+import time
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from atoll.evo import runlog
+from atoll.evo.config import island_config
+from atoll.evo.errors import AtollError
+from atoll.evo.paths import GENOMES, SharedPaths
+from atoll.evo.stopping import StopSignal
+from atoll.evo.tasks.functions import FunctionTask
+from atoll.migration.pool import manifest
+from atoll.scripts.run.island import run_island
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from multiprocessing.context import ForkServerProcess
+
+DEADLINE_S = 60.0
+KILLED = -signal.SIGKILL
+DEFAULTS = {
+    "population": 12,
+    "generations": 12,
+    "migrate_every": 3,
+    "checkpoint_every": 2,
+    "task": "sphere",
+    "topology": "full",
+}
+FILE_EVENTS = {"open", "os.rename", "os.link", "os.mkdir", "os.remove", "os.rmdir", "os.truncate"}
+
+CONTEXT = multiprocessing.get_context("forkserver")
+CONTEXT.set_forkserver_preload(["pytest", "atoll.scripts.run.island", "tests.scripts.evolve.island_process"])
+
+
+@dataclass(frozen=True)
+class Job:
+    """What an island is to do.
+
+    Attributes:
+        root: The shared directory.
+        island: Its name.
+        values: Settings that differ from `DEFAULTS`.
+        is_fresh: Start again.
+        delay_s: Seconds each evaluation takes longer.
+        freeze_before: Stop it there instead, until somebody continues it.
+        freeze_at: Stop it during its evaluation of this number; 0 never.
+        host: The host that it takes itself to be on.
+        is_taking_over: Take the island from an owner on another host.
+        output: Where standard output and error go.
+    """
+
+    root: Path
+    island: str
+    values: dict[str, Any]
+    is_fresh: bool = False
+    delay_s: float = 0.0
+    freeze_before: int = 0
+    freeze_at: int = 0
+    host: str = ""
+    is_taking_over: bool = False
+    output: Path | None = None
+
+
+class Screen:
+    """Prints what an island says."""
+
+    def say(self, text):
+        print(text, flush=True)  # noqa: T201
+
+    def generation(self, record):
+        pass
+
+    def migration(self, text):
+        pass
+
+
+def perform(job: Job) -> int:
+    """Evolve in this process; return the exit code."""
+    values = {**DEFAULTS, **job.values}
+    try:
+        config = island_config(job.island, values, {})
+        with StopSignal() as stop:
+            return run_island(
+                config,
+                root=job.root,
+                is_fresh=job.is_fresh,
+                display=Screen(),
+                stop=stop,
+                is_taking_over=job.is_taking_over,
+            )
+    except AtollError as error:
+        print(f"{type(error).__name__}: {error}", flush=True)  # noqa: T201
+        return error.exit_code
+
+
+def main(job: Job) -> None:
+    """Perform a job as a process, and exit."""
+    if job.output:
+        descriptor = os.open(job.output, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o666)
+        os.dup2(descriptor, 1)
+        os.dup2(descriptor, 2)
+    if job.delay_s:
+        evaluate = FunctionTask.evaluate
+        FunctionTask.evaluate = lambda *args: [time.sleep(job.delay_s), evaluate(*args)][1]  # type: ignore[method-assign]
+    if job.freeze_at:
+        evaluations = itertools.count(1)
+        evaluate_ = FunctionTask.evaluate
+        FunctionTask.evaluate = lambda *args: [next(evaluations) == job.freeze_at and freeze(), evaluate_(*args)][1]  # type: ignore[method-assign]
+    if job.host:
+        socket.gethostname = lambda: job.host
+    if job.freeze_before:
+        signal_before(job.freeze_before, job.root, signal.SIGSTOP)
+    sys.exit(perform(job))
+
+
+def freeze() -> None:
+    """Stop this process until somebody continues it."""
+    os.kill(os.getpid(), signal.SIGSTOP)
+
+
+def signal_before(n: int, root: Path, number: signal.Signals) -> None:
+    """Send this process a signal before its n-th file operation below `root`, without any clearing up."""
+    count = 0
+
+    def step():
+        nonlocal count
+        count += 1
+        if count == n:
+            os.kill(os.getpid(), number)
+
+    def audit(event, arguments):
+        if event in FILE_EVENTS and isinstance(arguments[0], str | Path) and _is_below(str(arguments[0]), root):
+            step()
+
+    def wrapped(call):
+        return lambda *args: [step(), call(*args)][1]
+
+    os.write, os.fsync = wrapped(os.write), wrapped(os.fsync)
+    sys.addaudithook(audit)
+
+
+def _is_below(path: str, root: Path) -> bool:
+    return path.startswith(str(root)) or not path.startswith("/")
+
+
+def freezes(template: Path, place: Path, values: dict[str, Any], first: int, step: int) -> None:
+    """Stop an owner before its operations number `first`, `first + step`, ..., take its island over, let it go on.
+
+    Write, for each, its exit code and the names of what it changed after it went on.
+    """
+    found = []
+    for n in itertools.count(first, step):
+        root = shutil.copytree(template, place / f"frozen-{n}")
+        owner = fork(Job(root, "a", values, freeze_before=n, host="far-away"))
+        if not os.WIFSTOPPED(os.waitpid(owner, os.WUNTRACED)[1]):
+            break
+        assert run_forked(Job(root, "a", values, is_taking_over=True)) == 0
+        before = contents(root)
+        os.kill(owner, signal.SIGCONT)
+        code = os.waitstatus_to_exitcode(os.waitpid(owner, 0)[1])
+        after = contents(root)
+        changed = [name for name in {*before, *after} if before.get(name) != after.get(name)]
+        found.append({"code": code, "epochs": len(epochs_of(root)), "changed": sorted(changed)})
+        shutil.rmtree(root)
+    (place / f"freezes-{first}.json").write_text(json.dumps(found))
+
+
+def contents(root: Path) -> dict[str, bytes]:
+    """Return the bytes of every file of an archipelago."""
+    return {str(path.relative_to(root)): path.read_bytes() for path in root.rglob("*") if path.is_file()}
+
+
+def run_forked(job: Job) -> int:
+    """Perform a job in a fork of this process; return its exit code."""
+    return os.waitstatus_to_exitcode(os.waitpid(fork(job), 0)[1])
+
+
+def fork(job: Job) -> int:
+    """Begin to perform a job in a fork of this process; return its id."""
+    child = os.fork()
+    if not child:
+        try:
+            main(replace(job, output=Path(os.devnull)))
+        except SystemExit as ending:
+            os._exit(int(ending.code or 0))
+        finally:
+            os._exit(99)
+    return child
+
+
+def start(job: Job) -> ForkServerProcess:
+    """Start an island."""
+    process = CONTEXT.Process(target=main, args=(job,))
+    process.start()
+    return process
+
+
+def end(process: ForkServerProcess, deadline_s: float = DEADLINE_S) -> int:
+    """Wait for an island; return its exit code, negative for the signal that killed it."""
+    process.join(deadline_s)
+    code = process.exitcode
+    if code is None:
+        process.kill()
+        process.join()
+    process.close()
+    assert code is not None, f"the island did not end within {deadline_s} s"
+    return code
+
+
+def run(root: Path, island: str = "a", **values: Any) -> int:
+    """Run an island to its end in a process of its own."""
+    return end(start(Job(root, island, values)))
+
+
+def outcome(root: Path, island: str = "a") -> dict[str, Any]:
+    """Return all that must not depend on how a run was cut into processes, nor on the clock."""
+    paths = SharedPaths(root).island(island)
+    batches = sorted(paths.outbox.glob("gen-*"), key=lambda path: int(path.name[4:]))
+    return {
+        "champion": paths.champion.read_bytes(),
+        "checkpoints": {path.name: path.read_bytes() for path in sorted(paths.checkpoints.iterdir())},
+        "inbox": {p.name: p.read_bytes() for p in sorted(paths.inboxes.iterdir())} if paths.inboxes.exists() else {},
+        "log": timeless(runlog.current(runlog.read(paths.log))),
+        "ledger": timeless(runlog.current(runlog.read(paths.ledger))),
+        "published": {
+            path.name: (
+                manifest.parse((path / "manifest.json").read_bytes()).content_sha256,
+                (path / GENOMES).read_bytes(),
+            )
+            for path in batches
+        },
+        "leftovers": [str(p.relative_to(root)) for p in root.rglob(".t*") if {".tmp-", ".tras"} & {p.name[:5]}],
+    }
+
+
+def timeless(records: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    """Leave out start lines and the time of every other."""
+    return [
+        {name: value for name, value in record.items() if name != "time"}
+        for record in records
+        if record["kind"] != "start"
+    ]
+
+
+def last_generation(root: Path, island: str = "a") -> int:
+    """Return the newest generation in an island's log, -1 before there is one."""
+    return runlog.read_last(SharedPaths(root).island(island).log).get("generation", {}).get("generation", -1)
+
+
+def epochs_of(root: Path, island: str = "a") -> list[int]:
+    """Return the numbers of an island's starts."""
+    return sorted(int(path.stem) for path in SharedPaths(root).island(island).epochs.iterdir())
+
+
+def copy_of(template: Path, place: Path) -> Path:
+    """Copy an archipelago."""
+    shutil.copytree(template, place)
+    return place
+
+
+def wait_for(condition: Callable[[], bool], process: ForkServerProcess) -> None:
+    """Wait until an island has come so far; fail if it ends before, or hangs."""
+    deadline_s = time.monotonic() + DEADLINE_S
+    while not condition():
+        assert process.exitcode is None, "the island ended before it came so far"
+        assert time.monotonic() < deadline_s
+        time.sleep(0.001)
+
+
+if __name__ == "__main__":
+    ORDER = json.loads(sys.argv[1])
+    main(Job(**{**ORDER, "root": Path(ORDER["root"])}))

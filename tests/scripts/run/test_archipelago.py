@@ -1,0 +1,222 @@
+"""Islands in one process take turns: each goes on from migration to migration, and nobody starves."""
+
+from __future__ import annotations
+
+import hashlib
+from itertools import pairwise
+from typing import TYPE_CHECKING
+
+import pytest
+
+from atoll.evo import runlog
+from atoll.evo.config import island_config
+from atoll.evo.errors import ConfigError, LockstepTimeoutError, TaskError
+from atoll.evo.keeper import FileKeeper, recorded_settings
+from atoll.evo.paths import SharedPaths
+from atoll.evo.tasks.loader import load_task
+from atoll.migration.pool.ledger import Ledger
+from atoll.scripts.run.archipelago import evolve_together, take_turns
+from atoll.scripts.view.origins import look
+from tests.contracts import check_archipelago
+
+if TYPE_CHECKING:
+    from collections.abc import Generator, Iterable
+
+    from atoll.evo.generation import State
+
+SMALL = {"population": 8, "generations": 12, "migrate_every": 3, "migrants": 2, "task": "sphere", "topology": "full"}
+
+
+POLICIES = [
+    *({"emigrant_selection": how} for how in ("random", "tournament", "most-different")),
+    *({"replacement": how} for how in ("random", "most-similar", "only-if-better")),
+    *({"topology": how} for how in ("ring", "two-way-ring", "star", "random-1")),
+    {"duplicates": "refuse"},
+    {"max_migrant_age": 1},
+    {},
+]
+
+
+INERT = [{}, {"max_migrant_age": 1}, {"topology": "two-way-ring"}]
+"""In lockstep every migrant is of age 0; and among three, two ways round a ring lead to all."""
+
+
+class Heard:
+    """A keeper that remembers who logged which generation, in the order of all."""
+
+    heard: list[tuple[str, int]]
+
+    def __init__(self, island, heard):
+        self._island, self.heard = island, heard
+
+    def checkpoint(self, state):
+        pass
+
+    def champion(self, state):
+        pass
+
+    def log(self, state, *, evaluate_s):  # noqa: ARG002 - see `atoll.evo.island.Keeper`
+        self.heard.append((self._island, state.generation))
+
+
+def together(names="abc", **values):
+    """Evolve islands; return their last states and who lived which generation in which order."""
+    heard: list[tuple[str, int]] = []
+    configs = [island_config(name, {**SMALL, **values}, {}) for name in names]
+    states = evolve_together(configs, load_task("sphere", {}), keeper_of=lambda config: Heard(config.island, heard))
+    return states, heard
+
+
+def written(root, names="abc", **values):
+    """Evolve islands with all their private files; return their logs and ledgers as they stand."""
+    task = load_task("sphere", {})
+
+    def keeper_of(config):
+        paths, settings = SharedPaths(root).island(config.island), recorded_settings(config, task)
+        keeper = FileKeeper(paths, config=config, task=task, settings=settings, observe=id)
+        keeper.start({"epoch": 1, "generation": 0})
+        return keeper
+
+    configs = [island_config(name, {**SMALL, **values}, {}) for name in names]
+    ledger_of = lambda config: Ledger(SharedPaths(root).island(config.island))  # noqa: E731
+    evolve_together(configs, task, keeper_of=keeper_of, ledger_of=ledger_of)
+    paths = {name: SharedPaths(root).island(name) for name in names}
+    logs = {name: runlog.current(runlog.read(path.log)) for name, path in paths.items()}
+    return logs, {name: runlog.current(runlog.read(path.ledger)) for name, path in paths.items()}
+
+
+def lockstep(names="abc", members="a,b,c", **values):
+    return together(names, mode="lockstep", members=members, **values)
+
+
+def genes(states):
+    return {name: state.population.genes.tobytes() for name, state in states.items()}
+
+
+def test_whoever_is_named_first_lockstep_is_the_same():
+    expected = genes(lockstep()[0])
+    for names in ("acb", "cba", "bca"):
+        assert genes(lockstep(names)[0]) == expected
+    assert genes(together()[0]) != expected
+
+
+@pytest.mark.parametrize("policy", POLICIES, ids=str)
+def test_whatever_the_policy_lockstep_is_the_same_for_any_order(policy):
+    expected = genes(lockstep(**policy)[0])
+    assert genes(lockstep("cab", **policy)[0]) == expected
+    assert (genes(lockstep()[0]) == expected) == (policy in INERT)
+
+
+def test_nobody_is_more_than_a_migration_ahead():
+    _, heard = lockstep()
+    reached = dict.fromkeys("abc", 0)
+    for name, generation in heard:
+        reached[name] = generation
+        assert max(reached.values()) - min(reached.values()) <= 2 * SMALL["migrate_every"]
+
+
+def test_async_islands_take_turns_too():
+    states, heard = together()
+    assert {name: state.generation for name, state in states.items()} == dict.fromkeys("abc", 12)
+    assert all(state.counts.imports > 0 for state in states.values())
+    assert [name for name, generation in heard if generation == 3] == ["a", "b", "c"]
+
+
+def test_the_final_population_is_diverse_and_not_all_from_one_island(tmp_path):
+    """The user's criterion as numbers: ancestors of the final population, F_ST and diversity within, with controls.
+
+    Isolated islands are the control for both: each has one ancestor, and they differ as much as islands can.
+    """
+    found = {}
+    for name, values in (("migrating", {"migrate_every": 10}), ("isolated", {"topology": "none"})):
+        written(tmp_path / name, "abcde", population=40, generations=50, **values)
+        found[name] = look(SharedPaths(tmp_path / name), (), spec=load_task("sphere", {}).spec)
+    migrating, isolated = found["migrating"], found["isolated"]
+    assert [each.effective for each in isolated.origins] == [1.0] * 5
+    assert isolated.effective == pytest.approx(5.0)
+    assert all(each.effective > 1.0 for each in migrating.origins)
+    assert migrating.effective > 2.0, "genes of several islands are left"
+    assert max(migrating.ancestry.values()) < 0.8, "and not nearly all of one"
+    assert all(each.diversity > 0.0 for each in migrating.origins)
+    assert 0.0 < migrating.f_st < isolated.f_st <= 1.0
+
+
+ASYNC_ONLY = [{"migration_interval": "adaptive", "migrate_every": 1}]
+
+
+@pytest.mark.parametrize("mode", [{"mode": "lockstep", "members": "a,b,c"}, {}], ids=["lockstep", "async"])
+@pytest.mark.parametrize("policy", [*POLICIES, *ASYNC_ONLY], ids=str)
+def test_whatever_the_policy_the_archipelago_owes_the_same(tmp_path, policy, mode):
+    if mode and policy in ASYNC_ONLY:
+        with pytest.raises(ConfigError, match="--migration-interval fixed"):
+            written(tmp_path, **policy, **mode)
+        return
+    logs, ledgers = written(tmp_path, **policy, **mode)
+    check_archipelago(logs, ledgers, generations=SMALL["generations"])
+    kinds = {event["kind"] for ledger in ledgers.values() for event in ledger}
+    assert "imported" in kinds
+
+
+def test_with_neither_mutation_nor_crossover_every_child_is_a_copy_of_somebody_who_lived_here():
+    """And whoever did not, was let in: all genomes of an island are its founders' or stand in its ledger."""
+    lived: dict[str, list[set[bytes]]] = {name: [] for name in "abc"}
+    let_in: dict[str, set[str]] = {name: set() for name in "abc"}
+
+    class Watched(Heard):
+        def log(self, state, *, evaluate_s):  # noqa: ARG002 - see `atoll.evo.island.Keeper`
+            lived[self._island].append({row.tobytes() for row in state.population.genes})
+
+    class Noted:
+        def __init__(self, island):
+            self._island = island
+
+        def note(self, kind, text, *, generation, **details):
+            """Keep nothing: nobody is refused here, and nobody alone for long."""
+
+        def note_all(self, events, *, generation):  # noqa: ARG002 - see `atoll.migration.exchange.exchange.Notes`
+            imported = [event for event in events if event.kind == "imported"]
+            let_in[self._island] |= {event.details["genome_sha256"] for event in imported}
+
+    values = {**SMALL, "mutation_rate": 0.0, "crossover": "none", "mode": "lockstep", "members": "a,b,c"}
+    configs = [island_config(name, values, {}) for name in "abc"]
+    task = load_task("sphere", {})
+    keeper_of, ledger_of = lambda config: Watched(config.island, []), lambda config: Noted(config.island)
+    evolve_together(configs, task, keeper_of=keeper_of, ledger_of=ledger_of)
+    for name, generations in lived.items():
+        assert let_in[name]
+        for before, after in pairwise(generations):
+            strangers = {hashlib.sha256(genes).hexdigest() for genes in after - before}
+            assert strangers <= let_in[name]
+        assert {hashlib.sha256(genes).hexdigest() for genes in generations[-1]} & let_in[name]
+
+
+def test_a_member_alone_waits_for_nobody():
+    assert lockstep("a", "a")[0]["a"].generation == 12
+
+
+def test_a_missing_member_is_an_error_and_no_endless_loop():
+    with pytest.raises(LockstepTimeoutError, match="a, c would wait for ever"):
+        lockstep("ac", migrants=5)
+
+
+def test_the_failure_of_one_ends_all():
+    def failing() -> Generator[bool, None, State]:
+        yield False
+        raise TaskError("not finite")
+
+    def going_on() -> Generator[bool, None, State]:
+        while True:
+            yield False
+
+    with pytest.raises(TaskError):
+        take_turns({"a": going_on(), "b": failing()})
+
+
+@pytest.mark.parametrize("pauses", [[[False, True], [False]], [[True], [False, False, False]]])
+def test_who_waits_is_asked_again_as_long_as_anybody_goes_on(pauses: list[Iterable[bool]]):
+    def life(pauses: Iterable[bool], last: int) -> Generator[bool, None, int]:
+        yield from pauses
+        return last
+
+    ended = take_turns({f"i{n}": life(each, n) for n, each in enumerate(pauses)})  # type: ignore[arg-type]
+    assert ended == {"i0": 0, "i1": 1}

@@ -248,8 +248,8 @@ def test_a_module_that_is_not_there_is_said_to_have_been_looked_for_where_it_was
 
 
 def test_a_module_in_a_package_of_our_own_name_is_said_to_be_ours():
-    with pytest.raises(ConfigError, match="scripts is Atoll's own package here; rename yours"):
-        load_task("gym:scripts.my_environments:Own-v0", {})
+    with pytest.raises(ConfigError, match="atoll is Atoll's own package here; rename yours"):
+        load_task("gym:atoll.my_environments:Own-v0", {})
 
 
 def test_arguments_reach_the_environment_and_are_part_of_the_problem(probe):

@@ -32,7 +32,7 @@ def test_an_unknown_problem_is_explained(command: str, tmp_path: Path) -> None:
 def test_a_report_without_rows_says_what_to_run(tmp_path: Path) -> None:
     code, said = run("report", "--out", tmp_path)
     assert code == 2
-    assert "islands run" in said
+    assert "run 'python -m scripts.lab" in said
 
 
 def test_damaged_rows_are_named(tmp_path: Path) -> None:

@@ -1,15 +1,25 @@
-"""Is this Python new enough, and are the packages there? Python 3.6 must be able to read this page, to be told no."""
+"""How Atoll is installed: Python's version, the packages, and the name by which the program was called.
 
+Python 3.6 must be able to read this page, to be told no.
+"""
+
+import os
+import re
 import sys
 from importlib.machinery import PathFinder
 
 OLDEST_PYTHON = (3, 11)
 REQUIRED = ("click", "numpy", "rich", "filelock", "psutil", "safetensors")
 """The packages that every command may need."""
-PACKAGES = (*REQUIRED, "torch")
-"""All that is installed. An island on the native evaluator never asks for torch, so neither does its start."""
+EXTRAS = {"torch": "reference", "matplotlib": "plot", "PIL": "plot"}
+"""The packages that only some commands need, by the name that is imported, and the extra that installs each."""
+CHECKOUT = os.path.dirname(os.path.dirname(os.path.realpath(__file__)))  # noqa: PTH120 - pathlib is slow to import
+"""The checkout's directory; of an installed package, its own."""
 
 EXIT_CODE = 2
+
+program = "python cli.py"
+"""The program's name as it was typed, which the door sets."""
 
 
 def check() -> None:
@@ -31,10 +41,21 @@ def too_old(version: tuple) -> str:  # type: ignore[type-arg] # Python 3.6 knows
 
 def not_installed(*missing: str) -> str:
     """Say which package is missing for which Python, and what installs it."""
-    advice = "run 'make setup', then '. .venv/bin/activate'"
-    if not sys.argv[0].endswith(".py"):
-        advice = f"run '{sys.executable} -m pip install {' '.join(missing)}'"
+    wanted = [f"'atoll[{EXTRAS[name]}]'" if name in EXTRAS else name for name in missing]
+    advice = f"run {sys.executable} -m pip install {' '.join(wanted)}"
+    if is_checkout():
+        advice = "run 'make setup', then '. .venv/bin/activate'"
     return f"{missing[0]} is not installed for {sys.executable}: {advice}"
+
+
+def is_checkout() -> bool:
+    """Say whether this is a checkout of the project, and no installed package."""
+    return os.path.isfile(os.path.join(CHECKOUT, "pyproject.toml"))  # noqa: PTH113, PTH118 - see above
+
+
+def as_typed(text: str) -> str:
+    """Return a text whose hints name the program as it was typed, as in 'atoll status' for 'python cli.py status'."""
+    return re.sub(r"python cli\.py(?= )|(?<=')cli\.py(?= [a-z])", lambda _: program, text)
 
 
 def _is_there(name: str) -> bool:

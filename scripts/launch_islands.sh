@@ -13,11 +13,16 @@ environment=$(
   export -pf
 )
 
-usage() {
-  cat <<'HELP'
-usage: scripts/launch_islands.sh [options] N [evolve options]
+# shellcheck source=scripts/program.bash
+source "$(dirname "${BASH_SOURCE[0]}")/program.bash"
+# shellcheck source=scripts/processes.bash
+source "$home/scripts/processes.bash"
 
-Starts island-01 ... island-N, each an ordinary process of cli.py evolve; those that run already are left alone.
+usage() {
+  cat <<HELP
+usage: $launching [options] N [evolve options]
+
+Starts island-01 ... island-N, each an ordinary process of $typed evolve; those that run already are left alone.
 
   --tmux         one tmux pane per island and one with the status of all
   --background   background processes; output in SHARED/launch/ISLAND.out
@@ -35,15 +40,9 @@ Starts island-01 ... island-N, each an ordinary process of cli.py evolve; those 
 A finished run is archived to SHARED/old/ first, an unfinished one is resumed.
 Islands run with the environment and the umask of this command, in tmux too. Only
 one launch at a time is made in SHARED from each host; another one ends with 4.
-Example: scripts/launch_islands.sh 4 -p 250 -g 150 --migrate-every 10
+Example: $launching 4 -p 250 -g 150 --migrate-every 10
 HELP
 }
-
-fail() { printf 'error: %s\n' "$*" >&2; exit 2; }
-
-home=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)
-# shellcheck source=scripts/processes.bash
-source "$home/scripts/processes.bash"
 
 mode=auto wait_for_end=no vary=no fresh=no shared=shared session=atoll python=''
 while [ $# -gt 0 ]; do
@@ -57,21 +56,17 @@ while [ $# -gt 0 ]; do
     --session) [ -n "${2:-}" ] || fail "--session needs a name"; session=$2; shift ;;
     --python) [ -n "${2:-}" ] || fail "--python needs a program"; python=$2; shift ;;
     -h | --help) usage; exit 0 ;;
-    -*) fail "unknown option $1; see scripts/launch_islands.sh --help" ;;
+    -*) fail "unknown option $1; see $launching --help" ;;
     *) break ;;
   esac
   shift
 done
-[ $# -gt 0 ] || fail "say how many islands; see scripts/launch_islands.sh --help"
+[ $# -gt 0 ] || fail "say how many islands; see $launching --help"
 n=$1
 shift
 [[ $n =~ ^[1-9][0-9]{0,2}$ ]] || fail "the number of islands must be between 1 and 999, got '$n'"
 
-if [ -n "$python" ]; then
-  python=$(command -v "$python") || fail "--python names no program"
-else
-  python=$(command -v "$home/.venv/bin/python" || command -v python3) || fail "no Python found; run 'make setup'"
-fi
+choose_program "$python"
 case $shared in -*) shared=./$shared ;; esac
 
 if [ "$mode" = auto ]; then
@@ -95,21 +90,21 @@ while [ $# -gt 0 ]; do
   shift
 done
 
-if ! told=$("$python" "$home/cli.py" --help 2>&1); then # as all islands would end
+if ! told=$("${program[@]}" --help 2>&1); then # as all islands would end
   told=$(tail -n 1 <<<"$told")
-  if [[ $told != error:* ]]; then fail "$python cannot run cli.py: ${told:-it says nothing}"; fi
+  if [[ $told != error:* ]]; then fail "$python cannot run $typed: ${told:-it says nothing}"; fi
   fail "${told#error: }"
 fi
 
 launch=$shared/launch
 refuse() { printf 'error: %s\n' "$*" >&2; exit $BUSY; }
-readonly STOPPING='scripts/stop_islands.sh stops what runs'
+readonly STOPPING="$stopping stops what runs"
 why=$(mkdir -p "$launch" 2>&1) || refuse_by_storage "$launch" "$why"
 if ! take "$launch"; then # until all that is started is on record
   refuse "$(holder "$launch") is starting or stopping islands in $shared; try again when it is done"
 fi
 if [ "$mode" = tmux ] && tmux has-session -t "=$session" 2>/dev/null; then
-  fail "the tmux session '$session' is there already: tmux attach -t $session, or make stop"
+  fail "the tmux session '$session' is there already: tmux attach -t $session, or $ending"
 fi
 names=() running=() notes=()
 for ((i = 1; i <= n; i++)); do
@@ -131,12 +126,13 @@ if [ ${#running[@]} -gt 0 ]; then
 fi
 
 if [ "$fresh" = yes ]; then
-  "$python" "$home/cli.py" pool archive ${foreign[@]+"${foreign[@]}"} --migration-dir "$shared"
+  "${program[@]}" pool archive ${foreign[@]+"${foreign[@]}"} --migration-dir "$shared"
 else
-  "$python" "$home/cli.py" pool archive --if-finished ${foreign[@]+"${foreign[@]}"} --migration-dir "$shared"
+  "${program[@]}" pool archive --if-finished ${foreign[@]+"${foreign[@]}"} --migration-dir "$shared"
 fi
 if [ "$vary" = yes ]; then
-  PYTHONPATH=$home/src "$python" -P -m atoll.scripts.run.vary "${names[@]}" ${draw[@]+"${draw[@]}"} --out "$shared/islands.toml"
+  PYTHONPATH=$home/src${PYTHONPATH:+:$PYTHONPATH} "$python" -P -m atoll.scripts.run.vary "${names[@]}" \
+    ${draw[@]+"${draw[@]}"} --out "$shared/islands.toml"
   arguments+=(--config "$shared/islands.toml")
 fi
 
@@ -145,7 +141,7 @@ readonly BESIDE_STATUS=4 PER_WINDOW=16 # more islands have windows of their own,
 # The command that becomes an island, on record from its first moment, as an array.
 island_command() {
   island=("$BASH" "$home/scripts/recorded.bash" "$(record_file "$launch" "$1")"
-    "$python" "$home/cli.py" evolve "$1" "${arguments[@]}")
+    "${program[@]}" evolve "$1" "${arguments[@]}")
 }
 
 # Wait until each process has put itself on record, or has ended.
@@ -180,7 +176,7 @@ start_in_tmux() {
   if [ "${size[0]:-0}" = 0 ] || [ "${size[1]:-0}" = 0 ]; then size=(60 200); fi # a terminal that does not say
   private=$(mktemp -d)
   trap 'rm -rf "$private"' EXIT
-  pane_command status "$python" "$home/cli.py" status --watch --migration-dir "$shared"
+  pane_command status "${program[@]}" status --watch --migration-dir "$shared"
   found=$(tmux new-session -d -P -F '#{session_id} #{session_created} #{pid} #{socket_path}' -s "$session" -n status \
     -x "${size[1]}" -y "${size[0]}" "${inside[@]}" \; set-option -w -t "=$session:status" remain-on-exit on)
   id=${found%% *}
@@ -218,7 +214,7 @@ start_in_tmux() {
   wait_for_records
   while [ -e "$private/status" ] && start_of "$status_pid" >/dev/null; do sleep 0.02; done
   let_go
-  printf '%s islands in the tmux session %s; make stop ends them\n' "${#names[@]}" "$session"
+  printf '%s islands in the tmux session %s; %s ends them\n' "${#names[@]}" "$session" "$ending"
   if [ -t 1 ]; then
     if [ -n "${TMUX:-}" ]; then tmux switch-client -t "$id"; else tmux attach -t "$id"; fi
   fi
@@ -283,7 +279,7 @@ wait_for_islands() {
   local code failed=0 i watched=()
   for pid in "${pids[@]}"; do watched+=(--while "$pid"); done
   trap stop_children INT TERM
-  "$python" "$home/cli.py" status --watch "${watched[@]}" --migration-dir "$shared" || true
+  "${program[@]}" status --watch "${watched[@]}" --migration-dir "$shared" || true
   for i in "${!pids[@]}"; do
     code=0
     while true; do
@@ -295,7 +291,7 @@ wait_for_islands() {
       tell_end "$i" "$code"
     fi
   done
-  "$python" "$home/cli.py" status --champions --migration-dir "$shared"
+  "${program[@]}" status --champions --migration-dir "$shared"
   return "$failed"
 }
 

@@ -2,9 +2,14 @@
 # Stop the islands that launch_islands.sh started, and no other process: each finishes its generation first.
 set -euo pipefail
 
+# shellcheck source=scripts/program.bash
+source "$(dirname "${BASH_SOURCE[0]}")/program.bash"
+# shellcheck source=scripts/processes.bash
+source "$home/scripts/processes.bash"
+
 usage() {
-  cat <<'HELP'
-usage: scripts/stop_islands.sh [--now] [--dir SHARED] [--timeout SECONDS]
+  cat <<HELP
+usage: $stopping [--now] [--dir SHARED] [--timeout SECONDS]
 
   --now          kill at once; nothing is lost up to the last checkpoint
   --dir SHARED   the shared directory (default: shared)
@@ -12,11 +17,7 @@ usage: scripts/stop_islands.sh [--now] [--dir SHARED] [--timeout SECONDS]
 HELP
 }
 
-fail() { printf 'error: %s\n' "$*" >&2; exit 2; }
 note() { printf '%s\n' "$*" >&2; }
-
-# shellcheck source=scripts/processes.bash
-source "$(dirname "${BASH_SOURCE[0]}")/processes.bash"
 
 signal=TERM shared=shared timeout=60
 while [ $# -gt 0 ]; do
@@ -25,7 +26,7 @@ while [ $# -gt 0 ]; do
     --dir) [ -n "${2:-}" ] || fail "--dir needs a directory"; shared=$2; shift ;;
     --timeout) [ -n "${2:-}" ] || fail "--timeout needs seconds"; timeout=$2; shift ;;
     -h | --help) usage; exit 0 ;;
-    *) fail "unknown option $1; see scripts/stop_islands.sh --help" ;;
+    *) fail "unknown option $1; see $stopping --help" ;;
   esac
   shift
 done

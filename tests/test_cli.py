@@ -14,6 +14,9 @@ from atoll.evo import compiler
 from atoll.evo.config import all_settings, flag_name
 from atoll.evo.errors import EXIT_CODES, NoMemoryError
 from atoll.scripts.commands import group as cli
+from atoll.scripts.commands.evolve import evolve
+from atoll.scripts.commands.pool import pool
+from atoll.scripts.commands.tasks import tasks
 from atoll.scripts.view import table
 from tests.processes import ROOT, atoll, check_refused, run, wait_until
 
@@ -21,12 +24,8 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 QUICK = ("-p", "20", "-g", "20", "--task", "sphere")
-COMMANDS = [
-    (*group, name)
-    for group, commands in (((), cli.cli.commands), (("pool",), cli.pool.commands), (("tasks",), cli.tasks.commands))
-    for name in commands
-    if name != "pool"
-]
+ALONE = {(name,) for name in cli.cli.list_commands(click.Context(cli.cli)) if name != "pool"}
+COMMANDS = sorted(ALONE | {("pool", name) for name in pool.commands} | {("tasks", name) for name in tasks.commands})
 
 
 @pytest.fixture(scope="module")
@@ -59,7 +58,7 @@ def test_the_help_documents_every_exit_code() -> None:
 
 
 def test_every_setting_has_a_flag() -> None:
-    flags = {flag for option in cli.evolve.params for flag in option.opts}
+    flags = {flag for option in evolve.params for flag in option.opts}
     assert {flag_name(name) for name in all_settings()} <= flags
 
 

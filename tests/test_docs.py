@@ -11,10 +11,13 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+import click
 import pytest
 
 from atoll.evo.errors import EXIT_CODES
 from atoll.scripts.commands import group as cli
+from atoll.scripts.commands.pool import pool
+from atoll.scripts.commands.tasks import tasks
 from tests.processes import ROOT, kill_all_in, run
 
 if TYPE_CHECKING:
@@ -122,8 +125,8 @@ def test_no_page_has_a_placeholder() -> None:
 
 def test_the_readme_names_every_command_and_every_exit_code() -> None:
     text = (ROOT / "README.md").read_text()
-    for name in cli.cli.commands:
-        group = {"pool": cli.pool, "tasks": cli.tasks}.get(name)
+    for name in cli.cli.list_commands(click.Context(cli.cli)):
+        group = {"pool": pool, "tasks": tasks}.get(name)
         alone = [] if name == "pool" else [name]
         names = [*alone, *(f"{name} {sub}" for sub in (group.commands if group else ()))]
         assert all(f"| `{full}` |" in text for full in names)

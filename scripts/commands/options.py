@@ -1,13 +1,15 @@
-"""The options that several commands share, and a flag for every setting."""
+"""The options that several commands share, a flag for every setting, and the choice between text and JSON."""
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
 
 from atoll.evo import config as settings
+from atoll.evo.installation import as_typed
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -26,7 +28,7 @@ class Directory(click.Path):
     def __init__(self) -> None:
         super().__init__(path_type=Path)
 
-    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:  # noqa: ANN401
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
         """Return the path."""
         if value == "":
             self.fail("it is empty, as a variable that is not set is; '.' is the working directory", param, ctx)
@@ -38,6 +40,11 @@ class Directory(click.Path):
 def json_option(command: Command) -> Command:
     """Add the option of every command that tells something."""
     return click.option("--json", "is_json", is_flag=True, help="Print JSON instead of text.")(command)
+
+
+def emit(value: object, text: str, *, as_json: bool) -> None:
+    """Print what a command tells, as one line of JSON or as text that names the program as it was typed."""
+    click.echo(json.dumps(value) if as_json else as_typed(text))
 
 
 def shared_options(command: Command) -> Command:

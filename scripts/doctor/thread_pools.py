@@ -10,6 +10,7 @@ import os
 import subprocess
 import sys
 from dataclasses import dataclass
+from importlib.util import find_spec
 
 from atoll.evo.threads import THREAD_VARIABLES
 
@@ -63,5 +64,6 @@ def measure(library: str, setup: str) -> Measurement:
 
 
 def measure_all() -> list[Measurement]:
-    """Measure every library under every setup."""
-    return [measure(library, setup) for library in ("numpy", "torch") for setup in (AS_IT_IS, LIMITED, TOO_LATE)]
+    """Measure every library that is installed under every setup."""
+    libraries = [library for library in ("numpy", "torch") if find_spec(library)]
+    return [measure(library, setup) for library in libraries for setup in (AS_IT_IS, LIMITED, TOO_LATE)]

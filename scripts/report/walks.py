@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from atoll.evo import installation
 from atoll.evo.errors import AtollError, PoolMismatchError
 from atoll.evo.tasks.creatures import course
 from atoll.migration.pool import batch
@@ -116,7 +117,12 @@ def film(shared: SharedPaths, found: Mapping[str, Champion]) -> tuple[dict[str, 
             notes.append(f"the champion of {name} lived by other options than the best one, so it is not simulated")
     if creatures is None:
         return {}, notes
-    return _film(shared, creatures, chosen, notes), notes
+    try:
+        return _film(shared, creatures, chosen, notes), notes
+    except ModuleNotFoundError as error:
+        if error.name not in installation.EXTRAS:
+            raise
+        return {}, [*notes, f"no champion is simulated: {installation.not_installed(error.name)}"]
 
 
 def _film(

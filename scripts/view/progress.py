@@ -7,6 +7,7 @@ import sys
 from functools import partial
 from typing import TYPE_CHECKING
 
+from atoll.evo.installation import as_typed
 from atoll.scripts.view.plain import JsonDisplay, PlainDisplay
 from atoll.scripts.view.streams import unheard
 
@@ -43,7 +44,7 @@ class UndisturbedDisplay:
 
     def say(self, text: str) -> None:
         """Show one line."""
-        self._try(lambda shown: shown.say(text))
+        self._try(lambda shown: shown.say(as_typed(text)))
 
     def generation(self, record: Record) -> None:
         """Show a record of the log."""

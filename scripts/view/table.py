@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 import click
 
+from atoll.evo.installation import as_typed
 from atoll.migration.observe.origins import effective_number, pooled
 from atoll.migration.observe.status import ENDED, FINISHED, RUNNING, STOPPED, UNREADABLE, WAITING
 from atoll.migration.pool.ledger import printable
@@ -162,9 +163,8 @@ def together(ancestry: Shares) -> str:
 def show_all(rows: Sequence[IslandStatus], shared: SharedPaths, *, with_champions: bool) -> None:
     """Print the table, or how to get one."""
     if not rows:
-        click.echo(
-            f"no islands in {shared.root} yet; start one: python cli.py evolve island-01 --migration-dir {shared.root}"
-        )
+        start = as_typed("python cli.py evolve island-01")
+        click.echo(f"no islands in {shared.root} yet; start one: {start} --migration-dir {shared.root}")
         return
     show(rows)
     for text in notes(rows):

@@ -29,7 +29,7 @@ if TYPE_CHECKING:
 
 INDENT = 17
 YOUR_OWN = f"""{USER_FILE}
-{"":{INDENT}}a class or function of your own (docs/tutorial.md), which 'cli.py tasks check' tries"""
+{"":{INDENT}}a class or function of your own ('cli.py tutorial' shows how), which 'cli.py tasks check' tries"""
 
 
 def describe_json() -> dict[str, Any]:

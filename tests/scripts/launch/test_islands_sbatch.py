@@ -45,7 +45,8 @@ def test_the_slurm_script_runs_one_island_per_array_task(root: Path, tmp_path: P
 def test_a_job_that_no_island_can_come_of_says_in_one_line_how_to_submit_it(tmp_path: Path) -> None:
     script = ROOT / "scripts/islands.sbatch"
     check_refused(run("bash", script, SLURM_SUBMIT_DIR=str(ROOT)), 2, "submit this file as a job array")
-    elsewhere = run("bash", script, cwd=tmp_path, SLURM_ARRAY_TASK_ID="1", SLURM_SUBMIT_DIR=str(tmp_path))
+    job = {"SLURM_ARRAY_TASK_ID": "1", "SLURM_SUBMIT_DIR": str(tmp_path), "PATH": "/usr/bin:/bin"}  # no `atoll` there
+    elsewhere = run("bash", script, cwd=tmp_path, **job)
     check_refused(elsewhere, 2, f"no cli.py in {tmp_path}", "submit from the project's directory", "--chdir=PROJECT")
 
 

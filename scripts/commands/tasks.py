@@ -1,0 +1,63 @@
+"""The commands `tasks`, `tasks check` and `tutorial`; each imports what it needs when it is called."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import click
+
+import atoll
+from atoll.scripts.commands.options import emit, pairs
+
+
+@click.group(invoke_without_command=True)
+@click.option("--json", "is_json", is_flag=True, help="Print JSON instead of text.")
+@click.pass_context
+def tasks(context: click.Context, is_json: bool) -> int:
+    """List the problems that can be evolved, with their options; 'tasks check' tries one.
+
+    \b
+    Example:
+      python cli.py tasks
+    """
+    if not context.invoked_subcommand:
+        from atoll.scripts.view.tasks import describe, describe_json
+
+        emit(describe_json(), describe(), as_json=is_json)
+    return 0
+
+
+@tasks.command()
+@click.argument("task")
+@click.option("-o", "--option", "options", multiple=True, metavar="NAME=VALUE", help="A task's option.")
+@click.option("--backend", default="auto", show_default=True, help="What computes the fitness.")
+@click.option("--json", "is_json", is_flag=True, help="Print JSON instead of text.")
+def check(task: str, options: tuple[str, ...], backend: str, is_json: bool) -> int:
+    """Try a task on a few genomes and say what it does wrong, and what to change (exit code 8).
+
+    \b
+    Examples:
+      python cli.py tasks check path/to/file.py:NAME
+      python cli.py tasks check gym:CartPole-v1 -o hidden=4
+    """
+    from atoll.evo.threads import limit_threads
+
+    limit_threads(1)
+    from atoll.evo.process_group import separate_children_of
+    from atoll.scripts.view.reserved import reserved_stdout
+    from atoll.scripts.view.tasks import show_check
+
+    separate_children_of(task)
+    with reserved_stdout() as out:
+        return show_check(task, pairs(options), backend=backend, is_json=is_json, out=out)
+
+
+@click.command()
+def tutorial() -> None:
+    """Print how a problem of one's own is evolved, step by step.
+
+    \b
+    Example:
+      python cli.py tutorial | less
+    """
+    click.echo((Path(atoll.__path__[0]) / "tutorial.md").read_text())

@@ -18,8 +18,8 @@ CHECKOUT = os.path.dirname(os.path.dirname(os.path.realpath(__file__)))  # noqa:
 
 EXIT_CODE = 2
 
-program = "python cli.py"
-"""The program's name as it was typed, which the door sets."""
+OF_A_CHECKOUT = program = "python cli.py"
+"""The program's name as it was typed, which the door sets; texts hold that of a checkout."""
 
 
 def check() -> None:
@@ -55,7 +55,11 @@ def is_checkout() -> bool:
 
 def as_typed(text: str) -> str:
     """Return a text whose hints name the program as it was typed, as in 'atoll status' for 'python cli.py status'."""
-    return re.sub(r"python cli\.py(?= )|(?<=')cli\.py(?= [a-z])", lambda _: program, text)
+    return (
+        text
+        if program == OF_A_CHECKOUT
+        else re.sub(r"python cli\.py(?= )|(?<=')cli\.py(?= [a-z])", lambda _: program, text)
+    )
 
 
 def _is_there(name: str) -> bool:

@@ -55,11 +55,9 @@ def is_checkout() -> bool:
 
 def as_typed(text: str) -> str:
     """Return a text whose hints name the program as it was typed, as in 'atoll status' for 'python cli.py status'."""
-    return (
-        text
-        if program == OF_A_CHECKOUT
-        else re.sub(r"python cli\.py(?= )|(?<=')cli\.py(?= [a-z])", lambda _: program, text)
-    )
+    if program == OF_A_CHECKOUT:
+        return text
+    return re.sub(r"python cli\.py(?= )|(?<=')cli\.py(?= [a-z])", lambda _: program, text)
 
 
 def _is_there(name: str) -> bool:

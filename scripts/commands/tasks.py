@@ -60,4 +60,4 @@ def tutorial() -> None:
     Example:
       python cli.py tutorial | less
     """
-    click.echo((Path(atoll.__path__[0]) / "tutorial.md").read_text())
+    click.echo((Path(atoll.__path__[0]) / "tutorial.md").read_text(encoding="utf-8"), nl=False)

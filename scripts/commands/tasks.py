@@ -2,11 +2,8 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-
 import click
 
-import atoll
 from atoll.scripts.commands.options import emit, pairs
 
 
@@ -60,4 +57,6 @@ def tutorial() -> None:
     Example:
       python cli.py tutorial | less
     """
-    click.echo((Path(atoll.__path__[0]) / "tutorial.md").read_text(encoding="utf-8"), nl=False)
+    from importlib.resources import files
+
+    click.echo(files("atoll").joinpath("tutorial.md").read_text(encoding="utf-8"), nl=False)

@@ -53,12 +53,13 @@ _MODULES = {
 _PLACES = {name: module for module, names in _MODULES.items() for name in names}
 """The module of each name, which is imported when the name is first asked for."""
 
+if not TYPE_CHECKING:  # to a type checker, any name would be there
 
-def __getattr__(name: str) -> object:
-    if name not in _PLACES:
-        raise AttributeError(f"module 'atoll' has no attribute {name!r}")
-    return getattr(importlib.import_module(f"atoll.{_PLACES[name]}"), name)
+    def __getattr__(name: str) -> object:
+        if name not in _PLACES:
+            raise AttributeError(f"module 'atoll' has no attribute {name!r}")
+        return getattr(importlib.import_module(f"atoll.{_PLACES[name]}"), name)
 
 
-def __dir__() -> list[str]:
+def __dir__() -> "list[str]":  # in quotes: Python 3.6 must be able to read this page, to be told no
     return [*globals(), *__all__]

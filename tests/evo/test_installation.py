@@ -15,7 +15,7 @@ from atoll.evo import compiler, installation
 from tests.processes import ROOT, atoll, check_refused, run
 
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
-READ_BY_OLD_PYTHONS = ("cli.py", "evo/__init__.py", "evo/installation.py")
+READ_BY_OLD_PYTHONS = ("cli.py", "src/atoll/__init__.py", "evo/__init__.py", "evo/installation.py")
 OLD_PYTHONS = [
     (version, path)
     for version in ("3.6", "3.7", "3.8", "3.9", "3.10")

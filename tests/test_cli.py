@@ -79,6 +79,15 @@ def test_the_help_imports_nothing_numeric() -> None:
     assert not re.search(r"\| +(numpy|rich|psutil)\b", loaded)
 
 
+def test_a_command_is_loaded_without_the_others() -> None:
+    load = (
+        "import sys, click; from atoll.scripts.commands.group import cli; cli.get_command(click.Context(cli), 'tail')"
+    )
+    names = run(sys.executable, "-c", f"{load}; print(*sys.modules)").stdout.split()
+    loaded = {name.removeprefix("atoll.scripts.commands.") for name in names if "atoll.scripts.commands." in name}
+    assert loaded == {"group", "options", "watch"}
+
+
 def test_version_is_the_package_version() -> None:
     assert re.fullmatch(r"atoll, version \d+\.\d+\.\d+\n", printed("--version"))
 

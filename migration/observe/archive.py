@@ -93,7 +93,7 @@ def put_away(shared: SharedPaths, run: Run, *, force: bool = False) -> Path | No
         running, unknown = _hold_all(shared, identity.lock_class, held)
         if running:
             raise OwnerConflictError(
-                f"still running: {', '.join(running)}; stop them first ('make stop'), then archive"
+                f"still running: {', '.join(running)}; stop them first ('cli.py stop'), then archive"
             )
         if unknown and not force:
             raise OwnerConflictError(

@@ -86,6 +86,13 @@ def test_a_command_is_loaded_without_the_others() -> None:
     assert loaded == {"group", "options", "watch"}
 
 
+@pytest.mark.parametrize(("flags", "name"), [(["-m"], "python -m atoll"), (["-P", "-m"], "atoll")])
+def test_a_hint_names_the_program_that_was_typed(flags: list[str], name: str, tmp_path: Path) -> None:
+    nobody = ("tail", "nosuch", "--no-follow", "--migration-dir", tmp_path)
+    ended = run(sys.executable, *flags, "atoll", *nobody, cwd=tmp_path, PYTHONPATH=str(ROOT / "src"))
+    check_refused(ended, 2, f"'{name} status' lists them")
+
+
 def test_version_is_the_package_version() -> None:
     assert re.fullmatch(r"atoll, version \d+\.\d+\.\d+\n", printed("--version"))
 

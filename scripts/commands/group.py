@@ -104,7 +104,8 @@ def main() -> None:
     """Run the command line; the errors that a user can meet become one line on standard error."""
     streams.mend()
     name = Path(sys.argv[0]).name
-    name = "python -m atoll" if name == "__main__.py" else name
+    if name == "__main__.py":
+        name = "atoll" if sys.flags.safe_path else "python -m atoll"  # with -P by the scripts of the command atoll
     installation.program = f"python {name}" if name.endswith(".py") else name
     code = run(lambda: cli.main(prog_name=name, standalone_mode=False))
     streams.give_up_unwritten()

@@ -1,4 +1,4 @@
-"""How Atoll is installed: Python's version, the packages, and the name by which the program was called.
+"""Installation: the version of Python, the packages that are there, and the name by which the program was called.
 
 Python 3.6 must be able to read this page, to be told no.
 """

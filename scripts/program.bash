@@ -1,5 +1,5 @@
 # shellcheck shell=bash disable=SC2034 # what this sets is for who sources it
-# Which program the scripts start, and how they and it are called by whoever reads what they print; they source this.
+# The program that the scripts start, and the names by which what they print calls it and them; they source this.
 #
 # They lie in a checkout, or in the package `atoll` among those of a Python.
 

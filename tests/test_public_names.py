@@ -1,4 +1,4 @@
-"""What `import atoll` offers to programs of others."""
+"""The public names of the package `atoll`, for programs and notebooks of others."""
 
 from __future__ import annotations
 

@@ -42,7 +42,7 @@ def order_of(root, **values):
 
 def begin(library, root, *, values=None, **settings):
     """Start an island that has loaded the library."""
-    command = [sys.executable, "-m", "tests.scripts.evolve.island_process", order_of(root, **(values or {}))]
+    command = [sys.executable, "-m", "tests.scripts.run.island_process", order_of(root, **(values or {}))]
     return subprocess.Popen(
         command, cwd=ROOT, env=environment(library, **settings), stdout=subprocess.PIPE, stderr=subprocess.STDOUT
     )

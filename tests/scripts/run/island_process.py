@@ -41,7 +41,7 @@ DEFAULTS = {
 FILE_EVENTS = {"open", "os.rename", "os.link", "os.mkdir", "os.remove", "os.rmdir", "os.truncate"}
 
 CONTEXT = multiprocessing.get_context("forkserver")
-CONTEXT.set_forkserver_preload(["pytest", "atoll.scripts.run.island", "tests.scripts.evolve.island_process"])
+CONTEXT.set_forkserver_preload(["pytest", "atoll.scripts.run.island", "tests.scripts.run.island_process"])
 
 
 @dataclass(frozen=True)

@@ -144,7 +144,7 @@ def test_the_same_with_a_host_name_of_its_own(root, template, tmp_path):
     if subprocess.run(["unshare", "-Ur", "--uts", "hostname", ELSEWHERE], check=False, capture_output=True).returncode:
         pytest.skip("a user and UTS namespace of one's own is not permitted by this kernel or container")
     order = json.dumps({"root": str(root), "island": "a", "values": {}, "freeze_at": 5})
-    script = f'hostname {ELSEWHERE} && exec "$PYTHON" -m tests.scripts.evolve.island_process "$ORDER"'
+    script = f'hostname {ELSEWHERE} && exec "$PYTHON" -m tests.scripts.run.island_process "$ORDER"'
     environment = {**os.environ, "PYTHON": sys.executable, "ORDER": order}
     with subprocess.Popen(
         ["unshare", "-Ur", "--uts", "bash", "-c", script], cwd=ROOT, env=environment, stdout=subprocess.DEVNULL

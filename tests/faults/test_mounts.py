@@ -17,7 +17,8 @@ from atoll.evo import compiler
 from atoll.evo.errors import ConfigError, StorageError
 from tests.faults.operations import OPERATIONS
 from tests.faults.world import World
-from tests.scripts.run.island_process import DEADLINE_S, copy_of, outcome, run
+from tests.processes import hang_s
+from tests.scripts.run.island_process import copy_of, outcome, run
 
 pytestmark = pytest.mark.slow
 ROOT = Path(__file__).resolve().parents[2]
@@ -33,7 +34,7 @@ def unshared(script, **names):
     environment = {**os.environ, **{name: str(value) for name, value in names.items()}}
     command = ["unshare", "-Urm", "bash", "-e", "-c", script]
     return subprocess.run(
-        command, cwd=ROOT, env=environment, check=True, capture_output=True, text=True, timeout=DEADLINE_S
+        command, cwd=ROOT, env=environment, check=True, capture_output=True, text=True, timeout=hang_s()
     )
 
 

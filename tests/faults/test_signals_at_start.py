@@ -11,14 +11,13 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from tests.processes import ROOT
+from tests.processes import ROOT, hang_s
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
 pytestmark = pytest.mark.slow
 
-HANG_S = 120.0
 SPAN_S = 2.0
 MOMENTS, FEW = 400, 16
 BUSY_LOOPS = 4
@@ -71,7 +70,7 @@ def test_a_stop_signal_at_any_moment_of_a_start_is_heard_and_has_no_traceback(nu
         time.sleep(SPAN_S * i / n)
         os.killpg(island.pid, number)
         try:
-            _, said = island.communicate(timeout=HANG_S)
+            _, said = island.communicate(timeout=hang_s())
         except subprocess.TimeoutExpired:
             island.kill()
             island.communicate()

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.processes import DEADLINE_S, ROOT, atoll, check_refused, run, wait_until
+from tests.processes import ROOT, atoll, check_refused, hang_s, run, wait_until
 
 pytestmark = pytest.mark.slow
 
@@ -77,7 +77,7 @@ def test_who_stops_the_doctor_stops_the_command_and_gets_the_findings(number: si
         [child] = _child_pids(doctor.pid)
         wait_until(lambda: _sleeps(doctor.pid), "its first look")
         doctor.send_signal(number)
-        out, _ = doctor.communicate(timeout=DEADLINE_S)
+        out, _ = doctor.communicate(timeout=hang_s())
     assert doctor.returncode == 128 + number
     assert f"command: ended with {-number}" in out
     assert "verdict: asleep" in out

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 import psutil
 import pytest
 
-from tests.processes import ROOT, run, wait_until
+from tests.processes import ROOT, hang_s, run, wait_until
 from tests.scripts.launch.test_launch import conditions, launch, launching, stop
 
 if TYPE_CHECKING:
@@ -76,7 +76,7 @@ def launch_with(environment: dict[bytes, bytes], root: Path, *arguments: str, um
         env=environment,
         umask=umask,
         capture_output=True,
-        timeout=60,
+        timeout=hang_s(),
         check=False,
     )
     assert launched.returncode == 0, launched.stderr

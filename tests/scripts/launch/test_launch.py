@@ -15,7 +15,7 @@ import psutil
 import pytest
 
 from atoll.scripts.run.vary import as_toml, vary
-from tests.processes import ROOT, check_refused, run, wait_until
+from tests.processes import ROOT, check_refused, hang_s, run, wait_until
 
 pytestmark = pytest.mark.slow
 
@@ -180,7 +180,7 @@ def test_the_record_of_what_does_not_stop_in_time_stays(root: Path, stranger: su
     assert "still finishing a generation: island-01" in ended.stderr
     assert records(root) == [record_of(root, "island-01").name]
     assert "1 islands stopped" in stop(root, "--now").stdout
-    assert stranger.wait(timeout=60) == -signal.SIGKILL
+    assert stranger.wait(timeout=hang_s()) == -signal.SIGKILL
     assert records(root) == []
 
 
@@ -289,7 +289,7 @@ def test_ctrl_c_stops_the_islands_of_a_launch_that_waits(root: Path) -> None:
     try:
         wait_until(lambda: conditions(root) == ["running"] * 2, "two islands")
         os.killpg(launcher.pid, signal.SIGINT)
-        out, err = launcher.communicate(timeout=60)
+        out, err = launcher.communicate(timeout=hang_s())
     finally:
         launcher.kill()
         launcher.wait()

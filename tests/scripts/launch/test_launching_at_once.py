@@ -14,7 +14,7 @@ import numpy as np
 import psutil
 import pytest
 
-from tests.processes import ROOT, check_refused, run, wait_until
+from tests.processes import ROOT, check_refused, hang_s, run, wait_until
 from tests.scripts.launch.test_launch import ENDLESS, conditions, launch, launching, record_of, records, sourced, stop
 
 if TYPE_CHECKING:
@@ -51,7 +51,7 @@ def start(*command: str, **environment: str) -> subprocess.Popen[str]:
 
 
 def ended(process: subprocess.Popen[str]) -> tuple[int, str]:
-    _, err = process.communicate(timeout=60)
+    _, err = process.communicate(timeout=hang_s())
     return process.returncode, err
 
 
@@ -128,10 +128,10 @@ def test_a_stop_waits_for_what_is_being_launched(root: Path) -> None:
     with launch_in_progress(root, writing[0], finally_=writing[1]) as launcher:
         stopper = start("scripts/stop_islands.sh", "--dir", str(root))
         time.sleep(0.5)  # more than it takes to look
-        launcher.communicate("\n", timeout=60)
-    out, err = stopper.communicate(timeout=60)
+        launcher.communicate("\n", timeout=hang_s())
+    out, err = stopper.communicate(timeout=hang_s())
     for sleeper in sleepers:
-        sleeper.communicate(timeout=60)
+        sleeper.communicate(timeout=hang_s())
     assert "2 islands stopped" in out, err
 
 
@@ -267,7 +267,7 @@ def test_what_is_on_record_is_a_living_process_before_it_is_an_island(root: Path
     (root / "launch").mkdir(parents=True)
     record = record_of(root, "island-01")
     seen = start("bash", "scripts/recorded.bash", str(record), "bash", "-c", f"cat '{record}'; echo $$")
-    out, _ = seen.communicate(timeout=60)
+    out, _ = seen.communicate(timeout=hang_s())
     assert out.split()[0] == out.split()[-1] == str(seen.pid)
 
 
@@ -347,10 +347,10 @@ def test_a_directory_may_have_any_name(name: str, root: Path, tmux: dict[str, st
         command = [f"{ROOT}/scripts/launch_islands.sh", *launching(here, mode, "1", *ENDLESS)[1:]]
         command[command.index("--dir") + 1] = name
         launched = subprocess.run(
-            command, cwd=here, env={**os.environ, **tmux}, capture_output=True, text=True, timeout=60, check=False
+            command, cwd=here, env={**os.environ, **tmux}, capture_output=True, text=True, timeout=hang_s(), check=False
         )
         assert launched.returncode == 0, launched.stderr
         wait_until(lambda: conditions(here / name) == ["running"], "the island")
         stopper = [f"{ROOT}/scripts/stop_islands.sh", "--dir", name]
-        stopped = subprocess.run(stopper, cwd=here, capture_output=True, text=True, timeout=60, check=False)
+        stopped = subprocess.run(stopper, cwd=here, capture_output=True, text=True, timeout=hang_s(), check=False)
         assert "1 islands stopped" in stopped.stdout, stopped.stderr

@@ -13,6 +13,7 @@ from tests.processes import hang_s
 from tests.scripts.run.island_process import CONTEXT, end
 
 if TYPE_CHECKING:
+    from multiprocessing.synchronize import Barrier
     from pathlib import Path
 
 N = 8
@@ -26,7 +27,10 @@ Span = tuple[int, int]
 def contest(place: Path, lock_class: str, n: int) -> list[Span]:
     """Let each of the processes take the lock `n` times; return when it was held, in order."""
     results = [place / f"{lock_class}-{i}.json" for i in range(N)]
-    contenders = [CONTEXT.Process(target=contend, args=(place / "lock", lock_class, n, path)) for path in results]
+    begin = CONTEXT.Barrier(N)
+    contenders = [
+        CONTEXT.Process(target=contend, args=(place / "lock", lock_class, n, path, begin)) for path in results
+    ]
     for process in contenders:
         process.start()
     assert [end(process) for process in contenders] == [0] * N
@@ -35,9 +39,10 @@ def contest(place: Path, lock_class: str, n: int) -> list[Span]:
     return held
 
 
-def contend(path: Path, lock_class: str, n: int, result: Path) -> None:
-    """Take a lock `n` times, and write when it was held."""
+def contend(path: Path, lock_class: str, n: int, result: Path, begin: Barrier) -> None:
+    """Take a lock `n` times, from when all have started, and write when it was held."""
     held = []
+    begin.wait()
     for _ in range(n):
         with _taken(path, lock_class):
             began_ns = time.monotonic_ns()

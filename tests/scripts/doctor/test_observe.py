@@ -90,6 +90,10 @@ def test_a_thread_that_began_meanwhile_did_all_it_did_meanwhile() -> None:
     assert its.voluntary >= 60
 
 
+def test_however_long_a_look_takes_there_are_two() -> None:
+    assert observe(os.getpid(), is_over=lambda _: True).looks == 2
+
+
 def test_an_end_ends_the_look() -> None:
     with subprocess.Popen(["cat"], stdin=subprocess.PIPE) as child:
         assert child.stdin is not None

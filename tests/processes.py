@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import io
 import os
 import subprocess
 import sys
@@ -43,6 +44,19 @@ def hang_s() -> float:
 def atoll(*arguments: str | Path, **environment: str) -> subprocess.CompletedProcess[str]:
     """Run `python cli.py ...` to its end."""
     return run(sys.executable, "cli.py", *arguments, **environment)
+
+
+def called(*arguments: str | Path) -> subprocess.CompletedProcess[str]:
+    """Call `python cli.py ...` in this process, for tests of what it says and answers; it must not start a user's task.
+
+    A process of its own takes longer, and is needed where its start, its streams, a signal or its end is the point.
+    """
+    from atoll.scripts.commands import group  # noqa: PLC0415 - a page that most tests do without
+
+    words, out, err = [str(part) for part in arguments], io.StringIO(), io.StringIO()
+    with contextlib.redirect_stdout(out), contextlib.redirect_stderr(err):
+        code = group.run(lambda: group.cli.main(words, prog_name=group.PROGRAM, standalone_mode=False))
+    return subprocess.CompletedProcess(words, code, out.getvalue(), err.getvalue())
 
 
 def run(*command: str | Path, cwd: Path = ROOT, **environment: str) -> subprocess.CompletedProcess[str]:

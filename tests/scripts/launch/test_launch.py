@@ -35,7 +35,12 @@ def launching(root: Path, *arguments: str) -> list[str]:
 
 
 def stop(root: Path, *arguments: str, **environment: str) -> subprocess.CompletedProcess[str]:
-    return run("scripts/stop_islands.sh", "--dir", str(root), *arguments, **environment)
+    return run(*stopping(root), *arguments, **environment)
+
+
+def stopping(root: Path) -> list[str]:
+    """Return how to stop islands with more patience than a test has: on a busy machine a generation takes long."""
+    return ["scripts/stop_islands.sh", "--timeout", "3600", "--dir", str(root)]
 
 
 def status(root: Path) -> list[IslandStatus]:

@@ -352,11 +352,14 @@ def test_tail_keeps_an_islands_order_and_merges_by_time(archipelago: Path) -> No
 
 @pytest.mark.slow
 def test_watching_in_json_is_one_object_a_look(archipelago: Path) -> None:
-    sleeper = subprocess.Popen(["sleep", "1.5"])
-    ended = atoll("status", "--json", "--while", str(sleeper.pid), "--migration-dir", archipelago)
-    sleeper.wait()
-    looks = [json.loads(line) for line in ended.stdout.splitlines()]
-    assert looks
+    watched = subprocess.Popen(["cat"], stdin=subprocess.PIPE)
+    arguments = ("status", "--json", "--while", str(watched.pid), "--migration-dir", str(archipelago))
+    with subprocess.Popen([sys.executable, "cli.py", *arguments], cwd=ROOT, stdout=subprocess.PIPE) as watching:
+        assert watching.stdout is not None
+        first = watching.stdout.readline()
+        watched.communicate()
+        looks = [json.loads(line) for line in (first, *watching.stdout)]
+    assert watching.returncode == 0
     assert all([row["name"] for row in look["islands"]][:2] == ["island-01", "island-02"] for look in looks)
 
 

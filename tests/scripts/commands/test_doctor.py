@@ -15,12 +15,12 @@ pytestmark = pytest.mark.slow
 
 
 def test_a_sleeping_process_is_called_asleep() -> None:
-    with subprocess.Popen(["sleep", "60"]) as child:
+    with subprocess.Popen(["sleep", "6000"]) as child:
         ended = atoll("doctor", "--pid", str(child.pid), "--seconds", "0.3")
         assert ended.returncode == 0, ended.stderr
         assert "verdict: asleep" in ended.stdout
         assert f"sleep {child.pid}: 1 thread (1 main)" in ended.stdout
-        assert "; sleep 60\n" in ended.stdout
+        assert "; sleep 6000\n" in ended.stdout
         told = json.loads(atoll("doctor", "--pid", str(child.pid), "--seconds", "0.3", "--json").stdout)
         child.kill()
     assert told["diagnosis"]["condition"] == "asleep"
@@ -75,7 +75,7 @@ cli.main()
 
 @pytest.mark.skipif(os.getuid() != 0, reason="not permitted to be another account")
 def test_a_process_of_another_account_is_refused_with_its_owner() -> None:
-    with subprocess.Popen(["sleep", "60"]) as child:
+    with subprocess.Popen(["sleep", "6000"]) as child:
         ended = run(sys.executable, "-c", AS_NOBODY, str(child.pid))
         child.kill()
     check_refused(ended, 7, f"--pid {child.pid}", "another account (uid 0)", "as root")
@@ -83,7 +83,7 @@ def test_a_process_of_another_account_is_refused_with_its_owner() -> None:
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
 def test_who_stops_the_doctor_stops_the_command_and_gets_the_findings(number: signal.Signals) -> None:
-    command = [sys.executable, "cli.py", "doctor", "--", "sleep", "61"]
+    command = [sys.executable, "cli.py", "doctor", "--", "sleep", "6001"]
     with subprocess.Popen(command, cwd=ROOT, stdout=subprocess.PIPE, text=True) as doctor:
         wait_until(lambda: _children(doctor.pid) == ["sleep"], "the command to run")
         [child] = _child_pids(doctor.pid)

@@ -133,7 +133,7 @@ def test_a_stop_while_islands_are_launched_stops_all_or_none(roots: Iterator[Pat
 
 def test_a_stop_waits_for_what_is_being_launched(root: Path) -> None:
     (root / "launch").mkdir(parents=True)
-    sleepers = [start("sleep", "600") for _ in range(2)]
+    sleepers = [start("sleep", "6000") for _ in range(2)]
     writing = [f"write_record '{record_of(root, f'island-0{i}')}' {sleeper.pid}" for i, sleeper in enumerate(sleepers)]
     with launch_in_progress(root, writing[0], finally_=writing[1]) as launcher:
         stopper = start(*stopping(root))

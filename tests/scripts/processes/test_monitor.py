@@ -48,7 +48,7 @@ input()
 """
 STRAYS = """
 import subprocess
-for _ in range(2): subprocess.Popen(["sleep", "60"], start_new_session=True)
+for _ in range(2): subprocess.Popen(["sleep", "6000"], start_new_session=True)
 input()
 """
 
@@ -122,7 +122,7 @@ def test_what_outlives_the_first_process_is_a_stray_and_named() -> None:
 
 
 def test_it_watches_what_runs_already_and_stops_before_that_does() -> None:
-    with subprocess.Popen(["sleep", "60"]) as root:
+    with subprocess.Popen(["sleep", "6000"]) as root:
         monitor = Monitor(root.pid)
         monitor.start()
         usage = monitor.stop()

@@ -25,6 +25,18 @@ IDLE_START_S = 0.05
 """What an idle machine needs at most to start a Python that does nothing."""
 
 
+UNTIL_LOOKED_AT = """
+import os, time
+def rests():
+    with open(f"/proc/{os.getppid()}/status") as status:
+        return int(dict(line.split(":", 1) for line in status)["voluntary_ctxt_switches"])
+def wait_for_looks(n=9):
+    before = rests()
+    while rests() < before + n: time.sleep(0.05)
+"""
+"""A program's part: it goes on when who started it, and rests after each look at it, has looked a few times."""
+
+
 @cache
 def start_s() -> float:
     """Measure how long a Python that does nothing takes to start and end, in seconds."""
@@ -33,12 +45,17 @@ def start_s() -> float:
     return time.monotonic() - began_s
 
 
+def slowness() -> float:
+    """Return how many times longer than on an idle machine something takes here and now; at least 1."""
+    return max(1.0, start_s() / IDLE_START_S, os.getloadavg()[0] / (os.cpu_count() or 1))
+
+
 def hang_s() -> float:
-    """Return the limit for what may hang, in seconds: it grows with how slow this machine is, and how busy now.
+    """Return the limit for what may hang, in seconds.
 
     No test is about such a limit; where something takes long because others use the machine, waiting is right.
     """
-    return HANG_S * max(1.0, start_s() / IDLE_START_S, os.getloadavg()[0] / (os.cpu_count() or 1))
+    return HANG_S * slowness()
 
 
 def atoll(*arguments: str | Path, **environment: str) -> subprocess.CompletedProcess[str]:

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.processes import ROOT, atoll, check_refused, hang_s, run, wait_until
+from tests.processes import ROOT, UNTIL_LOOKED_AT, atoll, check_refused, hang_s, run, wait_until
 
 pytestmark = pytest.mark.slow
 
@@ -28,21 +28,9 @@ def test_a_sleeping_process_is_called_asleep() -> None:
     assert told["seen"]["processes"][0]["threads"][0]["maker"] == "main"
 
 
-UNTIL_LOOKED_AT = """
-import os, time
-def rests():
-    with open(f"/proc/{os.getppid()}/status") as status:
-        return int(dict(line.split(":", 1) for line in status)["voluntary_ctxt_switches"])
-print("hello")
-before = rests()
-while rests() < before + 9: time.sleep(0.05)
-raise SystemExit(3)
-"""
-"""The doctor rests after each look."""
-
-
 def test_a_command_is_run_to_its_end_and_looked_at(tmp_path: Path) -> None:
-    ended = atoll("doctor", "--json", "--migration-dir", tmp_path / "s", "--", sys.executable, "-c", UNTIL_LOOKED_AT)
+    script = f"{UNTIL_LOOKED_AT}\nprint('hello')\nwait_for_looks()\nraise SystemExit(3)"
+    ended = atoll("doctor", "--json", "--migration-dir", tmp_path / "s", "--", sys.executable, "-c", script)
     assert ended.returncode == 0, ended.stderr
     assert "hello" in ended.stderr
     told = json.loads(ended.stdout)

@@ -18,7 +18,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 READY := $(VENV)/.ready
 
-.PHONY: help setup islands tmux status tail stop report libraries test-fast test chaos check bench compare clean
+.PHONY: help setup islands tmux status tail stop report libraries test-fast test test-lab chaos check bench compare clean
 
 help: ## Show this help
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-16s %s\n", $$1, $$2}'
@@ -57,8 +57,11 @@ libraries: ## Make the libraries of the report's page anew, from the npm registr
 test-fast: $(READY) ## Run the tests without the slow ones, with few examples of each property
 	$(BIN)/python -m pytest -q -n $(WORKERS) -m "not slow" --hypothesis-profile few
 
-test: $(READY) ## Run every test
-	$(BIN)/python -m pytest -q -n $(WORKERS)
+test: $(READY) ## Run the tests of the product: islands, pool, tasks, commands, report
+	$(BIN)/python -m pytest -q -n $(WORKERS) --ignore=tests/lab
+
+test-lab: $(READY) ## Run the tests of the laboratory: comparison, experiments, benchmarks
+	$(BIN)/python -m pytest -q -n $(WORKERS) tests/lab
 
 chaos: $(READY) ## Run the tests of faults in their full sizes, and print what they went through
 	$(BIN)/python -m pytest -q -n $(WORKERS) --chaos tests/faults tests/scripts/run/test_take_over.py \

@@ -22,8 +22,9 @@ if TYPE_CHECKING:
 settings.register_profile(
     "atoll", derandomize=True, deadline=None, max_examples=60, suppress_health_check=[HealthCheck.too_slow]
 )
+settings.register_profile("daily", settings.get_profile("atoll"), max_examples=25)
 settings.register_profile("few", settings.get_profile("atoll"), max_examples=10)
-settings.load_profile("atoll")  # unless --hypothesis-profile says otherwise
+settings.load_profile("atoll" if os.environ.get("CI") else "daily")  # unless --hypothesis-profile says otherwise
 
 # Whoever runs the tests may ignore these (nohup, a job in the background), and every child of ours would inherit that.
 signal.signal(signal.SIGHUP, signal.SIG_DFL)

@@ -18,7 +18,7 @@ from atoll.scripts.commands.evolve import evolve
 from atoll.scripts.commands.pool import pool
 from atoll.scripts.commands.tasks import tasks
 from atoll.scripts.view import table
-from tests.processes import ROOT, atoll, check_refused, run, wait_until
+from tests.processes import ROOT, atoll, called, check_refused, run, wait_until
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -138,13 +138,13 @@ def test_completion_prints_a_script_for_the_installed_command(shell: str) -> Non
     ],
 )
 def test_a_wrong_setting_is_refused_in_one_line(arguments: list[str], words: list[str], tmp_path: Path) -> None:
-    check_refused(atoll("evolve", *arguments, "--migration-dir", tmp_path / "s"), 2, *words)
+    check_refused(called("evolve", *arguments, "--migration-dir", tmp_path / "s"), 2, *words)
     assert not (tmp_path / "s").exists()
 
 
 def test_a_misspelt_key_of_the_config_file_is_named_with_the_known_ones(tmp_path: Path) -> None:
     (tmp_path / "islands.toml").write_text("[defaults]\npopulaton = 10\n")
-    ended = atoll("evolve", "i", "--config", tmp_path / "islands.toml", "--migration-dir", tmp_path / "s")
+    ended = called("evolve", "i", "--config", tmp_path / "islands.toml", "--migration-dir", tmp_path / "s")
     check_refused(ended, 2, "populaton", "did you mean 'population'", "mutation_rate")
 
 
@@ -153,7 +153,7 @@ def test_flags_override_the_section_and_the_section_the_defaults(tmp_path: Path)
         '[defaults]\npopulation = 10\ntask = "sphere"\ngenerations = 5\nmigrants = 2\nmutation_rate = 0.5\n'
         "[defaults.options]\ndimensions = 3\n[i]\npopulation = 11\nmutation_rate = 0.4\n"
     )
-    ended = atoll("evolve", "i", "-p", "12", "--config", tmp_path / "islands.toml", "--migration-dir", tmp_path / "s")
+    ended = called("evolve", "i", "-p", "12", "--config", tmp_path / "islands.toml", "--migration-dir", tmp_path / "s")
     assert ended.returncode == 0, ended.stderr
     start = json.loads((tmp_path / "s/islands/i/log.jsonl").read_text().splitlines()[0])
     assert start["settings"]["population"] == 12
@@ -205,19 +205,19 @@ def test_changed_settings_on_resume_are_all_named(archipelago: Path) -> None:
 
 
 def test_a_finished_island_says_what_to_do(archipelago: Path) -> None:
-    ended = atoll("evolve", "island-01", *QUICK, "--migration-dir", archipelago)
+    ended = called("evolve", "island-01", *QUICK, "--migration-dir", archipelago)
     assert ended.returncode == 0
     assert "already at generation 20; use -g 40 to go on, or --fresh" in ended.stdout
 
 
 def test_migration_off_is_said_loudly(tmp_path: Path) -> None:
-    ended = atoll("evolve", "i", *QUICK, "--topology", "none", "--migration-dir", tmp_path / "s")
+    ended = called("evolve", "i", *QUICK, "--topology", "none", "--migration-dir", tmp_path / "s")
     assert "MIGRATION IS OFF" in ended.stdout
     assert not list((tmp_path / "s/migration_pool/i").glob("gen-*"))
 
 
 def test_one_island_alone_evolves_and_says_so(tmp_path: Path) -> None:
-    ended = atoll("evolve", "i", *QUICK, "--migration-dir", tmp_path / "s")
+    ended = called("evolve", "i", *QUICK, "--migration-dir", tmp_path / "s")
     assert ended.returncode == 0
     assert "no other island in the pool yet; evolving alone" in ended.stdout
 
@@ -259,28 +259,28 @@ def test_status_shows_who_waits_for_whom(tmp_path: Path) -> None:
 
 
 def test_status_tells_the_same_in_text_and_json(archipelago: Path) -> None:
-    rows = json.loads(atoll("status", "--json", "--migration-dir", archipelago).stdout)["islands"]
+    rows = json.loads(called("status", "--json", "--migration-dir", archipelago).stdout)["islands"]
     assert [(row["name"], row["condition"], row["generation"]) for row in rows] == [
         ("island-01", "finished", 20),
         ("island-02", "finished", 20),
     ]
     assert [row["exports"] for row in rows] == [10, 10]
-    text = atoll("status", "--migration-dir", archipelago).stdout.splitlines()
+    text = called("status", "--migration-dir", archipelago).stdout.splitlines()
     assert tuple(text[0].split()) == table.HEADER
     assert text[1].split()[:3] == ["island-01", "finished", "20/20"]
 
 
 def test_status_of_nothing_says_how_to_start(tmp_path: Path) -> None:
-    ended = atoll("status", "--migration-dir", tmp_path)
+    ended = called("status", "--migration-dir", tmp_path)
     assert ended.returncode == 0
     assert "python cli.py evolve island-01" in ended.stdout
 
 
 def test_tail_shows_the_last_lines_of_all_islands_or_of_one(archipelago: Path) -> None:
-    everything = atoll("tail", "--no-follow", "-n", "2", "--migration-dir", archipelago).stdout.splitlines()
+    everything = called("tail", "--no-follow", "-n", "2", "--migration-dir", archipelago).stdout.splitlines()
     assert [line.split()[2] for line in everything].count("island-01") == 2
     assert len(everything) == 4
-    one = atoll("tail", "island-02", "--no-follow", "-n", "1", "--json", "--migration-dir", archipelago).stdout
+    one = called("tail", "island-02", "--no-follow", "-n", "1", "--json", "--migration-dir", archipelago).stdout
     assert json.loads(one)["island"] == "island-02"
 
 
@@ -300,12 +300,12 @@ def test_tail_follows(archipelago: Path, tmp_path: Path) -> None:
 @pytest.mark.slow
 def test_pool_verify_finds_what_was_broken_and_changes_nothing(tmp_path: Path) -> None:
     root = tmp_path / "s"
-    atoll("evolve", "i", *QUICK, "--migration-dir", root)
-    assert atoll("pool", "verify", "--migration-dir", root).returncode == 0
+    called("evolve", "i", *QUICK, "--migration-dir", root)
+    assert called("pool", "verify", "--migration-dir", root).returncode == 0
     broken = root / "migration_pool/i/gen-10/genomes.safetensors"
     broken.write_bytes(broken.read_bytes()[:-1])
     (root / "migration_pool/i/stray").touch()
-    ended = atoll("pool", "verify", "--json", "--migration-dir", root)
+    ended = called("pool", "verify", "--json", "--migration-dir", root)
     assert ended.returncode == 9
     defects = json.loads(ended.stdout)["defects"]
     assert [defect["path"].rsplit("/", 1)[-1] for defect in defects] == ["stray", "genomes.safetensors"]
@@ -348,28 +348,31 @@ def test_nothing_to_do_shows_the_help() -> None:
 
 def test_tail_of_an_island_that_is_not_there_says_so(archipelago: Path) -> None:
     check_refused(
-        atoll("tail", "nosuch", "--no-follow", "--migration-dir", archipelago), 2, "no island nosuch", "status"
+        called("tail", "nosuch", "--no-follow", "--migration-dir", archipelago), 2, "no island nosuch", "status"
     )
 
 
 def test_tail_keeps_an_islands_order_and_merges_by_time(archipelago: Path) -> None:
-    lines = atoll("tail", "--no-follow", "-n", "1000", "--migration-dir", archipelago).stdout.splitlines()
+    lines = called("tail", "--no-follow", "-n", "1000", "--migration-dir", archipelago).stdout.splitlines()
     assert [line[:19] for line in lines] == sorted(line[:19] for line in lines)
     for name in ("island-01", "island-02"):
         logged = (archipelago / "islands" / name / "migration.log").read_text().splitlines()
         assert [line for line in lines if line.split()[2] == name] == logged
-    records = atoll("tail", "--no-follow", "-n", "1000", "--json", "--migration-dir", archipelago).stdout.splitlines()
+    records = called("tail", "--no-follow", "-n", "1000", "--json", "--migration-dir", archipelago).stdout.splitlines()
     times = [json.loads(record)["time"]["unix_s"] for record in records]
     assert times == sorted(times)
 
 
 @pytest.mark.slow
 def test_watching_in_json_is_one_object_a_look(archipelago: Path) -> None:
-    sleeper = subprocess.Popen(["sleep", "1.5"])
-    ended = atoll("status", "--json", "--while", str(sleeper.pid), "--migration-dir", archipelago)
-    sleeper.wait()
-    looks = [json.loads(line) for line in ended.stdout.splitlines()]
-    assert looks
+    watched = subprocess.Popen(["cat"], stdin=subprocess.PIPE)
+    arguments = ("status", "--json", "--while", str(watched.pid), "--migration-dir", str(archipelago))
+    with subprocess.Popen([sys.executable, "cli.py", *arguments], cwd=ROOT, stdout=subprocess.PIPE) as watching:
+        assert watching.stdout is not None
+        first = watching.stdout.readline()
+        watched.communicate()
+        looks = [json.loads(line) for line in (first, *watching.stdout)]
+    assert watching.returncode == 0
     assert all([row["name"] for row in look["islands"]][:2] == ["island-01", "island-02"] for look in looks)
 
 

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from tests.processes import ROOT, atoll, wait_until
+from tests.processes import ROOT, atoll, hang_s, wait_until
 from tests.test_cli import QUICK
 
 if TYPE_CHECKING:
@@ -73,5 +73,5 @@ def test_an_island_outlives_its_terminal_until_it_has_checkpointed(tmp_path: Pat
     os.close(theirs)
     wait_until((tmp_path / "s/islands/i/log.jsonl").exists, "the island's start")
     os.close(ours)
-    assert island.wait(60) == 129
+    assert island.wait(hang_s()) == 129
     assert list((tmp_path / "s/islands/i/checkpoint").iterdir())

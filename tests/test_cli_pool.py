@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from tests.processes import ROOT, atoll, check_refused, wait_until
+from tests.processes import ROOT, atoll, called, check_refused, wait_until
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -38,13 +38,13 @@ def root(template: Path, tmp_path: Path) -> Path:
 
 
 def told(root: Path, *arguments: str, code: int = 0) -> Any:
-    ended = atoll("pool", *arguments, "--json", "--migration-dir", root)
+    ended = called("pool", *arguments, "--json", "--migration-dir", root)
     assert ended.returncode == code, ended.stderr
     return json.loads(ended.stdout)
 
 
 def text(root: Path, *arguments: str, code: int = 0) -> list[str]:
-    ended = atoll("pool", *arguments, "--migration-dir", root)
+    ended = called("pool", *arguments, "--migration-dir", root)
     assert ended.returncode == code, ended.stderr
     return ended.stdout.splitlines()
 
@@ -88,13 +88,13 @@ def test_events_are_listed_for_all_or_for_the_named(root: Path) -> None:
     assert lines[1].startswith("island-02  gen 4  published 5 genomes, best")
     assert "refused island-01 gen 20, too large: genomes.safetensors has" in lines[2]
     assert "imported island-01:16:" in lines[3]
-    ended = atoll("pool", "ledger", "--events", "--json", "--migration-dir", root)
+    ended = called("pool", "ledger", "--events", "--json", "--migration-dir", root)
     assert {json.loads(line)["island"] for line in ended.stdout.splitlines()} == {"island-01", "island-02"}
 
 
 @pytest.mark.slow
 def test_status_tells_the_reasons_of_refusals_in_json(root: Path) -> None:
-    rows = json.loads(atoll("status", "--json", "--migration-dir", root).stdout)["islands"]
+    rows = json.loads(called("status", "--json", "--migration-dir", root).stdout)["islands"]
     assert [(row["refused"], row["refusals"]) for row in rows] == [(0, {}), (5, {"too large": 5})]
 
 
@@ -148,13 +148,13 @@ def test_prune_removes_what_a_dry_run_said(root: Path) -> None:
     ],
 )
 def test_a_wrong_wish_is_refused_in_one_line(arguments: tuple[str, ...], words: list[str], root: Path) -> None:
-    check_refused(atoll("pool", *arguments, "--migration-dir", root), 2, *words)
+    check_refused(called("pool", *arguments, "--migration-dir", root), 2, *words)
 
 
 @pytest.mark.slow
 @pytest.mark.parametrize("command", [("verify",), ("prune", "--keep", "3"), ("owners",), ("flow",)])
 def test_a_directory_without_a_pool_is_refused_in_one_line(command: tuple[str, ...], tmp_path: Path) -> None:
-    check_refused(atoll("pool", *command, "--migration-dir", tmp_path), 3, "no island has used this directory")
+    check_refused(called("pool", *command, "--migration-dir", tmp_path), 3, "no island has used this directory")
 
 
 @pytest.mark.slow
@@ -168,14 +168,14 @@ def test_in_lockstep_nothing_is_pruned(tmp_path: Path) -> None:
     root = tmp_path / "shared"
     members = ("--mode", "lockstep", "--members", "a")
     assert atoll("evolve", "a", *QUICK, *members, "--migration-dir", root).returncode == 0
-    check_refused(atoll("pool", "prune", "--keep", "3", "--migration-dir", root), 3, "in lockstep every publication")
+    check_refused(called("pool", "prune", "--keep", "3", "--migration-dir", root), 3, "in lockstep every publication")
 
 
 # Where the genes come from
 
 
 def table(root: Path, name: str) -> list[dict[str, str]]:
-    ended = atoll("pool", "flow", "--csv", name, "--migration-dir", root)
+    ended = called("pool", "flow", "--csv", name, "--migration-dir", root)
     assert ended.returncode == 0, ended.stderr
     return list(csv.DictReader(ended.stdout.splitlines()))
 
@@ -225,17 +225,17 @@ def test_flow_in_csv_has_each_generation_migration_and_migrant(root: Path) -> No
 
 @pytest.mark.slow
 def test_one_cannot_have_json_and_csv(root: Path) -> None:
-    ended = atoll("pool", "flow", "--json", "--csv", "shares", "--migration-dir", root)
+    ended = called("pool", "flow", "--json", "--csv", "shares", "--migration-dir", root)
     check_refused(ended, 2, "--json and --csv exclude each other")
 
 
 @pytest.mark.slow
 def test_status_tells_from_how_many_islands_the_genes_come(root: Path) -> None:
-    rows = json.loads(atoll("status", "--json", "--migration-dir", root).stdout)["islands"]
+    rows = json.loads(called("status", "--json", "--migration-dir", root).stdout)["islands"]
     flow = told(root, "flow")
     assert [row["origins"] for row in rows] == [row["effective"] for row in flow["islands"]]
     assert [row["ancestry"] for row in rows] == [row["ancestry"] for row in flow["islands"]]
-    lines = atoll("status", "--migration-dir", root).stdout.splitlines()
+    lines = called("status", "--migration-dir", root).stdout.splitlines()
     assert lines[-1] == text(root, "flow")[3]
     assert "origins" in lines[0].split()
 
@@ -258,9 +258,9 @@ def test_a_directory_inside_a_shared_one_is_refused_by_every_command(root: Path,
     pool = root / "migration_pool"
     before = sorted(root.rglob("*"))
     for command in IN_IT:
-        check_refused(atoll(*command, "--migration-dir", pool), 2, f"lies in the shared directory {root}; name that")
+        check_refused(called(*command, "--migration-dir", pool), 2, f"lies in the shared directory {root}; name that")
     for looking in (("report", pool), ("plot", "fitness", pool)):
-        check_refused(atoll(*looking, "-o", tmp_path / "x.png"), 2, f"the shared directory {root}; name that")
+        check_refused(called(*looking, "-o", tmp_path / "x.png"), 2, f"the shared directory {root}; name that")
     assert sorted(root.rglob("*")) == before
 
 
@@ -269,6 +269,6 @@ def test_a_folder_that_is_no_island_s_does_not_cut_the_ring_and_is_told(root: Pa
     (root / "migration_pool" / "island-00").mkdir()
     ended = atoll("evolve", "island-01", *QUICK, "-g", "24", "--migration-dir", root)
     assert "from island-02 gen 20" in ended.stdout, ended.stderr
-    shown = json.loads(atoll("status", "--json", "--migration-dir", root).stdout)["islands"]
+    shown = json.loads(called("status", "--json", "--migration-dir", root).stdout)["islands"]
     assert [row["name"] for row in shown] == ["island-01", "island-02"]
     assert f"{root}/migration_pool/island-00: no island has ever started here" in text(root, "verify", code=9)

@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from atoll.evo.errors import StorageError
-from tests.processes import DEADLINE_S, ROOT, atoll
+from tests.processes import ROOT, atoll, hang_s
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -27,7 +27,6 @@ if TYPE_CHECKING:
 pytestmark = pytest.mark.slow
 
 READER_LEFT = 141
-PATIENCE_S = 10 * DEADLINE_S
 SETTINGS = ("-p", "12", "-g", "12", "--task", "sphere", "--migrants", "2", "--migrate-every", "4")
 OWN_TASK = """
 bounds = [(-1.0, 1.0)] * 3
@@ -231,7 +230,7 @@ def run_in(place: Place, condition: Condition, command: Sequence[str]) -> Ended:
         return _on_a_terminal(whole, variables, condition)
     with _output(condition.pipe) as output:
         ended = subprocess.run(
-            whole, cwd=ROOT, env=variables, stdout=output, stderr=subprocess.PIPE, timeout=PATIENCE_S, check=False
+            whole, cwd=ROOT, env=variables, stdout=output, stderr=subprocess.PIPE, timeout=hang_s(), check=False
         )
     return Ended(ended.returncode, *((text or b"").decode(errors="replace") for text in (ended.stdout, ended.stderr)))
 
@@ -265,7 +264,7 @@ def _on_a_terminal(whole: Sequence[str], variables: Mapping[str, str], condition
         while chunk := os.read(ours, 65536):
             written += chunk
     os.close(ours)
-    return Ended(process.wait(PATIENCE_S), written.decode(errors="replace"), "")
+    return Ended(process.wait(hang_s()), written.decode(errors="replace"), "")
 
 
 def lives(root: Path) -> tuple[list[dict[str, Any]], bytes]:

@@ -124,7 +124,8 @@ def observe(pid: int, *, is_over: Callable[[float], bool]) -> Observation:
 
     Args:
         pid: The first process.
-        is_over: Given the seconds since the first look, whether to stop; asked after each look.
+        is_over: Given the seconds since the first look, whether to stop; asked after each look but the first, since one
+            look alone tells nothing of what was done meanwhile.
 
     Raises:
         ConfigError: It ended before it could be looked at twice.
@@ -136,7 +137,7 @@ def observe(pid: int, *, is_over: Callable[[float], bool]) -> Observation:
         record.look()
         cost_s = time.thread_time() - cost_s
         now_s = time.monotonic()
-        if is_over(now_s - start_s) or not record.tree.has_root:
+        if (record.looks > 1 and is_over(now_s - start_s)) or not record.tree.has_root:
             break
         time.sleep(pause_s(cost_s, share=LOOK_SHARE, at_least_s=LOOK_S, at_most_s=1.0))
     if record.looks < 2 or not record.seen:

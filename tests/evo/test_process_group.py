@@ -11,7 +11,7 @@ from pathlib import Path
 import psutil
 import pytest
 
-from tests.processes import ROOT, wait_until
+from tests.processes import ROOT, hang_s, wait_until
 
 PREAMBLE = """
 import multiprocessing as mp, os, signal, subprocess, sys
@@ -44,7 +44,7 @@ def perform(tmp_path: Path):
             env={**os.environ, "PYTHONPATH": f"{ROOT}/src"},
             capture_output=True,
             text=True,
-            timeout=300,
+            timeout=hang_s(),
             check=False,
         )
         assert "Traceback" not in ended.stderr, ended.stderr

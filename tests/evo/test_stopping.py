@@ -116,7 +116,7 @@ FORKED = (
     "    child = os.fork()\n"
     "    if not child:\n"
     "        os.write(tell, b'.')\n"
-    "        time.sleep(100)\n"
+    "        time.sleep(100000)\n"
     "        os._exit(7)\n"
     "    os.read(ready, 1)\n"
     "    os.kill(child, {number})\n"

@@ -33,17 +33,15 @@ from tests.migration.archipelago import (
     read_ledger,
     write_batch,
 )
-from tests.processes import atoll
+from tests.processes import atoll, hang_s
 from tests.scripts.run.island_process import CONTEXT, run
-
-DEADLINE_S = 600
 
 
 def done(group, place, *, extra_bytes=hostile.EXTRA_BYTES, **options):
     """Let a process do a group of cases; nothing that must not happen may have happened."""
     process = CONTEXT.Process(target=hostile.at_work, args=(group, place, extra_bytes, options))
     process.start()
-    process.join(DEADLINE_S)
+    process.join(2 * hang_s())
     if process.exitcode is None:
         process.kill()
     assert process.exitcode == 0, "it waited, or died"

@@ -13,9 +13,9 @@ import pytest
 from tests.faults.campaign import Order, campaign, read_report
 from tests.faults.operations import OPERATIONS
 from tests.faults.strace import why_not_strace
+from tests.processes import hang_s
 from tests.scripts.run.island_process import CONTEXT
 
-DEADLINE_S = 1500
 SHARES = {"once": (5, 45), "lasting": (11, 99), "lies": (1, 9)}
 """Without --chaos one case in so many is tried, of short operations and of long ones; odd, so that all faults take
 turns."""
@@ -44,7 +44,7 @@ def carry_out(order, place, tally, share):
     """Try one case in `share` in a process that has a single thread, and hold its report against the law."""
     process = CONTEXT.Process(target=campaign, args=(place, replace(order, step=order.step * share)))
     process.start()
-    process.join(DEADLINE_S)
+    process.join(5 * hang_s())
     assert process.exitcode == 0
     report = read_report(place)
     assert not report.wrong, "\n".join(report.wrong)

@@ -28,7 +28,7 @@ from tests.scripts.run.island_process import (
 )
 
 MEMBERS = "abcde"
-LOCKSTEP = {"mode": "lockstep", "members": ",".join(MEMBERS), "lockstep_timeout_s": 300.0, "topology": "random-2"}
+LOCKSTEP = {"mode": "lockstep", "members": ",".join(MEMBERS), "lockstep_timeout_s": 86400.0, "topology": "random-2"}
 BY_CHANCE = {"waiting", "refused", "unpublished", "no-beat", "mended", "published"}
 """What a ledger holds depending on when something was looked at, or how often it was done."""
 

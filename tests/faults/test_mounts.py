@@ -17,7 +17,8 @@ from atoll.evo import compiler
 from atoll.evo.errors import ConfigError, StorageError
 from tests.faults.operations import OPERATIONS
 from tests.faults.world import World
-from tests.scripts.run.island_process import DEADLINE_S, copy_of, outcome, run
+from tests.processes import hang_s
+from tests.scripts.run.island_process import copy_of, outcome, run
 
 pytestmark = pytest.mark.slow
 ROOT = Path(__file__).resolve().parents[2]
@@ -33,7 +34,7 @@ def unshared(script, **names):
     environment = {**os.environ, **{name: str(value) for name, value in names.items()}}
     command = ["unshare", "-Urm", "bash", "-e", "-c", script]
     return subprocess.run(
-        command, cwd=ROOT, env=environment, check=True, capture_output=True, text=True, timeout=DEADLINE_S
+        command, cwd=ROOT, env=environment, check=True, capture_output=True, text=True, timeout=hang_s()
     )
 
 
@@ -47,13 +48,13 @@ def test_a_full_disk_stops_an_island_that_goes_on_once_there_is_space(root, tmp_
     script = """
     mount -t tmpfs -o size=2m tmpfs "$PLACE"
     for pages in $PAGES; do
-        "$PYTHON" -m tests.scripts.evolve.island_process "$BEFORE" >/dev/null
+        "$PYTHON" -m tests.scripts.run.island_process "$BEFORE" >/dev/null
         dd if=/dev/zero of="$PLACE/filler" bs=4k 2>/dev/null || true
         truncate -s "-${pages}p" "$PLACE/filler" 2>/dev/null || truncate -s "-$((pages * 4096))" "$PLACE/filler"
-        code=0; "$PYTHON" -m tests.scripts.evolve.island_process "$ORDER" >"$RESULT/$pages.txt" || code=$?
+        code=0; "$PYTHON" -m tests.scripts.run.island_process "$ORDER" >"$RESULT/$pages.txt" || code=$?
         echo "$code" >>"$RESULT/codes"
         rm "$PLACE/filler"
-        "$PYTHON" -m tests.scripts.evolve.island_process "$ORDER" >/dev/null
+        "$PYTHON" -m tests.scripts.run.island_process "$ORDER" >/dev/null
         cp -r "$PLACE/shared" "$RESULT/$pages"
         rm -r "$PLACE/shared"
     done
@@ -81,7 +82,7 @@ def test_a_pool_without_inodes_costs_the_publications_and_nothing_else(root, tmp
     script = """
     mkdir -p "$PLACE/shared/migration_pool/a"
     mount -t tmpfs -o nr_inodes=6 tmpfs "$PLACE/shared/migration_pool/a"
-    "$PYTHON" -m tests.scripts.evolve.island_process "$ORDER"
+    "$PYTHON" -m tests.scripts.run.island_process "$ORDER"
     cp -r "$PLACE/shared" "$RESULT/"
     """
     place, result = tmp_path / "place", tmp_path / "result"
@@ -108,7 +109,7 @@ def test_a_pool_that_becomes_read_only_costs_the_publications_and_nothing_else(t
     script = """
     mine="$PLACE/shared/migration_pool/a"
     mkdir "$mine" && mount --bind "$mine" "$mine"
-    "$PYTHON" -m tests.scripts.evolve.island_process "$ORDER" &
+    "$PYTHON" -m tests.scripts.run.island_process "$ORDER" &
     until [ -e "$mine/gen-10" ]; do sleep 0.01; done
     until mount -o remount,ro,bind "$mine" 2>/dev/null; do sleep 0.001; done
     wait $!
@@ -134,7 +135,7 @@ def test_a_pool_that_is_read_only_from_the_start_is_an_error_that_says_so(tmp_pa
     copy_of(template, place / "shared")
     script = """
     mount --bind "$PLACE" "$PLACE" && mount -o remount,ro,bind "$PLACE"
-    "$PYTHON" -m tests.scripts.evolve.island_process "$ORDER" >"$RESULT" || echo "code $?" >>"$RESULT"
+    "$PYTHON" -m tests.scripts.run.island_process "$ORDER" >"$RESULT" || echo "code $?" >>"$RESULT"
     """
     result = tmp_path / "result"
     unshared(script, PYTHON=sys.executable, PLACE=place, RESULT=result, ORDER=order(place / "shared"))

@@ -6,7 +6,6 @@ import json
 import os
 import shutil
 import signal
-import time
 
 import pytest
 
@@ -15,6 +14,7 @@ from atoll.evo.paths import SharedPaths
 from atoll.migration.observe.verify import verify
 from atoll.migration.pool import locks
 from tests.faults.contest import contest, overlaps
+from tests.processes import wait_until
 from tests.scripts.run.island_process import (
     CONTEXT,
     KILLED,
@@ -32,7 +32,6 @@ from tests.scripts.run.island_process import (
 pytestmark = pytest.mark.slow
 TERMINATED = 128 + signal.SIGTERM
 LONG = {"generations": 100_000, "migrate_every": 50, "checkpoint_every": 50}
-DEADLINE_S = 300.0
 
 
 @pytest.fixture(params=["flock", "soft"])
@@ -50,10 +49,7 @@ def test_of_many_processes_that_start_one_island_at_once_exactly_one_runs(pool, 
     """Row 13."""
     n = 100 if chaos else 12
     processes = [start(Job(pool, "a", LONG)) for _ in range(n)]
-    deadline_s = time.monotonic() + DEADLINE_S
-    while sum(process.is_alive() for process in processes) > 1:
-        assert time.monotonic() < deadline_s
-        time.sleep(0.01)
+    wait_until(lambda: sum(process.is_alive() for process in processes) == 1, "one to be left")
     owner = next(process for process in processes if process.is_alive())
     wait_for(lambda: last_generation(pool) >= 1, owner)
     owner.terminate()
@@ -96,13 +92,11 @@ def test_a_frozen_holder_of_a_prune_lock_holds_nobody_up(tmp_path, tally, whose)
 
 
 def wait_until_held(path):
-    deadline_s = time.monotonic() + DEADLINE_S
-    while True:
+    def is_held():
         with locks.pruning(path, "flock") as is_free:
-            if not is_free:
-                return
-        assert time.monotonic() < deadline_s
-        time.sleep(0.005)
+            return not is_free
+
+    wait_until(is_held, "the lock to be held")
 
 
 # Row 28: what an island rests on is deleted under it

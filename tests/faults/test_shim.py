@@ -21,11 +21,10 @@ from atoll.migration.pool import identity as pool
 from tests.faults.campaign import Order, read_report
 from tests.faults.operations import OPERATIONS
 from tests.faults.shim import build, environment, why_not_shim
-from tests.processes import ROOT
+from tests.processes import ROOT, hang_s
 from tests.scripts.run.island_process import copy_of, last_generation, outcome, run
 
 pytestmark = pytest.mark.slow
-DEADLINE_S = 300
 TEN_YEARS_S = 315_360_000
 
 
@@ -42,7 +41,7 @@ def order_of(root, **values):
 
 def begin(library, root, *, values=None, **settings):
     """Start an island that has loaded the library."""
-    command = [sys.executable, "-m", "tests.scripts.evolve.island_process", order_of(root, **(values or {}))]
+    command = [sys.executable, "-m", "tests.scripts.run.island_process", order_of(root, **(values or {}))]
     return subprocess.Popen(
         command, cwd=ROOT, env=environment(library, **settings), stdout=subprocess.PIPE, stderr=subprocess.STDOUT
     )
@@ -50,7 +49,7 @@ def begin(library, root, *, values=None, **settings):
 
 def end(process):
     """Wait for an island; return its exit code and what it said."""
-    said, _ = process.communicate(timeout=DEADLINE_S)
+    said, _ = process.communicate(timeout=hang_s())
     return process.returncode, said.decode()
 
 
@@ -66,7 +65,7 @@ def test_a_rename_or_link_that_happened_and_says_it_did_not_is_no_loss(tmp_path,
     step = 1 if chaos or operation in {"publish", "claim"} else 5
     order = json.dumps(asdict(Order(operation, "shim", "late", step=step)))
     command = [sys.executable, "-m", "tests.faults.campaign", tmp_path, order]
-    subprocess.run(command, cwd=ROOT, env=environment(library), check=True, timeout=DEADLINE_S)
+    subprocess.run(command, cwd=ROOT, env=environment(library), check=True, timeout=hang_s())
     report = read_report(tmp_path)
     assert not report.wrong, "\n".join(report.wrong)
     assert report.calls > 0

@@ -16,7 +16,7 @@ import pytest
 
 from tests.faults.spreading import CONSTRUCTOR, EVALUATE, IMPORT, WAYS, source
 from tests.faults.test_signals_at_start import is_before_the_first_line
-from tests.processes import ROOT, wait_until
+from tests.processes import ROOT, hang_s, wait_until
 from tests.scripts.run.island_process import outcome
 
 if TYPE_CHECKING:
@@ -24,7 +24,6 @@ if TYPE_CHECKING:
 
 pytestmark = pytest.mark.slow
 
-HANG_S = 300.0
 RUNS = 20
 MOMENTS = 10
 LAST = 5
@@ -86,7 +85,7 @@ def ended(process: subprocess.Popen[str]) -> tuple[int, str]:
     A worker of one that was killed may find its pipe broken, and say so, before the guard ends it.
     """
     try:
-        out, error = process.communicate(timeout=HANG_S)
+        out, error = process.communicate(timeout=hang_s())
     except subprocess.TimeoutExpired:
         pytest.fail(f"it hangs: {[each.cmdline() for each in psutil.Process(process.pid).children(recursive=True)]}")
     is_killed = process.returncode == -signal.SIGKILL

@@ -9,13 +9,14 @@ import pytest
 from atoll.scripts.lab.parallel.blocks import Slot
 from atoll.scripts.lab.parallel.request import Setting
 from atoll.scripts.lab.parallel.run import run_once
+from tests.processes import hang_s
 
 pytestmark = pytest.mark.slow
 
 
 def threads_of(bench, **changes):
     changes = {"wait_policy": "passive", **changes}  # threads that spin take minutes where others want the cores too
-    row = run_once(Slot(1, 0, Setting("sequential", "tiny", n_trials=1, **changes)), bench, deadline_s=100)
+    row = run_once(Slot(1, 0, Setting("sequential", "tiny", n_trials=1, **changes)), bench, deadline_s=hang_s())
     return row.trials[0].torch_threads, row.provenance.environment
 
 

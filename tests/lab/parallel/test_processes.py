@@ -21,7 +21,7 @@ HIDING = """
 import subprocess, sys, time
 child = [sys.executable, "-c", "import signal, time; signal.signal(15, signal.SIG_IGN); time.sleep(1000)"]
 print(subprocess.Popen(child, start_new_session=True).pid, flush=True)
-time.sleep(float(sys.argv[1]))
+time.sleep(1000)
 """
 
 
@@ -32,10 +32,10 @@ def mark() -> Iterator[str]:
     processes.end_marked(value)
 
 
-def start(mark: str, seconds: str) -> tuple[subprocess.Popen[str], int]:
+def start(mark: str) -> tuple[subprocess.Popen[str], int]:
     """A process with a child in a session of its own, which takes no hint."""
     parent = subprocess.Popen(
-        [sys.executable, "-c", HIDING, seconds],
+        [sys.executable, "-c", HIDING],
         env={**os.environ, MARKER: mark},
         stdout=subprocess.PIPE,
         text=True,
@@ -47,7 +47,7 @@ def start(mark: str, seconds: str) -> tuple[subprocess.Popen[str], int]:
 
 @pytest.mark.slow
 def test_a_whole_tree_is_ended_with_those_that_left_its_session(mark):
-    parent, child = start(mark, "1000")
+    parent, child = start(mark)
     tree = Tree(parent.pid)
     assert processes.end(tree) == []
     assert parent.wait() == -9
@@ -56,9 +56,10 @@ def test_a_whole_tree_is_ended_with_those_that_left_its_session(mark):
 
 @pytest.mark.slow
 def test_who_outlives_the_first_process_is_still_of_its_tree(mark):
-    parent, child = start(mark, "0.5")
+    parent, child = start(mark)
     tree = Tree(parent.pid)
     tree.look()
+    parent.kill()
     parent.wait()
     assert [process.pid for process in processes.wait_for_end(tree, 0.1)] == [child]
     assert processes.end(tree) == []
@@ -66,10 +67,11 @@ def test_who_outlives_the_first_process_is_still_of_its_tree(mark):
 
 @pytest.mark.slow
 def test_what_a_dead_harness_left_is_found_by_its_mark_and_nobody_else_is_touched(mark):
-    parent, child = start(mark, "0.0")
+    parent, child = start(mark)
+    parent.kill()
     parent.wait()
     other = processes.new_mark()
-    stranger, grandchild = start(other, "1000")
+    stranger, grandchild = start(other)
     assert [process.pid for process in processes.marked(mark)] == [child]
     assert processes.end_marked(mark) == 1
     assert processes.marked(mark) == []
@@ -80,7 +82,7 @@ def test_what_a_dead_harness_left_is_found_by_its_mark_and_nobody_else_is_touche
 
 @pytest.mark.slow
 def test_a_number_that_was_given_to_somebody_else_is_spared(mark):
-    parent, _ = start(mark, "1000")
+    parent, _ = start(mark)
     earlier = replace(proc.read_process(parent.pid), started=1)
     processes._kill([earlier])
     with pytest.raises(subprocess.TimeoutExpired):

@@ -12,6 +12,7 @@ from atoll.scripts.lab.parallel.request import Setting
 from atoll.scripts.lab.parallel.run import run_once
 from atoll.scripts.lab.parallel.watch import StoppedError
 from atoll.scripts.processes.tree import MARKER
+from tests.processes import hang_s
 
 SLOT = Slot(2, 3, Setting("process_pool", "tiny", workers=2, start_method="spawn", fault="hang"))
 
@@ -39,14 +40,14 @@ def test_a_stop_ends_the_run_at_once_and_with_all_its_processes(bench):
     stop_s = time.monotonic() + 3.0
     stopping = replace(bench, is_stopping=lambda: time.monotonic() > stop_s, note=marks.append)
     with pytest.raises(StoppedError):
-        run_once(SLOT, stopping, deadline_s=1000)
+        run_once(SLOT, stopping, deadline_s=hang_s())
     assert processes.marked(marks[0]) == []
 
 
 @pytest.mark.slow
 def test_a_backend_that_begins_no_trial_is_ended_too(bench, monkeypatch):
     monkeypatch.setattr(watch, "SETUP_LIMIT_S", 0.1)
-    row = run_once(SLOT, bench, deadline_s=1000)
+    row = run_once(SLOT, bench, deadline_s=hang_s())
     assert (row.outcome, row.trials, row.starts) == ("deadline", (), ())
     assert "trial 0 never began" in row.reason
     assert (row.block, row.order, row.arm) == (2, 3, "process_pool")
@@ -55,10 +56,10 @@ def test_a_backend_that_begins_no_trial_is_ended_too(bench, monkeypatch):
 @pytest.mark.slow
 def test_a_finished_run_leaves_no_file_and_another_one_its_folder(bench):
     plain = Slot(1, 0, Setting("sequential", "tiny", n_trials=2))
-    assert run_once(plain, bench, deadline_s=100).outcome == "finished"
+    assert run_once(plain, bench, deadline_s=hang_s()).outcome == "finished"
     assert list(bench.runs.iterdir()) == []
     failed = replace(plain, setting=replace(plain.setting, fault="raise"))
-    assert run_once(failed, bench, deadline_s=100).outcome == "failed"
+    assert run_once(failed, bench, deadline_s=hang_s()).outcome == "failed"
     [folder] = bench.runs.iterdir()
     assert (folder / "driver.txt").exists()
     assert os.listdir(folder / "trials")

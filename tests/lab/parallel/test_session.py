@@ -18,7 +18,7 @@ from atoll.scripts.lab.parallel.plan import TablePaths, load
 from atoll.scripts.lab.parallel.rows import FINISHED
 from atoll.scripts.lab.parallel.run import scratch_of
 from atoll.scripts.processes.tree import MARKER
-from tests.processes import ROOT, check_refused, kill_all_in, run, wait_until
+from tests.processes import ROOT, check_refused, hang_s, kill_all_in, run, wait_until
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -79,7 +79,7 @@ def test_a_table_that_is_stopped_or_killed_goes_on_and_nothing_runs_on(paths, nu
     mark = paths.mark.read_text()
     wait_until(lambda: len(processes.marked(mark)) > 0 or not paths.mark.exists(), "its processes")
     harness.send_signal(number)
-    code = harness.wait(60)
+    code = harness.wait(hang_s())
     before = places(paths)
     if number == signal.SIGKILL:
         assert code == -number
@@ -111,7 +111,7 @@ def test_what_a_killed_harness_left_is_ended_by_the_next_and_said(paths):
     scratch_of(mark).mkdir()
     (scratch_of(mark) / "left").write_text("half a store")
     ended = run(*command(paths, "resume"))
-    assert (ended.returncode, left.wait(10)) == (0, -signal.SIGKILL)
+    assert (ended.returncode, left.wait(hang_s())) == (0, -signal.SIGKILL)
     assert "ended 1 processes that an earlier call had left behind" in ended.stderr
     assert not paths.mark.exists()
     assert not scratch_of(mark).exists()

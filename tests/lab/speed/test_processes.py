@@ -8,6 +8,7 @@ import psutil
 import pytest
 
 from atoll.scripts.lab.speed.processes import pss_bytes, run_together
+from tests.processes import UNTIL_LOOKED_AT
 
 
 def test_processes_run_at_the_same_time_and_are_all_waited_for(tmp_path: Path) -> None:
@@ -31,8 +32,8 @@ def test_processes_run_at_the_same_time_and_are_all_waited_for(tmp_path: Path) -
 
 @pytest.mark.skipif(not Path("/proc/self/smaps_rollup").exists(), reason="not permitted to see a process's memory")
 def test_the_peak_of_memory_is_seen() -> None:
-    hold = "import time; data = bytearray({}); data[::4096] = b'x' * len(data[::4096]); time.sleep(0.3)"
-    small, large = run_together([["-c", hold.format(1 << 12)], ["-c", hold.format(1 << 26)]])
+    hold = UNTIL_LOOKED_AT + "data = bytearray({}); data[::4096] = b'x' * len(data[::4096]); wait_for_looks()"
+    small, large = run_together([["-c", hold.replace("{}", str(1 << 12))], ["-c", hold.replace("{}", str(1 << 26))]])
     assert 1 << 25 < large.peak_pss_bytes - small.peak_pss_bytes < 1 << 27
 
 
@@ -42,6 +43,6 @@ def test_the_memory_of_a_process_that_has_gone_is_unknown() -> None:
 
 def test_one_failure_ends_all_and_says_why() -> None:
     with pytest.raises(RuntimeError, match=r"(?s)expected 0.*too bad"):
-        run_together([["-c", "raise SystemExit('too bad')"], ["-c", "import time; time.sleep(30)"]])
+        run_together([["-c", "raise SystemExit('too bad')"], ["-c", "import time; time.sleep(3000)"]])
     children = psutil.Process(os.getpid()).children()
-    assert not [child for child in children if "time.sleep(30)" in child.cmdline()]
+    assert not [child for child in children if "time.sleep(3000)" in child.cmdline()]

@@ -17,6 +17,7 @@ from atoll.migration.observe import archive
 from atoll.migration.pool import identity as pool
 from atoll.migration.pool import locks
 from tests.migration.observe.test_status import change, live
+from tests.processes import hang_s
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -90,8 +91,9 @@ def test_a_lock_that_is_held_keeps_the_run_whatever_the_records_say(
     assert archive.put_away(shared, run) is not None
 
 
-def test_a_finished_island_has_a_moment_to_go(shared: SharedPaths) -> None:
+def test_a_finished_island_has_a_moment_to_go(shared: SharedPaths, monkeypatch: pytest.MonkeyPatch) -> None:
     """Its last line is in the log before its process has ended."""
+    monkeypatch.setattr(archive, "LETTING_GO_S", hang_s())
     with shared.island("a").owner_lock.open("w") as held:
         fcntl.flock(held, fcntl.LOCK_EX)
         ending = threading.Timer(0.3, fcntl.flock, (held, fcntl.LOCK_UN))

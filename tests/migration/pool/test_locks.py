@@ -15,10 +15,10 @@ from atoll.migration.pool import locks
 HOLDER = """
 import sys, time
 from pathlib import Path
-from atoll.migration import locks
+from atoll.migration.pool import locks
 with locks.owner_lock(Path(sys.argv[1]), sys.argv[2]):
     print("held", flush=True)
-    time.sleep(60)
+    time.sleep(100000)
 """
 
 

@@ -9,18 +9,18 @@ from pathlib import Path
 
 import pytest
 
-from tests.processes import DEADLINE_S, ROOT, atoll, check_refused, run, wait_until
+from tests.processes import ROOT, UNTIL_LOOKED_AT, atoll, check_refused, hang_s, run, wait_until
 
 pytestmark = pytest.mark.slow
 
 
 def test_a_sleeping_process_is_called_asleep() -> None:
-    with subprocess.Popen(["sleep", "60"]) as child:
+    with subprocess.Popen(["sleep", "6000"]) as child:
         ended = atoll("doctor", "--pid", str(child.pid), "--seconds", "0.3")
         assert ended.returncode == 0, ended.stderr
         assert "verdict: asleep" in ended.stdout
         assert f"sleep {child.pid}: 1 thread (1 main)" in ended.stdout
-        assert "; sleep 60\n" in ended.stdout
+        assert "; sleep 6000\n" in ended.stdout
         told = json.loads(atoll("doctor", "--pid", str(child.pid), "--seconds", "0.3", "--json").stdout)
         child.kill()
     assert told["diagnosis"]["condition"] == "asleep"
@@ -29,7 +29,7 @@ def test_a_sleeping_process_is_called_asleep() -> None:
 
 
 def test_a_command_is_run_to_its_end_and_looked_at(tmp_path: Path) -> None:
-    script = "import time; print('hello'); time.sleep(0.4); raise SystemExit(3)"
+    script = f"{UNTIL_LOOKED_AT}\nprint('hello')\nwait_for_looks()\nraise SystemExit(3)"
     ended = atoll("doctor", "--json", "--migration-dir", tmp_path / "s", "--", sys.executable, "-c", script)
     assert ended.returncode == 0, ended.stderr
     assert "hello" in ended.stderr
@@ -63,7 +63,7 @@ cli.main()
 
 @pytest.mark.skipif(os.getuid() != 0, reason="not permitted to be another account")
 def test_a_process_of_another_account_is_refused_with_its_owner() -> None:
-    with subprocess.Popen(["sleep", "60"]) as child:
+    with subprocess.Popen(["sleep", "6000"]) as child:
         ended = run(sys.executable, "-c", AS_NOBODY, str(child.pid))
         child.kill()
     check_refused(ended, 7, f"--pid {child.pid}", "another account (uid 0)", "as root")
@@ -71,13 +71,13 @@ def test_a_process_of_another_account_is_refused_with_its_owner() -> None:
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
 def test_who_stops_the_doctor_stops_the_command_and_gets_the_findings(number: signal.Signals) -> None:
-    command = [sys.executable, "cli.py", "doctor", "--", "sleep", "61"]
+    command = [sys.executable, "cli.py", "doctor", "--", "sleep", "6001"]
     with subprocess.Popen(command, cwd=ROOT, stdout=subprocess.PIPE, text=True) as doctor:
         wait_until(lambda: _children(doctor.pid) == ["sleep"], "the command to run")
         [child] = _child_pids(doctor.pid)
         wait_until(lambda: _sleeps(doctor.pid), "its first look")
         doctor.send_signal(number)
-        out, _ = doctor.communicate(timeout=DEADLINE_S)
+        out, _ = doctor.communicate(timeout=hang_s())
     assert doctor.returncode == 128 + number
     assert f"command: ended with {-number}" in out
     assert "verdict: asleep" in out

@@ -10,9 +10,11 @@ import pytest
 
 from atoll.evo.errors import ConfigError
 from atoll.scripts.doctor.observe import Observation, _Record, check, observe
+from atoll.scripts.processes import proc
 from atoll.scripts.processes.tree import Tree
 from tests.processes import wait_until
 
+MANY = 9
 THREADS = """
 import os, sys, threading
 done = threading.Event()
@@ -31,8 +33,8 @@ os.waitpid(child, 0)
 """
 
 
-def look(script: str, looks: int = 3, **environment: str) -> tuple[Observation, int]:
-    """Look at a script, from when it is ready, a few times; then let it end."""
+def look(script: str, **environment: str) -> tuple[Observation, int]:
+    """Look at a script, from when it is ready, until its threads have slept a few times; then let it end."""
     command = [sys.executable, "-c", script]
     with subprocess.Popen(
         command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, env={**os.environ, **environment}
@@ -40,8 +42,13 @@ def look(script: str, looks: int = 3, **environment: str) -> tuple[Observation, 
         assert child.stdout is not None
         child.stdout.readline()
         check(child.pid)
-        left = iter(range(looks))
-        seen = observe(child.pid, is_over=lambda _: next(left, None) is None)
+        slept: list[int] = []
+
+        def is_over(_: float) -> bool:
+            slept.append(sum(thread.voluntary for thread in proc.read_threads(child.pid)))
+            return len(slept) > 1 and slept[-2] - slept[0] > MANY  # both of what was before this look and after one
+
+        seen = observe(child.pid, is_over=is_over)
         child.communicate()
         return seen, child.pid
 
@@ -49,10 +56,10 @@ def look(script: str, looks: int = 3, **environment: str) -> tuple[Observation, 
 def test_a_tree_is_seen_with_its_threads_and_its_environment() -> None:
     seen, pid = look(THREADS, OMP_NUM_THREADS="3", OMP_WAIT_POLICY="PASSIVE")
     first, second = seen.processes
-    assert (seen.looks, seen.has_ended) == (4, False)
+    assert (seen.looks >= 3, seen.has_ended) == (True, False)
     assert (first.pid, first.peak_threads, second.peak_threads) == (pid, 4, 1)
     assert sorted(str(thread.maker) for thread in first.threads) == ["Python", "Python", "Python", "main"]
-    assert sum(thread.voluntary for thread in first.threads) > 9
+    assert sum(thread.voluntary for thread in first.threads) > MANY
     assert first.libraries is not None
     assert "Python" in first.libraries
     assert first.variables is not None
@@ -83,9 +90,15 @@ def test_a_thread_that_began_meanwhile_did_all_it_did_meanwhile() -> None:
     assert its.voluntary >= 60
 
 
+def test_however_long_a_look_takes_there_are_two() -> None:
+    assert observe(os.getpid(), is_over=lambda _: True).looks == 2
+
+
 def test_an_end_ends_the_look() -> None:
-    with subprocess.Popen(["sleep", "0.3"]) as child:
-        seen = observe(child.pid, is_over=lambda _: False)
+    with subprocess.Popen(["cat"], stdin=subprocess.PIPE) as child:
+        assert child.stdin is not None
+        end = child.stdin.close
+        seen = observe(child.pid, is_over=lambda _: bool(end()))
         assert seen.has_ended
         assert seen.looks >= 2
 

@@ -11,8 +11,8 @@ from typing import TYPE_CHECKING
 import psutil
 import pytest
 
-from tests.processes import ROOT, run, wait_until
-from tests.scripts.launch.test_launch import conditions, launch, launching, stop
+from tests.processes import ROOT, hang_s, run, wait_until
+from tests.scripts.launch.test_launch import ENDLESS, conditions, launch, launching, stop
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -76,7 +76,7 @@ def launch_with(environment: dict[bytes, bytes], root: Path, *arguments: str, um
         env=environment,
         umask=umask,
         capture_output=True,
-        timeout=60,
+        timeout=hang_s(),
         check=False,
     )
     assert launched.returncode == 0, launched.stderr
@@ -124,8 +124,7 @@ def test_nothing_of_the_environment_is_on_a_command_line_or_stays_in_a_file(
     )
     stand_in.chmod(0o755)
     ours = {**server, "MY_DATA": PRIVATE, "TMPDIR": str(private), "PATH": f"{programs}:{os.environ['PATH']}"}
-    arguments = ("--tmux", "3", "-p", "20", "-g", "1000000", "--task", "sphere")
-    assert launch(root, *arguments, **ours).returncode == 0
+    assert launch(root, "--tmux", "3", *ENDLESS, **ours).returncode == 0
     told = calls.read_text()
     assert PRIVATE not in told
     modes = {line.split()[0] for line in told.splitlines() if line[3:].startswith(f" {private}")}

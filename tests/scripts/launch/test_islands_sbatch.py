@@ -36,7 +36,7 @@ def test_the_slurm_script_runs_one_island_per_array_task(root: Path, tmp_path: P
     (tmp_path / "sbatch").chmod(0o755)
     submitted = run(tmp_path / "sbatch", "--array=1-2", "scripts/islands.sbatch", *QUICK, "--migration-dir", root)
     assert submitted.returncode == 0, submitted.stderr
-    assert [(row["name"], row["condition"]) for row in status(root)] == [
+    assert [(row.name, row.condition) for row in status(root)] == [
         ("island-01", "finished"),
         ("island-02", "finished"),
     ]
@@ -58,4 +58,4 @@ def test_a_job_may_be_submitted_from_elsewhere_with_chdir(root: Path, tmp_path: 
     job = {"SLURM_ARRAY_TASK_ID": "1", "SLURM_SUBMIT_DIR": str(tmp_path), "PATH": f"{tmp_path}:{os.environ['PATH']}"}
     ended = run("bash", "scripts/islands.sbatch", *QUICK, "--migration-dir", root, **job)
     assert ended.returncode == 0, ended.stderr
-    assert [row["condition"] for row in status(root)] == ["finished"]
+    assert [row.condition for row in status(root)] == ["finished"]

@@ -14,8 +14,18 @@ import numpy as np
 import psutil
 import pytest
 
-from tests.processes import ROOT, check_refused, run, wait_until
-from tests.scripts.launch.test_launch import ENDLESS, conditions, launch, launching, record_of, records, sourced, stop
+from tests.processes import ROOT, check_refused, hang_s, run, wait_until
+from tests.scripts.launch.test_launch import (
+    ENDLESS,
+    conditions,
+    launch,
+    launching,
+    record_of,
+    records,
+    sourced,
+    stop,
+    stopping,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -31,7 +41,7 @@ STOPPED = 143
 @pytest.fixture
 def offsets(chaos):
     """Delays up to LONGEST_S, most of them in the short time that a launch takes."""
-    return [LONGEST_S * share**3 for share in np.random.default_rng(8).random(100 if chaos else 5)]
+    return [LONGEST_S * share**3 for share in np.random.default_rng(8).random(100 if chaos else 3)]
 
 
 @pytest.fixture
@@ -51,7 +61,7 @@ def start(*command: str, **environment: str) -> subprocess.Popen[str]:
 
 
 def ended(process: subprocess.Popen[str]) -> tuple[int, str]:
-    _, err = process.communicate(timeout=60)
+    _, err = process.communicate(timeout=hang_s())
     return process.returncode, err
 
 
@@ -123,15 +133,15 @@ def test_a_stop_while_islands_are_launched_stops_all_or_none(roots: Iterator[Pat
 
 def test_a_stop_waits_for_what_is_being_launched(root: Path) -> None:
     (root / "launch").mkdir(parents=True)
-    sleepers = [start("sleep", "600") for _ in range(2)]
+    sleepers = [start("sleep", "6000") for _ in range(2)]
     writing = [f"write_record '{record_of(root, f'island-0{i}')}' {sleeper.pid}" for i, sleeper in enumerate(sleepers)]
     with launch_in_progress(root, writing[0], finally_=writing[1]) as launcher:
-        stopper = start("scripts/stop_islands.sh", "--dir", str(root))
+        stopper = start(*stopping(root))
         time.sleep(0.5)  # more than it takes to look
-        launcher.communicate("\n", timeout=60)
-    out, err = stopper.communicate(timeout=60)
+        launcher.communicate("\n", timeout=hang_s())
+    out, err = stopper.communicate(timeout=hang_s())
     for sleeper in sleepers:
-        sleeper.communicate(timeout=60)
+        sleeper.communicate(timeout=hang_s())
     assert "2 islands stopped" in out, err
 
 
@@ -170,16 +180,16 @@ def stand_in(place: Path, program: str, first: str) -> dict[str, str]:
 def test_a_launch_that_waits_for_its_islands_keeps_nobody_from_stopping_them(root: Path) -> None:
     launcher = start(*launching(root, "--background", "--wait", "1", *ENDLESS))
     wait_until(lambda: conditions(root) == ["running"], "the island")
-    assert "1 islands stopped" in stop(root, "--timeout", "30").stdout
+    assert "1 islands stopped" in stop(root).stdout
     assert ended(launcher)[0] == STOPPED
 
 
 def test_a_stop_that_waits_keeps_nobody_from_stopping_at_once(root: Path, stranger: subprocess.Popen[bytes]) -> None:
     sourced(f"write_record '{record_of(root, 'island-01')}' {stranger.pid}")
-    patient = start("scripts/stop_islands.sh", "--dir", str(root))
+    patient = start(*stopping(root))
     assert patient.stdout
     patient.stdout.readline()
-    assert "1 islands stopped" in stop(root, "--now", "--timeout", "30").stdout
+    assert "1 islands stopped" in stop(root, "--now").stdout
     assert ended(patient)[0] == 0
 
 
@@ -187,7 +197,7 @@ def test_a_stop_leaves_alone_the_session_that_was_launched_while_it_waited(
     root: Path, stranger: subprocess.Popen[bytes], tmux: dict[str, str]
 ) -> None:
     sourced(f"write_record '{record_of(root, 'island-02')}' {stranger.pid}")
-    stopper = start("scripts/stop_islands.sh", "--dir", str(root))
+    stopper = start(*stopping(root))
     assert stopper.stdout
     stopper.stdout.readline()
     wait_until(lambda: launch(root, "--tmux", "1", *ENDLESS, **tmux).returncode == 0, "the lock to be let go")
@@ -267,7 +277,7 @@ def test_what_is_on_record_is_a_living_process_before_it_is_an_island(root: Path
     (root / "launch").mkdir(parents=True)
     record = record_of(root, "island-01")
     seen = start("bash", "scripts/recorded.bash", str(record), "bash", "-c", f"cat '{record}'; echo $$")
-    out, _ = seen.communicate(timeout=60)
+    out, _ = seen.communicate(timeout=hang_s())
     assert out.split()[0] == out.split()[-1] == str(seen.pid)
 
 
@@ -347,10 +357,10 @@ def test_a_directory_may_have_any_name(name: str, root: Path, tmux: dict[str, st
         command = [f"{ROOT}/scripts/launch_islands.sh", *launching(here, mode, "1", *ENDLESS)[1:]]
         command[command.index("--dir") + 1] = name
         launched = subprocess.run(
-            command, cwd=here, env={**os.environ, **tmux}, capture_output=True, text=True, timeout=60, check=False
+            command, cwd=here, env={**os.environ, **tmux}, capture_output=True, text=True, timeout=hang_s(), check=False
         )
         assert launched.returncode == 0, launched.stderr
         wait_until(lambda: conditions(here / name) == ["running"], "the island")
         stopper = [f"{ROOT}/scripts/stop_islands.sh", "--dir", name]
-        stopped = subprocess.run(stopper, cwd=here, capture_output=True, text=True, timeout=60, check=False)
+        stopped = subprocess.run(stopper, cwd=here, capture_output=True, text=True, timeout=hang_s(), check=False)
         assert "1 islands stopped" in stopped.stdout, stopped.stderr

@@ -4,57 +4,84 @@ import os
 import subprocess
 import sys
 from dataclasses import fields
+from typing import TYPE_CHECKING
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from atoll.scripts.processes.monitor import Monitor, Usage, n_working, pause_s
+from atoll.scripts.processes.monitor import WORKING_CORES, Monitor, Usage, n_working, pause_s
 from tests.processes import wait_until
 from tests.scripts.processes.test_tree import process
 
-WORK = """
-import os, threading, time
-def burn(seconds):
-    while time.process_time() < seconds: pass
-def sleep(): time.sleep(0.7)
-"""
-THREADS = f"""{WORK}
-threads = [threading.Thread(target=sleep) for _ in range(7)]
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+THREADS = """
+import threading
+done = threading.Event()
+threads = [threading.Thread(target=done.wait) for _ in range(7)]
 [t.start() for t in threads]
+input()
+done.set()
 [t.join() for t in threads]
 """
-PROCESSES = f"""{WORK}
+BURNED_S = (0.4, 0.2, 0.4, 0.6)
+"""Of the first process and of its children."""
+PROCESSES = f"""
+import os, signal, time
+def burn(seconds):
+    while time.process_time() < seconds: pass
+first, *others = {BURNED_S}
 children = []
-for i in range(3):
+for burned_s in others:
     if not (pid := os.fork()):
-        burn(0.2 * (i + 1))
-        os._exit(0)
+        burn(burned_s)
+        signal.pause()
     children.append(pid)
-[os.waitpid(pid, 0) for pid in children]
-burn(0.4)
+burn(first)
+input()
+for pid in children:
+    os.kill(pid, signal.SIGKILL)
+    os.waitpid(pid, 0)
+input()
 """
 STRAYS = """
 import subprocess
-for _ in range(2): subprocess.Popen(["sleep", "60"], start_new_session=True)
+for _ in range(2): subprocess.Popen(["sleep", "6000"], start_new_session=True)
 input()
 """
 
 
-def watch(script: str) -> tuple[Usage, float]:
-    """Return what the monitor says, and the processor time by the kernel's own account of the ended tree."""
-    root = subprocess.Popen([sys.executable, "-c", script], start_new_session=True)
+def watch(script: str, *sights: Callable[[Monitor], bool]) -> tuple[Usage, float]:
+    """Let a script go on by a line as soon as the monitor has seen each of these.
+
+    Return what the monitor says, and the processor time by the kernel's own account of the ended tree.
+    """
+    command = [sys.executable, "-c", script]
+    root = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.DEVNULL, start_new_session=True)
     monitor = Monitor(root.pid, hz=20.0)
     monitor.start()
+    assert root.stdin is not None
+    for sight in sights:
+        wait_until(lambda: bool(monitor._watched._samples) and sight(monitor), "the monitor to see it")  # noqa: B023
+        root.stdin.write(b"\n")
+        root.stdin.flush()
     _, status, used = os.wait4(root.pid, 0)
+    root.stdin.close()
     root.returncode = os.waitstatus_to_exitcode(status)
     assert root.returncode == 0
     return monitor.stop(), used.ru_utime + used.ru_stime
 
 
+def seen(monitor: Monitor) -> Usage:
+    """Return what it would say if it stopped now."""
+    return monitor._watched.usage()
+
+
 @pytest.mark.slow
 def test_threads_are_counted_at_their_peak() -> None:
-    usage, _ = watch(THREADS)
+    usage, _ = watch(THREADS, lambda monitor: seen(monitor).peak_threads == 8 and seen(monitor).voluntary_switches > 7)
     assert (usage.peak_threads, usage.peak_threads_of_one, usage.peak_processes) == (8, 8, 1)
     assert usage.voluntary_switches >= 7
     assert usage.stray_processes == 0
@@ -63,13 +90,18 @@ def test_threads_are_counted_at_their_peak() -> None:
 
 @pytest.mark.slow
 def test_processor_time_of_ended_processes_is_kept() -> None:
-    usage, used_s = watch(PROCESSES)
+    usage, used_s = watch(
+        PROCESSES,
+        lambda monitor: seen(monitor).cpu_s > 0.9 * sum(BURNED_S) and seen(monitor).run_s > 0.6,
+        lambda monitor: len(monitor.living()) == 1,
+    )
     assert usage.cpu_s == pytest.approx(used_s, abs=0.15)
-    assert usage.cpu_s > 1.5
+    assert usage.cpu_s > 0.9 * sum(BURNED_S)
     assert usage.run_s > 0.6
     assert usage.peak_processes == 4
-    assert usage.working_processes >= 3
     first, *others = usage.samples
+    watched_s = others[-1][0] - first[0]
+    assert usage.working_processes >= sum(0.9 * burned_s > WORKING_CORES * watched_s for burned_s in BURNED_S)
     assert first[3] == 0.0
     assert [row[0] for row in usage.samples] == sorted(row[0] for row in usage.samples)
     assert len(others) < 200
@@ -90,7 +122,7 @@ def test_what_outlives_the_first_process_is_a_stray_and_named() -> None:
 
 
 def test_it_watches_what_runs_already_and_stops_before_that_does() -> None:
-    with subprocess.Popen(["sleep", "60"]) as root:
+    with subprocess.Popen(["sleep", "6000"]) as root:
         monitor = Monitor(root.pid)
         monitor.start()
         usage = monitor.stop()

@@ -72,7 +72,7 @@ mine = f"0.{os.getpid()}"
 if os.fork() == 0:
     os.setsid()
     if os.fork() == 0:
-        os.execvp("sleep", ["sleep", "60", mine])
+        os.execvp("sleep", ["sleep", "6000", mine])
     os._exit(0)
 os.wait()
 sys.stdin.read()
@@ -99,12 +99,12 @@ def test_a_daemon_of_its_own_session_is_found_by_the_mark(is_marked: bool) -> No
 
 def _sleepers(root: int) -> list[int]:
     """Return the daemons that this root started, by their arguments."""
-    argv = ["sleep", "60", f"0.{root}"]
+    argv = ["sleep", "6000", f"0.{root}"]
     return [process.pid for process in psutil.process_iter(["cmdline"]) if process.info["cmdline"] == argv]
 
 
 def test_whoever_was_seen_stays_known_when_its_parent_is_gone() -> None:
-    script = "import subprocess; subprocess.Popen(['sleep', '60'], start_new_session=True); input()"
+    script = "import subprocess; subprocess.Popen(['sleep', '6000'], start_new_session=True); input()"
     with subprocess.Popen([sys.executable, "-c", script], stdin=subprocess.PIPE, stdout=subprocess.DEVNULL) as root:
         tree = Tree(root.pid)
         wait_until(lambda: tree.look() or any(p.name == "sleep" for p in tree.living), "the child")

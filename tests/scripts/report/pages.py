@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 from PIL import Image
 
-from tests.processes import ROOT, atoll
+from tests.processes import ROOT, atoll, hang_s
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -27,6 +27,7 @@ def opened(
 ) -> Iterator[Page]:
     """Open a page; at the end nothing may have gone wrong in it, been asked for, or be seen that is hidden."""
     context = browser.new_context(viewport=size, color_scheme=scheme, reduced_motion=motion, has_touch=size is PHONE)
+    context.set_default_timeout(1000 * hang_s())
     page = context.new_page()
     said: list[str] = []
     asked: list[str] = []

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from atoll.evo.paths import SharedPaths
-from tests.processes import atoll, wait_until
+from tests.processes import atoll, hang_s, wait_until
 from tests.scripts.report.conftest import SETTINGS
 from tests.scripts.report.pages import PHONE, PICTURES, WIDE, numbers, opened, write
 
@@ -196,6 +196,7 @@ REACHING_OUT = {
 
 def test_code_that_the_policy_does_not_name_never_runs_and_nothing_can_be_asked_for(browser, written):
     context = browser.new_context()
+    context.set_default_timeout(1000 * hang_s())
     page = context.new_page()
     page.goto(written.as_uri())
     page.evaluate(

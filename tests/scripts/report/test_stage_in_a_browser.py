@@ -14,7 +14,7 @@ from atoll.evo.tasks.creatures import course
 from atoll.evo.tasks.creatures.recording import record
 from atoll.scripts.report import champion as champions
 from atoll.scripts.report import film
-from tests.processes import wait_until
+from tests.processes import hang_s, wait_until
 from tests.scripts.report.lives import made_up
 from tests.scripts.report.pages import PHONE, PICTURES, changed, numbers, opened, picture
 
@@ -221,6 +221,7 @@ def test_creatures_walk_side_by_side(browser, written, view, n):
 
 def test_without_3d_the_page_says_so_and_the_rest_is_there(written, browser):
     context = browser.new_context()
+    context.set_default_timeout(1000 * hang_s())
     page = context.new_page()
     errors: list[str] = []
     page.on("pageerror", lambda error: errors.append(str(error)))

@@ -83,7 +83,7 @@ def become(account: int) -> tuple[str, ...]:
 
 def act(python: str, account: int, umask: str, home: Path, commands: list[list[str]]) -> dict[tuple[str, ...], Ended]:
     """Perform commands as an account in the group; return what became of each."""
-    program = (python, "-m", "tests.scripts.evolve.accounts", umask, json.dumps(commands))
+    program = (python, "-m", "tests.scripts.run.accounts", umask, json.dumps(commands))
     places = {"PYTHONPATH": LIBRARIES, "HOME": str(home), "MPLCONFIGDIR": str(home), "PYTHONDONTWRITEBYTECODE": "1"}
     ended = run(*become(account), *program, **places)
     assert ended.returncode == 0, ended.stderr

@@ -34,7 +34,7 @@ from tests.scripts.run.island_process import (
 )
 
 MEMBERS = "abc"
-LOCKSTEP = {"mode": "lockstep", "members": ",".join(MEMBERS), "lockstep_timeout_s": 30.0}
+LOCKSTEP = {"mode": "lockstep", "members": ",".join(MEMBERS), "lockstep_timeout_s": 86400.0}
 TIMING = {"waiting", "refused", "unpublished", "no-beat", "mended", "published"}
 """What is in a ledger depending on when; a restart may offer again what it has offered."""
 
@@ -242,10 +242,8 @@ def test_a_signal_while_it_waits_leaves_at_once_and_the_same_command_goes_on(roo
     wait_for(lambda: "waiting for b, c gen-3" in migrations(root), process)
     [row] = status.read_all(SharedPaths(root))
     assert (row.condition, row.waiting_for, row.generation) == ("waiting", ("b", "c"), 2)
-    asked_s = time.monotonic()
     os.kill(process.pid, number)
-    assert end(process) == 128 + number
-    assert time.monotonic() - asked_s < 5.0
+    assert end(process) == 128 + number, "long before its wait would be over"
     assert "a stopped at generation 3; the same command goes on from there" in output.read_text()
     assert checkpoint.load_newest(paths_of(root)).state.generation == 3
     assert last_generation(root) == 2

@@ -13,7 +13,7 @@ import pytest
 
 from atoll.evo.errors import TaskError
 from atoll.evo.paths import SharedPaths
-from tests.processes import ROOT, check_refused, run, wait_until
+from tests.processes import ROOT, check_refused, hang_s, run, wait_until
 from tests.scripts.run.island_process import last_generation
 
 if TYPE_CHECKING:
@@ -149,7 +149,7 @@ def test_a_task_that_handles_the_stop_signals_itself_does_not_keep_its_island_fr
     island = started(tmp_path, "--migration-dir", "runs")
     wait_until(lambda: last_generation(tmp_path / "runs") > 0, "a generation")
     island.send_signal(number)
-    out, _ = island.communicate(timeout=60)
+    out, _ = island.communicate(timeout=hang_s())
     assert island.returncode == 128 + number
     assert "stopped at generation" in out
     assert "mine" not in out
@@ -161,7 +161,7 @@ def test_a_task_that_blocks_the_stop_signals_does_not_keep_its_island_from_stopp
     island = started(tmp_path, "--migration-dir", "runs")
     wait_until(lambda: last_generation(tmp_path / "runs") > 0, "a generation")
     island.send_signal(signal.SIGTERM)
-    out, _ = island.communicate(timeout=60)
+    out, _ = island.communicate(timeout=hang_s())
     assert (island.returncode, "stopped at generation" in out) == (143, True)
 
 
@@ -178,7 +178,7 @@ def test_a_stop_signal_that_also_ends_the_program_of_a_task_is_the_stop(tmp_path
     [program] = map(int, (tmp_path / "pids").read_text().split())
     os.kill(island.pid, signal.SIGTERM)
     os.killpg(os.getpgid(program), signal.SIGTERM)
-    out, error = island.communicate(timeout=60)
+    out, error = island.communicate(timeout=hang_s())
     assert (island.returncode, "Traceback" in error) == (143, False), error
     assert "stopped at generation" in out
     assert len((tmp_path / "pids").read_text().split()) == 1, "nobody looked for the individual that failed"
@@ -201,7 +201,7 @@ def test_the_first_ctrl_c_is_answered_before_the_generation_is_over(tmp_path: Pa
         "a: stopping after this generation; a second signal ends it at once, and loses what came after"
     )
     island.send_signal(signal.SIGINT)
-    island.communicate(timeout=60)
+    island.communicate(timeout=hang_s())
     assert island.returncode == -signal.SIGINT
 
 
@@ -214,7 +214,7 @@ def test_told_to_stop_before_it_begins_it_evaluates_nothing(tmp_path: Path) -> N
     assert island.stderr
     assert "stopping before it begins" in island.stderr.readline()
     (tmp_path / "go").touch()
-    out, _ = island.communicate(timeout=60)
+    out, _ = island.communicate(timeout=hang_s())
     assert island.returncode == 143
     assert "a stopped before it began" in out
     assert not (tmp_path / "evaluated").exists()

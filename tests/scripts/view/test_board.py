@@ -21,7 +21,7 @@ from atoll.migration.observe import status
 from atoll.migration.observe.status import IslandStatus
 from atoll.scripts.view import board
 from atoll.scripts.view.watch import INTERVAL_S, MAX_SHARE, pause_s
-from tests.processes import ROOT, kill_all_in, wait_until
+from tests.processes import ROOT, hang_s, kill_all_in, wait_until
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -235,7 +235,7 @@ def test_in_a_pipe_the_table_is_shown_once(tmp_path):
     shared.island("a").home.mkdir(parents=True)
     shared.island("a").log.touch()
     command = [sys.executable, "cli.py", "status", "--watch", "--migration-dir", str(tmp_path)]
-    ended = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=60, check=True)
+    ended = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=hang_s(), check=True)
     assert ended.stdout.splitlines()[0].startswith("island")
     assert ended.stdout.count("\n") == 2
     assert status.STOPPED in ended.stdout

@@ -8,28 +8,7 @@ import pytest
 from atoll.evo.errors import TaskError
 from atoll.evo.tasks import contract
 from atoll.evo.tasks.contract import BROKEN, NOTE, OK, Sample, first_sample
-from tests.problems import Hill, Weather
-
-
-class Relative(Hill):
-    """Scores a genome by its neighbours."""
-
-    def score(self, total, episode):  # noqa: ARG002
-        return total - total.mean()
-
-
-class Ordered(Hill):
-    """Scores a genome by its place."""
-
-    def score(self, total, episode):  # noqa: ARG002
-        return total + np.arange(len(total))
-
-
-class Forgetful(Hill):
-    """Scores by what it was asked before."""
-
-    def score(self, total, episode):  # noqa: ARG002
-        return total + len(self.asked)
+from tests.problems import Careless, Forgetful, Hill, Ordered, Relative, Weather, Wide
 
 
 class Coarse(Hill):
@@ -37,15 +16,6 @@ class Coarse(Hill):
 
     def score(self, total, episode):  # noqa: ARG002
         return total * (1 + (len(total) == 1) * 1e-6)
-
-
-class Careless(Hill):
-    """Changes the genomes it is shown."""
-
-    def evaluate(self, genes, episode):
-        answer = super().evaluate(genes, episode)
-        genes[0] = 0
-        return answer
 
 
 class Owned(Careless):
@@ -70,13 +40,6 @@ class Cornered(Hill):
 
     def score(self, total, episode):  # noqa: ARG002
         return np.where(total == total.round(), np.nan, total)
-
-
-class Wide(Hill):
-    """Answers in float64."""
-
-    def evaluate(self, genes, episode):
-        return super().evaluate(genes, episode).astype(np.float64)
 
 
 def sample(task, scores=None):

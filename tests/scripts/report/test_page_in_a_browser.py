@@ -18,7 +18,7 @@ SCHEMES = ("light", "dark")
 
 
 def test_every_chart_has_data_and_its_table(browser, written):
-    with opened(browser, written) as page:
+    with opened(browser, written, has_stage=False) as page:
         told = page.evaluate("atollReport.document")
         points = sum(island["generation"] + 1 for island in told["islands"])
         assert numbers(page, "#fitness-chart [data-points]", "points") == [points]
@@ -40,7 +40,7 @@ def test_every_chart_has_data_and_its_table(browser, written):
 
 
 def test_the_name_of_a_setting_is_seen_whole(browser, written):
-    with opened(browser, written) as page:
+    with opened(browser, written, has_stage=False) as page:
         clipped = """() => {
             const head = document.querySelector("#settings-table thead th:last-child");
             head.textContent = "a_setting_with_a_long_name";
@@ -50,7 +50,7 @@ def test_the_name_of_a_setting_is_seen_whole(browser, written):
 
 
 def test_the_head_of_a_table_stays_while_its_rows_scroll(browser, written):
-    with opened(browser, written) as page:
+    with opened(browser, written, has_stage=False) as page:
         page.click("#fitness summary")
         seen = page.evaluate(
             """() => {
@@ -83,7 +83,7 @@ def test_islands_that_ended_early_share_the_others_axis(browser, copy, tmp_path)
 def test_what_is_drawn_anew_takes_the_place_of_what_was_there(browser, written):
     drawn = """() => Object.fromEntries(["fitness", "diversity", "ancestry", "migration", "timeline"].map(
         (id) => [id, document.querySelectorAll(`#${id} canvas, #${id} svg`).length]))"""
-    with opened(browser, written) as page:
+    with opened(browser, written, has_stage=False) as page:
         before = page.evaluate(drawn)
         assert min(before.values()) > 0
         for name in ("reef-b", "reef-c"):
@@ -94,7 +94,7 @@ def test_what_is_drawn_anew_takes_the_place_of_what_was_there(browser, written):
 
 
 def test_migrations_can_be_dragged_through_time(browser, written):
-    with opened(browser, written) as page:
+    with opened(browser, written, has_stage=False) as page:
         at_the_end = page.text_content("#migration-words")
         page.focus("#migration-time")
         page.keyboard.press("Home")
@@ -123,7 +123,7 @@ def test_islands_that_give_to_each_other_have_a_line_each(browser, copy, tmp_pat
 
 
 def test_migrations_play_by_themselves_one_step_at_a_time_however_often_one_presses(browser, written):
-    with opened(browser, written) as page:
+    with opened(browser, written, has_stage=False) as page:
         waiting = """() => {
             const { setTimeout, clearTimeout } = window, pending = new Set();
             window.setTimeout = (...all) => { const id = setTimeout(...all); pending.add(id); return id; };
@@ -168,7 +168,7 @@ def test_it_fits_light_dark_and_a_phone(browser, written, name, size, scheme):
 
 
 def test_everything_to_press_has_a_name_and_every_picture_words(browser, written):
-    with opened(browser, written) as page:
+    with opened(browser, written, has_stage=False) as page:
         nameless = """() => [...document.querySelectorAll("button, input, select, [role=img]")].filter((element) =>
             !(element.getAttribute("aria-label") || element.textContent.trim() || element.labels?.length)).length"""
         assert page.evaluate(nameless) == 0

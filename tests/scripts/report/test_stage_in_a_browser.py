@@ -16,7 +16,7 @@ from atoll.scripts.report import champion as champions
 from atoll.scripts.report import film
 from tests.processes import hang_s, wait_until
 from tests.scripts.report.lives import made_up
-from tests.scripts.report.pages import PHONE, PICTURES, changed, numbers, opened, picture
+from tests.scripts.report.pages import PHONE, PICTURES, WITHOUT_3D, changed, numbers, opened, picture
 
 pytestmark = pytest.mark.slow
 
@@ -225,11 +225,7 @@ def test_without_3d_the_page_says_so_and_the_rest_is_there(written, browser):
     page = context.new_page()
     errors: list[str] = []
     page.on("pageerror", lambda error: errors.append(str(error)))
-    page.add_init_script(
-        "HTMLCanvasElement.prototype.getContext = (original => function (kind, ...more) {"
-        "return kind.startsWith('webgl') ? null : original.call(this, kind, ...more); })"
-        "(HTMLCanvasElement.prototype.getContext);"
-    )
+    page.add_init_script(WITHOUT_3D)
     page.goto(written.as_uri())
     page.wait_for_selector("html[data-ready=yes]")
     assert "no WebGL" in page.text_content("#stage-none")

@@ -134,7 +134,7 @@ def test_a_mistake_is_told_in_one_line_with_its_exit_code(root, write, source, c
 @pytest.mark.slow
 def test_two_islands_balance_the_pole_on_episodes_that_they_never_saw(root):
     """CartPole counts as solved with 500 steps in 5 of 5 episodes; docs/tutorial.md has the command for a whole run."""
-    settings = ("--task", "gym:CartPole-v1", "-o", "episodes=10", "-p", "48", "-g", "6", "--migrate-every", "2")
+    settings = ("--task", "gym:CartPole-v1", "-o", "episodes=5", "-p", "32", "-g", "5", "--migrate-every", "2")
     for island in ("a", "b"):
         ended = atoll("evolve", island, *settings, "--migration-dir", root)
         assert ended.returncode == 0, ended.stderr

@@ -28,7 +28,7 @@ IN_ONE_PROCESS = {"sequential", "optuna_threads"}
 """Where a killed worker is the driver itself."""
 ALONE = {"sequential"}
 """Where nothing goes on beside a trial that hangs."""
-IMPATIENT_S = 3.0
+IMPATIENT_S = 4.0
 """Longer than the trials take that do not hang."""
 N_TRIALS = 4
 OTHERS = [index for index in range(N_TRIALS) if index != FAULTY_TRIAL]
@@ -118,7 +118,7 @@ def test_a_killed_worker_is_reported_and_loses_nothing_that_was_recorded(bench, 
 
 @pytest.mark.parametrize("name", ARMS)
 def test_a_trial_that_hangs_is_ended_at_the_deadline_and_the_others_are_kept(bench, name):
-    deadline_s = 5 * IMPATIENT_S if name == "islands" else IMPATIENT_S  # a process for each trial takes its time
+    deadline_s = 6 * IMPATIENT_S if name == "islands" else IMPATIENT_S  # a process for each trial takes its time
     row = faulty(bench, name, "hang", deadline_s=deadline_s * slowness())
     assert row.outcome == DEADLINE
     assert f"trial {FAULTY_TRIAL} began in process" in row.reason

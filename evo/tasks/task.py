@@ -54,13 +54,12 @@ def task_identity(task: Task) -> dict[str, Any]:
     A task in a user's file adds the file's hash, in an attribute `source_sha256`: what differs in nothing else can be
     evolved on together, but not be compared.
     """
-    segments = [[s.name, s.size, s.low, s.high, s.kind.value, s.scale] for s in task.spec.segments]
     source = getattr(task, "source_sha256", None)
     return {
         "name": task.name,
         "options": dict(task.options),
         "genome_sha256": task.spec.sha256,
-        "segments": segments,
+        "segments": task.spec.to_rows(),
         **({"source_sha256": source} if source else {}),
     }
 

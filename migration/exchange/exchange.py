@@ -12,6 +12,7 @@ import numpy as np
 
 from atoll.evo import ancestry
 from atoll.evo.genome import NO_PLACE
+from atoll.evo.text import count
 from atoll.migration.exchange import policy
 from atoll.migration.exchange.immigration import Shelves, draw
 from atoll.migration.pool import inbox
@@ -213,8 +214,3 @@ def _settled(arrivals: Arrivals, i: int, *, here: float, displaced: int, best: f
     where = f"{source.island} gen {source.generation}" + ", again" * is_again
     text = f"{what} {genome} from {where}: {there:.6g} there, {here:.6g} here"
     return Event(what, text if is_settled else f"{text}, {Reason.NOT_BETTER}", details)
-
-
-def count(n: int, noun: str) -> str:
-    """Return a number of things in words."""
-    return f"{n} {noun}" if n == 1 else f"{n} {noun}s"

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from atoll.evo import atomic, runlog
+from atoll.evo.text import printable
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
@@ -91,8 +92,3 @@ class Ledger:
             atomic.append_lines(self._paths.migration_log, [line.encode(errors="replace") for line in lines])
         for event in events:
             self._observe(f"gen {generation}  {printable(event.text)}")
-
-
-def printable(text: str) -> str:
-    """Return a text that may quote a stranger as a terminal can show it."""
-    return "".join(character if character.isprintable() else "?" for character in text)

@@ -375,7 +375,7 @@ def _out_of_memory(error: MemoryError) -> NoMemoryError:
 def _read_file(path: Path | None, island: str, shared: Path) -> tuple[dict[str, Any], dict[str, str]]:
     if path is None:
         return {}, {}
-    from atoll.evo.config_file import read_config_file
+    from atoll.evo.config import read_config_file
 
     return read_config_file(path, island, shared=shared)
 

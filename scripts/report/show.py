@@ -15,8 +15,8 @@ from atoll.evo.errors import ConfigError, ReplayError
 from atoll.evo.paths import is_island_name
 from atoll.evo.tasks.creatures import course
 from atoll.evo.tasks.loader import load_task
+from atoll.evo.text import printable
 from atoll.migration.pool import identity as pool
-from atoll.migration.pool.ledger import printable
 from atoll.scripts.report import champion as champions
 from atoll.scripts.report.output import check_output
 

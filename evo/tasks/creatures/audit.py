@@ -14,8 +14,7 @@ import numpy as np
 from atoll.evo.rng import stream
 from atoll.evo.tasks.creatures import course
 from atoll.evo.tasks.creatures.fitness import score
-from atoll.evo.tasks.creatures.options import TICKS_PER_S
-from atoll.evo.tasks.creatures.world import FIRST, SECOND, TOUCH_M
+from atoll.evo.tasks.creatures.world import FIRST, SECOND, TICKS_PER_S, TOUCH_M
 
 if TYPE_CHECKING:
     from atoll.evo.genome import Floats

@@ -21,8 +21,7 @@ from atoll.evo.tasks.creatures import arithmetic
 from atoll.evo.tasks.creatures import world as nature
 from atoll.evo.tasks.creatures.controller import HIDDEN, SENSES, Neural
 from atoll.evo.tasks.creatures.fitness import Status, Summary
-from atoll.evo.tasks.creatures.options import TICKS_PER_S
-from atoll.evo.tasks.creatures.world import NODES, World
+from atoll.evo.tasks.creatures.world import NODES, TICKS_PER_S, World
 
 if TYPE_CHECKING:
     from collections.abc import Callable

@@ -30,7 +30,6 @@ from torch import Tensor
 
 from atoll.evo.tasks.creatures.arithmetic import add_in_order
 from atoll.evo.tasks.creatures.fitness import Status, Summary
-from atoll.evo.tasks.creatures.options import TICKS_PER_S
 from atoll.evo.tasks.creatures.world import (
     FARTHEST_M,
     FIRST,
@@ -39,6 +38,7 @@ from atoll.evo.tasks.creatures.world import (
     PELLET_M,
     SECOND,
     SHORTEST_SQUARED,
+    TICKS_PER_S,
     TOUCH_M,
     World,
 )

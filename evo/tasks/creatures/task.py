@@ -2,31 +2,54 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict, replace
+from dataclasses import asdict, dataclass, replace
 from functools import cached_property
 from types import MappingProxyType
 from typing import TYPE_CHECKING
 
 import numpy as np
 
+from atoll.evo.config import check, option_name, setting
 from atoll.evo.errors import ConfigError
 from atoll.evo.genome import Floats, GenomeSpec
 from atoll.evo.tasks.creatures import body, course
-from atoll.evo.tasks.creatures.controller import controller_named
+from atoll.evo.tasks.creatures.controller import CONTROLLERS
 from atoll.evo.tasks.creatures.fitness import Summary, score
-from atoll.evo.tasks.creatures.world import World
+from atoll.evo.tasks.creatures.world import TICKS_PER_S, World
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from atoll.evo.genome import Segment
-    from atoll.evo.tasks.creatures.options import CreatureOptions
     from atoll.evo.tasks.creatures.reference import Observer
     from atoll.evo.tasks.task import OptionValue
 
 BACKENDS = ("native", "reference")
 LIVES_AT_ONCE = 8192
 """Half a second of one core: between two calls of the kernel a stop signal is answered. Bits depend on no batch."""
+
+
+@dataclass(frozen=True)
+class CreatureOptions:
+    """The options of the task; together they identify the problem.
+
+    Raises:
+        ConfigError: An option is out of its range.
+    """
+
+    courses: int = setting(8, "pellet layouts that every creature is scored on", low=1, high=1000)
+    life_s: float = setting(30.0, "length of a life, in seconds; a multiple of 0.1", low=1 / TICKS_PER_S, high=3600.0)
+    controller: str = setting("neural", "what moves the muscles", choices=tuple(CONTROLLERS))
+
+    def __post_init__(self) -> None:
+        check(self, spell=option_name)
+        if abs(self.life_s * TICKS_PER_S - self.ticks) > 1e-6:
+            raise ConfigError(f"-o life_s must be a multiple of {1 / TICKS_PER_S} s, got {self.life_s}")
+
+    @property
+    def ticks(self) -> int:
+        """Number of times a creature acts in its life."""
+        return round(self.life_s * TICKS_PER_S)
 
 
 class Creatures:
@@ -63,7 +86,7 @@ class Creatures:
             raise ConfigError(f"threads: expected at least 1, got {threads}")
         self.backend, self.build = _choose(backend)
         self.options: Mapping[str, OptionValue] = MappingProxyType(asdict(options))
-        self.controller = controller_named(options.controller)
+        self.controller = CONTROLLERS[options.controller]
         self.spec = GenomeSpec(_within(ranges or {}, body.SEGMENTS + self.controller.segments))
         self.world = world or World()
         self._options = options

@@ -14,8 +14,7 @@ import numpy as np
 
 from atoll.evo import atomic, generation, runlog
 from atoll.evo.rng import streams
-from atoll.evo.tasks.creatures.options import CreatureOptions
-from atoll.evo.tasks.creatures.task import Creatures
+from atoll.evo.tasks.creatures.task import CreatureOptions, Creatures
 from atoll.scripts.lab.islands import trial
 from atoll.scripts.lab.kit.machine import describe
 

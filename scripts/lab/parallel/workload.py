@@ -16,8 +16,7 @@ from atoll.evo.config import island_config
 from atoll.evo.errors import ConfigError
 from atoll.evo.island import evolve
 from atoll.evo.rng import stream
-from atoll.evo.tasks.creatures.options import CreatureOptions
-from atoll.evo.tasks.creatures.task import Creatures
+from atoll.evo.tasks.creatures.task import CreatureOptions, Creatures
 from atoll.scripts.lab.kit import strict
 from atoll.scripts.lab.parallel.space import SEARCH_SPACE, TrialConfig
 

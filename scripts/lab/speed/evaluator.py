@@ -16,8 +16,7 @@ import numpy as np
 from atoll.evo import compiler
 from atoll.evo.memory import keep_freed_memory
 from atoll.evo.tasks.creatures import body, native
-from atoll.evo.tasks.creatures.options import CreatureOptions
-from atoll.evo.tasks.creatures.task import Creatures
+from atoll.evo.tasks.creatures.task import CreatureOptions, Creatures
 from atoll.scripts.lab.speed.pairs import Case, by_round, ratios, values
 from atoll.scripts.lab.speed.tables import Figure, Table
 

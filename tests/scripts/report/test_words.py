@@ -5,8 +5,7 @@ import pytest
 
 from atoll.evo.tasks.creatures import body
 from atoll.evo.tasks.creatures.fitness import score
-from atoll.evo.tasks.creatures.options import CreatureOptions
-from atoll.evo.tasks.creatures.task import Creatures
+from atoll.evo.tasks.creatures.task import CreatureOptions, Creatures
 from atoll.scripts.report import words
 
 

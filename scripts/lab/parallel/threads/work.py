@@ -80,8 +80,7 @@ def population(*, population: int, threads: int | None, life_s: float) -> dict[s
     import numpy as np  # noqa: PLC0415
     import torch  # noqa: PLC0415
 
-    from atoll.evo.tasks.creatures.options import CreatureOptions  # noqa: PLC0415
-    from atoll.evo.tasks.creatures.task import Creatures  # noqa: PLC0415
+    from atoll.evo.tasks.creatures.task import CreatureOptions, Creatures  # noqa: PLC0415
 
     n = threads or torch.get_num_threads()
     torch.set_num_threads(n)

@@ -13,8 +13,7 @@ from atoll.evo import compiler
 from atoll.evo.errors import ConfigError
 from atoll.evo.tasks.creatures import body, course, native, reference
 from atoll.evo.tasks.creatures.fitness import Status, Summary
-from atoll.evo.tasks.creatures.options import CreatureOptions
-from atoll.evo.tasks.creatures.task import Creatures
+from atoll.evo.tasks.creatures.task import CreatureOptions, Creatures
 from atoll.evo.tasks.creatures.world import World
 
 pytestmark = pytest.mark.skipif(compiler.find() is None, reason="no C++ compiler")

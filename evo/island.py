@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from atoll.evo.config import IslandConfig
     from atoll.evo.generation import State
     from atoll.evo.genome import Floats, Indices, Migrants, Population
+    from atoll.evo.recorder import Recorder
     from atoll.evo.rng import Streams
     from atoll.evo.tasks.task import Task
 
@@ -96,28 +97,12 @@ class Exchange(Protocol[A]):
         ...
 
 
-class Keeper(Protocol):
-    """What an island leaves behind."""
-
-    def checkpoint(self, state: State) -> None:
-        """Make sure that a restart continues from here."""
-        ...
-
-    def champion(self, state: State) -> None:
-        """Keep the best individual so far."""
-        ...
-
-    def log(self, state: State, *, evaluate_s: float) -> None:
-        """Note one finished generation."""
-        ...
-
-
 def evolve(
     config: IslandConfig,
     task: Task,
     *,
     exchange: Exchange[A] | None,
-    keeper: Keeper,
+    recorder: Recorder,
     resumed: State | None,
     is_stopping: Callable[[], bool],
     clock: Callable[[], float] = time.perf_counter,
@@ -128,7 +113,7 @@ def evolve(
         config: What to compute.
         task: The problem.
         exchange: The others; None for an island that is alone by construction.
-        keeper: Where checkpoints and the log go.
+        recorder: Where checkpoints and the log go.
         resumed: The state of the newest checkpoint.
         is_stopping: Asked once a generation, whenever others are waited for, and where the task fails; True ends the
             run after a checkpoint.
@@ -137,7 +122,9 @@ def evolve(
     Returns:
         The last state, immigrants included.
     """
-    steps = live(config, task, exchange=exchange, keeper=keeper, resumed=resumed, is_stopping=is_stopping, clock=clock)
+    steps = live(
+        config, task, exchange=exchange, recorder=recorder, resumed=resumed, is_stopping=is_stopping, clock=clock
+    )
     while True:
         try:
             next(steps)
@@ -151,7 +138,7 @@ def live(
     task: Task,
     *,
     exchange: Exchange[A] | None,
-    keeper: Keeper,
+    recorder: Recorder,
     resumed: State | None,
     is_stopping: Callable[[], bool],
     clock: Callable[[], float] = time.perf_counter,
@@ -171,19 +158,19 @@ def live(
         is_migrating = exchange is not None and is_due
         is_kept = is_last or is_migrating or _is_checkpoint_due(config, state.generation)
         if is_kept:
-            keeper.checkpoint(evaluated)
+            recorder.checkpoint(evaluated)
         if exchange is not None and is_migrating:
             migrated = yield from _migrate(config, task, state, exchange=exchange, is_stopping=is_stopping)
             if migrated is None:
-                keeper.champion(evaluated)
+                recorder.champion(evaluated)
                 return evaluated  # without a line in the log: a restart completes this generation
             state = migrated
         is_stopped = not is_last and is_stopping()
         if is_stopped and not is_kept:
-            keeper.checkpoint(evaluated)
+            recorder.checkpoint(evaluated)
         if is_kept or is_stopped:
-            keeper.champion(state)
-        keeper.log(state, evaluate_s=evaluate_s)  # last of what is kept: a generation that has its line is complete
+            recorder.champion(state)
+        recorder.log(state, evaluate_s=evaluate_s)  # last of what is kept: a generation that has its line is complete
         if exchange is not None:
             exchange.beat(state.generation)
         if is_last or is_stopped:
@@ -192,7 +179,7 @@ def live(
         children = generation.breed(state, task.spec, breeding=config.breeding, streams=randomness)
         started_s = clock()
         unkept = None if is_kept else evaluated
-        following = _assess(task, children, state, keeper=keeper, unkept=unkept, is_stopping=is_stopping)
+        following = _assess(task, children, state, recorder=recorder, unkept=unkept, is_stopping=is_stopping)
         if following is None:
             return state
         state = following
@@ -213,7 +200,7 @@ def _assess(
     children: Population,
     state: State,
     *,
-    keeper: Keeper,
+    recorder: Recorder,
     unkept: State | None,
     is_stopping: Callable[[], bool],
 ) -> State | None:
@@ -226,8 +213,8 @@ def _assess(
         return generation.assess(task, children, generation=state.generation + 1, before=state)
     except TaskError:
         if unkept is not None:
-            keeper.checkpoint(unkept)
-            keeper.champion(unkept)
+            recorder.checkpoint(unkept)
+            recorder.champion(unkept)
         if is_stopping():
             return None
         raise

@@ -152,7 +152,7 @@ def run_on_import(module: str) -> set[str]:
 
 def test_the_walk_sees_what_there_is():
     assert len(IMPORTS) > 200
-    assert any(each.importer == "atoll.evo.keeper" and each.imported == "atoll.evo.checkpoint" for each in IMPORTS)
+    assert any(each.importer == "atoll.evo.recorder" and each.imported == "atoll.evo.checkpoint" for each in IMPORTS)
     assert any(each.is_type for each in IMPORTS)
     assert any(not each.is_eager and not each.is_type for each in IMPORTS)
 

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from atoll.evo.stopping import STOP_SIGNALS
+from atoll.evo.signals import STOP_SIGNALS
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -56,7 +56,7 @@ def disk():
 
 
 class Memory:
-    """A keeper and an exchange that write to a `Disk`."""
+    """A recorder and an exchange that write to a `Disk`."""
 
     def __init__(self, on, *, k=2):
         self._disk, self._k = on, k
@@ -143,7 +143,7 @@ def live(config, on=None, *, task=None, is_stopping=never, is_alone=False):
         config,
         Weather() if task is None else task,
         exchange=None if is_alone else memory,
-        keeper=memory,
+        recorder=memory,
         resumed=resumed,
         is_stopping=is_stopping,
         clock=itertools.count().__next__,

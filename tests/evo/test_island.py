@@ -226,7 +226,7 @@ def steps(on, asked_in_vain, *, is_stopping=never, config=CONFIGS[0]):
     memory = Late(on, asked_in_vain)
     resumed = checkpoint.decode(on.checkpoint).state if on.checkpoint else None
     life = island.live(
-        config, Weather(), exchange=memory, keeper=memory, resumed=resumed, is_stopping=is_stopping, clock=lambda: 0.0
+        config, Weather(), exchange=memory, recorder=memory, resumed=resumed, is_stopping=is_stopping, clock=lambda: 0.0
     )
     pauses = []
     while True:

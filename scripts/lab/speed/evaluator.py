@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from atoll.evo import compiler
-from atoll.evo.memory import keep_freed_memory
+from atoll.evo.resources import keep_freed_memory
 from atoll.evo.tasks.creatures import body, native
 from atoll.evo.tasks.creatures.task import CreatureOptions, Creatures
 from atoll.scripts.lab.speed.pairs import Case, by_round, ratios, values

@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING, Any
 
 from atoll.evo import generation, selection, variation
 from atoll.evo.errors import AtollError
-from atoll.evo.keeper import FileKeeper
-from atoll.evo.stopping import StopSignal
+from atoll.evo.recorder import FileRecorder
+from atoll.evo.signals import StopSignal
 from atoll.evo.tasks.creatures import body, native
 from atoll.evo.tasks.creatures import task as creatures
 from atoll.migration.exchange.exchange import Exchange
@@ -38,9 +38,9 @@ WATCHED: tuple[tuple[Any, str, str], ...] = (
     (selection, "parents", "breeding/selection"),
     (variation, "crossover", "breeding/crossover"),
     (variation, "mutate", "breeding/mutation"),
-    (FileKeeper, "log", "files/log"),
-    (FileKeeper, "checkpoint", "files/checkpoint"),
-    (FileKeeper, "champion", "files/champion"),
+    (FileRecorder, "log", "files/log"),
+    (FileRecorder, "checkpoint", "files/checkpoint"),
+    (FileRecorder, "champion", "files/champion"),
     (Exchange, "publish", "files/publish"),
     (Exchange, "collect", "files/import"),
     (Exchange, "settle", "files/settle"),

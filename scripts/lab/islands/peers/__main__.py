@@ -14,7 +14,7 @@ import click
 
 from atoll.evo import atomic, runlog
 from atoll.evo.errors import AtollError
-from atoll.evo.threads import limit_threads
+from atoll.evo.resources import limit_threads
 from atoll.scripts.lab.kit.machine import describe
 
 MISSING = "pygmo is not installed; pip install pygmo"

@@ -12,7 +12,7 @@ import threading
 import time
 from typing import TYPE_CHECKING, Any
 
-from atoll.evo.threads import limit_threads
+from atoll.evo.resources import limit_threads
 from atoll.scripts.processes import makers as origins
 from atoll.scripts.processes import proc
 

@@ -1,9 +1,9 @@
-"""What an island leaves behind: checkpoints, its champion and `log.jsonl`, in its private folder."""
+"""Recorder of an island's run: checkpoints, its champion and its log, in its private folder or in memory."""
 
 from __future__ import annotations
 
 import time
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Protocol
 
 import numpy as np
 
@@ -21,7 +21,40 @@ if TYPE_CHECKING:
     from atoll.evo.tasks.task import Task
 
 
-class FileKeeper:
+class Recorder(Protocol):
+    """What keeps what an island leaves behind."""
+
+    def checkpoint(self, state: State) -> None:
+        """Make sure that a restart continues from here."""
+        ...
+
+    def champion(self, state: State) -> None:
+        """Keep the best individual so far."""
+        ...
+
+    def log(self, state: State, *, evaluate_s: float) -> None:
+        """Note one finished generation."""
+        ...
+
+
+class MemoryRecorder:
+    """Keeps no file: shows each finished generation to an observer, and is run again if it is cut short."""
+
+    def __init__(self, observe: Callable[[State], object] = lambda _: None) -> None:
+        self._observe = observe
+
+    def checkpoint(self, state: State) -> None:
+        """Keep nothing."""
+
+    def champion(self, state: State) -> None:
+        """Keep nothing: the last state has it."""
+
+    def log(self, state: State, *, evaluate_s: float) -> None:  # noqa: ARG002 - how long it took is not kept
+        """Show the generation."""
+        self._observe(state)
+
+
+class FileRecorder:
     """Keeps checkpoints, the champion and `log.jsonl` in an island's private folder.
 
     Args:

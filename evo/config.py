@@ -243,18 +243,18 @@ class Migration:
         """The interval depends on what arrived."""
         return self.migration_interval == ADAPTIVE
 
-    def is_due(self, generation: int, *, last: int = 0, stretch: int = 1) -> bool:
+    def is_due(self, generation: int, *, last: int = 0, multiplier: int = 1) -> bool:
         """Say whether genomes cross at `generation`.
 
         Args:
             generation: When.
             last: The last migration before; only an adaptive interval depends on it.
-            stretch: How many times `migrate_every` an adaptive interval is by now.
+            multiplier: How many times `migrate_every` an adaptive interval is by now.
         """
         if self.is_off or generation == 0:
             return False
         if self.is_adaptive:
-            return generation - last >= stretch * self.migrate_every
+            return generation - last >= multiplier * self.migrate_every
         return generation % self.migrate_every == 0
 
 

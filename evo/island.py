@@ -1,4 +1,4 @@
-"""The loop around the generation page: what an island does, in which order, and what it asks of others.
+"""The loop of an island around the generation page: what it does, in which order, and what it asks of others.
 
 The order of effects is what makes a kill harmless. At a migration the checkpoint comes before the publication and the
 import after it, through an inbox that is written before it is used; so a restart from any checkpoint repeats exactly
@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 
 
 class Arrivals(Protocol):
-    """What one import brought.
+    """Immigrants of one import.
 
     Attributes:
         migrants: The genomes, possibly none.
@@ -45,7 +45,7 @@ A = TypeVar("A", bound="Arrivals")
 
 
 class Exchange(Protocol[A]):
-    """The one thing an island asks of the archipelago: take these, and what have you got for me?"""
+    """Migration as an island sees it: take these, and what have you got for me?"""
 
     def emigrants(self, genes: Floats, fitness: Floats, *, streams: Streams) -> Indices:
         """Choose who leaves, by genes [P, D] and fitness [P], before anything is imported."""
@@ -84,11 +84,11 @@ class Exchange(Protocol[A]):
         """
         ...
 
-    def settle(self, generation: int, arrivals: A, fitness: Floats, displaced: Indices, *, best: float) -> None:
+    def record_outcome(self, generation: int, arrivals: A, fitness: Floats, displaced: Indices, *, best: float) -> None:
         """Note what became of the immigrants: what they scored here [N], where the best had `best`, and places [N]."""
         ...
 
-    def beat(self, generation: int) -> None:
+    def heartbeat(self, generation: int) -> None:
         """Show that the island lives.
 
         Raises:
@@ -107,7 +107,7 @@ def evolve(
     is_stopping: Callable[[], bool],
     clock: Callable[[], float] = time.perf_counter,
 ) -> State:
-    """Live from the founders, or from where a checkpoint left off, to `config.generations` or until told to stop.
+    """Evolve from the founders, or from where a checkpoint left off, to `config.generations` or until told to stop.
 
     Args:
         config: What to compute.
@@ -122,18 +122,18 @@ def evolve(
     Returns:
         The last state, immigrants included.
     """
-    steps = live(
+    run = steps(
         config, task, exchange=exchange, recorder=recorder, resumed=resumed, is_stopping=is_stopping, clock=clock
     )
     while True:
         try:
-            next(steps)
+            next(run)
         except StopIteration as ending:
             state: State = ending.value
             return state
 
 
-def live(
+def steps(
     config: IslandConfig,
     task: Task,
     *,
@@ -143,18 +143,18 @@ def live(
     is_stopping: Callable[[], bool],
     clock: Callable[[], float] = time.perf_counter,
 ) -> Generator[bool, None, State]:
-    """Do the same by turns, so that several islands can live in one process: pause at each migration.
+    """Evolve by steps, so that several islands can take turns in one process: pause at each migration; see `evolve`.
 
     Yields:
         Whether others are waited for: False once it has published, then True as often as it has asked in vain.
     """
     started_s = clock()
-    state = resumed or _found(config, task)
+    state = resumed or _start(config, task)
     while True:
         evaluated, evaluate_s = state, clock() - started_s
         is_last = state.generation >= config.generations
-        pace = state.pace
-        is_due = config.migration.is_due(state.generation, last=pace.last, stretch=pace.stretch)
+        schedule = state.schedule
+        is_due = config.migration.is_due(state.generation, last=schedule.last, multiplier=schedule.multiplier)
         is_migrating = exchange is not None and is_due
         is_kept = is_last or is_migrating or _is_checkpoint_due(config, state.generation)
         if is_kept:
@@ -172,14 +172,14 @@ def live(
             recorder.champion(state)
         recorder.log(state, evaluate_s=evaluate_s)  # last of what is kept: a generation that has its line is complete
         if exchange is not None:
-            exchange.beat(state.generation)
+            exchange.heartbeat(state.generation)
         if is_last or is_stopped:
             return state
         randomness = streams(config.seed, config.island, state.generation)
         children = generation.breed(state, task.spec, breeding=config.breeding, streams=randomness)
         started_s = clock()
         unkept = None if is_kept else evaluated
-        following = _assess(task, children, state, recorder=recorder, unkept=unkept, is_stopping=is_stopping)
+        following = _evaluate(task, children, state, recorder=recorder, unkept=unkept, is_stopping=is_stopping)
         if following is None:
             return state
         state = following
@@ -189,13 +189,13 @@ def _is_checkpoint_due(config: IslandConfig, generation: int) -> bool:
     return generation > 0 and generation % config.checkpoint_every == 0
 
 
-def _found(config: IslandConfig, task: Task) -> State:
+def _start(config: IslandConfig, task: Task) -> State:
     randomness = streams(config.seed, config.island, 0)
-    founders = generation.found(task.spec, config.population, island=config.island, streams=randomness)
-    return generation.assess(task, founders, generation=0, before=None)
+    founders = generation.sample_founders(task.spec, config.population, island=config.island, streams=randomness)
+    return generation.evaluate(task, founders, generation=0, before=None)
 
 
-def _assess(
+def _evaluate(
     task: Task,
     children: Population,
     state: State,
@@ -210,7 +210,7 @@ def _assess(
         The next generation, or None if it failed after a stop signal, which has also ended what the task had started.
     """
     try:
-        return generation.assess(task, children, generation=state.generation + 1, before=state)
+        return generation.evaluate(task, children, generation=state.generation + 1, before=state)
     except TaskError:
         if unkept is not None:
             recorder.checkpoint(unkept)
@@ -244,11 +244,11 @@ def _migrate(
     counts = replace(
         state.counts, exports=state.counts.exports + exported, refused=state.counts.refused + arrivals.refused
     )
-    pace = generation.repaced(state, fitness) if config.migration.is_adaptive else state.pace
-    state = replace(state, counts=counts, pace=pace)
+    schedule = generation.next_schedule(state, fitness) if config.migration.is_adaptive else state.schedule
+    state = replace(state, counts=counts, schedule=schedule)
     if not len(immigrants):
         return state
     genes = state.population.genes
     displaced = exchange.displaced(genes, state.fitness, immigrants.genes, fitness, streams=randomness)
-    exchange.settle(g, arrivals, fitness, displaced, best=float(state.fitness.max()))
-    return generation.absorb(state, immigrants, fitness, displaced=displaced)
+    exchange.record_outcome(g, arrivals, fitness, displaced, best=float(state.fitness.max()))
+    return generation.insert_immigrants(state, immigrants, fitness, displaced=displaced)

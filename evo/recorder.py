@@ -91,7 +91,7 @@ class FileRecorder:
         """
         with atomic.storage_errors("begin the log"):
             atomic.make_directory(self._paths.home)
-            atomic.mend_tail(self._paths.log)
+            atomic.truncate_torn_line(self._paths.log)
         computed_by = {"backend": self._task.backend, "build": build_of(self._task)}
         self._append({"kind": "start", **record, "settings": dict(self._settings), **computed_by})
 
@@ -103,7 +103,7 @@ class FileRecorder:
         """
         kept = Checkpoint(state, self._settings, self._task.backend)
         with atomic.storage_errors("write the checkpoint"):
-            checkpoint.save(self._paths, kept, last_look=self._check_owner)
+            checkpoint.save(self._paths, kept, before_commit=self._check_owner)
 
     def champion(self, state: State) -> None:
         """Write the champion's file.
@@ -117,7 +117,7 @@ class FileRecorder:
                 state.champion,
                 island=self._config.island,
                 task=task_identity(self._task),
-                last_look=self._check_owner,
+                before_commit=self._check_owner,
             )
 
     def log(self, state: State, *, evaluate_s: float) -> None:

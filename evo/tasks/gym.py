@@ -117,10 +117,12 @@ class GymTask:
             TaskError: The environment failed, or paid rewards that are no finite numbers.
         """
         chunks = [genes[i : i + LANES] for i in range(0, len(genes), LANES)]
-        return np.concatenate([np.stack([self._live(chunk, seed) for seed in seeds], axis=1) for chunk in chunks])
+        return np.concatenate(
+            [np.stack([self._run_episode(chunk, seed) for seed in seeds], axis=1) for chunk in chunks]
+        )
 
-    def _live(self, genes: Floats, seed: int) -> NDArray[np.float64]:
-        """Live one episode with each genome, [P]."""
+    def _run_episode(self, genes: Floats, seed: int) -> NDArray[np.float64]:
+        """Run one episode with each genome, [P]."""
         self._lanes += [self._make() for _ in range(len(genes) - len(self._lanes))]
         networks = Networks(genes, self.spec)
         try:

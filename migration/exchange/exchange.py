@@ -122,7 +122,9 @@ class Exchange:
             self._ledger.note("alone", f"{why}; evolving alone", generation=generation, peers=arrivals.peers)
         return arrivals
 
-    def settle(self, generation: int, arrivals: Arrivals, fitness: Floats, displaced: Indices, *, best: float) -> None:
+    def record_outcome(
+        self, generation: int, arrivals: Arrivals, fitness: Floats, displaced: Indices, *, best: float
+    ) -> None:
         """Note what the immigrants scored here, whose genes they brought, and whose places they took, if any."""
         events = [
             _settled(
@@ -137,7 +139,7 @@ class Exchange:
         ]
         self._ledger.note_all(events, generation=generation)
 
-    def beat(self, generation: int) -> None:
+    def heartbeat(self, generation: int) -> None:
         """Show that the island lives; a beat that cannot be written is a beat missed, which is what it says.
 
         Raises:

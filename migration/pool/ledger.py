@@ -61,8 +61,8 @@ class Ledger:
         """Begin an epoch: later lines supersede what an earlier one wrote from this generation on."""
         with atomic.storage_errors("write the ledger"):
             atomic.make_directory(self._paths.home)
-            atomic.mend_tail(self._paths.ledger)
-            atomic.mend_tail(self._paths.migration_log)
+            atomic.truncate_torn_line(self._paths.ledger)
+            atomic.truncate_torn_line(self._paths.migration_log)
         self.note("start", f"epoch {record['epoch']} starts here", **record)
 
     def note(self, kind: str, text: str, *, generation: int, **details: Any) -> None:  # noqa: ANN401 - JSON

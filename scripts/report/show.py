@@ -136,7 +136,7 @@ def _creature(creatures: Creatures, champion: Champion) -> dict[str, Any]:
     from atoll.scripts.report import words  # noqa: PLC0415
 
     audit: Audit = examine(creatures, champion.genome)
-    lives = creatures.live(champion.genome[None])
+    lives = creatures.simulate(champion.genome[None])
     return {
         "body": words.describe_body(creatures, champion.genome),
         "muscles": words.describe_muscles(creatures, champion.genome),

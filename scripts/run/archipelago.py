@@ -9,7 +9,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from atoll.evo.errors import LockstepTimeoutError
-from atoll.evo.island import live
+from atoll.evo.island import steps
 from atoll.migration.exchange.memory import memory_exchange
 from atoll.migration.pool.batch import Publisher
 
@@ -69,7 +69,7 @@ def evolve_together(
             migration=config.migration,
             ledger=ledger_of(config),
         )
-        lives[config.island] = live(
+        lives[config.island] = steps(
             config, task, exchange=exchange, recorder=recorder_of(config), resumed=None, is_stopping=lambda: False
         )
     return take_turns(lives)

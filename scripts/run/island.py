@@ -175,7 +175,7 @@ def _evolve(start: Start, shared: SharedPaths, paths: IslandPaths, *, stop: Stop
         epoch = _claim(start, paths)
         check_owner = partial(epochs.stop_if_fenced, paths, epoch)
         clear_leftovers(paths)
-        checkpoint.drop(paths, start.superseded, last_look=check_owner)
+        checkpoint.drop(paths, start.superseded, before_commit=check_owner)
     _greet(start, display)
     stop.answer = partial(_answer, paths)
     record: dict[str, Any] = {"epoch": epoch.number, "generation": start.generation}

@@ -97,13 +97,13 @@ class Memory:
     def displaced(self, genes, fitness, immigrants, scores, *, streams):  # noqa: ARG002
         return selection.worst(fitness, len(scores))
 
-    def settle(self, generation, arrivals, fitness, displaced, *, best):  # noqa: ARG002 - in the log too
+    def record_outcome(self, generation, arrivals, fitness, displaced, *, best):  # noqa: ARG002 - in the log too
         self._disk.note("settle", generation)
         assert len(arrivals.migrants) == len(fitness) == len(displaced)
         fate = frozen(fitness), frozen(displaced)
         assert self._disk.settled.setdefault(generation, fate) == fate
 
-    def beat(self, generation):
+    def heartbeat(self, generation):
         self._disk.note("beat", generation)
 
     def _newcomers(self, generation, streams):

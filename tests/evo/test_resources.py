@@ -33,7 +33,7 @@ if not hasattr(library, "mallopt") or not library.mallopt(M_MMAP_THRESHOLD, 1 <<
 if sys.argv[1] == "kept":
     keep_freed_memory()
 spec = GenomeSpec((Segment("x", 500),))
-people = generation.found(spec, 250, island="a", streams=streams(1, "a", 0))
+people = generation.sample_founders(spec, 250, island="a", streams=streams(1, "a", 0))
 first = generation.Champion(people.take(np.array([0])), 0.0, 0)
 state = generation.State(0, people, people.genes[:, 0], first, generation.Counts())
 
@@ -79,11 +79,11 @@ def peak_of_a_life(config):
     task = Flat()
     tracemalloc.start()
     try:
-        founders = generation.found(task.spec, config.population, island="a", streams=streams(1, "a", 0))
-        state = generation.assess(task, founders, generation=0, before=None)
+        founders = generation.sample_founders(task.spec, config.population, island="a", streams=streams(1, "a", 0))
+        state = generation.evaluate(task, founders, generation=0, before=None)
         del founders
         children = generation.breed(state, task.spec, breeding=config.breeding, streams=streams(1, "a", 0))
-        generation.assess(task, children, generation=1, before=state)
+        generation.evaluate(task, children, generation=1, before=state)
         return tracemalloc.get_traced_memory()[1]
     finally:
         tracemalloc.stop()

@@ -84,8 +84,8 @@ def examine_all(creatures: Creatures, genes: Floats) -> list[Audit]:
     """Audit P genomes [P, D] side by side; each comes out as it would alone."""
     courses = range(course.UNSEEN, course.UNSEEN + UNSEEN_COURSES)
     watch = _Watch(steps_per_s=TICKS_PER_S * creatures.world.steps_per_tick)
-    trained = creatures.live(genes)
-    unseen = creatures.live(genes, pellets=course.lay(courses, creatures.pellets.shape[1]), observe=watch)
+    trained = creatures.simulate(genes)
+    unseen = creatures.simulate(genes, pellets=course.lay(courses, creatures.pellets.shape[1]), observe=watch)
     trained_fitness, unseen_fitness = score(trained), score(unseen)
     nudged = np.concatenate([np.empty_like(genes[:0]), *(_nudge(creatures, genome) for genome in genes)])
     nudged_fitness = creatures.evaluate(nudged, 0).reshape(-1, NUDGED).mean(axis=1)

@@ -76,9 +76,9 @@ TARGETS = (
 
 @dataclass(frozen=True)
 class Kernel:
-    """A compiled kernel: `live(plan, rows, pellets, out)`."""
+    """A compiled kernel: `simulate(plan, rows, pellets, out)`."""
 
-    live: Callable[..., None]
+    simulate: Callable[..., None]
     lanes: int
     sha256: str
 
@@ -128,7 +128,7 @@ def load(target: Target | None = None) -> Kernel:
     return Kernel(function, target.lanes, library.sha256)
 
 
-def live(
+def simulate(
     body: Body,
     weights: Floats,
     pellets: Floats,
@@ -138,7 +138,7 @@ def live(
     world: World | None = None,
     kernel: Kernel | None = None,
 ) -> Summary:
-    """Live every creature's life on every course.
+    """Simulate every creature on every course.
 
     Args:
         body: P bodies.
@@ -167,7 +167,7 @@ def live(
     courses, n_pellets, _ = pellets.shape
     out = np.empty((6, creatures, courses), dtype=np.float32)
     plan = _plan(creatures, courses, n_pellets, ticks, is_neural=isinstance(controller, Neural), world=world)
-    kernel.live(plan, rows.ctypes.data, pellets.ctypes.data, out.ctypes.data)
+    kernel.simulate(plan, rows.ctypes.data, pellets.ctypes.data, out.ctypes.data)
     collected, first_gap_m, best_gap_m, last_gap_m, travel_m, is_inside = out
     status = np.where(is_inside > 0, np.uint8(Status.LIVED), np.uint8(Status.FAILED))
     return Summary(

@@ -67,7 +67,7 @@ def record_all(creatures: Creatures, genes: Floats, *, course_numbers: Sequence[
     film = _Film()
     needed = creatures.pellets.shape[1]
     pellets = np.concatenate([course.lay(range(number, number + 1), needed) for number in course_numbers])
-    summary = creatures.live(genes, pellets=pellets, observe=film)
+    summary = creatures.simulate(genes, pellets=pellets, observe=film)
     lives = [
         (reel, lane) for reel in film.reels for lane in range(len(reel.collected[0]))
     ]  # creature by creature, course by course

@@ -101,7 +101,7 @@ class Hunt:
 Observer = Callable[[Lanes, Motion, Hunt], None]
 
 
-def live(
+def simulate(
     body: Body,
     weights: Floats,
     pellets: Floats,
@@ -112,7 +112,7 @@ def live(
     world: World | None = None,
     observe: Observer | None = None,
 ) -> Summary:
-    """Live every creature's life on every course.
+    """Simulate every creature on every course.
 
     Args:
         body: P bodies.
@@ -137,7 +137,7 @@ def live(
             chunk = lanes_of(body.take(creature), weights[:, creature], pellets, course)
             birth_m = torch.from_numpy(body.position_m[..., creature])
             parts.append(
-                _live_chunk(
+                _simulate_chunk(
                     chunk,
                     birth_m,
                     pellets=pellets.shape[1],
@@ -202,7 +202,7 @@ def collide(position_m: Tensor, velocity: Tensor, lanes: Lanes, world: World) ->
     return torch.stack([x * kept, risen, z * kept])
 
 
-def _live_chunk(
+def _simulate_chunk(
     lanes: Lanes,
     birth_m: Tensor,
     *,
@@ -212,7 +212,7 @@ def _live_chunk(
     world: World,
     observe: Observer | None,
 ) -> Summary:
-    """Live one chunk's lives: ten times a second look around and act, then take the steps up to the next tick."""
+    """Simulate one chunk of lanes: ten times a second look around and act, then take the steps up to the next tick."""
     motion = Motion(birth_m, torch.zeros_like(birth_m))
     hunt = _begin(motion, lanes)
     for tick in range(ticks):

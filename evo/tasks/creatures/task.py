@@ -110,16 +110,16 @@ class Creatures:
     def evaluate(self, genes: Floats, episode: int) -> Floats:  # noqa: ARG002 - nothing here is left to chance
         """See `Task.evaluate`."""
         n = max(LIVES_AT_ONCE // self._options.courses, 1)
-        parts = [score(self.live(genes[i : i + n])) for i in range(0, max(len(genes), 1), n)]
+        parts = [score(self.simulate(genes[i : i + n])) for i in range(0, max(len(genes), 1), n)]
         return np.concatenate(parts) if len(parts) > 1 else parts[0]
 
-    def live(self, genes: Floats, *, pellets: Floats | None = None, observe: Observer | None = None) -> Summary:
-        """Live the lives of `genes` [P, D].
+    def simulate(self, genes: Floats, *, pellets: Floats | None = None, observe: Observer | None = None) -> Summary:
+        """Simulate `genes` [P, D] on courses.
 
         Args:
             genes: Genomes, float32 [P, D].
             pellets: Courses, [C, K, 2]; the trained ones if None.
-            observe: See `reference.live`, which is used if somebody observes: the lives are the same.
+            observe: See `reference.simulate`, which is used if somebody observes: the lives are the same.
         """
         bodies = body.decode(genes, self.spec, density_kg_m3=self.world.density_kg_m3)
         weights = np.ascontiguousarray(genes[:, -self.n_weights :].T)
@@ -127,12 +127,12 @@ class Creatures:
         if self.backend == "native" and observe is None:
             from atoll.evo.tasks.creatures import native  # noqa: PLC0415 - nothing to load for who uses the reference
 
-            return native.live(
+            return native.simulate(
                 bodies, weights, pellets, controller=self.controller, ticks=self._options.ticks, world=self.world
             )
         from atoll.evo.tasks.creatures import reference  # noqa: PLC0415 - PyTorch takes a second to import
 
-        return reference.live(
+        return reference.simulate(
             bodies,
             weights,
             pellets,

@@ -16,7 +16,7 @@ from atoll.evo import ancestry
 from atoll.evo.config import Value, island_config
 from atoll.evo.diversity import fixation_index
 from atoll.evo.errors import ConfigError
-from atoll.evo.island import live
+from atoll.evo.island import steps
 from atoll.evo.recorder import MemoryRecorder
 from atoll.migration.exchange.memory import memory_exchange
 from atoll.migration.observe.origins import effective_number, pooled
@@ -196,5 +196,5 @@ def _life(
     )
     recorder = MemoryRecorder(story.note)
     return (
-        yield from live(config, task, exchange=exchange, recorder=recorder, resumed=None, is_stopping=lambda: False)
+        yield from steps(config, task, exchange=exchange, recorder=recorder, resumed=None, is_stopping=lambda: False)
     )

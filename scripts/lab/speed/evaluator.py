@@ -109,7 +109,7 @@ def _lives(creatures: Creatures, options: CreatureOptions, population: int, repe
 
     def live() -> None:
         for _ in range(repeats):
-            native.live(bodies, weights, creatures.pellets, controller=creatures.controller, ticks=options.ticks)
+            native.simulate(bodies, weights, creatures.pellets, controller=creatures.controller, ticks=options.ticks)
 
     work = float(repeats * population * creatures.steps_per_genome)
     return _case((creatures.backend, "live", population), live, work=work)

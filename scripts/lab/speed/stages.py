@@ -32,7 +32,7 @@ WATCHED: tuple[tuple[Any, str, str], ...] = (
     (start, "evolve", LOOP),
     (creatures.Creatures, "evaluate", EVALUATION),
     (body, "decode", "evaluation/decode"),
-    (native, "live", "evaluation/live"),
+    (native, "simulate", "evaluation/live"),
     (creatures, "score", "evaluation/score"),
     (generation, "breed", "breeding/rest"),
     (selection, "parents", "breeding/selection"),
@@ -43,8 +43,8 @@ WATCHED: tuple[tuple[Any, str, str], ...] = (
     (FileRecorder, "champion", "files/champion"),
     (Exchange, "publish", "files/publish"),
     (Exchange, "collect", "files/import"),
-    (Exchange, "settle", "files/settle"),
-    (Exchange, "beat", "files/beat"),
+    (Exchange, "record_outcome", "files/settle"),
+    (Exchange, "heartbeat", "files/beat"),
     (os, "fsync", SYNC),
 )
 """Where the functions are looked up that make up a generation, and which stage each is."""

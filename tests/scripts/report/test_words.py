@@ -30,7 +30,7 @@ def test_a_body_is_counted(creatures):
 def test_terms_add_up_to_the_score(creatures):
     genes = creatures.spec.sample(np.random.default_rng(3), 40)
     alive = genes[body.decode(genes, creatures.spec).viable][:1]
-    lives = creatures.live(alive)
+    lives = creatures.simulate(alive)
     assert sum(points for _, points, _ in words.describe_fitness(lives)) == pytest.approx(
         float(score(lives)[0]), abs=1e-4
     )

@@ -43,7 +43,7 @@ def main(*, seeds: int, out: Path, tables_only: bool, document: Path | None) -> 
 
 
 def _measure(file: Path, *, seeds: int) -> None:
-    atomic.mend_tail(file)
+    atomic.truncate_torn_line(file)
     if find_spec("pygmo") is None:
         click.echo(f"skipped: {MISSING}")
         runlog.append(file, {"stage": "skipped", "reason": MISSING, **describe()})

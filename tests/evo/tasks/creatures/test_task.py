@@ -54,9 +54,9 @@ def test_another_creature_in_a_place_changes_that_score_only(backend):
 def test_the_score_is_the_mean_over_courses_lived_alone(backend):
     creatures = task(courses=3, backend=backend)
     genes = genes_of(creatures, 5)
-    together = creatures.live(genes)
+    together = creatures.simulate(genes)
     for course in range(3):
-        alone = creatures.live(genes, pellets=creatures.pellets[course : course + 1])
+        alone = creatures.simulate(genes, pellets=creatures.pellets[course : course + 1])
         np.testing.assert_array_equal(alone.best_gap_m[:, 0], together.best_gap_m[:, course])
 
 
@@ -98,7 +98,7 @@ def test_pytorch_keeps_its_threads_where_none_are_asked_for():
     try:
         creatures = Creatures(CreatureOptions(courses=1, life_s=0.1), backend="reference", threads=None)
         seen: list[int] = []
-        creatures.live(genes_of(creatures, 2), observe=lambda *_: seen.append(torch.get_num_threads()))
+        creatures.simulate(genes_of(creatures, 2), observe=lambda *_: seen.append(torch.get_num_threads()))
     finally:
         torch.set_num_threads(before)
     assert set(seen) == {before + 1}
@@ -149,9 +149,9 @@ def test_a_large_population_is_lived_in_parts_between_which_a_signal_is_answered
     genes = creatures.spec.sample(np.random.default_rng(3), 9)
     whole = creatures.evaluate(genes, 0)
     sizes = []
-    live = creatures.live
+    simulate = creatures.simulate
     monkeypatch.setattr("atoll.evo.tasks.creatures.task.LIVES_AT_ONCE", 8)
-    monkeypatch.setattr(creatures, "live", lambda part: (sizes.append(len(part)), live(part))[1])
+    monkeypatch.setattr(creatures, "simulate", lambda part: (sizes.append(len(part)), simulate(part))[1])
     assert creatures.evaluate(genes, 0).tobytes() == whole.tobytes()
     assert sizes == [4, 4, 1]
 

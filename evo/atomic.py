@@ -1,4 +1,4 @@
-"""The only code that creates, replaces, appends to or removes a file.
+"""Atomic writes: the only code that creates, replaces, appends to or removes a file.
 
 Everything is written under a unique temporary name in the directory where it will live, and becomes visible by one
 rename or hard link: a reader sees the old bytes, the new bytes or nothing. `durable=True` also survives a power cut:
@@ -48,7 +48,7 @@ LET_THE_GROUP_WRITE = (
 
 
 class UnsyncedError(OSError):
-    """What was written is visible, and may not survive a power cut."""
+    """A write that is visible, and may not survive a power cut."""
 
 
 @contextlib.contextmanager

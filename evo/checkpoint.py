@@ -1,4 +1,4 @@
-"""An island's whole state in one file: written whole, verified when read, the newest two kept."""
+"""Checkpoints: an island's whole state in one file, written whole, verified when read, the newest two kept."""
 
 from __future__ import annotations
 

@@ -115,7 +115,7 @@ def is_built_in(task: str) -> bool:
 
 @dataclass(frozen=True)
 class Breeding:
-    """How parents become children."""
+    """Settings of breeding: how parents become children."""
 
     selection: str = setting("tournament", "how parents are chosen", choices=("tournament", "truncation", "rank"))
     tournament_size: int = setting(5, "individuals per tournament", low=1, high=1_000_000)
@@ -148,7 +148,7 @@ class Breeding:
 
 @dataclass(frozen=True)
 class Migration:
-    """What crosses between islands, and when."""
+    """Settings of migration: what crosses between islands, and when."""
 
     migrate_every: int = setting(10, "generations between migrations", low=1, high=1_000_000_000)
     migration_interval: str = setting(

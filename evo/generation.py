@@ -42,7 +42,7 @@ class Champion:
 
 @dataclass(frozen=True)
 class Counts:
-    """What an island has done since its founders.
+    """Counters of what an island has done since its founders.
 
     Attributes:
         evaluations: Genomes scored, immigrants included.
@@ -59,7 +59,7 @@ class Counts:
 
 @dataclass(frozen=True)
 class MigrationSchedule:
-    """Where an adaptive migration interval stands; with a fixed one it stays as it is here.
+    """The state of an adaptive migration interval; with a fixed one it stays as it is here.
 
     Attributes:
         last: The last migration, 0 before the first.

@@ -34,7 +34,7 @@ NO_PLACE = -1
 
 
 class Kind(StrEnum):
-    """How the genes of a segment vary."""
+    """The kind of a segment's genes: how they vary."""
 
     REAL = "real"
     """Any number within the bounds; may be blended."""

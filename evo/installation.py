@@ -1,4 +1,4 @@
-"""Is this Python new enough, and are the packages there? Python 3.6 must be able to read this page, to be told no."""
+"""Check of Python's version and of the packages needed. Python 3.6 must be able to read this page, to be told no."""
 
 import sys
 from importlib.machinery import PathFinder

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
 
 class Recorder(Protocol):
-    """What keeps what an island leaves behind."""
+    """The record that an island leaves behind, as it asks for it."""
 
     def checkpoint(self, state: State) -> None:
         """Make sure that a restart continues from here."""

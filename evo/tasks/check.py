@@ -66,7 +66,7 @@ class Finding:
 
 
 class Verdict(NamedTuple):
-    """What one check found: the middle of a `Finding`."""
+    """The outcome of one check: the middle of a `Finding`."""
 
     outcome: str
     says: str

@@ -60,7 +60,7 @@ def _end(error: BaseException | None) -> None:
 
 @dataclass(frozen=True)
 class ProcessState:
-    """What code can change in its process without a word; None where that cannot be read.
+    """State of a process that code in it can change without a word; None where it cannot be read.
 
     Attributes:
         directory: The working directory.

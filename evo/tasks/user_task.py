@@ -328,7 +328,7 @@ class UserTask:
 
     @property
     def build(self) -> str:
-        """What the log says of the backend beyond its name."""
+        """The source's hash, which the log records beside the backend."""
         return f"source {self.source_sha256[:12]}"
 
     def evaluate(self, genes: Floats, episode: int) -> Floats:

@@ -1,4 +1,4 @@
-"""What a champion is really worth: does it walk to food it was not trained on, and by fair means?
+"""Audit of a champion: does it walk to food it was not trained on, and by fair means?
 
 A score can hide a whip (a light node whirled round a hub), a flight, or a walk that only works for one rounding of the
 numbers; every champion is therefore looked at in these respects.
@@ -35,7 +35,7 @@ m/s, its walkers at 10 to 18; the limit is half of the slowest whip."""
 
 @dataclass(frozen=True)
 class Audit:
-    """How one genome fares.
+    """Generalisation and soundness of one genome.
 
     Attributes:
         trained_fitness: On the courses it was trained on.
@@ -125,7 +125,7 @@ class _Watch:
 
 
 class _Watched:
-    """What was seen of one chunk of lanes, each [L]."""
+    """Extremes of one chunk of lanes, each [L]."""
 
     def __init__(self, lanes: Lanes, *, steps_per_s: int) -> None:
         self.lanes = lanes

@@ -1,4 +1,4 @@
-"""What moves the muscles, ten times a second: senses in, one action in [-1, 1] per muscle out.
+"""Controllers of the muscles, ten times a second: senses in, one action in [-1, 1] per muscle out.
 
 A controller's weights are its genes as they stand, [W, P], in the order of its segments. Both controllers read the
 same seven senses:

@@ -63,7 +63,7 @@ class Target:
 
     @property
     def flags(self) -> tuple[str, ...]:
-        """How a compiler is told."""
+        """Flags that tell a compiler of it."""
         return (f"-DLANES={self.lanes}", *(f"-m{feature}" for feature in self.features))
 
 

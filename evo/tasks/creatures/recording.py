@@ -1,4 +1,4 @@
-"""A life to look at: where every node was, frame by frame, and when pellets were taken."""
+"""Recording of a life to look at: where every node was, frame by frame, and when pellets were taken."""
 
 from __future__ import annotations
 

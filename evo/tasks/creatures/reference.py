@@ -54,7 +54,7 @@ CHUNK_LANES = 2048
 
 @dataclass(frozen=True)
 class Lanes:
-    """What stays the same during a life: the fields of `Body` as tensors, the brain, and the course.
+    """Constants of lives: the fields of `Body` as tensors, the controller's genes, and the course.
 
     Attributes:
         weights: The controller's genes, [W, L].
@@ -82,7 +82,7 @@ class Lanes:
 
 @dataclass(frozen=True)
 class Motion:
-    """Where nodes are and how fast they go, each [3, 8, L], in m and m/s."""
+    """Positions and velocities of nodes, each [3, 8, L], in m and m/s."""
 
     position_m: Tensor
     velocity_m_s: Tensor
@@ -90,7 +90,7 @@ class Motion:
 
 @dataclass(frozen=True)
 class Hunt:
-    """How far a lane has come on its course, each [L]; gaps as in `Summary`."""
+    """Progress of a lane on its course, each [L]; gaps as in `Summary`."""
 
     collected: Tensor  # int64
     first_gap_m: Tensor

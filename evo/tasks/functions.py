@@ -153,6 +153,7 @@ class FunctionTask:
     def __init__(self, options: FunctionOptions, *, name: str) -> None:
         self.name = name
         self.backend = "numpy"
+        self.options: dict[str, OptionValue] = asdict(options)
         self._options = options
         self._function = FUNCTIONS[name]
         if (options.offset or options.rotated) and not self._function.can_move:
@@ -160,11 +161,6 @@ class FunctionTask:
                 f"{name} has better points outside of its box, so it takes neither -o offset nor -o rotated; its "
                 f"optimum is off the centre as it is"
             )
-
-    @property
-    def options(self) -> dict[str, OptionValue]:
-        """Every option and its value."""
-        return asdict(self._options)
 
     @cached_property
     def spec(self) -> GenomeSpec:
@@ -211,12 +207,8 @@ class Trap:
     backend = "numpy"
 
     def __init__(self, options: TrapOptions) -> None:
+        self.options: dict[str, OptionValue] = asdict(options)
         self._options = options
-
-    @property
-    def options(self) -> dict[str, OptionValue]:
-        """Every option and its value."""
-        return asdict(self._options)
 
     @cached_property
     def spec(self) -> GenomeSpec:

@@ -85,18 +85,13 @@ class GymTask:
         _find_module(environment)
         self.name = f"gym:{environment}"
         self.build = f"gymnasium {gymnasium.__version__}"
-        self._options = options
-        self._arguments = dict(arguments)
-        self._make: Callable[[], Any] = partial(_make, gymnasium, environment, options.max_steps, self._arguments)
+        self.options = asdict(options) | {f"{MAKE}{name}": value for name, value in arguments.items()}
+        self._episodes = options.episodes
+        self._make: Callable[[], Any] = partial(_make, gymnasium, environment, options.max_steps, dict(arguments))
         self._lanes = [self._make()]
         self._n_inputs = _count_inputs(gymnasium, self._lanes[0])
         n_outputs, self._actions = _actions(gymnasium, self._lanes[0])
         self.spec = network_spec(self._n_inputs, options.hidden, n_outputs)
-
-    @property
-    def options(self) -> dict[str, OptionValue]:
-        """Every option and its value."""
-        return asdict(self._options) | {f"{MAKE}{name}": value for name, value in self._arguments.items()}
 
     def evaluate(self, genes: Floats, episode: int) -> Floats:
         """Return the mean total reward of each genome over this generation's episodes, float32 [P].
@@ -104,7 +99,7 @@ class GymTask:
         Raises:
             TaskError: The environment failed, or paid rewards that are no finite numbers.
         """
-        seeds = stream(0, self.name, episode, "episodes").integers(2**31, size=self._options.episodes)
+        seeds = stream(0, self.name, episode, "episodes").integers(2**31, size=self._episodes)
         total = np.zeros(len(genes))
         for reward in self.rewards(genes, seeds.tolist()).T:
             total += reward

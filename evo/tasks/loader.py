@@ -56,8 +56,8 @@ class Entry:
         return dataclasses.asdict(self.options_class()())
 
     def _import(self, name: str) -> type[Any]:
-        found: type[Any] = getattr(importlib.import_module(self.module), name)
-        return found
+        imported: type[Any] = getattr(importlib.import_module(self.module), name)
+        return imported
 
 
 def _function(name: str, summary: str) -> Entry:

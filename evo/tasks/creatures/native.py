@@ -1,4 +1,4 @@
-"""The fast evaluator: one thread, one vectorised kernel, whole lives of as many creatures as the vector unit is wide.
+"""The native evaluator: one thread, one vectorised kernel, whole lives of as many creatures as the vector unit is wide.
 
 `kernel/life.cpp` does what `reference` specifies, bit for bit. It is written with the vector extensions of GCC and
 Clang, so the same source serves any width; it is built for one of few named targets rather than for "this processor",
@@ -105,8 +105,8 @@ class _Plan(ctypes.Structure):
 def targets_here() -> tuple[Target, ...]:
     """Return the targets that this machine can run, the widest first."""
     lines = CPU_INFO.read_text(encoding="utf-8", errors="replace").splitlines() if CPU_INFO.exists() else []
-    found = next((line.partition(":")[2].split() for line in lines if line.startswith("flags")), [])
-    return tuple(target for target in TARGETS if set(target.features) <= set(found))
+    features = next((line.partition(":")[2].split() for line in lines if line.startswith("flags")), [])
+    return tuple(target for target in TARGETS if set(target.features) <= set(features))
 
 
 @cache
@@ -138,19 +138,7 @@ def simulate(
     world: World | None = None,
     kernel: Kernel | None = None,
 ) -> Summary:
-    """Simulate every creature on every course.
-
-    Args:
-        body: P bodies.
-        weights: Their controllers' genes, [W, P].
-        pellets: Courses, [C, K, 2]: x and z in metres. The last one can be approached, not taken.
-        controller: What moves the muscles.
-        ticks: Length of a life, in tenths of a second.
-        world: Physics; the default world if None.
-        kernel: One for another target; that of this machine if None.
-
-    Returns:
-        What became of each life, [P, C].
+    """Simulate P creatures on C courses, as `reference.simulate` does; with a `kernel` for another target, if given.
 
     Raises:
         ConfigError: See `load`.

@@ -98,7 +98,8 @@ class Hunt:
     last_gap_m: Tensor
 
 
-Observer = Callable[[Lanes, Motion, Hunt], None]
+Observer = Callable[[Motion, Hunt], None]
+"""Called after every physics step of one chunk of lanes; the hunt is as it was at the last look."""
 
 
 def simulate(
@@ -110,7 +111,7 @@ def simulate(
     ticks: int,
     threads: int | None = 1,
     world: World | None = None,
-    observe: Observer | None = None,
+    observe: Callable[[Lanes], Observer] | None = None,
 ) -> Summary:
     """Simulate every creature on every course.
 
@@ -122,8 +123,7 @@ def simulate(
         ticks: Length of a life, in tenths of a second.
         threads: Threads of PyTorch to use, None for as many as it likes; they do not change the result.
         world: Physics; the default world if None.
-        observe: Called after every physics step with a chunk of lanes, creature by creature, course by course; the
-            hunt is as it was at the last look.
+        observe: Called with each chunk of lanes, creature by creature, course by course; returns its observer.
 
     Returns:
         What became of each life, [P, C].
@@ -210,11 +210,12 @@ def _simulate_chunk(
     controller: Controller,
     ticks: int,
     world: World,
-    observe: Observer | None,
+    observe: Callable[[Lanes], Observer] | None,
 ) -> Summary:
     """Simulate one chunk of lanes: ten times a second look around and act, then take the steps up to the next tick."""
     motion = Motion(birth_m, torch.zeros_like(birth_m))
     hunt = _begin(motion, lanes)
+    observer = observe(lanes) if observe else None
     for tick in range(ticks):
         hunt = look(hunt, motion, lanes, pellets)
         time_s = float(np.float32(tick) * np.float32(1 / TICKS_PER_S))
@@ -222,8 +223,8 @@ def _simulate_chunk(
         target_m = lanes.rest_m + lanes.swing_m * action
         for _ in range(world.steps_per_tick):
             motion = step(motion, lanes, target_m, world)
-            if observe:
-                observe(lanes, motion, hunt)
+            if observer:
+                observer(motion, hunt)
     return _summarise(look(hunt, motion, lanes, pellets), motion, lanes)
 
 

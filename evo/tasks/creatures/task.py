@@ -18,10 +18,10 @@ from atoll.evo.tasks.creatures.fitness import Summary, score
 from atoll.evo.tasks.creatures.world import TICKS_PER_S, World
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Callable, Mapping
 
     from atoll.evo.genome import Segment
-    from atoll.evo.tasks.creatures.reference import Observer
+    from atoll.evo.tasks.creatures.reference import Lanes, Observer
     from atoll.evo.tasks.task import OptionValue
 
 BACKENDS = ("native", "reference")
@@ -57,7 +57,7 @@ class Creatures:
 
     Args:
         options: The problem.
-        backend: What lives the lives; "auto" takes the native one where it can be built. All agree bit for bit.
+        backend: What simulates them; "auto" takes the native one where it can be built. All agree bit for bit.
         threads: Threads that the reference backend may use, None for as many as PyTorch likes; the native one uses one.
         world: Physics, for an experiment; the default world if None.
         ranges: Lowest and highest value of segments, for an experiment, where they are not to be the default ones.
@@ -113,7 +113,13 @@ class Creatures:
         parts = [score(self.simulate(genes[i : i + n])) for i in range(0, max(len(genes), 1), n)]
         return np.concatenate(parts) if len(parts) > 1 else parts[0]
 
-    def simulate(self, genes: Floats, *, pellets: Floats | None = None, observe: Observer | None = None) -> Summary:
+    def simulate(
+        self,
+        genes: Floats,
+        *,
+        pellets: Floats | None = None,
+        observe: Callable[[Lanes], Observer] | None = None,
+    ) -> Summary:
         """Simulate `genes` [P, D] on courses.
 
         Args:

@@ -141,7 +141,7 @@ def test_subnormal_numbers_are_kept_whatever_another_library_chose(creatures, ge
 def test_a_life_may_be_observed_and_is_the_same(creatures, genes):
     steps = []
     creatures = task(courses=2)
-    watched = creatures.simulate(genes, observe=lambda _lanes, _motion, _hunt: steps.append(1))
+    watched = creatures.simulate(genes, observe=lambda _lanes: lambda _motion, _hunt: steps.append(1))
     assert len(steps) == 30 * 6
     assert_same_bits(watched, creatures.simulate(genes))
 

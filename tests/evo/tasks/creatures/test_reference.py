@@ -19,12 +19,15 @@ on_every_backend = pytest.mark.parametrize("creatures", ["reference", NATIVE], i
 
 
 class Film:
-    """An observer that keeps every step."""
+    """Observes every step, and keeps it."""
 
     def __init__(self):
         self.position, self.velocity = [], []
 
-    def __call__(self, _lanes, motion, _hunt):
+    def __call__(self, _lanes):
+        return self.add
+
+    def add(self, motion, _hunt):
         self.position.append(motion.position_m.numpy().astype(np.float64))
         self.velocity.append(motion.velocity_m_s.numpy().astype(np.float64))
 

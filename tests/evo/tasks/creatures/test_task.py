@@ -98,7 +98,7 @@ def test_pytorch_keeps_its_threads_where_none_are_asked_for():
     try:
         creatures = Creatures(CreatureOptions(courses=1, life_s=0.1), backend="reference", threads=None)
         seen: list[int] = []
-        creatures.simulate(genes_of(creatures, 2), observe=lambda *_: seen.append(torch.get_num_threads()))
+        creatures.simulate(genes_of(creatures, 2), observe=lambda _: lambda *_: seen.append(torch.get_num_threads()))
     finally:
         torch.set_num_threads(before)
     assert set(seen) == {before + 1}

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Protocol, TypeVar
 
 from atoll.evo import generation
 from atoll.evo.errors import TaskError
+from atoll.evo.recorder import MemoryRecorder
 from atoll.evo.rng import streams
 
 if TYPE_CHECKING:
@@ -101,10 +102,10 @@ def evolve(
     config: IslandConfig,
     task: Task,
     *,
-    exchange: Exchange[A] | None,
-    recorder: Recorder,
-    resumed: State | None,
-    is_stopping: Callable[[], bool],
+    exchange: Exchange[A] | None = None,
+    recorder: Recorder | None = None,
+    resumed: State | None = None,
+    is_stopping: Callable[[], bool] = lambda: False,
     clock: Callable[[], float] = time.perf_counter,
 ) -> State:
     """Evolve from the founders, or from where a checkpoint left off, to `config.generations` or until told to stop.
@@ -113,7 +114,7 @@ def evolve(
         config: What to compute.
         task: The problem.
         exchange: The others; None for an island that is alone by construction.
-        recorder: Where checkpoints and the log go.
+        recorder: Where checkpoints and the log go; nowhere if None.
         resumed: The state of the newest checkpoint.
         is_stopping: Asked once a generation, whenever others are waited for, and where the task fails; True ends the
             run after a checkpoint.
@@ -137,10 +138,10 @@ def steps(
     config: IslandConfig,
     task: Task,
     *,
-    exchange: Exchange[A] | None,
-    recorder: Recorder,
-    resumed: State | None,
-    is_stopping: Callable[[], bool],
+    exchange: Exchange[A] | None = None,
+    recorder: Recorder | None = None,
+    resumed: State | None = None,
+    is_stopping: Callable[[], bool] = lambda: False,
     clock: Callable[[], float] = time.perf_counter,
 ) -> Generator[bool, None, State]:
     """Evolve by steps, so that several islands can take turns in one process: pause at each migration; see `evolve`.
@@ -148,6 +149,7 @@ def steps(
     Yields:
         Whether others are waited for: False once it has published, then True as often as it has asked in vain.
     """
+    recorder = recorder or MemoryRecorder()
     started_s = clock()
     state = resumed or _start(config, task)
     while True:

@@ -318,3 +318,7 @@ def test_a_task_that_breaks_after_a_stop_signal_is_the_stop(breaks_at):
     state, _ = live(CONFIGS[0], on)
     assert fingerprint(state) == fingerprint(STRAIGHT[0][0])
     assert outcome(on) == outcome(STRAIGHT[0][1])
+
+
+def test_two_words_are_enough_for_an_island_that_is_alone_and_keeps_nothing():
+    assert fingerprint(island.evolve(configured(), Weather())) == fingerprint(live(configured(), is_alone=True)[0])

@@ -81,9 +81,9 @@ class Creatures:
         ranges: Mapping[str, tuple[float, float]] | None = None,
     ) -> None:
         if backend not in ("auto", *BACKENDS):
-            raise ConfigError(f"backend: expected one of auto, {', '.join(BACKENDS)}, got {backend!r}")
+            raise ConfigError(f"backend must be one of auto, {', '.join(BACKENDS)}; got {backend!r}")
         if threads is not None and threads < 1:
-            raise ConfigError(f"threads: expected at least 1, got {threads}")
+            raise ConfigError(f"threads must be at least 1, got {threads}")
         self.backend, self.build = _choose(backend)
         self.options: Mapping[str, OptionValue] = MappingProxyType(asdict(options))
         self.controller = CONTROLLERS[options.controller]

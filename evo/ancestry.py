@@ -1,4 +1,4 @@
-"""Which island's founders each gene descends from, painted gene by gene."""
+"""Ancestry of genes: which island's founders each one descends from, painted gene by gene."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ import numpy as np
 from atoll.evo.genome import Ancestry, Indices, Population
 
 
-def found(shape: tuple[int, int]) -> Ancestry:
+def of_founders(shape: tuple[int, int]) -> Ancestry:
     """Return the ancestry of founders: the island itself, first in its own table, [P, D]."""
     return np.zeros(shape, dtype=np.uint16)
 

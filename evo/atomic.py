@@ -1,4 +1,4 @@
-"""The only code that creates, replaces, appends to or removes a file.
+"""Atomic writes: the only code that creates, replaces, appends to or removes a file.
 
 Everything is written under a unique temporary name in the directory where it will live, and becomes visible by one
 rename or hard link: a reader sees the old bytes, the new bytes or nothing. `durable=True` also survives a power cut:
@@ -48,7 +48,7 @@ LET_THE_GROUP_WRITE = (
 
 
 class UnsyncedError(OSError):
-    """What was written is visible, and may not survive a power cut."""
+    """A write that is visible, and may not survive a power cut."""
 
 
 @contextlib.contextmanager
@@ -101,11 +101,11 @@ def make_directory(path: Path, *, mode: int = 0o777, durable: bool = True) -> No
             sync_directory(path.parent)
 
 
-def replace_file(path: Path, data: bytes, *, durable: bool, last_look: Callable[[], None] = lambda: None) -> None:
-    """Put `data` at `path`, replacing what is there in one step; `last_look` may prevent that step by raising."""
+def replace_file(path: Path, data: bytes, *, durable: bool, before_commit: Callable[[], None] = lambda: None) -> None:
+    """Put `data` at `path`, replacing what is there in one step; `before_commit` may prevent that step by raising."""
     temporary = _write_temporary(path, data, durable=durable)
     try:
-        last_look()
+        before_commit()
         with _about(path):
             os.replace(temporary, path)  # noqa: PTH105 - one spelling for every system call of this module
             _check_moved(temporary)
@@ -191,7 +191,7 @@ def append_lines(path: Path, lines: Sequence[bytes]) -> None:
         os.close(descriptor)
 
 
-def mend_tail(path: Path) -> None:
+def truncate_torn_line(path: Path) -> None:
     """Cut off a last line that a crash left without its newline, so that the next one stands alone."""
     try:
         descriptor = os.open(path, os.O_RDWR | os.O_CLOEXEC)

@@ -1,4 +1,4 @@
-"""An island's whole state in one file: written whole, verified when read, the newest two kept."""
+"""Checkpoints: an island's whole state in one file, written whole, verified when read, the newest two kept."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 from atoll.evo import ancestry, arrayfile, atomic
 from atoll.evo.config import all_settings
 from atoll.evo.errors import DamagedFileError, ResumeError
-from atoll.evo.generation import Champion, Counts, Pace, State
+from atoll.evo.generation import Champion, Counts, MigrationSchedule, State
 from atoll.evo.genome import Population
 from atoll.evo.paths import CHECKPOINT_NAME, IslandPaths, PrivateFiles, parse_generation
 
@@ -35,15 +35,15 @@ class Checkpoint:
     backend: str
 
 
-def save(paths: IslandPaths, checkpoint: Checkpoint, *, last_look: Callable[[], None] = lambda: None) -> None:
-    """Write a checkpoint, then drop all but the newest two; `last_look` may prevent it by raising.
+def save(paths: IslandPaths, checkpoint: Checkpoint, *, before_commit: Callable[[], None] = lambda: None) -> None:
+    """Write a checkpoint, then drop all but the newest two; `before_commit` may prevent it by raising.
 
     Raises:
         OSError: The file system refused; older checkpoints are untouched.
     """
     atomic.make_directory(paths.checkpoints)
     path = paths.checkpoint(checkpoint.state.generation)
-    atomic.replace_file(path, encode(checkpoint), durable=True, last_look=last_look)
+    atomic.replace_file(path, encode(checkpoint), durable=True, before_commit=before_commit)
     for generation in kept(paths)[:-KEPT]:
         atomic.remove_file(paths.checkpoint(generation))
 
@@ -62,14 +62,14 @@ def kept(paths: PrivateFiles, *, at_most: int | None = None) -> list[int]:
     return sorted(n for n in numbers if n is not None and (at_most is None or n <= at_most))
 
 
-def drop(paths: IslandPaths, generations: Iterable[int], *, last_look: Callable[[], None] = lambda: None) -> None:
-    """Remove the checkpoints of generations that are lived again; `last_look` may prevent each by raising.
+def drop(paths: IslandPaths, generations: Iterable[int], *, before_commit: Callable[[], None] = lambda: None) -> None:
+    """Remove the checkpoints of generations that are lived again; `before_commit` may prevent each by raising.
 
     Raises:
         OSError: The file system refused.
     """
     for generation in generations:
-        last_look()
+        before_commit()
         atomic.remove_file(paths.checkpoint(generation))
 
 
@@ -105,7 +105,7 @@ def encode(checkpoint: Checkpoint) -> bytes:
         "islands": list(state.population.islands),
         "champion": {"fitness": state.champion.fitness, "generation": state.champion.generation},
         "counts": asdict(state.counts),
-        "pace": asdict(state.pace),
+        "pace": {"last": state.schedule.last, "stretch": state.schedule.multiplier},
         "settings": dict(checkpoint.settings),
         "backend": checkpoint.backend,
     }
@@ -151,9 +151,13 @@ def _checkpoint(arrays: arrayfile.Arrays, metadata: Mapping[str, Any]) -> Checkp
         arrays["fitness"],
         champion,
         Counts(**metadata["counts"]),
-        Pace(**metadata.get("pace", {})),  # older checkpoints are of islands with a fixed interval
+        _schedule(**metadata.get("pace", {})),  # older checkpoints are of islands with a fixed interval
     )
     return Checkpoint(state, metadata["settings"], metadata["backend"])
+
+
+def _schedule(last: int = 0, stretch: int = 1) -> MigrationSchedule:
+    return MigrationSchedule(last, stretch)
 
 
 def save_champion(
@@ -162,7 +166,7 @@ def save_champion(
     *,
     island: str,
     task: Mapping[str, Any],
-    last_look: Callable[[], None] = lambda: None,
+    before_commit: Callable[[], None] = lambda: None,
 ) -> None:
     """Write a champion with all that is needed to simulate it again; equal champions give equal bytes.
 
@@ -173,7 +177,7 @@ def save_champion(
         champion: The individual.
         island: Who found it.
         task: Name, options and genome layout of the problem.
-        last_look: May prevent it, at the last moment, by raising.
+        before_commit: May prevent it, at the last moment, by raising.
     """
     individual = ancestry.compact(champion.individual)
     metadata = {
@@ -186,7 +190,7 @@ def save_champion(
         "task": dict(task),
     }
     arrays: arrayfile.Arrays = {"genes": individual.genes, "ancestry": individual.ancestry}
-    atomic.replace_file(path, arrayfile.encode(arrays, metadata), durable=True, last_look=last_look)
+    atomic.replace_file(path, arrayfile.encode(arrays, metadata), durable=True, before_commit=before_commit)
 
 
 def check_settings(checkpoint: Checkpoint, settings: Mapping[str, Any]) -> None:

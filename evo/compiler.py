@@ -1,4 +1,4 @@
-"""From C++ source to a loaded library, compiled once for each kind of machine.
+"""Compiler of C++ kernels: from source to a loaded library, once for each kind of machine.
 
 The library is kept in the user's cache under a name that holds two hashes: of everything it was made from (source,
 flags, compiler), so that machines with different processors or compilers can share a home, and of its own bytes, so

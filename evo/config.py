@@ -1,21 +1,25 @@
-"""Settings: frozen, documented, validated once when they are made.
+"""Settings of an island: frozen, documented, validated once when they are made, and read from flags or a TOML file.
 
-One flat list of names serves the flags, the TOML file (`config_file.py`) and the log; a field's `help` is what `--help`
-prints.
+One flat list of names serves the flags, the file and the log; a field's `help` is what `--help` prints. In the file
+`[defaults]` is for all islands, `[<island>]` for one, and a table `options` in either for the task's.
 """
 
 from __future__ import annotations
 
+import codecs
 import dataclasses
 import re
+import tomllib
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from atoll.evo.errors import ConfigError
 from atoll.evo.paths import check_island_name
+from atoll.evo.text import suggest
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
+    from collections.abc import Callable, Mapping
+    from pathlib import Path
 
 Value = int | float | str
 T = TypeVar("T")
@@ -25,6 +29,14 @@ TOPOLOGY = re.compile(r"full|ring|two-way-ring|star|none|random-[1-9][0-9]{0,3}"
 FIXED, ADAPTIVE = INTERVALS = ("fixed", "adaptive")
 ASYNC, LOCKSTEP, REPLAY = MODES = ("async", "lockstep", "replay")
 MAX_MEMBERS = 1024
+
+DEFAULTS = "defaults"
+OPTIONS = "options"
+MISSPELT = ("default", "defaults")
+"""In any case; as a name of an island's own section it would be read by nobody, without a word."""
+
+Section = tuple[dict[str, Value], dict[str, str]]
+"""Settings, and options of the task."""
 
 
 def setting(
@@ -43,22 +55,31 @@ def setting(
     return dataclasses.field(default=default, metadata={"help": help, "low": low, "high": high, "choices": choices})
 
 
-def check(settings: Any) -> None:  # noqa: ANN401 - any dataclass of settings
-    """Check every field against its declaration.
+def flag_name(field: str) -> str:
+    """Spell a setting as a flag."""
+    return "--" + field.replace("_", "-")
+
+
+def option_name(field: str) -> str:
+    """Spell an option of a task as the command line does."""
+    return f"-o {field}"
+
+
+def check(settings: Any, *, spell: Callable[[str], str] = flag_name) -> None:  # noqa: ANN401 - any dataclass of settings
+    """Check every field against its declaration; `spell` says how the user writes its name.
 
     Raises:
         ConfigError: A field has another type, is out of range or not among the choices.
     """
     for field in dataclasses.fields(settings):
         if "help" in field.metadata:
-            _check_field(field, getattr(settings, field.name))
+            _check_field(field, getattr(settings, field.name), spell(field.name))
 
 
-def _check_field(field: dataclasses.Field[Any], value: object) -> None:
+def _check_field(field: dataclasses.Field[Any], value: object, flag: str) -> None:
     expected = type(field.default)
     allowed = (int, float) if expected is float else (expected,)
-    flag = flag_name(field.name)
-    if not isinstance(value, allowed) or isinstance(value, bool):
+    if not isinstance(value, allowed) or isinstance(value, bool) != (expected is bool):
         raise ConfigError(f"{flag} must be {_article(expected)}, got {value!r}")
     low, high, choices = field.metadata["low"], field.metadata["high"], field.metadata["choices"]
     if isinstance(value, int | float):
@@ -71,12 +92,7 @@ def _check_field(field: dataclasses.Field[Any], value: object) -> None:
 
 
 def _article(kind: type) -> str:
-    return {int: "a whole number", float: "a number"}.get(kind, "a word")
-
-
-def flag_name(field: str) -> str:
-    """Spell a setting as a flag."""
-    return "--" + field.replace("_", "-")
+    return {int: "a whole number", float: "a number", bool: "true or false"}.get(kind, "a word")
 
 
 def is_user_file(task: str) -> bool:
@@ -97,17 +113,9 @@ def is_built_in(task: str) -> bool:
     return ":" not in task and not task.endswith(".py")
 
 
-def suggest(word: str, known: Iterable[str]) -> str:
-    """Return ', did you mean ...?' if a known word is close, else nothing."""
-    import difflib  # noqa: PLC0415 - only a mistake needs it
-
-    close = difflib.get_close_matches(word, list(known), n=1)
-    return f", did you mean {close[0]!r}?" if close else ""
-
-
 @dataclass(frozen=True)
 class Breeding:
-    """How parents become children."""
+    """Settings of breeding: how parents become children."""
 
     selection: str = setting("tournament", "how parents are chosen", choices=("tournament", "truncation", "rank"))
     tournament_size: int = setting(5, "individuals per tournament", low=1, high=1_000_000)
@@ -140,7 +148,7 @@ class Breeding:
 
 @dataclass(frozen=True)
 class Migration:
-    """What crosses between islands, and when."""
+    """Settings of migration: what crosses between islands, and when."""
 
     migrate_every: int = setting(10, "generations between migrations", low=1, high=1_000_000_000)
     migration_interval: str = setting(
@@ -235,18 +243,18 @@ class Migration:
         """The interval depends on what arrived."""
         return self.migration_interval == ADAPTIVE
 
-    def is_due(self, generation: int, *, last: int = 0, stretch: int = 1) -> bool:
+    def is_due(self, generation: int, *, last: int = 0, multiplier: int = 1) -> bool:
         """Say whether genomes cross at `generation`.
 
         Args:
             generation: When.
             last: The last migration before; only an adaptive interval depends on it.
-            stretch: How many times `migrate_every` an adaptive interval is by now.
+            multiplier: How many times `migrate_every` an adaptive interval is by now.
         """
         if self.is_off or generation == 0:
             return False
         if self.is_adaptive:
-            return generation - last >= stretch * self.migrate_every
+            return generation - last >= multiplier * self.migrate_every
         return generation % self.migrate_every == 0
 
 
@@ -333,3 +341,90 @@ def island_config(island: str, values: Mapping[str, Value], options: Mapping[str
 def _make(kind: type[T], values: Mapping[str, Value], **others: object) -> T:
     named = {field.name: values[field.name] for field in setting_fields(kind) if field.name in values}
     return kind(**named, **others)
+
+
+def read_config_file(path: Path, island: str, *, shared: Path | None = None) -> Section:
+    """Read what a file sets for one island: `[defaults]`, overridden by `[<island>]`.
+
+    Every section is checked, the other islands' too, so that a slip is found by the first island that starts.
+
+    Args:
+        path: The file.
+        island: Whose settings are wanted.
+        shared: The shared directory: a file in it may not name code to run, since others may write there.
+
+    Raises:
+        ConfigError: The file cannot be read or parsed, or holds anything but known names in tables.
+    """
+    if island == DEFAULTS:
+        raise ConfigError(f"an island that reads {path} cannot be called {DEFAULTS!r}, as a section of it is")
+    sections = {name: _section(path, name, table) for name, table in _document(path).items()}
+    values: dict[str, Value] = {}
+    options: dict[str, str] = {}
+    for name in (DEFAULTS, island):
+        own_values, own_options = sections.get(name, ({}, {}))
+        values |= own_values
+        options |= own_options
+    task = str(values.get("task", ""))
+    if runs_code(task) and shared and path.resolve().is_relative_to(shared.resolve()):
+        raise ConfigError(
+            f"{path} lies where others may write, and names a program: task {task!r}; if you trust it, take it out of "
+            f"there and say --task {task}"
+        )
+    return values, options
+
+
+def _document(path: Path) -> dict[str, Any]:
+    try:
+        return tomllib.loads(text_of(path.read_bytes()))
+    except (OSError, ValueError) as error:
+        raise ConfigError(f"cannot read the config file {path}: {error}") from error
+
+
+def text_of(data: bytes) -> str:
+    """Return the text that a user's editor saved, with the mark that some of them put first or without.
+
+    Raises:
+        ValueError: It is not UTF-8.
+    """
+    try:
+        return data.decode("utf-8-sig")
+    except UnicodeDecodeError as error:
+        coding = "UTF-16" if data.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)) else "another encoding"
+        raise ValueError(f"it is in {coding}; save it as UTF-8 ({error})") from error
+
+
+def _section(path: Path, name: str, table: object) -> Section:
+    if not isinstance(table, dict):
+        raise ConfigError(f"{path}: {name!r} stands outside a section; put it under [{DEFAULTS}] or [<island>]")
+    if name != DEFAULTS:
+        check_island_name(name)
+        if name.lower() in MISSPELT:
+            raise ConfigError(f"{path}: [{name}] is no section, did you mean [{DEFAULTS}]?")
+    settings = {key: value for key, value in table.items() if key != OPTIONS}
+    known = all_settings()
+    for key in settings:
+        if key not in known:
+            raise ConfigError(
+                f"{path}: [{name}] has an unknown setting {key!r}{suggest(key, [*known, OPTIONS])}; "
+                f"known are {', '.join(known)}, and a table {OPTIONS!r}"
+            )
+    return settings, _options(path, name, table.get(OPTIONS, {}))
+
+
+def _options(path: Path, name: str, table: object) -> dict[str, str]:
+    if not isinstance(table, dict):
+        raise ConfigError(f"{path}: [{name}.{OPTIONS}] must be a table of plain values")
+    options: dict[str, str] = {}
+    for key, value in table.items():
+        if isinstance(value, list):
+            raise ConfigError(f"{path}: [{name}.{OPTIONS}] must be a table of plain values, and {key} is a list")
+        if isinstance(value, dict):  # make.gravity = -5 in TOML is a table within the table
+            options |= {f"{key}.{inner}": text for inner, text in _options(path, name, value).items()}
+        else:
+            options[key] = _text(value)
+    return options
+
+
+def _text(value: object) -> str:
+    return str(value).lower() if isinstance(value, bool) else str(value)

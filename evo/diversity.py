@@ -1,4 +1,4 @@
-"""How different individuals are, within an island and between islands."""
+"""Genetic diversity: how different individuals are, within an island and between islands."""
 
 from __future__ import annotations
 

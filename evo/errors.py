@@ -1,4 +1,4 @@
-"""The errors a user can meet; each says what to do and maps to one exit code."""
+"""Errors that a user can meet; each says what to do and maps to one exit code."""
 
 from __future__ import annotations
 

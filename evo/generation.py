@@ -1,8 +1,8 @@
 """One generation of one island, as values.
 
-    founders --assess--> state --+--> fix the emigrants -> (checkpoint, publish, import) -> absorb --+--> state
-                 ^               +------------------- no migration due ------------------------------+      |
-                 +------------------------------------- breed <---------------------------------------------+
+    founders --evaluate--> state --+--> fix the emigrants -> (checkpoint, publish, import) -> insert --+--> state
+                 ^                 +------------------- no migration due ------------------------------+      |
+                 +--------------------------------------- breed <---------------------------------------------+
 
 `evo/island.py` walks this page and does the parts in brackets, which touch files. Nothing here knows of a file, a
 clock or another island: equal arguments give equal bytes.
@@ -42,7 +42,7 @@ class Champion:
 
 @dataclass(frozen=True)
 class Counts:
-    """What an island has done since its founders.
+    """Counters of what an island has done since its founders.
 
     Attributes:
         evaluations: Genomes scored, immigrants included.
@@ -58,16 +58,16 @@ class Counts:
 
 
 @dataclass(frozen=True)
-class Pace:
-    """Where an adaptive migration interval stands; with a fixed one it stays as it is here.
+class MigrationSchedule:
+    """The state of an adaptive migration interval; with a fixed one it stays as it is here.
 
     Attributes:
         last: The last migration, 0 before the first.
-        stretch: The interval from there on, in units of `migrate_every`.
+        multiplier: The interval from there on, in units of `migrate_every`.
     """
 
     last: int = 0
-    stretch: int = 1
+    multiplier: int = 1
 
 
 @dataclass(frozen=True)
@@ -80,7 +80,7 @@ class State:
         fitness: Their scores, [P].
         champion: The best so far.
         counts: What was done so far.
-        pace: When it migrates next.
+        schedule: When it migrates next.
     """
 
     generation: int
@@ -88,16 +88,16 @@ class State:
     fitness: Floats
     champion: Champion
     counts: Counts
-    pace: Pace = Pace()
+    schedule: MigrationSchedule = MigrationSchedule()
 
 
-def found(spec: GenomeSpec, n: int, *, island: str, streams: Streams) -> Population:
+def sample_founders(spec: GenomeSpec, n: int, *, island: str, streams: Streams) -> Population:
     """Draw the founders of an island, [n, D]; every gene is their own."""
     genes = spec.sample(streams("founders"), n)
-    return Population(genes, ancestry.found(genes.shape), (island,))
+    return Population(genes, ancestry.of_founders(genes.shape), (island,))
 
 
-def assess(task: Task, population: Population, *, generation: int, before: State | None) -> State:
+def evaluate(task: Task, population: Population, *, generation: int, before: State | None) -> State:
     """Score a new generation and remember its best.
 
     Raises:
@@ -107,7 +107,7 @@ def assess(task: Task, population: Population, *, generation: int, before: State
     champion = best_of(population, fitness, generation=generation, reigning=before.champion if before else None)
     counts = before.counts if before else Counts()
     counts = replace(counts, evaluations=counts.evaluations + len(population))
-    return State(generation, population, fitness, champion, counts, before.pace if before else Pace())
+    return State(generation, population, fitness, champion, counts, before.schedule if before else MigrationSchedule())
 
 
 def emigrants(state: State, chosen: Indices, *, island: str) -> Migrants:
@@ -116,7 +116,7 @@ def emigrants(state: State, chosen: Indices, *, island: str) -> Migrants:
     return Migrants(state.population.take(chosen), state.fitness[chosen], ids)
 
 
-def absorb(state: State, immigrants: Population, fitness: Floats, *, displaced: Indices) -> State:
+def insert_immigrants(state: State, immigrants: Population, fitness: Floats, *, displaced: Indices) -> State:
     """Put `immigrants` [N, D], scored here, in the places of the `displaced` [N]; who has `NO_PLACE` stays out."""
     settled = np.flatnonzero(displaced != NO_PLACE)
     places, n = displaced[settled], len(immigrants)
@@ -133,7 +133,7 @@ def absorb(state: State, immigrants: Population, fitness: Floats, *, displaced: 
     return replace(state, population=population, fitness=scores, champion=champion, counts=counts)
 
 
-def repaced(state: State, immigrants: Floats) -> Pace:
+def next_schedule(state: State, immigrants: Floats) -> MigrationSchedule:
     """Return the adaptive interval after a migration whose immigrants scored `immigrants` [N] here.
 
     It is the shortest again once an immigrant was better than all who live here, and twice as long if none was; where
@@ -144,9 +144,9 @@ def repaced(state: State, immigrants: Floats) -> Pace:
     a population finds small improvements of its own all the time.
     """
     if not len(immigrants):
-        return Pace(state.generation, state.pace.stretch)
+        return MigrationSchedule(state.generation, state.schedule.multiplier)
     is_led = bool(immigrants.max() > state.fitness.max())
-    return Pace(state.generation, 1 if is_led else 2 * state.pace.stretch)
+    return MigrationSchedule(state.generation, 1 if is_led else 2 * state.schedule.multiplier)
 
 
 def breed(state: State, spec: GenomeSpec, *, breeding: Breeding, streams: Streams) -> Population:

@@ -1,4 +1,4 @@
-"""Genomes are flat float32 vectors; a GenomeSpec says what each stretch of one means.
+"""Genomes: flat float32 vectors, whose layout a GenomeSpec describes.
 
 Shapes: P individuals, K migrants, D genes.
 """
@@ -10,6 +10,7 @@ import json
 from dataclasses import dataclass
 from enum import StrEnum
 from functools import cached_property
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -33,7 +34,7 @@ NO_PLACE = -1
 
 
 class Kind(StrEnum):
-    """How the genes of a segment vary."""
+    """The kind of a segment's genes: how they vary."""
 
     REAL = "real"
     """Any number within the bounds; may be blended."""
@@ -134,8 +135,27 @@ class GenomeSpec:
     def sha256(self) -> str:
         """Identity of the layout; genomes of equal hash can be exchanged."""
         zero = 0.0  # makes 1 and 1.0 one number, and -0.0 and 0.0
-        rows = [[s.name, s.size, s.low + zero, s.high + zero, s.kind.value, s.scale + zero] for s in self.segments]
+        rows = [[*row[:2], row[2] + zero, row[3] + zero, row[4], row[5] + zero] for row in self.to_rows()]
         return hashlib.sha256(json.dumps(rows, separators=(",", ":")).encode()).hexdigest()
+
+    def to_rows(self) -> list[list[Any]]:
+        """Return the layout as JSON, a row for each segment: what POOL.json and a champion's file record of it."""
+        return [[s.name, s.size, s.low, s.high, s.kind.value, s.scale] for s in self.segments]
+
+    @classmethod
+    def from_rows(cls, rows: Any) -> GenomeSpec:  # noqa: ANN401 - JSON of a file
+        """Rebuild a layout from what `to_rows` wrote.
+
+        Raises:
+            ConfigError: It cannot be one.
+        """
+        try:
+            segments = (
+                Segment(name, size, low, high, Kind(kind), scale) for name, size, low, high, kind, scale in rows
+            )
+            return cls(tuple(segments))
+        except (TypeError, ValueError) as error:
+            raise ConfigError(str(error)) from error
 
     def slice_of(self, name: str) -> slice:
         """Return where the segment called `name` lies in a genome.

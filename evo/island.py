@@ -1,4 +1,4 @@
-"""The loop around the generation page: what an island does, in which order, and what it asks of others.
+"""The loop of an island around the generation page: what it does, in which order, and what it asks of others.
 
 The order of effects is what makes a kill harmless. At a migration the checkpoint comes before the publication and the
 import after it, through an inbox that is written before it is used; so a restart from any checkpoint repeats exactly
@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Protocol, TypeVar
 
 from atoll.evo import generation
 from atoll.evo.errors import TaskError
+from atoll.evo.recorder import MemoryRecorder
 from atoll.evo.rng import streams
 
 if TYPE_CHECKING:
@@ -21,12 +22,13 @@ if TYPE_CHECKING:
     from atoll.evo.config import IslandConfig
     from atoll.evo.generation import State
     from atoll.evo.genome import Floats, Indices, Migrants, Population
+    from atoll.evo.recorder import Recorder
     from atoll.evo.rng import Streams
     from atoll.evo.tasks.task import Task
 
 
 class Arrivals(Protocol):
-    """What one import brought.
+    """Immigrants of one import.
 
     Attributes:
         migrants: The genomes, possibly none.
@@ -44,7 +46,7 @@ A = TypeVar("A", bound="Arrivals")
 
 
 class Exchange(Protocol[A]):
-    """The one thing an island asks of the archipelago: take these, and what have you got for me?"""
+    """Migration as an island sees it: take these, and what have you got for me?"""
 
     def emigrants(self, genes: Floats, fitness: Floats, *, streams: Streams) -> Indices:
         """Choose who leaves, by genes [P, D] and fitness [P], before anything is imported."""
@@ -83,11 +85,11 @@ class Exchange(Protocol[A]):
         """
         ...
 
-    def settle(self, generation: int, arrivals: A, fitness: Floats, displaced: Indices, *, best: float) -> None:
+    def record_outcome(self, generation: int, arrivals: A, fitness: Floats, displaced: Indices, *, best: float) -> None:
         """Note what became of the immigrants: what they scored here [N], where the best had `best`, and places [N]."""
         ...
 
-    def beat(self, generation: int) -> None:
+    def heartbeat(self, generation: int) -> None:
         """Show that the island lives.
 
         Raises:
@@ -96,39 +98,23 @@ class Exchange(Protocol[A]):
         ...
 
 
-class Keeper(Protocol):
-    """What an island leaves behind."""
-
-    def checkpoint(self, state: State) -> None:
-        """Make sure that a restart continues from here."""
-        ...
-
-    def champion(self, state: State) -> None:
-        """Keep the best individual so far."""
-        ...
-
-    def log(self, state: State, *, evaluate_s: float) -> None:
-        """Note one finished generation."""
-        ...
-
-
 def evolve(
     config: IslandConfig,
     task: Task,
     *,
-    exchange: Exchange[A] | None,
-    keeper: Keeper,
-    resumed: State | None,
-    is_stopping: Callable[[], bool],
+    exchange: Exchange[A] | None = None,
+    recorder: Recorder | None = None,
+    resumed: State | None = None,
+    is_stopping: Callable[[], bool] = lambda: False,
     clock: Callable[[], float] = time.perf_counter,
 ) -> State:
-    """Live from the founders, or from where a checkpoint left off, to `config.generations` or until told to stop.
+    """Evolve from the founders, or from where a checkpoint left off, to `config.generations` or until told to stop.
 
     Args:
         config: What to compute.
         task: The problem.
         exchange: The others; None for an island that is alone by construction.
-        keeper: Where checkpoints and the log go.
+        recorder: Where checkpoints and the log go; nowhere if None.
         resumed: The state of the newest checkpoint.
         is_stopping: Asked once a generation, whenever others are waited for, and where the task fails; True ends the
             run after a checkpoint.
@@ -137,62 +123,65 @@ def evolve(
     Returns:
         The last state, immigrants included.
     """
-    steps = live(config, task, exchange=exchange, keeper=keeper, resumed=resumed, is_stopping=is_stopping, clock=clock)
+    run = steps(
+        config, task, exchange=exchange, recorder=recorder, resumed=resumed, is_stopping=is_stopping, clock=clock
+    )
     while True:
         try:
-            next(steps)
+            next(run)
         except StopIteration as ending:
             state: State = ending.value
             return state
 
 
-def live(
+def steps(
     config: IslandConfig,
     task: Task,
     *,
-    exchange: Exchange[A] | None,
-    keeper: Keeper,
-    resumed: State | None,
-    is_stopping: Callable[[], bool],
+    exchange: Exchange[A] | None = None,
+    recorder: Recorder | None = None,
+    resumed: State | None = None,
+    is_stopping: Callable[[], bool] = lambda: False,
     clock: Callable[[], float] = time.perf_counter,
 ) -> Generator[bool, None, State]:
-    """Do the same by turns, so that several islands can live in one process: pause at each migration.
+    """Evolve by steps, so that several islands can take turns in one process: pause at each migration; see `evolve`.
 
     Yields:
         Whether others are waited for: False once it has published, then True as often as it has asked in vain.
     """
+    recorder = recorder or MemoryRecorder()
     started_s = clock()
-    state = resumed or _found(config, task)
+    state = resumed or _start(config, task)
     while True:
         evaluated, evaluate_s = state, clock() - started_s
         is_last = state.generation >= config.generations
-        pace = state.pace
-        is_due = config.migration.is_due(state.generation, last=pace.last, stretch=pace.stretch)
+        schedule = state.schedule
+        is_due = config.migration.is_due(state.generation, last=schedule.last, multiplier=schedule.multiplier)
         is_migrating = exchange is not None and is_due
         is_kept = is_last or is_migrating or _is_checkpoint_due(config, state.generation)
         if is_kept:
-            keeper.checkpoint(evaluated)
+            recorder.checkpoint(evaluated)
         if exchange is not None and is_migrating:
             migrated = yield from _migrate(config, task, state, exchange=exchange, is_stopping=is_stopping)
             if migrated is None:
-                keeper.champion(evaluated)
+                recorder.champion(evaluated)
                 return evaluated  # without a line in the log: a restart completes this generation
             state = migrated
         is_stopped = not is_last and is_stopping()
         if is_stopped and not is_kept:
-            keeper.checkpoint(evaluated)
+            recorder.checkpoint(evaluated)
         if is_kept or is_stopped:
-            keeper.champion(state)
-        keeper.log(state, evaluate_s=evaluate_s)  # last of what is kept: a generation that has its line is complete
+            recorder.champion(state)
+        recorder.log(state, evaluate_s=evaluate_s)  # last of what is kept: a generation that has its line is complete
         if exchange is not None:
-            exchange.beat(state.generation)
+            exchange.heartbeat(state.generation)
         if is_last or is_stopped:
             return state
         randomness = streams(config.seed, config.island, state.generation)
         children = generation.breed(state, task.spec, breeding=config.breeding, streams=randomness)
         started_s = clock()
         unkept = None if is_kept else evaluated
-        following = _assess(task, children, state, keeper=keeper, unkept=unkept, is_stopping=is_stopping)
+        following = _evaluate(task, children, state, recorder=recorder, unkept=unkept, is_stopping=is_stopping)
         if following is None:
             return state
         state = following
@@ -202,18 +191,18 @@ def _is_checkpoint_due(config: IslandConfig, generation: int) -> bool:
     return generation > 0 and generation % config.checkpoint_every == 0
 
 
-def _found(config: IslandConfig, task: Task) -> State:
+def _start(config: IslandConfig, task: Task) -> State:
     randomness = streams(config.seed, config.island, 0)
-    founders = generation.found(task.spec, config.population, island=config.island, streams=randomness)
-    return generation.assess(task, founders, generation=0, before=None)
+    founders = generation.sample_founders(task.spec, config.population, island=config.island, streams=randomness)
+    return generation.evaluate(task, founders, generation=0, before=None)
 
 
-def _assess(
+def _evaluate(
     task: Task,
     children: Population,
     state: State,
     *,
-    keeper: Keeper,
+    recorder: Recorder,
     unkept: State | None,
     is_stopping: Callable[[], bool],
 ) -> State | None:
@@ -223,11 +212,11 @@ def _assess(
         The next generation, or None if it failed after a stop signal, which has also ended what the task had started.
     """
     try:
-        return generation.assess(task, children, generation=state.generation + 1, before=state)
+        return generation.evaluate(task, children, generation=state.generation + 1, before=state)
     except TaskError:
         if unkept is not None:
-            keeper.checkpoint(unkept)
-            keeper.champion(unkept)
+            recorder.checkpoint(unkept)
+            recorder.champion(unkept)
         if is_stopping():
             return None
         raise
@@ -257,11 +246,11 @@ def _migrate(
     counts = replace(
         state.counts, exports=state.counts.exports + exported, refused=state.counts.refused + arrivals.refused
     )
-    pace = generation.repaced(state, fitness) if config.migration.is_adaptive else state.pace
-    state = replace(state, counts=counts, pace=pace)
+    schedule = generation.next_schedule(state, fitness) if config.migration.is_adaptive else state.schedule
+    state = replace(state, counts=counts, schedule=schedule)
     if not len(immigrants):
         return state
     genes = state.population.genes
     displaced = exchange.displaced(genes, state.fitness, immigrants.genes, fitness, streams=randomness)
-    exchange.settle(g, arrivals, fitness, displaced, best=float(state.fitness.max()))
-    return generation.absorb(state, immigrants, fitness, displaced=displaced)
+    exchange.record_outcome(g, arrivals, fitness, displaced, best=float(state.fitness.max()))
+    return generation.insert_immigrants(state, immigrants, fitness, displaced=displaced)

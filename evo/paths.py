@@ -1,4 +1,4 @@
-"""The only place that spells a file or directory name."""
+"""Names of files and directories: the only place that spells one."""
 
 from __future__ import annotations
 
@@ -72,7 +72,7 @@ def archive_name(island: str) -> re.Pattern[str]:
 
 @dataclass(frozen=True)
 class ArchivedIsland:
-    """Where one island's folders go when it starts afresh."""
+    """The archive of one island's folders, where they go when it starts afresh."""
 
     folder: Path
 
@@ -86,7 +86,7 @@ class ArchivedIsland:
 
 
 class PrivateFiles(ABC):
-    """What lies in an island's private folder, wherever that is.
+    """The files in an island's private folder, wherever that is.
 
     Paths are put together once: every generation asks for some, when nothing of this is in a cache any more.
     """
@@ -109,7 +109,7 @@ class PrivateFiles(ABC):
         return self.home / "inbox"
 
     def inbox(self, generation: int) -> Path:
-        """What one generation imported."""
+        """The immigrants of one generation."""
         return self.inboxes / f"{generation_name(generation)}.safetensors"
 
     @cached_property
@@ -146,7 +146,7 @@ class RecordedIsland(PrivateFiles):
 
 @dataclass(frozen=True)
 class IslandPaths(PrivateFiles):
-    """Where one island keeps its files: `home` is private, `outbox` is read by the others.
+    """The paths of one island: `home` is private, `outbox` is read by the others.
 
     Attributes:
         root: The shared directory.
@@ -169,7 +169,7 @@ class IslandPaths(PrivateFiles):
         return self.outbox / generation_name(generation)
 
     def trash(self, generation: int, tag: str) -> Path:
-        """Where one published batch goes out of sight; `tag` is new each time."""
+        """The trash that one published batch goes to, out of sight; `tag` is new each time."""
         return self.outbox / f"{TRASH}{generation_name(generation)}-{tag}"
 
     @cached_property
@@ -195,7 +195,7 @@ class IslandPaths(PrivateFiles):
 
 @dataclass(frozen=True)
 class SharedPaths:
-    """Where an archipelago keeps its files.
+    """The paths of an archipelago.
 
     Attributes:
         root: The directory that `--migration-dir` names.
@@ -234,11 +234,11 @@ class SharedPaths:
         return self.pool, self.homes, self.archive, self.launch
 
     def archived_run(self, run_id: str) -> Path:
-        """Where a run goes as a whole; this folder exists from the moment it is being put away."""
+        """The archive of a run as a whole; this folder exists from the moment it is being put away."""
         return self.archive / f"run-{run_id[:12]}"
 
     def archived_island(self, island: str, epoch: int) -> ArchivedIsland:
-        """Where an island goes that starts afresh after `epoch`, spelled as `archive_name` describes."""
+        """The archive of an island that starts afresh after `epoch`, spelled as `archive_name` describes."""
         return ArchivedIsland(self.archive / f"{island}-{epoch}")
 
     @property

@@ -1,4 +1,7 @@
-"""Who breeds and who survives: (fitness [P], rng) -> indices. Larger fitness is better; ties go to the lower index."""
+"""Selection of who breeds and who survives: (fitness [P], rng) -> indices.
+
+Larger fitness is better; ties go to the lower index.
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""How children differ from their parents: (parents, spec, rng) -> children.
+"""Crossover and mutation: (parents, spec, rng) -> children.
 
 A gene's ancestry travels with it. Mutation leaves it alone; a blended gene belongs to the parent with the larger
 weight, ties to the first. Gates and integers are never blended: a child takes one parent's. Elites are copied along,

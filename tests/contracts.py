@@ -5,39 +5,28 @@ from __future__ import annotations
 from itertools import pairwise
 from typing import TYPE_CHECKING
 
-import numpy as np
+from atoll.evo.tasks import check
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
+    from atoll.evo.genome import Floats
     from atoll.evo.runlog import Record
     from atoll.evo.tasks.task import Task
 
 
-def check_task(task: Task, *, n: int = 17, episode: int = 3) -> None:
-    """Hold a task against the words of `atoll.evo.tasks.task.Task`.
+PROMISES = {"layout", "answer", "corners", "again", "neighbours", "another process", "input"}
+"""The findings that must be good to the last bit; whether a task is slow, or stochastic, is its own affair."""
 
-    A score is a function of the genome and the episode alone: not of its place, its neighbours or what was asked
-    before; and it leaves the genomes as they were.
-    """
-    assert task.name
-    assert task.backend
-    assert all(isinstance(value, int | float | str | bool) for value in task.options.values())
-    genes = task.spec.sample(np.random.default_rng(20), n)
-    before = genes.tobytes()
-    whole = task.evaluate(genes, episode)
-    assert genes.tobytes() == before, "the genomes were changed"
-    assert isinstance(whole, np.ndarray)
-    assert (whole.shape, whole.dtype) == ((n,), np.dtype(np.float32))
-    assert np.isfinite(whole).all()
-    kept = whole.copy()
-    alone = [task.evaluate(genes[i : i + 1], episode) for i in range(n)]
-    chunks = [task.evaluate(part, episode) for part in (genes[:1], genes[1 : n // 2], genes[n // 2 :])]
-    backwards = task.evaluate(genes[::-1], episode)[::-1]
-    again = task.evaluate(genes, episode)
-    for other in (np.concatenate(alone), np.concatenate(chunks), backwards, again):
-        assert other.tobytes() == kept.tobytes(), "a score depends on more than the genome and the episode"
-    assert whole.tobytes() == kept.tobytes(), "a later call changed an earlier answer"
+
+def broken_promises(task: Task) -> list[str]:
+    """Return which words of `atoll.evo.tasks.task.Task` a task does not keep, as `tasks check` tells it."""
+
+    def elsewhere(n: int, episode: int) -> Floats:
+        return task.evaluate(check.sample_genes(task, n), episode)
+
+    findings = check.check_task(task, task.name, elsewhere=elsewhere)
+    return [f"{each.check}: {each.says}" for each in findings if each.check in PROMISES and each.outcome != check.OK]
 
 
 def check_archipelago(

@@ -1,4 +1,4 @@
-"""Small problems to evolve on in tests: two that keep the contract of every task, and some that break it."""
+"""Small problems to evolve on in tests; each keeps the contract of every task."""
 
 from __future__ import annotations
 
@@ -45,40 +45,3 @@ class Weather(Hill):
 
     def score(self, total, episode):
         return np.sin(total * (1 + episode % 7)) + episode % 3
-
-
-class Relative(Hill):
-    """Scores a genome by its neighbours."""
-
-    def score(self, total, episode):  # noqa: ARG002
-        return total - total.mean()
-
-
-class Ordered(Hill):
-    """Scores a genome by its place."""
-
-    def score(self, total, episode):  # noqa: ARG002
-        return total + np.arange(len(total))
-
-
-class Forgetful(Hill):
-    """Scores by what it was asked before."""
-
-    def score(self, total, episode):  # noqa: ARG002
-        return total + len(self.asked)
-
-
-class Careless(Hill):
-    """Changes the genomes it is shown."""
-
-    def evaluate(self, genes, episode):
-        answer = super().evaluate(genes, episode)
-        genes[0] = 0
-        return answer
-
-
-class Wide(Hill):
-    """Answers in float64."""
-
-    def evaluate(self, genes, episode):
-        return super().evaluate(genes, episode).astype(np.float64)

@@ -1,25 +1,47 @@
-"""Does a task keep its contract? Findings, one after the other as they are made."""
+"""Contract checks of a task: what `atoll.evo.tasks.task.Task` promises, tried on a few genomes, a finding each.
+
+`python -m atoll.evo.tasks.check WORK` scores the same genomes in a process of its own; its last line is the scores.
+
+Source: gymnasium's `utils/env_checker.py`, which does this for environments.
+"""
 
 from __future__ import annotations
 
+import json
+import os
+import subprocess
+import sys
+import time
 from dataclasses import dataclass
 from functools import partial
-from typing import TYPE_CHECKING
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+import numpy as np
 
 from atoll.evo.errors import TaskError
-from atoll.evo.tasks import contract
-from atoll.evo.tasks.contract import BROKEN, NOTE, OK, Verdict
-from atoll.evo.tasks.mistakes import frames, more
+from atoll.evo.tasks.loader import load_task
 from atoll.evo.tasks.side_effects import changes
+from atoll.evo.tasks.user_task import check_hint, describe_error, traceback_from
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable, Iterator, Mapping
+
+    from numpy.typing import NDArray
 
     from atoll.evo.genome import Floats
     from atoll.evo.tasks.side_effects import ProcessState
     from atoll.evo.tasks.task import Task
 
+ROOT = Path(__file__).parents[3]
+OK, NOTE, BROKEN = "ok", "note", "broken"
+N = 8
+N_SLOW = 3
+SLOW_S = 0.5
 SLOW_IMPORT_S = 0.5
+EPISODE = 3
+ROUNDING = 1e-5
+GENERATION = 250
 MEANT_FOR_THE_DETERMINISTIC = ("neighbours", "another process", "episode")
 LARGE = ("torch", "tensorflow", "jax", "pandas", "scipy", "sklearn", "matplotlib", "numba")
 
@@ -41,6 +63,197 @@ class Finding:
     says: str
     advice: str = ""
     trace: str = ""
+
+
+class Verdict(NamedTuple):
+    """The outcome of one check: the middle of a `Finding`."""
+
+    outcome: str
+    says: str
+    advice: str = ""
+
+
+def check_task(task: Task, name: str, *, elsewhere: Callable[[int, int], Floats]) -> Iterator[Finding]:
+    """Try a task on a few genomes and yield what is found.
+
+    Args:
+        task: The task.
+        name: What `--task` says.
+        elsewhere: Scores the first n sample genomes at an episode in another process.
+    """
+    yield Finding("layout", *layout(task))
+    if hasattr(task, "module"):
+        yield other_processes(task)
+    try:
+        sample = first_sample(task)
+    except TaskError as error:
+        yield broken_by(error, "answer", name)
+        return
+    n = len(sample.scores)
+    checks: dict[str, Callable[[Sample], Verdict]] = {
+        "answer": lambda _: Verdict(OK, f"{n} genomes, {n} finite numbers"),
+        "corners": corners,
+        "again": again,
+        "neighbours": neighbours,
+        "another process": partial(another_process, elsewhere=elsewhere),
+        "input": unchanged,
+        "episode": episodes,
+        "variety": variety,
+        "speed": speed,
+    }
+    is_random = False
+    for label, check in checks.items():
+        if is_random and label in MEANT_FOR_THE_DETERMINISTIC:
+            continue
+        try:
+            finding = Finding(label, *check(sample))
+        except TaskError as error:
+            finding = broken_by(error, label, name)
+        is_random |= label == "again" and finding.outcome == BROKEN
+        yield finding
+
+
+@dataclass(frozen=True)
+class Sample:
+    """Genomes and what they scored the first time.
+
+    Attributes:
+        task: The task.
+        genes: The genomes, [N, D].
+        scores: Their scores, [N].
+        seconds: How long one takes.
+    """
+
+    task: Task
+    genes: Floats
+    scores: Floats
+    seconds: float
+
+
+def sample_genes(task: Task, n: int) -> Floats:
+    """Return the genomes that are tried, the same in every process, [n, D]."""
+    return task.spec.sample(np.random.default_rng(20), n)
+
+
+def first_sample(task: Task) -> Sample:
+    """Score a few genomes, fewer if the task is slow.
+
+    Raises:
+        TaskError: The scores are not one finite number each.
+    """
+    genes = sample_genes(task, N)
+    began_s = time.perf_counter()
+    task.evaluate(genes[:1].copy(), EPISODE)  # what the first call loads or compiles does not count
+    n = N if time.perf_counter() - began_s < SLOW_S else N_SLOW
+    began_s = time.perf_counter()
+    scores = _scores(task, genes[:n])
+    seconds = (time.perf_counter() - began_s) / n
+    return Sample(task, genes[:n], scores.copy(), seconds)
+
+
+def layout(task: Task) -> Verdict:
+    """Describe the genome, and see whether what is computed by what has a name."""
+    if not task.name or not task.backend:
+        return Verdict(BROKEN, f"no name or no backend: {task.name!r}, {task.backend!r}", "give it both")
+    segments = [f"{s.name}: {s.size} {s.kind.value} from {s.low:g} to {s.high:g}" for s in task.spec.segments]
+    shown = ", ".join([*segments[:4], *(["..."] if len(segments) > 4 else [])])
+    return Verdict(OK, f"{task.spec.size} genes ({shown})")
+
+
+def corners(sample: Sample) -> Verdict:
+    """Try genomes at the bounds."""
+    spec = sample.task.spec
+    alternating = np.where(np.arange(spec.size) % 2, spec.low, spec.high)
+    _scores(sample.task, np.stack([spec.low, spec.high, alternating]).astype(np.float32))
+    return Verdict(OK, "genes at their bounds score finite numbers too")
+
+
+def again(sample: Sample) -> Verdict:
+    """Try the same genomes again, after others."""
+    return _compared(
+        _scores(sample.task, sample.genes),
+        sample.scores,
+        same="the same genomes score the same again",
+        different="the same genomes scored differently the second time",
+        advice="draw all random numbers from the episode, as in rng = np.random.default_rng(episode), and keep "
+        "nothing from one call to the next",
+    )
+
+
+def another_process(sample: Sample, *, elsewhere: Callable[[int, int], Floats]) -> Verdict:
+    """Try them in another process."""
+    return _compared(
+        elsewhere(len(sample.genes), EPISODE),
+        sample.scores,
+        same="another process scores the same",
+        different="another process scores the same genomes differently",
+        advice="rely on no global random state, hash(), order of a set, clock or process id: islands are processes",
+    )
+
+
+def neighbours(sample: Sample) -> Verdict:
+    """Try them alone, in two parts, and in another order."""
+    genes, middle = sample.genes, len(sample.genes) // 2
+    alone = np.concatenate([_scores(sample.task, genome[None]) for genome in genes])
+    parts = np.concatenate([_scores(sample.task, part) for part in (genes[:middle], genes[middle:])])
+    backwards = _scores(sample.task, genes[::-1])[::-1]
+    return _compared(
+        max(alone, parts, backwards, key=lambda scores: _distance(scores, sample.scores)),
+        sample.scores,
+        same="a score depends on neither place nor neighbours",
+        different="a genome scored differently alone, or at another place, than among the others",
+        advice="score each row of genes by itself: no mean, rank or running index over the population",
+    )
+
+
+def unchanged(sample: Sample) -> Verdict:
+    """See whether the genes are left as they were."""
+    genes = sample_genes(sample.task, len(sample.genes))
+    own = getattr(sample.task, "evaluation", None)  # a user's, which is usually handed a copy
+    try:
+        (own or sample.task.evaluate)(genes, EPISODE)
+    except Exception as error:  # whatever it raises
+        raise TaskError(describe_error(error)) from error
+    if genes.tobytes() == sample_genes(sample.task, len(genes)).tobytes():
+        return Verdict(OK, "the genes are left as they were")
+    if own:
+        return Verdict(NOTE, "evaluate changes the genes it is given; islands hand out copies, so that harms nobody")
+    return Verdict(BROKEN, "evaluate changes the genes it is given", "copy the genes before changing them")
+
+
+def episodes(sample: Sample) -> Verdict:
+    """See whether the episode matters."""
+    scores = sample.task.evaluate(sample.genes.copy(), EPISODE + 1)
+    if scores.tobytes() == sample.scores.tobytes():
+        return Verdict(OK, "the score does not depend on the episode: deterministic")
+    return Verdict(
+        NOTE,
+        "the score depends on the episode, one per generation and the same for all: stochastic; champions are lucky "
+        "too, so try them on episodes that they never saw",
+    )
+
+
+def variety(sample: Sample) -> Verdict:
+    """See whether there is anything to select by."""
+    raw = _raw_scores(sample)
+    if raw is not None and len(np.unique(sample.scores)) < len(np.unique(raw)):
+        says = (
+            f"{len(np.unique(raw))} different scores are {len(np.unique(sample.scores))} once they are rounded to "
+            f"float32, as at {raw[0]:.9g}: selection does not see the difference"
+        )
+        return Verdict(NOTE, says, "subtract a constant or divide, so that scores differ in their first six digits")
+    if len(np.unique(sample.scores)) > 1:
+        return Verdict(OK, f"scores from {sample.scores.min():g} to {sample.scores.max():g}")
+    says = f"all {len(sample.scores)} random genomes score {sample.scores[0]:g}: selection has nothing to prefer"
+    return Verdict(NOTE, says, "reward partial success, or check that the genes are used")
+
+
+def speed(sample: Sample) -> Verdict:
+    """Say how long evaluations take."""
+    generation_s = sample.seconds * GENERATION
+    return Verdict(
+        OK, f"{sample.seconds * 1000:.3g} ms per genome: {generation_s:.3g} s for a generation of {GENERATION}"
+    )
 
 
 def loaded(seconds: float, before: set[str], after: set[str]) -> Finding:
@@ -89,45 +302,85 @@ def broken_by(error: TaskError, check: str, name: str) -> Finding:
         check: At which check.
         name: What `--task` says.
     """
-    trace = frames(error, path=name.rpartition(":")[0])
-    return Finding(check, BROKEN, str(error).removesuffix(more(name)), trace=trace)
+    trace = traceback_from(error, path=name.rpartition(":")[0])
+    return Finding(check, BROKEN, str(error).removesuffix(check_hint(name)), trace=trace)
 
 
-def check_task(task: Task, name: str, *, elsewhere: Callable[[int, int], Floats]) -> Iterator[Finding]:
-    """Try a task on a few genomes and yield what is found.
+def score_elsewhere(
+    name: str, options: Mapping[str, str], backend: str, n: int, episode: int, *, directory: Path | None = None
+) -> Floats:
+    """Return the scores of the first n sample genomes, computed by a process of its own.
 
     Args:
-        task: The task.
         name: What `--task` says.
-        elsewhere: Scores the first n sample genomes at an episode in another process.
+        options: The pairs of `-o`.
+        backend: What is to compute the fitness.
+        n: How many genomes.
+        episode: Of which generation.
+        directory: Where `name` was typed, if the task may have changed the working directory of this process since.
+
+    Raises:
+        TaskError: The process failed.
     """
-    yield Finding("layout", *contract.layout(task))
-    if hasattr(task, "module"):
-        yield other_processes(task)
+    work = json.dumps({"name": name, "options": dict(options), "backend": backend, "n": n, "episode": episode})
+    paths = [str(ROOT), *filter(None, [os.environ.get("PYTHONPATH")])]
+    ended = subprocess.run(  # noqa: S603 - ourselves
+        [sys.executable, "-P", "-m", "atoll.evo.tasks.check", work],
+        cwd=directory,
+        env={**os.environ, "PYTHONPATH": os.pathsep.join(paths), "PYTHONIOENCODING": "utf-8:replace"},
+        capture_output=True,
+        encoding="utf-8",
+        errors="replace",
+        check=False,
+    )
+    if ended.returncode:
+        last = (ended.stderr.strip().splitlines() or [f"exit code {ended.returncode}"])[-1]
+        raise TaskError(f"another process fails where this one does not: {last}")
+    scores: Floats = np.array(json.loads(ended.stdout.splitlines()[-1]), dtype=np.float32)
+    return scores
+
+
+def main(work: str) -> None:
+    """Score what `work` describes and print the numbers."""
+    order = json.loads(work)
+    task = load_task(order["name"], order["options"], backend=order["backend"])
+    scores = task.evaluate(sample_genes(task, order["n"]), order["episode"])
+    sys.stdout.write(f"\n{json.dumps(scores.tolist())}\n")
+
+
+def _raw_scores(sample: Sample) -> NDArray[np.float64] | None:
+    """Return the scores as a user's evaluation returns them, before they become float32; None if nobody knows them."""
+    evaluation = getattr(sample.task, "evaluation", None)
     try:
-        sample = contract.first_sample(task)
-    except TaskError as error:
-        yield broken_by(error, "answer", name)
-        return
-    n = len(sample.scores)
-    checks: dict[str, Callable[[contract.Sample], Verdict]] = {
-        "answer": lambda _: Verdict(OK, f"{n} genomes, {n} finite numbers"),
-        "corners": contract.corners,
-        "again": contract.again,
-        "neighbours": contract.neighbours,
-        "another process": partial(contract.another_process, elsewhere=elsewhere),
-        "input": contract.unchanged,
-        "episode": contract.episodes,
-        "variety": contract.variety,
-        "speed": contract.speed,
-    }
-    is_random = False
-    for label, check in checks.items():
-        if is_random and label in MEANT_FOR_THE_DETERMINISTIC:
-            continue
-        try:
-            finding = Finding(label, *check(sample))
-        except TaskError as error:
-            finding = broken_by(error, label, name)
-        is_random |= label == "again" and finding.outcome == BROKEN
-        yield finding
+        return None if evaluation is None else np.asarray(evaluation(sample.genes.copy(), EPISODE), dtype=np.float64)
+    except Exception as error:  # whatever it raises
+        raise TaskError(describe_error(error)) from error
+
+
+def _scores(task: Task, genes: Floats) -> Floats:
+    scores: Any = task.evaluate(genes.copy(), EPISODE)
+    if not isinstance(scores, np.ndarray) or scores.shape != (len(genes),) or scores.dtype != np.float32:
+        raise TaskError(f"evaluate must return float32 of shape ({len(genes)},), got {type(scores).__name__}")
+    if not np.isfinite(scores).all():
+        raise TaskError(f"evaluate must return finite numbers, got {scores[~np.isfinite(scores)][0]}")
+    return scores
+
+
+def _distance(scores: Floats, others: Floats) -> float:
+    """Return the largest relative difference."""
+    a, b = scores.astype(np.float64), others.astype(np.float64)
+    return float(np.max(np.abs(a - b) / np.maximum(np.maximum(np.abs(a), np.abs(b)), 1e-30)))
+
+
+def _compared(scores: Floats, others: Floats, *, same: str, different: str, advice: str) -> Verdict:
+    if scores.tobytes() == others.tobytes():
+        return Verdict(OK, f"{same}, bit for bit")
+    if _distance(scores, others) <= ROUNDING:
+        why = "as after matrix products and sums over an axis; evolution does not mind, but reruns may differ"
+        return Verdict(NOTE, f"{same} but for the last digits, {why}")
+    worst = int(np.argmax(np.abs(scores.astype(np.float64) - others)))
+    return Verdict(BROKEN, f"{different}: {others[worst]:g}, then {scores[worst]:g}", advice)
+
+
+if __name__ == "__main__":
+    main(sys.argv[1])

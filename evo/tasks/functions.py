@@ -1,7 +1,7 @@
-"""Standard test functions, minimised by their authors and so returned as their negative.
+"""Standard test functions of numbers, minimised by their authors and so returned as their negative, and one of bits.
 
-Each is a sum over dimensions, added one dimension after the other in float64, so that a genome's score does not
-depend on how many others are scored with it. Most can be moved and rotated: an optimum at the centre of the box helps
+Each of numbers is a sum over dimensions, added one after the other in float64, so that a genome's score does not depend
+on how many others are scored with it. Most can be moved and rotated: an optimum at the centre of the box helps
 whoever is drawn there (Kudela 2022), and a function that is a sum of functions of one gene helps whoever varies genes
 one by one (Salomon 1996).
 
@@ -9,6 +9,7 @@ Sources: Jamil & Yang 2013, "A literature survey of benchmark functions for glob
 Hansen et al. 2009, "Real-parameter black-box optimization benchmarking 2009", f2 and f10 (the ellipsoid).
 Kudela 2022, "A critical problem in benchmarking and analysis of evolutionary computation methods".
 Salomon 1996, "Re-evaluating genetic algorithm performance under coordinate rotation of benchmark functions".
+Deb & Goldberg 1993, "Analyzing deception in trap functions" (there with a = k - 1, b = k, z = k - 1).
 """
 
 from __future__ import annotations
@@ -21,8 +22,9 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
+from atoll.evo.config import check, option_name, setting
 from atoll.evo.errors import ConfigError
-from atoll.evo.genome import Floats, GenomeSpec, Segment
+from atoll.evo.genome import Floats, GenomeSpec, Kind, Segment
 from atoll.evo.rng import stream
 
 if TYPE_CHECKING:
@@ -33,33 +35,51 @@ if TYPE_CHECKING:
 Columns = NDArray[np.float64]
 Values = NDArray[np.float64]
 
+MAX_DIMENSIONS = 100_000
 MAX_ROTATED = 1000
 CONDITION = 1e6
 
 
 @dataclass(frozen=True)
 class FunctionOptions:
-    """Options of the test functions.
+    """Options of the test functions of numbers."""
 
-    Attributes:
-        dimensions: Number of genes.
-        offset: How far from the centre the optimum lies along every axis, as a share of the way to the bounds, up or
-            down by a fixed draw; 0 leaves it where the function's authors put it.
-        rotated: Turn the function around its optimum by a fixed random orthogonal matrix, so that it is no sum over
-            genes.
-    """
-
-    dimensions: int = 10
-    offset: float = 0.0
-    rotated: bool = False
+    dimensions: int = setting(10, "number of genes", low=2, high=MAX_DIMENSIONS)
+    offset: float = setting(
+        0.0,
+        "how far from the centre the optimum lies along every axis, as a share of the way to the bounds, up or down by "
+        "a fixed draw; 0 leaves it where the function's authors put it",
+        low=0.0,
+        high=0.9,
+    )
+    rotated: bool = setting(
+        default=False,
+        help="turn the function around its optimum by a fixed random orthogonal matrix, so that it is no sum over "
+        "genes",
+    )
 
     def __post_init__(self) -> None:
-        if not 2 <= self.dimensions <= 100_000:
-            raise ConfigError(f"dimensions must be between 2 and 100000, got {self.dimensions}")
-        if not 0 <= self.offset <= 0.9:
-            raise ConfigError(f"offset must be between 0 and 0.9, got {self.offset}")
+        check(self, spell=option_name)
         if self.rotated and self.dimensions > MAX_ROTATED:
-            raise ConfigError(f"dimensions must be at most {MAX_ROTATED} with rotated=true, got {self.dimensions}")
+            raise ConfigError(f"-o dimensions must be at most {MAX_ROTATED} with rotated=true, got {self.dimensions}")
+
+
+@dataclass(frozen=True)
+class TrapOptions:
+    """Options of the trap."""
+
+    dimensions: int = setting(40, "number of bits, a multiple of the order", low=2, high=MAX_DIMENSIONS)
+    order: int = setting(
+        4,
+        "bits per block; with 4 or more even the better average of each single bit is the wrong one",
+        low=2,
+        high=64,
+    )
+
+    def __post_init__(self) -> None:
+        check(self, spell=option_name)
+        if self.dimensions % self.order:
+            raise ConfigError(f"-o dimensions must be a multiple of the order {self.order}, got {self.dimensions}")
 
 
 def sphere(x: Columns) -> Values:
@@ -130,9 +150,10 @@ class FunctionTask:
         ConfigError: The function cannot be moved or rotated.
     """
 
-    def __init__(self, name: str, options: FunctionOptions) -> None:
+    def __init__(self, options: FunctionOptions, *, name: str) -> None:
         self.name = name
         self.backend = "numpy"
+        self.options: dict[str, OptionValue] = asdict(options)
         self._options = options
         self._function = FUNCTIONS[name]
         if (options.offset or options.rotated) and not self._function.can_move:
@@ -140,11 +161,6 @@ class FunctionTask:
                 f"{name} has better points outside of its box, so it takes neither -o offset nor -o rotated; its "
                 f"optimum is off the centre as it is"
             )
-
-    @property
-    def options(self) -> dict[str, OptionValue]:
-        """Every option and its value."""
-        return asdict(self._options)
 
     @cached_property
     def spec(self) -> GenomeSpec:
@@ -179,6 +195,37 @@ class FunctionTask:
     @cached_property
     def _rotation(self) -> Values:
         return rotation(self._options.dimensions)
+
+
+class Trap:
+    """The deceptive trap as a task: in every block of bits, each step but the last leads away from the best.
+
+    A block scores its number of zeros, less one, but all of its bits when all are ones.
+    """
+
+    name = "trap"
+    backend = "numpy"
+
+    def __init__(self, options: TrapOptions) -> None:
+        self.options: dict[str, OptionValue] = asdict(options)
+        self._options = options
+
+    @cached_property
+    def spec(self) -> GenomeSpec:
+        """One segment of gates."""
+        return GenomeSpec((Segment("bits", self._options.dimensions, kind=Kind.GATE),))
+
+    @property
+    def optimum(self) -> Floats:
+        """The genome that scores best, which is `dimensions`: ones, [D]."""
+        return np.ones(self._options.dimensions, dtype=np.float32)
+
+    def evaluate(self, genes: Floats, episode: int) -> Floats:  # noqa: ARG002 - deterministic
+        """Add up the blocks of each genome, float32 [P]; whole numbers, so in whatever order."""
+        k = self._options.order
+        ones = genes.reshape(len(genes), -1, k).sum(axis=2)
+        score: Floats = np.where(ones == k, k, k - 1 - ones).sum(axis=1).astype(np.float32)
+        return score
 
 
 def rotation(n: int) -> Values:

@@ -1,7 +1,10 @@
-"""`--task gym:CartPole-v1`: a small network in an environment of Gymnasium.
+"""`--task gym:CartPole-v1`: a small neural network for each genome, in an environment of Gymnasium.
 
-One environment per individual, stepped in turn; the networks of all are computed at once. The largest output says the
-action (Discrete), or each is squashed into its bounds (Box). Episodes start from seeds that are a function of
+    observation [I] --W1, b1, tanh--> hidden [H] --W2, b2--> outputs [O] --> action
+
+One environment per individual, stepped in turn; the networks of all are computed at once: element by element in
+float32, in one stated order and without a matrix product, so that an output depends on no neighbour. The largest output
+says the action (Discrete), or each is squashed into its bounds (Box). Episodes start from seeds that are a function of
 environment, generation and episode alone: the same for every individual and every island. What a pair `make.NAME` says
 is an argument of the environment, and part of the problem.
 
@@ -20,46 +23,44 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from atoll.evo.config import check, option_name, setting
 from atoll.evo.errors import ConfigError, TaskError
+from atoll.evo.genome import Floats, GenomeSpec, Segment
 from atoll.evo.rng import stream
-from atoll.evo.tasks.mistakes import what, whose
-from atoll.evo.tasks.network import Networks, network_spec
 from atoll.evo.tasks.side_effects import undone
+from atoll.evo.tasks.user_task import describe_error, own_package_note
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping, Sequence
+    from collections.abc import Callable, Iterable, Mapping, Sequence
     from types import ModuleType
 
     from numpy.typing import NDArray
 
-    from atoll.evo.genome import Floats
     from atoll.evo.tasks.task import OptionValue
 
 LANES = 64
 """Environments that are alive at a time."""
 MAX_INPUTS = 1024
+WEIGHT = 3.0
+"""Largest weight, either way."""
 MAKE = "make."
 """What the options begin with that are arguments of the environment."""
 
 
 @dataclass(frozen=True)
 class GymOptions:
-    """Options of an environment.
+    """Options of an environment."""
 
-    Attributes:
-        hidden: Units of the network's one hidden layer.
-        episodes: Episodes per evaluation; the fitness is the mean of their total rewards.
-        max_steps: Steps after which an episode ends; 0 leaves that to the environment.
-    """
-
-    hidden: int = 8
-    episodes: int = 5
-    max_steps: int = 0
+    hidden: int = setting(8, "units of the network's one hidden layer", low=1, high=256)
+    episodes: int = setting(
+        5, "episodes per evaluation; the fitness is the mean of their total rewards", low=1, high=1000
+    )
+    max_steps: int = setting(
+        0, "steps after which an episode ends; 0 leaves that to the environment", low=0, high=1_000_000
+    )
 
     def __post_init__(self) -> None:
-        for name, low, high in (("hidden", 1, 256), ("episodes", 1, 1000), ("max_steps", 0, 1_000_000)):
-            if not low <= getattr(self, name) <= high:
-                raise ConfigError(f"{name} must be between {low} and {high}, got {getattr(self, name)}")
+        check(self, spell=option_name)
 
 
 class GymTask:
@@ -84,18 +85,13 @@ class GymTask:
         _find_module(environment)
         self.name = f"gym:{environment}"
         self.build = f"gymnasium {gymnasium.__version__}"
-        self._options = options
-        self._arguments = dict(arguments)
-        self._make: Callable[[], Any] = partial(_make, gymnasium, environment, options.max_steps, self._arguments)
+        self.options = asdict(options) | {f"{MAKE}{name}": value for name, value in arguments.items()}
+        self._episodes = options.episodes
+        self._make: Callable[[], Any] = partial(_make, gymnasium, environment, options.max_steps, dict(arguments))
         self._lanes = [self._make()]
         self._n_inputs = _count_inputs(gymnasium, self._lanes[0])
         n_outputs, self._actions = _actions(gymnasium, self._lanes[0])
         self.spec = network_spec(self._n_inputs, options.hidden, n_outputs)
-
-    @property
-    def options(self) -> dict[str, OptionValue]:
-        """Every option and its value."""
-        return asdict(self._options) | {f"{MAKE}{name}": value for name, value in self._arguments.items()}
 
     def evaluate(self, genes: Floats, episode: int) -> Floats:
         """Return the mean total reward of each genome over this generation's episodes, float32 [P].
@@ -103,7 +99,7 @@ class GymTask:
         Raises:
             TaskError: The environment failed, or paid rewards that are no finite numbers.
         """
-        seeds = stream(0, self.name, episode, "episodes").integers(2**31, size=self._options.episodes)
+        seeds = stream(0, self.name, episode, "episodes").integers(2**31, size=self._episodes)
         total = np.zeros(len(genes))
         for reward in self.rewards(genes, seeds.tolist()).T:
             total += reward
@@ -116,10 +112,12 @@ class GymTask:
             TaskError: The environment failed, or paid rewards that are no finite numbers.
         """
         chunks = [genes[i : i + LANES] for i in range(0, len(genes), LANES)]
-        return np.concatenate([np.stack([self._live(chunk, seed) for seed in seeds], axis=1) for chunk in chunks])
+        return np.concatenate(
+            [np.stack([self._run_episode(chunk, seed) for seed in seeds], axis=1) for chunk in chunks]
+        )
 
-    def _live(self, genes: Floats, seed: int) -> NDArray[np.float64]:
-        """Live one episode with each genome, [P]."""
+    def _run_episode(self, genes: Floats, seed: int) -> NDArray[np.float64]:
+        """Run one episode with each genome, [P]."""
         self._lanes += [self._make() for _ in range(len(genes) - len(self._lanes))]
         networks = Networks(genes, self.spec)
         try:
@@ -128,7 +126,7 @@ class GymTask:
         except (KeyboardInterrupt, TaskError):
             raise
         except BaseException as error:  # whatever an environment raises
-            raise TaskError(f"{self.name}: {what(error)} (in the episode of seed {seed})") from error
+            raise TaskError(f"{self.name}: {describe_error(error)} (in the episode of seed {seed})") from error
         if not np.isfinite(total).all():
             raise TaskError(f"{self.name}: rewards must add up to a finite number, got {total[~np.isfinite(total)][0]}")
         return total
@@ -167,6 +165,29 @@ class GymTask:
         return outputs
 
 
+def network_spec(inputs: int, hidden: int, outputs: int) -> GenomeSpec:
+    """Return the genome of a network: the weights and biases of both layers."""
+    sizes = {"w1": inputs * hidden, "b1": hidden, "w2": hidden * outputs, "b2": outputs}
+    return GenomeSpec(tuple(Segment(name, size, -WEIGHT, WEIGHT) for name, size in sizes.items()))
+
+
+class Networks:
+    """The networks of P genomes [P, D], laid out with the genome last."""
+
+    def __init__(self, genes: Floats, spec: GenomeSpec) -> None:
+        def part(name: str) -> Floats:
+            return np.ascontiguousarray(genes[:, spec.slice_of(name)].T)
+
+        self._b1, self._b2 = part("b1"), part("b2")
+        self._w1 = part("w1").reshape(-1, *self._b1.shape)  # [I, H, P]
+        self._w2 = part("w2").reshape(-1, *self._b2.shape)  # [H, O, P]
+
+    def outputs(self, inputs: Floats) -> Floats:
+        """Return the outputs [O, P] for inputs [I, P]."""
+        hidden = np.tanh(_layer(self._w1, self._b1, inputs))
+        return _layer(self._w2, self._b2, hidden)
+
+
 def _gymnasium() -> ModuleType:
     try:
         import gymnasium  # noqa: PLC0415 - an extra that takes half a second to import
@@ -198,7 +219,7 @@ def _find_module(environment: str) -> None:
     if not is_there:
         raise ConfigError(
             f"--task gym:{environment}: No module named {module!r} among what is installed, in PYTHONPATH or in "
-            f"{here}{whose(module)}"
+            f"{here}{own_package_note(module)}"
         )
 
 
@@ -214,7 +235,7 @@ def _make(gymnasium: ModuleType, environment: str, max_steps: int, arguments: Ma
     try:
         made = gymnasium.make(environment, max_episode_steps=steps, disable_env_checker=True, **arguments)
     except Exception as error:  # whatever an environment raises
-        raise ConfigError(f"--task gym:{environment}: {what(error)}") from error
+        raise ConfigError(f"--task gym:{environment}: {describe_error(error)}") from error
     if made.spec.max_episode_steps is None:
         raise ConfigError(f"gym:{environment} has no end of its own; say when an episode ends, as in -o max_steps=1000")
     return made
@@ -249,3 +270,10 @@ def _actions(gymnasium: ModuleType, environment: Any) -> tuple[int, Callable[[Fl
         return actions
 
     return int(np.prod(space.shape)), squash
+
+
+def _layer(weights: Iterable[Floats], bias: Floats, inputs: Floats) -> Floats:
+    total = bias.copy()
+    for weight, value in zip(weights, inputs, strict=True):
+        total += weight * value
+    return total

@@ -1,4 +1,4 @@
-"""From a name and `-o` options to a task; nothing heavy is imported before it is needed."""
+"""Task loader: from a name and `-o` options to a task; nothing heavy is imported before it is needed."""
 
 from __future__ import annotations
 
@@ -7,9 +7,10 @@ import importlib
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from atoll.evo.config import is_user_file, suggest
+from atoll.evo.config import is_user_file
 from atoll.evo.errors import ConfigError
-from atoll.evo.tasks.options import USER_FILE, parse_arguments, parse_options
+from atoll.evo.tasks.task import USER_FILE, parse_arguments, parse_options
+from atoll.evo.text import suggest
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -27,49 +28,72 @@ class Entry:
     Attributes:
         name: How `--task` names it.
         summary: One line for `cli.py tasks`.
-        options_at: Module and class of its options.
+        module: Where its classes are.
+        task: The class of the task.
+        options: The dataclass of its options.
         backends: What `--backend` may name besides auto.
+        takes: What the task is made with besides its options: `name`, `backend`, `threads`.
     """
 
     name: str
     summary: str
-    options_at: tuple[str, str]
-    backends: tuple[str, ...]
+    module: str
+    task: str
+    options: str
+    backends: tuple[str, ...] = ("numpy",)
+    takes: tuple[str, ...] = ()
+
+    def task_class(self) -> type[Any]:
+        """Import the class of the task."""
+        return self._import(self.task)
 
     def options_class(self) -> type[Any]:
         """Import the dataclass of the task's options."""
-        module, name = self.options_at
-        options: type[Any] = getattr(importlib.import_module(module), name)
-        return options
+        return self._import(self.options)
 
     def defaults(self) -> dict[str, OptionValue]:
         """Return every option with its default."""
         return dataclasses.asdict(self.options_class()())
 
+    def _import(self, name: str) -> type[Any]:
+        imported: type[Any] = getattr(importlib.import_module(self.module), name)
+        return imported
 
-_TRAP_OPTIONS = ("atoll.evo.tasks.trap", "TrapOptions")
-_FUNCTION_OPTIONS = ("atoll.evo.tasks.functions", "FunctionOptions")
+
+def _function(name: str, summary: str) -> Entry:
+    return Entry(name, summary, "atoll.evo.tasks.functions", "FunctionTask", "FunctionOptions", takes=("name",))
+
+
 _ENTRIES = (
     Entry(
         "creatures",
         "soft-bodied creatures that learn to walk to pellets (3-D mass-spring bodies, neural controllers)",
-        ("atoll.evo.tasks.creatures.options", "CreatureOptions"),
-        ("native", "reference"),
+        "atoll.evo.tasks.creatures.task",
+        "Creatures",
+        "CreatureOptions",
+        backends=("native", "reference"),
+        takes=("backend", "threads"),
     ),
-    Entry("sphere", "sum of squares: the easiest test function", _FUNCTION_OPTIONS, ("numpy",)),
-    Entry("ellipsoid", "a bowl a thousand times as long as wide", _FUNCTION_OPTIONS, ("numpy",)),
-    Entry("rastrigin", "many regular local minima, separable unless rotated", _FUNCTION_OPTIONS, ("numpy",)),
-    Entry("rosenbrock", "a narrow curved valley, not separable", _FUNCTION_OPTIONS, ("numpy",)),
-    Entry("ackley", "a deep hole in a nearly flat plain", _FUNCTION_OPTIONS, ("numpy",)),
-    Entry("schwefel", "deceptive: the second best minimum is far from the best", _FUNCTION_OPTIONS, ("numpy",)),
+    _function("sphere", "sum of squares: the easiest test function"),
+    _function("ellipsoid", "a bowl a thousand times as long as wide"),
+    _function("rastrigin", "many regular local minima, separable unless rotated"),
+    _function("rosenbrock", "a narrow curved valley, not separable"),
+    _function("ackley", "a deep hole in a nearly flat plain"),
+    _function("schwefel", "deceptive: the second best minimum is far from the best"),
     Entry(
-        "trap", "deceptive bits: each block of them leads astray", ("atoll.evo.tasks.trap", "TrapOptions"), ("numpy",)
+        "trap",
+        "deceptive bits: each block of them leads astray",
+        "atoll.evo.tasks.functions",
+        "Trap",
+        "TrapOptions",
     ),
     Entry(
         GYM_EXAMPLE,
         "a small network in this or another environment of Gymnasium; -o make.NAME=VALUE is an argument of it",
-        ("atoll.evo.tasks.gym", "GymOptions"),
-        ("gymnasium",),
+        "atoll.evo.tasks.gym",
+        "GymTask",
+        "GymOptions",
+        backends=("gymnasium",),
     ),
 )
 ENTRIES = {entry.name: entry for entry in _ENTRIES}
@@ -97,7 +121,7 @@ def load_task(
         TaskError: A user's file fails.
     """
     if is_user_file(name):
-        from atoll.evo.tasks.user_file import load_user_task  # noqa: PLC0415 - imported only when wanted
+        from atoll.evo.tasks.user_task import load_user_task  # noqa: PLC0415 - imported only when wanted
 
         check_backend(name, backend, ("python",))
         return load_user_task(name, options, is_stopping=is_stopping)
@@ -109,7 +133,9 @@ def load_task(
     if name.startswith(GYM):
         return _environment(name, options, entry)
     parsed = entry.options_class()(**parse_options(name, options, entry.defaults()))
-    return _build(name, parsed, backend=backend, threads=threads)
+    given = {"name": name, "backend": backend, "threads": threads}
+    task: Task = entry.task_class()(parsed, **{key: given[key] for key in entry.takes})
+    return task
 
 
 def _environment(name: str, options: Mapping[str, str], entry: Entry) -> Task:
@@ -119,20 +145,6 @@ def _environment(name: str, options: Mapping[str, str], entry: Entry) -> Task:
     parsed = parse_options(name, own, entry.defaults(), also=f"{MAKE}NAME for an argument of the environment")
     arguments = parse_arguments(options, MAKE)
     return GymTask(name.removeprefix(GYM), entry.options_class()(**parsed), arguments)
-
-
-def _build(name: str, options: Any, *, backend: str, threads: int) -> Task:  # noqa: ANN401 - each task has its own class
-    if name == "creatures":
-        from atoll.evo.tasks.creatures.task import Creatures  # noqa: PLC0415
-
-        return Creatures(options, backend=backend, threads=threads)
-    if name == "trap":
-        from atoll.evo.tasks.trap import Trap  # noqa: PLC0415
-
-        return Trap(options)
-    from atoll.evo.tasks.functions import FunctionTask  # noqa: PLC0415
-
-    return FunctionTask(name, options)
 
 
 def check_backend(name: str, backend: str, known: tuple[str, ...]) -> None:

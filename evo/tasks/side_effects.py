@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from atoll.evo.stopping import STOP_SIGNALS
+from atoll.evo.signals import STOP_SIGNALS
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -60,7 +60,7 @@ def _end(error: BaseException | None) -> None:
 
 @dataclass(frozen=True)
 class ProcessState:
-    """What code can change in its process without a word; None where that cannot be read.
+    """State of a process that code in it can change without a word; None where it cannot be read.
 
     Attributes:
         directory: The working directory.

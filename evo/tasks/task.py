@@ -1,8 +1,13 @@
-"""What a problem must offer."""
+"""The contract of a task: what a problem must offer, what identifies it, and how `-o name=value` is read."""
 
 from __future__ import annotations
 
+import contextlib
+import math
 from typing import TYPE_CHECKING, Any, Protocol
+
+from atoll.evo.errors import ConfigError
+from atoll.evo.text import suggest
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -10,6 +15,10 @@ if TYPE_CHECKING:
     from atoll.evo.genome import Floats, GenomeSpec
 
 OptionValue = int | float | str | bool
+
+USER_FILE = "path/to/file.py:NAME"
+MAX_WHOLE = 2**53
+MAX_WORD = 1000
 
 
 class Task(Protocol):
@@ -54,13 +63,12 @@ def task_identity(task: Task) -> dict[str, Any]:
     A task in a user's file adds the file's hash, in an attribute `source_sha256`: what differs in nothing else can be
     evolved on together, but not be compared.
     """
-    segments = [[s.name, s.size, s.low, s.high, s.kind.value, s.scale] for s in task.spec.segments]
     source = getattr(task, "source_sha256", None)
     return {
         "name": task.name,
         "options": dict(task.options),
         "genome_sha256": task.spec.sha256,
-        "segments": segments,
+        "segments": task.spec.to_rows(),
         **({"source_sha256": source} if source else {}),
     }
 
@@ -68,3 +76,80 @@ def task_identity(task: Task) -> dict[str, Any]:
 def build_of(task: Task) -> str:
     """Return what a task says of its backend beyond the name, in an attribute `build`; few have anything to say."""
     return str(getattr(task, "build", ""))
+
+
+def parse_options(
+    task: str, options: Mapping[str, str], defaults: Mapping[str, OptionValue], *, also: str = ""
+) -> dict[str, OptionValue]:
+    """Read `-o name=value` pairs, each as the type of its default.
+
+    Args:
+        task: What `--task` says.
+        options: The pairs.
+        defaults: Every option with its default.
+        also: What can be given beside them, in words.
+
+    Raises:
+        ConfigError: A name is unknown, or a value is not of the option's type.
+    """
+    for name in options:
+        if name not in defaults:
+            known = f"known are {', '.join(filter(None, [*defaults, also]))}" if defaults else "it has none"
+            raise ConfigError(f"task {task} has no option {name!r}{suggest(name, defaults)}; {known}")
+    return {name: _parse(name, text, type(defaults[name])) for name, text in options.items()}
+
+
+def parse_arguments(options: Mapping[str, str], prefix: str) -> dict[str, OptionValue]:
+    """Read the pairs whose name begins with `prefix`: arguments without a known type, so each as what it looks like.
+
+    Returns:
+        Their values by the name after the prefix: a truth, a whole number, a number, or else a word.
+
+    Raises:
+        ConfigError: A name cannot be that of an argument, or a value cannot be kept.
+    """
+    given = {name.removeprefix(prefix): text for name, text in options.items() if name.startswith(prefix)}
+    for name in given:
+        if not name.isidentifier():
+            raise ConfigError(f"-o {prefix}{name}: an argument's name is letters, digits and _, got {name!r}")
+    return {name: _guess(f"{prefix}{name}", text) for name, text in given.items()}
+
+
+def _guess(name: str, text: str) -> OptionValue:
+    if text.lower() in {"true", "false"}:
+        return text.lower() == "true"
+    value: OptionValue = text
+    for kind in (float, int):
+        with contextlib.suppress(ValueError):
+            value = kind(text)
+    check_value(name, value)
+    return value
+
+
+def _parse(name: str, text: str, kind: type) -> OptionValue:
+    if kind is bool:
+        if text.lower() in {"true", "false"}:
+            return text.lower() == "true"
+        raise ConfigError(f"-o {name} must be true or false, got {text!r}")
+    try:
+        value: OptionValue = kind(text)
+    except ValueError:
+        raise ConfigError(f"-o {name} must be of type {kind.__name__}, got {text!r}") from None
+    check_value(name, value)
+    return value
+
+
+def check_value(name: str, value: OptionValue) -> None:
+    """Make sure that an option's value can be written to the files of an island and read back.
+
+    Raises:
+        ConfigError: It cannot.
+    """
+    if isinstance(value, str):
+        is_plain = value.isprintable() and len(value) <= MAX_WORD
+        allowed = f"at most {MAX_WORD} printable characters"
+    else:
+        is_plain = math.isfinite(value) and (isinstance(value, float) or abs(value) <= MAX_WHOLE)
+        allowed = "a finite number, and within 2^53 of 0 if whole"
+    if not is_plain:
+        raise ConfigError(f"-o {name} must be {allowed}, got {str(value)[:MAX_WORD]!r}")

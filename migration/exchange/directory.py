@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING
 
 from atoll.evo import atomic
 from atoll.evo.config import LOCKSTEP
-from atoll.migration.exchange.exchange import Exchange, count
+from atoll.evo.text import count
+from atoll.migration.exchange.exchange import Exchange
 from atoll.migration.exchange.lockstep import LockstepExchange, Patience
 from atoll.migration.exchange.replay import ReplayExchange
 from atoll.migration.pool import inbox

@@ -12,6 +12,7 @@ import numpy as np
 
 from atoll.evo import ancestry
 from atoll.evo.genome import NO_PLACE
+from atoll.evo.text import count
 from atoll.migration.exchange import policy
 from atoll.migration.exchange.immigration import Shelves, draw
 from atoll.migration.pool import inbox
@@ -121,7 +122,9 @@ class Exchange:
             self._ledger.note("alone", f"{why}; evolving alone", generation=generation, peers=arrivals.peers)
         return arrivals
 
-    def settle(self, generation: int, arrivals: Arrivals, fitness: Floats, displaced: Indices, *, best: float) -> None:
+    def record_outcome(
+        self, generation: int, arrivals: Arrivals, fitness: Floats, displaced: Indices, *, best: float
+    ) -> None:
         """Note what the immigrants scored here, whose genes they brought, and whose places they took, if any."""
         events = [
             _settled(
@@ -136,7 +139,7 @@ class Exchange:
         ]
         self._ledger.note_all(events, generation=generation)
 
-    def beat(self, generation: int) -> None:
+    def heartbeat(self, generation: int) -> None:
         """Show that the island lives; a beat that cannot be written is a beat missed, which is what it says.
 
         Raises:
@@ -213,8 +216,3 @@ def _settled(arrivals: Arrivals, i: int, *, here: float, displaced: int, best: f
     where = f"{source.island} gen {source.generation}" + ", again" * is_again
     text = f"{what} {genome} from {where}: {there:.6g} there, {here:.6g} here"
     return Event(what, text if is_settled else f"{text}, {Reason.NOT_BETTER}", details)
-
-
-def count(n: int, noun: str) -> str:
-    """Return a number of things in words."""
-    return f"{n} {noun}" if n == 1 else f"{n} {noun}s"

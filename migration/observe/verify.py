@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 from atoll.evo import strict_json
 from atoll.evo.errors import ConfigError, DamagedFileError, PoolMismatchError
-from atoll.evo.genome import GenomeSpec, Kind, Segment
+from atoll.evo.genome import GenomeSpec
 from atoll.evo.paths import EPOCH_NAME, GENOMES, MANIFEST, TEMPORARY, TRASH, is_island_name, parse_generation
 from atoll.migration.observe.findings import DEFAULT_LIMIT_S, Findings, OutOfTimeError, Report
 from atoll.migration.observe.verify_home import verify_home
@@ -75,13 +75,8 @@ def spec_of(task: Any) -> GenomeSpec:  # noqa: ANN401 - JSON of POOL.json
         PoolMismatchError: It cannot be one.
     """
     try:
-        return GenomeSpec(
-            tuple(
-                Segment(name, size, low, high, Kind(kind), scale)
-                for name, size, low, high, kind, scale in task["segments"]
-            )
-        )
-    except (ConfigError, KeyError, TypeError, ValueError) as error:
+        return GenomeSpec.from_rows(task["segments"])
+    except (ConfigError, KeyError, TypeError) as error:
         raise PoolMismatchError(f"POOL.json describes no genome layout ({error}); it is damaged") from error
 
 

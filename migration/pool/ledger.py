@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from atoll.evo import atomic, runlog
+from atoll.evo.text import printable
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
@@ -60,8 +61,8 @@ class Ledger:
         """Begin an epoch: later lines supersede what an earlier one wrote from this generation on."""
         with atomic.storage_errors("write the ledger"):
             atomic.make_directory(self._paths.home)
-            atomic.mend_tail(self._paths.ledger)
-            atomic.mend_tail(self._paths.migration_log)
+            atomic.truncate_torn_line(self._paths.ledger)
+            atomic.truncate_torn_line(self._paths.migration_log)
         self.note("start", f"epoch {record['epoch']} starts here", **record)
 
     def note(self, kind: str, text: str, *, generation: int, **details: Any) -> None:  # noqa: ANN401 - JSON
@@ -91,8 +92,3 @@ class Ledger:
             atomic.append_lines(self._paths.migration_log, [line.encode(errors="replace") for line in lines])
         for event in events:
             self._observe(f"gen {generation}  {printable(event.text)}")
-
-
-def printable(text: str) -> str:
-    """Return a text that may quote a stranger as a terminal can show it."""
-    return "".join(character if character.isprintable() else "?" for character in text)

@@ -130,8 +130,8 @@ def _prune_own(paths: IslandPaths, *, keep: int, lock_class: str) -> list[int] |
     epoch = epochs.latest_number(paths)
     removed = remove_old(paths, keep=keep, epoch=epoch, lock_class=lock_class, wait_s=READER_WAIT_S)
     if removed and paths.ledger.exists():
-        atomic.mend_tail(paths.ledger)
-        atomic.mend_tail(paths.migration_log)
+        atomic.truncate_torn_line(paths.ledger)
+        atomic.truncate_torn_line(paths.migration_log)
         text = f"'pool prune' removed {len(removed)} of {len(removed) + keep} publications"
         Ledger(paths).note("pruned", text, generation=removed[0], generations=removed)
     return removed

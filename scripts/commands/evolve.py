@@ -51,12 +51,12 @@ def evolve(
     values |= {name: value for name, value in flags.items() if value is not None}
     config = _configure(island, values, file_options | pairs(options))
 
-    from atoll.evo.stopping import StopSignal
-    from atoll.evo.threads import limit_threads
+    from atoll.evo.resources import limit_threads
+    from atoll.evo.signals import StopSignal
 
     limit_threads(config.threads)
     with StopSignal() as stop:
-        from atoll.evo.process_group import separate_children_of
+        from atoll.evo.signals import separate_children_of
         from atoll.scripts.run.island import run_island
         from atoll.scripts.view.progress import choose_display
 
@@ -76,7 +76,7 @@ def evolve(
 def _read_file(path: Path | None, island: str, shared: Path) -> tuple[dict[str, Any], dict[str, str]]:
     if path is None:
         return {}, {}
-    from atoll.evo.config_file import read_config_file
+    from atoll.evo.config import read_config_file
 
     return read_config_file(path, island, shared=shared)
 

@@ -34,7 +34,7 @@ def report(root: Path, out: Path, is_json: bool) -> int:
       python cli.py report
       python cli.py report shared/old/run-85816d77f174 -o run.html
     """
-    from atoll.evo.threads import limit_threads
+    from atoll.evo.resources import limit_threads
 
     limit_threads(1)
     from atoll.scripts.report.report import write_report
@@ -72,7 +72,7 @@ def show(
       python cli.py show shared/islands/island-01/champion.safetensors --check
       python cli.py show island-01 --gif walk.gif --png walk.png
     """
-    from atoll.evo.threads import limit_threads
+    from atoll.evo.resources import limit_threads
 
     limit_threads(1)
     from atoll.scripts.report.show import show_champion

@@ -37,10 +37,10 @@ def check(task: str, options: tuple[str, ...], backend: str, is_json: bool) -> i
       python cli.py tasks check path/to/file.py:NAME
       python cli.py tasks check gym:CartPole-v1 -o hidden=4
     """
-    from atoll.evo.threads import limit_threads
+    from atoll.evo.resources import limit_threads
 
     limit_threads(1)
-    from atoll.evo.process_group import separate_children_of
+    from atoll.evo.signals import separate_children_of
     from atoll.scripts.view.reserved import reserved_stdout
     from atoll.scripts.view.tasks import show_check
 

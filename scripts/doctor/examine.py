@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 import click
 
 from atoll.evo import atomic
-from atoll.evo.threads import THREAD_VARIABLES
+from atoll.evo.resources import THREAD_VARIABLES
 from atoll.migration.observe import status
 from atoll.migration.pool import identity as pool
 from atoll.migration.pool import locks

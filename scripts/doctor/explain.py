@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import PurePath
 from typing import TYPE_CHECKING
 
+from atoll.evo.text import count
 from atoll.scripts.doctor.diagnosis import WAITING_SHARE, Condition, diagnose, is_working, python_threads, teams
 from atoll.scripts.doctor.finding import OK, WARNING, Finding
 from atoll.scripts.processes import makers as origins
@@ -53,7 +54,7 @@ def _whole(seen: Observation) -> Finding:
     return Finding(
         "seen",
         OK,
-        f"{_plural(len(seen.processes), 'process')}, {_plural(threads, 'thread')}, "
+        f"{count(len(seen.processes), 'process')}, {count(threads, 'thread')}, "
         f"in {seen.looks} looks over {seen.seconds:.1f} s: "
         f"{seen.cpu_s / seen.seconds:.2f} of {seen.cores} cores in use, {seen.runnable:.1f} threads runnable{end}",
     )
@@ -64,7 +65,7 @@ def _process(process: ProcessSeen, seen: Observation) -> Finding:
     switches = sum(thread.voluntary for thread in process.threads) / seen.seconds
     forced = sum(thread.involuntary for thread in process.threads) / seen.seconds
     parts = [
-        f"{_plural(process.peak_threads, 'thread')} ({_makers(process)})",
+        f"{count(process.peak_threads, 'thread')} ({_makers(process)})",
         f"{len(working)} worked, {_run_s(process) / seen.seconds:.2f} cores",
         f"{switches:,.0f} voluntary and {forced:,.0f} forced switches a second",
         _environment(process),
@@ -98,13 +99,13 @@ def _remarks(process: ProcessSeen, seen: Observation) -> list[str]:
         whose = (
             "one for each Python thread" if n == len(python_threads(process)) - 1 and n > 1 else "of whoever calculated"
         )
-        remarks.append(f"OpenMP: {_plural(n, 'team')} of {size}, {whose} (inferred from the counts)")
+        remarks.append(f"OpenMP: {count(n, 'team')} of {size}, {whose} (inferred from the counts)")
     pools = [thread for thread in process.threads if thread.maker in origins.POOLS]
     active = [thread for thread in pools if is_working(thread, seen.seconds)]
     if active:
         cores = sum(thread.run_s for thread in active) / seen.seconds
         remarks.append(
-            f"{_plural(len(active), 'pool thread')} used {cores:.2f} cores; from outside, work looks like spinning"
+            f"{count(len(active), 'pool thread')} used {cores:.2f} cores; from outside, work looks like spinning"
         )
     elif pools:
         remarks.append("its pool threads sleep, which costs nothing")
@@ -122,7 +123,7 @@ def _verdict(diagnosis: Diagnosis, seen: Observation) -> Finding:
         Condition.OVERSUBSCRIBED: f"{seen.runnable:.1f} runnable threads on {seen.cores} cores, {_waiting(d)}",
         Condition.CROWDED_OUT: f"{_waiting(d)}, with {seen.runnable:.1f} runnable of its own on {seen.cores} cores",
         Condition.CONVOYED: f"the Python threads of {_names(d)} take turns, about one running at a time",
-        Condition.SEQUENTIAL: f"{_plural(d.working_threads, 'thread')} worked",
+        Condition.SEQUENTIAL: f"{count(d.working_threads, 'thread')} worked",
         Condition.PARALLEL: f"{d.working_threads} threads in {d.working_processes} processes worked side by side",
         Condition.PARTLY_PARALLEL: f"{d.working_threads} threads worked, {seen.cpu_s / seen.seconds:.2f} cores in use",
     }[d.condition]
@@ -142,10 +143,6 @@ def _waiting(diagnosis: Diagnosis) -> str:
 
 def _names(diagnosis: Diagnosis) -> str:
     return f"process {', '.join(map(str, diagnosis.convoys))}"
-
-
-def _plural(n: int, noun: str) -> str:
-    return f"{n} {noun}" if n == 1 else f"{n} {noun}{'es' if noun.endswith('s') else 's'}"
 
 
 def _run_s(process: ProcessSeen) -> float:

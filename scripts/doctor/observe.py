@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from atoll.evo.errors import ConfigError, StorageError
-from atoll.evo.threads import THREAD_VARIABLES
+from atoll.evo.resources import THREAD_VARIABLES
 from atoll.scripts.processes import makers as origins
 from atoll.scripts.processes import proc
 from atoll.scripts.processes.monitor import pause_s

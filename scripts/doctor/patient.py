@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 import click
 
 from atoll.evo.errors import ConfigError
-from atoll.evo.stopping import StopSignal
+from atoll.evo.signals import StopSignal
 from atoll.scripts.doctor import observe
 from atoll.scripts.doctor.diagnosis import diagnose
 from atoll.scripts.doctor.explain import explain

@@ -12,7 +12,7 @@ import sys
 from dataclasses import dataclass
 from importlib.util import find_spec
 
-from atoll.evo.threads import THREAD_VARIABLES
+from atoll.evo.resources import THREAD_VARIABLES
 
 AS_IT_IS, LIMITED, TOO_LATE = "environment as it is", "limited to 1 before loading", "limited to 1 after loading"
 

@@ -9,7 +9,7 @@ import numpy as np
 
 from atoll.evo import arrayfile, atomic
 from atoll.evo.errors import ConfigError, DamagedFileError
-from atoll.evo.tasks.creatures.options import CreatureOptions
+from atoll.evo.tasks.creatures.task import CreatureOptions
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

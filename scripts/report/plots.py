@@ -9,10 +9,10 @@ import click
 import numpy as np
 
 from atoll.evo.errors import ConfigError
+from atoll.evo.text import printable
 from atoll.migration.observe.flow import read_flow
 from atoll.migration.pool import identity as pool
 from atoll.migration.pool.islands import unreadable_of
-from atoll.migration.pool.ledger import printable
 from atoll.scripts.report.gene_plots import ROUNDING, champions, differentiation
 from atoll.scripts.report.history import read_history
 from atoll.scripts.report.output import check_output

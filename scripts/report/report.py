@@ -10,9 +10,9 @@ import click
 
 from atoll.evo import atomic
 from atoll.evo.errors import ConfigError
+from atoll.evo.text import printable
 from atoll.migration.pool import identity as pool
 from atoll.migration.pool.islands import unreadable_of
-from atoll.migration.pool.ledger import printable
 from atoll.scripts.report import page, walks
 from atoll.scripts.report.document import document
 from atoll.scripts.report.history import read_history

@@ -15,8 +15,8 @@ from atoll.evo.errors import ConfigError, ReplayError
 from atoll.evo.paths import is_island_name
 from atoll.evo.tasks.creatures import course
 from atoll.evo.tasks.loader import load_task
+from atoll.evo.text import printable
 from atoll.migration.pool import identity as pool
-from atoll.migration.pool.ledger import printable
 from atoll.scripts.report import champion as champions
 from atoll.scripts.report.output import check_output
 
@@ -136,7 +136,7 @@ def _creature(creatures: Creatures, champion: Champion) -> dict[str, Any]:
     from atoll.scripts.report import words  # noqa: PLC0415
 
     audit: Audit = examine(creatures, champion.genome)
-    lives = creatures.live(champion.genome[None])
+    lives = creatures.simulate(champion.genome[None])
     return {
         "body": words.describe_body(creatures, champion.genome),
         "muscles": words.describe_muscles(creatures, champion.genome),

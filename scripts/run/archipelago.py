@@ -1,4 +1,4 @@
-"""Several islands in one process, by turns: no waiting and no files but those that a keeper writes.
+"""Several islands in one process, by turns: no waiting and no files but those that a recorder writes.
 
 In lockstep the result is, bit for bit, that of as many processes; so an experiment can have a whole archipelago for the
 price of its evaluations.
@@ -9,7 +9,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from atoll.evo.errors import LockstepTimeoutError
-from atoll.evo.island import live
+from atoll.evo.island import steps
 from atoll.migration.exchange.memory import memory_exchange
 from atoll.migration.pool.batch import Publisher
 
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
     from atoll.evo.config import IslandConfig
     from atoll.evo.generation import State
-    from atoll.evo.island import Keeper
+    from atoll.evo.recorder import Recorder
     from atoll.evo.tasks.task import Task
     from atoll.migration.exchange.exchange import Notes
     from atoll.migration.pool.batch import Batch
@@ -41,7 +41,7 @@ def evolve_together(
     configs: Sequence[IslandConfig],
     task: Task,
     *,
-    keeper_of: Callable[[IslandConfig], Keeper],
+    recorder_of: Callable[[IslandConfig], Recorder],
     ledger_of: Callable[[IslandConfig], Notes] = lambda _: NoNotes(),
     run_id: str = RUN_ID,
 ) -> dict[str, State]:
@@ -50,7 +50,7 @@ def evolve_together(
     Args:
         configs: Its islands.
         task: The problem of all of them.
-        keeper_of: What keeps an island's log, checkpoints and champion.
+        recorder_of: What keeps an island's log, checkpoints and champion.
         ledger_of: What keeps its migrations.
         run_id: The archipelago's name.
 
@@ -69,8 +69,8 @@ def evolve_together(
             migration=config.migration,
             ledger=ledger_of(config),
         )
-        lives[config.island] = live(
-            config, task, exchange=exchange, keeper=keeper_of(config), resumed=None, is_stopping=lambda: False
+        lives[config.island] = steps(
+            config, task, exchange=exchange, recorder=recorder_of(config), resumed=None, is_stopping=lambda: False
         )
     return take_turns(lives)
 

@@ -11,9 +11,9 @@ from atoll.evo import atomic, checkpoint
 from atoll.evo.config import ASYNC, LOCKSTEP, REPLAY
 from atoll.evo.errors import StorageError, TaskError
 from atoll.evo.island import evolve
-from atoll.evo.keeper import FileKeeper
-from atoll.evo.memory import keep_freed_memory
 from atoll.evo.paths import SharedPaths
+from atoll.evo.recorder import FileRecorder
+from atoll.evo.resources import keep_freed_memory
 from atoll.evo.tasks.task import build_of, task_identity
 from atoll.migration.exchange.directory import directory_exchange
 from atoll.migration.exchange.replay import Journal
@@ -33,7 +33,7 @@ if TYPE_CHECKING:
     from atoll.evo.generation import State
     from atoll.evo.paths import IslandPaths
     from atoll.evo.runlog import Record
-    from atoll.evo.stopping import StopSignal
+    from atoll.evo.signals import StopSignal
     from atoll.evo.tasks.task import Task
     from atoll.migration.pool.epochs import Epoch
     from atoll.migration.pool.identity import Pool
@@ -175,11 +175,11 @@ def _evolve(start: Start, shared: SharedPaths, paths: IslandPaths, *, stop: Stop
         epoch = _claim(start, paths)
         check_owner = partial(epochs.stop_if_fenced, paths, epoch)
         clear_leftovers(paths)
-        checkpoint.drop(paths, start.superseded, last_look=check_owner)
+        checkpoint.drop(paths, start.superseded, before_commit=check_owner)
     _greet(start, display)
     stop.answer = partial(_answer, paths)
     record: dict[str, Any] = {"epoch": epoch.number, "generation": start.generation}
-    keeper = FileKeeper(
+    recorder = FileRecorder(
         paths,
         config=config,
         task=task,
@@ -187,7 +187,7 @@ def _evolve(start: Start, shared: SharedPaths, paths: IslandPaths, *, stop: Stop
         observe=_observer(start, display),
         check_owner=check_owner,
     )
-    keeper.start(
+    recorder.start(
         {**record, "host": epoch.host, "pid": epoch.pid, "run_id": start.pool.run_id, "started_s": epoch.started_s}
     )
     ledger = Ledger(paths, observe=display.migration, check_owner=check_owner)
@@ -204,7 +204,7 @@ def _evolve(start: Start, shared: SharedPaths, paths: IslandPaths, *, stop: Stop
     )
     resumed = start.resumed.state if start.resumed else None
     try:
-        return evolve(config, task, exchange=exchange, keeper=keeper, resumed=resumed, is_stopping=stop)
+        return evolve(config, task, exchange=exchange, recorder=recorder, resumed=resumed, is_stopping=stop)
     except StorageError:
         check_owner()  # who was taken over finds its files gone, and that is the reason to give
         raise

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 import psutil
 
 from atoll.evo.errors import ConfigError
-from atoll.evo.memory import needed_bytes
+from atoll.evo.resources import needed_bytes
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator

@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING, Any
 from atoll.evo import atomic, checkpoint, compiler, runlog
 from atoll.evo.config import ASYNC, LOCKSTEP
 from atoll.evo.errors import ResumeError
-from atoll.evo.keeper import recorded_settings
 from atoll.evo.paths import archive_name, parse_generation
+from atoll.evo.recorder import recorded_settings
 from atoll.evo.tasks.loader import load_task
 from atoll.migration.exchange import lockstep
 from atoll.migration.observe import archive

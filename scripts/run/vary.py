@@ -10,8 +10,7 @@ from typing import TYPE_CHECKING
 import click
 
 from atoll.evo import atomic
-from atoll.evo.config import Value, island_config
-from atoll.evo.config_file import text_of
+from atoll.evo.config import Value, island_config, text_of
 from atoll.evo.errors import AtollError, ConfigError
 from atoll.evo.rng import stream
 

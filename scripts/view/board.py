@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING
 
 from atoll.evo import runlog
 from atoll.evo.paths import is_island_name
+from atoll.evo.text import printable
 from atoll.migration.observe.status import ENDED, UNREADABLE
-from atoll.migration.pool.ledger import printable
 from atoll.migration.pool.lines import finite_number
 from atoll.scripts.view.table import STYLES, UNKNOWN, WORD_COLUMNS, number
 

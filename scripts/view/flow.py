@@ -10,10 +10,10 @@ from typing import TYPE_CHECKING
 import click
 
 from atoll.evo.errors import ConfigError
+from atoll.evo.text import printable
 from atoll.migration.observe.flow import IMPORTED, PUBLISHED, REFUSED, Flow, n_published, read_events, read_flow
 from atoll.migration.pool import identity as pools
 from atoll.migration.pool.islands import lived, unreadable_of
-from atoll.migration.pool.ledger import printable
 from atoll.scripts.view.table import UNKNOWN, aligned
 
 if TYPE_CHECKING:

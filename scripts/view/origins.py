@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from atoll.evo.errors import PoolMismatchError
+from atoll.evo.text import printable
 from atoll.migration.observe import snapshot
 from atoll.migration.observe.origins import (
     Fate,
@@ -25,7 +26,6 @@ from atoll.migration.observe.origins import (
 from atoll.migration.observe.verify import spec_of
 from atoll.migration.pool import identity as pools
 from atoll.migration.pool.islands import unreadable_of
-from atoll.migration.pool.ledger import printable
 from atoll.scripts.view.flow import closed, known
 from atoll.scripts.view.table import UNKNOWN, aligned, together
 

@@ -10,10 +10,10 @@ import click
 
 from atoll.evo import atomic
 from atoll.evo.errors import DamagedFileError
+from atoll.evo.text import printable
 from atoll.migration.observe import archive, status
 from atoll.migration.observe.verify import verify
 from atoll.migration.pool import identity as pools
-from atoll.migration.pool.ledger import printable
 
 if TYPE_CHECKING:
     from atoll.evo.paths import SharedPaths

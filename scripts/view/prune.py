@@ -11,9 +11,8 @@ import click
 from atoll.evo import atomic
 from atoll.evo.config import LOCKSTEP
 from atoll.evo.errors import OwnerConflictError, PoolMismatchError
-from atoll.migration.exchange.exchange import count
+from atoll.evo.text import count, printable
 from atoll.migration.pool import identity as pools
-from atoll.migration.pool.ledger import printable
 from atoll.migration.pool.prune import Pruned, prune
 
 if TYPE_CHECKING:

@@ -9,9 +9,9 @@ from typing import TYPE_CHECKING
 import click
 
 from atoll.evo.installation import as_typed
+from atoll.evo.text import printable
 from atoll.migration.observe.origins import effective_number, pooled
 from atoll.migration.observe.status import ENDED, FINISHED, RUNNING, STOPPED, UNREADABLE, WAITING
-from atoll.migration.pool.ledger import printable
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import click
 import psutil
 
-from atoll.evo.stopping import interruptible
+from atoll.evo.signals import interruptible
 from atoll.migration.observe import status
 from atoll.scripts.view import table
 from atoll.scripts.view.board import Board

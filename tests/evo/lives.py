@@ -56,7 +56,7 @@ def disk():
 
 
 class Memory:
-    """A keeper and an exchange that write to a `Disk`."""
+    """A recorder and an exchange that write to a `Disk`."""
 
     def __init__(self, on, *, k=2):
         self._disk, self._k = on, k
@@ -97,13 +97,13 @@ class Memory:
     def displaced(self, genes, fitness, immigrants, scores, *, streams):  # noqa: ARG002
         return selection.worst(fitness, len(scores))
 
-    def settle(self, generation, arrivals, fitness, displaced, *, best):  # noqa: ARG002 - in the log too
+    def record_outcome(self, generation, arrivals, fitness, displaced, *, best):  # noqa: ARG002 - in the log too
         self._disk.note("settle", generation)
         assert len(arrivals.migrants) == len(fitness) == len(displaced)
         fate = frozen(fitness), frozen(displaced)
         assert self._disk.settled.setdefault(generation, fate) == fate
 
-    def beat(self, generation):
+    def heartbeat(self, generation):
         self._disk.note("beat", generation)
 
     def _newcomers(self, generation, streams):
@@ -143,7 +143,7 @@ def live(config, on=None, *, task=None, is_stopping=never, is_alone=False):
         config,
         Weather() if task is None else task,
         exchange=None if is_alone else memory,
-        keeper=memory,
+        recorder=memory,
         resumed=resumed,
         is_stopping=is_stopping,
         clock=itertools.count().__next__,

@@ -24,7 +24,7 @@ def is_valid(population):
 
 
 def test_founders_descend_from_their_island():
-    painted = ancestry.found((3, 4))
+    painted = ancestry.of_founders((3, 4))
     assert set(names(Population(np.zeros((3, 4), np.float32), painted, ("me",))).ravel()) == {"me"}
     assert painted.dtype == np.uint16
 

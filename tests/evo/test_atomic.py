@@ -245,15 +245,15 @@ def test_a_line_is_one_write_at_the_end(monkeypatch, tmp_path):
 def test_mending_cuts_off_only_what_has_no_newline(tmp_path, torn):
     path = tmp_path / "log"
     path.write_bytes(torn)
-    atomic.mend_tail(path)
+    atomic.truncate_torn_line(path)
     whole, newline, _ = torn.rpartition(b"\n")
     assert content(path) == whole + newline
-    atomic.mend_tail(path)
+    atomic.truncate_torn_line(path)
     assert content(path) == whole + newline
 
 
 def test_mending_nothing_makes_nothing(tmp_path):
-    atomic.mend_tail(tmp_path / "log")
+    atomic.truncate_torn_line(tmp_path / "log")
     assert not (tmp_path / "log").exists()
 
 

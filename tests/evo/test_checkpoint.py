@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from atoll.evo import arrayfile, checkpoint
 from atoll.evo.checkpoint import Checkpoint
 from atoll.evo.errors import DamagedFileError, FencedError, ResumeError
-from atoll.evo.generation import Pace
+from atoll.evo.generation import MigrationSchedule
 from atoll.evo.paths import SharedPaths
 from tests.evo.lives import configured
 from tests.problems import MIXED
@@ -197,12 +197,12 @@ def test_a_setting_that_an_older_version_did_not_know_had_its_default():
 
 
 def test_a_checkpoint_of_an_older_version_says_nothing_of_an_interval():
-    state = replace(at(3).state, pace=Pace(2, 8))
+    state = replace(at(3).state, schedule=MigrationSchedule(2, 8))
     data = checkpoint.encode(replace(at(3), state=state))
-    assert checkpoint.decode(data).state.pace == Pace(2, 8)
+    assert checkpoint.decode(data).state.schedule == MigrationSchedule(2, 8)
     arrays, metadata = arrayfile.decode(data)
     del metadata["pace"]
-    assert checkpoint.decode(arrayfile.encode(arrays, metadata)).state.pace == Pace()
+    assert checkpoint.decode(arrayfile.encode(arrays, metadata)).state.schedule == MigrationSchedule()
 
 
 def test_another_evaluator_is_named():
@@ -254,7 +254,7 @@ def test_who_was_taken_over_drops_nothing(paths):
         raise FencedError("taken over")
 
     with pytest.raises(FencedError):
-        checkpoint.drop(paths, [10], last_look=stop)
+        checkpoint.drop(paths, [10], before_commit=stop)
     assert checkpoint.kept(paths) == [10]
 
 

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from atoll.evo import ancestry, generation, selection
 from atoll.evo.config import Breeding
 from atoll.evo.errors import TaskError
-from atoll.evo.generation import Pace
+from atoll.evo.generation import MigrationSchedule
 from atoll.evo.genome import NO_PLACE, Migrants
 from atoll.evo.rng import streams
 from tests.problems import MIXED, Hill, Weather
@@ -29,7 +29,7 @@ def state_bytes(state):
         champion.individual.genes,
         champion.individual.ancestry,
     )
-    rest = population.islands, champion.fitness, champion.generation, state.generation, state.counts, state.pace
+    rest = population.islands, champion.fitness, champion.generation, state.generation, state.counts, state.schedule
     return [array.tobytes() for array in arrays], rest
 
 
@@ -52,7 +52,7 @@ class Answer(Hill):
 
 @given(specs(), st.integers(2, 20))
 def test_founders_fill_the_island_and_are_its_own(spec, n):
-    founders = generation.found(spec, n, island="me", streams=streams(1, "me", 0))
+    founders = generation.sample_founders(spec, n, island="me", streams=streams(1, "me", 0))
     assert founders.genes.shape == (n, spec.size)
     assert spec.contains(founders.genes)
     assert ancestry.shares(founders) == {"me": 1.0}
@@ -83,10 +83,10 @@ def test_the_best_never_gets_worse_on_a_deterministic_task(breeding, seed):
     task = Hill()
     breeding = replace(breeding, elite_share=0.1)
     founders = painted(MIXED, 8, seed=seed)
-    state = generation.assess(task, founders, generation=0, before=None)
+    state = generation.evaluate(task, founders, generation=0, before=None)
     for g in range(1, 5):
         children = generation.breed(state, MIXED, breeding=breeding, streams=streams(seed, "me", g - 1))
-        after = generation.assess(task, children, generation=g, before=state)
+        after = generation.evaluate(task, children, generation=g, before=state)
         assert after.fitness.max() >= state.fitness.max()
         assert after.champion.fitness == after.fitness.max()
         assert after.counts.evaluations == 8 * (g + 1)
@@ -142,7 +142,7 @@ def test_immigrants_take_the_places_of_the_displaced_and_of_no_other(seed, n, bo
     immigrants = painted(MIXED, n, seed=seed + 2, islands=("c", "far", "a"))
     fitness = (np.random.default_rng(seed).normal(size=n) + bonus).astype(np.float32)
     displaced = selection.worst(state.fitness, n)
-    after = generation.absorb(state, immigrants, fitness, displaced=displaced)
+    after = generation.insert_immigrants(state, immigrants, fitness, displaced=displaced)
     assert state_bytes(state) == before
     stay = np.setdiff1d(np.arange(6), displaced)
     np.testing.assert_array_equal(after.population.genes[displaced], immigrants.genes)
@@ -163,10 +163,10 @@ def test_immigrants_without_a_place_are_evaluated_refused_and_change_nothing_els
     fitness = np.random.default_rng(seed).normal(size=len(is_settled)).astype(np.float32)
     some = np.flatnonzero(is_settled)
     places = selection.worst(state.fitness, len(is_settled))
-    after = generation.absorb(
+    after = generation.insert_immigrants(
         state, immigrants, fitness, displaced=np.where(is_settled, places, NO_PLACE).astype(np.int64)
     )
-    alone = generation.absorb(state, immigrants.take(some), fitness[some], displaced=places[some])
+    alone = generation.insert_immigrants(state, immigrants.take(some), fitness[some], displaced=places[some])
     n_refused = len(is_settled) - len(some)
     assert after.counts == replace(
         alone.counts,
@@ -180,13 +180,13 @@ def test_immigrants_without_a_place_are_evaluated_refused_and_change_nothing_els
 def test_an_adaptive_interval_is_shortest_after_a_leader_twice_as_long_after_others_and_as_it_was_after_nobody(
     seed, scores, doublings
 ):
-    state = replace(evaluated(MIXED, 6, seed=seed), pace=Pace(1, 2**doublings))
-    after = generation.repaced(state, np.asarray(scores, np.float32))
+    state = replace(evaluated(MIXED, 6, seed=seed), schedule=MigrationSchedule(1, 2**doublings))
+    after = generation.next_schedule(state, np.asarray(scores, np.float32))
     assert after.last == state.generation
     if not scores:
-        assert after.stretch == 2**doublings
+        assert after.multiplier == 2**doublings
     else:
-        assert after.stretch == (1 if max(scores) > state.fitness.max() else 2 ** (doublings + 1))
+        assert after.multiplier == (1 if max(scores) > state.fitness.max() else 2 ** (doublings + 1))
 
 
 @pytest.mark.parametrize(
@@ -211,10 +211,10 @@ def test_a_score_that_is_not_finite_names_the_individual(bad):
     answer = np.zeros(6, np.float32)
     answer[[2, 5]] = bad
     with pytest.raises(TaskError, match=r"for individual 2 of generation 3 \(2 of 6 are not\)"):
-        generation.assess(Answer(answer), painted(MIXED, 6, seed=0), generation=3, before=None)
+        generation.evaluate(Answer(answer), painted(MIXED, 6, seed=0), generation=3, before=None)
 
 
 def test_the_generation_is_the_episode():
     task = Weather()
-    generation.assess(task, painted(MIXED, 3, seed=0), generation=5, before=None)
+    generation.evaluate(task, painted(MIXED, 3, seed=0), generation=5, before=None)
     assert [episode for _, episode in task.asked] == [5]

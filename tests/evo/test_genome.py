@@ -1,6 +1,7 @@
 """A layout holds every genome it draws, and nothing else; equal layouts are one."""
 
 import dataclasses
+import json
 
 import numpy as np
 import pytest
@@ -45,6 +46,12 @@ def test_every_gene_has_one_kind_and_a_place_in_one_segment(spec):
         here = spec.slice_of(segment.name)
         assert set(spec.low[here].tolist()) == {float(np.float32(segment.low))}
         assert set(spec.high[here].tolist()) == {float(np.float32(segment.high))}
+
+
+@given(specs())
+def test_a_layout_comes_back_from_its_rows_as_it_was(spec):
+    again = GenomeSpec.from_rows(json.loads(json.dumps(spec.to_rows())))
+    assert (again, again.sha256) == (spec, spec.sha256)
 
 
 def test_an_unknown_segment_is_an_error():

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from atoll.evo import checkpoint, island
 from atoll.evo.errors import TaskError
-from atoll.evo.generation import Pace
+from atoll.evo.generation import MigrationSchedule
 from tests.evo.lives import KilledError, Memory, configured, disk, fingerprint, live, never, outcome, stopping_after
 from tests.problems import Hill, Weather
 
@@ -55,7 +55,7 @@ def test_an_adaptive_interval_doubles_from_one_migration_to_the_next_until_a_mig
         is_led = len(scores) > 0 and scores.max() > best
         stretch = 1 if is_led else stretch * (2 if len(scores) else 1)
         assert after - here == stretch * config.migration.migrate_every
-        assert checkpoint.decode(on.log[after - 1]).state.pace == Pace(here, stretch)
+        assert checkpoint.decode(on.log[after - 1]).state.schedule == MigrationSchedule(here, stretch)
         seen.add((len(scores) > 0, is_led))
     assert seen == {(False, False), (True, False), (True, True)}
 
@@ -225,8 +225,8 @@ def steps(on, asked_in_vain, *, is_stopping=never, config=CONFIGS[0]):
     """Return the pauses of a life that waits at each migration, and its last state."""
     memory = Late(on, asked_in_vain)
     resumed = checkpoint.decode(on.checkpoint).state if on.checkpoint else None
-    life = island.live(
-        config, Weather(), exchange=memory, keeper=memory, resumed=resumed, is_stopping=is_stopping, clock=lambda: 0.0
+    life = island.steps(
+        config, Weather(), exchange=memory, recorder=memory, resumed=resumed, is_stopping=is_stopping, clock=lambda: 0.0
     )
     pauses = []
     while True:
@@ -318,3 +318,7 @@ def test_a_task_that_breaks_after_a_stop_signal_is_the_stop(breaks_at):
     state, _ = live(CONFIGS[0], on)
     assert fingerprint(state) == fingerprint(STRAIGHT[0][0])
     assert outcome(on) == outcome(STRAIGHT[0][1])
+
+
+def test_two_words_are_enough_for_an_island_that_is_alone_and_keeps_nothing():
+    assert fingerprint(island.evolve(configured(), Weather())) == fingerprint(live(configured(), is_alone=True)[0])

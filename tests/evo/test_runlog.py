@@ -55,7 +55,7 @@ def test_wherever_a_crash_tears_the_last_line_the_rest_is_read_and_the_next_line
         path.write_bytes(whole[:end])
         assert runlog.read(path) == [start(1, 0), line(1, 0)]
         assert runlog.read_last(path) == {"start": start(1, 0), "generation": line(1, 0)}
-        atomic.mend_tail(path)
+        atomic.truncate_torn_line(path)
         runlog.append(path, start(2, 1))
         assert runlog.read(path) == [start(1, 0), line(1, 0), start(2, 1)]
 

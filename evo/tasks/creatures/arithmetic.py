@@ -1,4 +1,4 @@
-"""The functions of the simulation, made of float32 `+ - * /`, comparison and selection only.
+"""Arithmetic of the simulation: functions made of float32 `+ - * /`, comparison and selection only.
 
 A library's sine differs from machine to machine in the last bit, and these bodies are chaotic: one bit is another walk
 within seconds. Each function below rounds after every operation, in the order it is written in (no fused

@@ -1,4 +1,4 @@
-"""What a champion is really worth: does it walk to food it was not trained on, and by fair means?
+"""Audit of a champion: does it walk to food it was not trained on, and by fair means?
 
 A score can hide a whip (a light node whirled round a hub), a flight, or a walk that only works for one rounding of the
 numbers; every champion is therefore looked at in these respects.
@@ -14,8 +14,7 @@ import numpy as np
 from atoll.evo.rng import stream
 from atoll.evo.tasks.creatures import course
 from atoll.evo.tasks.creatures.fitness import score
-from atoll.evo.tasks.creatures.options import TICKS_PER_S
-from atoll.evo.tasks.creatures.world import FIRST, SECOND, TOUCH_M
+from atoll.evo.tasks.creatures.world import FIRST, SECOND, TICKS_PER_S, TOUCH_M
 
 if TYPE_CHECKING:
     from atoll.evo.genome import Floats
@@ -36,7 +35,7 @@ m/s, its walkers at 10 to 18; the limit is half of the slowest whip."""
 
 @dataclass(frozen=True)
 class Audit:
-    """How one genome fares.
+    """Generalisation and soundness of one genome.
 
     Attributes:
         trained_fitness: On the courses it was trained on.
@@ -84,13 +83,19 @@ def examine(creatures: Creatures, genome: Floats) -> Audit:
 def examine_all(creatures: Creatures, genes: Floats) -> list[Audit]:
     """Audit P genomes [P, D] side by side; each comes out as it would alone."""
     courses = range(course.UNSEEN, course.UNSEEN + UNSEEN_COURSES)
-    watch = _Watch(steps_per_s=TICKS_PER_S * creatures.world.steps_per_tick)
-    trained = creatures.live(genes)
-    unseen = creatures.live(genes, pellets=course.lay(courses, creatures.pellets.shape[1]), observe=watch)
+    watches: list[_Watch] = []
+
+    def observe(lanes: Lanes) -> _Watch:
+        watches.append(_Watch(lanes, steps_per_s=TICKS_PER_S * creatures.world.steps_per_tick))
+        return watches[-1]
+
+    trained = creatures.simulate(genes)
+    unseen = creatures.simulate(genes, pellets=course.lay(courses, creatures.pellets.shape[1]), observe=observe)
     trained_fitness, unseen_fitness = score(trained), score(unseen)
     nudged = np.concatenate([np.empty_like(genes[:0]), *(_nudge(creatures, genome) for genome in genes)])
     nudged_fitness = creatures.evaluate(nudged, 0).reshape(-1, NUDGED).mean(axis=1)
-    stretch, speed, airborne, walked = (of_lives.reshape(-1, UNSEEN_COURSES) for of_lives in watch.found())
+    extremes = np.concatenate([watch.extremes() for watch in watches], axis=1)
+    stretch, speed, airborne, walked = (of_lives.reshape(-1, UNSEEN_COURSES) for of_lives in extremes)
     return [
         Audit(
             trained_fitness=float(trained_fitness[i]),
@@ -109,24 +114,7 @@ def examine_all(creatures: Creatures, genes: Floats) -> list[Audit]:
 
 
 class _Watch:
-    """An observer of every step of lives; of each it remembers extremes, looks in the air, and the way walked."""
-
-    def __init__(self, *, steps_per_s: int) -> None:
-        self._steps_per_s = steps_per_s
-        self._chunks: list[_Watched] = []
-
-    def __call__(self, lanes: Lanes, motion: Motion, hunt: Hunt) -> None:  # noqa: ARG002 - see `Observer`
-        if not self._chunks or self._chunks[-1].lanes is not lanes:
-            self._chunks.append(_Watched(lanes, steps_per_s=self._steps_per_s))
-        self._chunks[-1].look(motion.position_m.numpy(), motion.velocity_m_s.numpy())
-
-    def found(self) -> Floats:
-        """Return, for each life: top stretch, top node speed in m/s, share in the air, walking speed in m/s; [4, L]."""
-        return np.concatenate([chunk.found() for chunk in self._chunks], axis=1)
-
-
-class _Watched:
-    """What was seen of one chunk of lanes, each [L]."""
+    """An observer of one chunk of lanes: remembers extremes, looks in the air, and the way walked, each [L]."""
 
     def __init__(self, lanes: Lanes, *, steps_per_s: int) -> None:
         self.lanes = lanes
@@ -140,7 +128,8 @@ class _Watched:
         self._looks = 0
         self._last_place_m: Floats | None = None
 
-    def look(self, position: Floats, velocity: Floats) -> None:
+    def __call__(self, motion: Motion, hunt: Hunt) -> None:  # noqa: ARG002 - see `Observer`
+        position, velocity = motion.position_m.numpy(), motion.velocity_m_s.numpy()
         length = np.linalg.norm(position[:, SECOND] - position[:, FIRST], axis=0)
         stretch = np.max(length / self._longest, axis=0, where=self._joined, initial=0.0)
         np.maximum(self._stretch, stretch, out=self._stretch)
@@ -155,11 +144,13 @@ class _Watched:
             self._last_place_m = place_m
         self._looks += 1
 
-    def found(self) -> Floats:
-        """See `_Watch.found`."""
+    def extremes(self) -> Floats:
+        """Return, for each life: top stretch, top node speed in m/s, share in the air, walking speed in m/s; [4, L]."""
         seconds = max((self._looks - 1) // self._steps_per_s, 1)
-        found: Floats = np.stack([self._stretch, self._speed, self._airborne / self._looks, self._walked_m / seconds])
-        return found
+        extremes: Floats = np.stack(
+            [self._stretch, self._speed, self._airborne / self._looks, self._walked_m / seconds]
+        )
+        return extremes
 
 
 def _nudge(creatures: Creatures, genome: Floats) -> Floats:

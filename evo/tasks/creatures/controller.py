@@ -1,4 +1,4 @@
-"""What moves the muscles, ten times a second: senses in, one action in [-1, 1] per muscle out.
+"""Controllers of the muscles, ten times a second: senses in, one action in [-1, 1] per muscle out.
 
 A controller's weights are its genes as they stand, [W, P], in the order of its segments. Both controllers read the
 same seven senses:
@@ -15,7 +15,6 @@ from __future__ import annotations
 
 from typing import Protocol
 
-from atoll.evo.errors import ConfigError
 from atoll.evo.genome import Segment
 from atoll.evo.tasks.creatures.arithmetic import Array, cosine, tanh
 from atoll.evo.tasks.creatures.world import MUSCLES
@@ -85,16 +84,7 @@ class Oscillator:
         return swing * cosine(weights[:MUSCLES] * time_s + weights[MUSCLES : 2 * MUSCLES])
 
 
-def controller_named(name: str) -> Controller:
-    """Return the controller called `name`.
-
-    Raises:
-        ConfigError: There is none.
-    """
-    known: dict[str, Controller] = {"neural": Neural(), "oscillator": Oscillator()}
-    if name not in known:
-        raise ConfigError(f"controller: expected one of {', '.join(known)}, got {name!r}")
-    return known[name]
+CONTROLLERS: dict[str, Controller] = {"neural": Neural(), "oscillator": Oscillator()}
 
 
 def _rows(array: Array) -> list[Array]:

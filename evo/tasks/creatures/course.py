@@ -1,4 +1,4 @@
-"""Where the pellets lie: a fixed function of the course number and the pellet index."""
+"""Courses of pellets: their places are a fixed function of the course number and the pellet index."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What a life is worth: the one place that turns a backend's summary into fitness."""
+"""Fitness of a life: the one place that turns a backend's summary into a score."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ DEAD = -100.0
 
 
 class Status(IntEnum):
-    """What kind of life a backend reports."""
+    """Status of a life, as a backend reports it."""
 
     LIVED = 0
     UNVIABLE = 1
@@ -44,7 +44,7 @@ class Status(IntEnum):
 
 @dataclass(frozen=True)
 class Summary:
-    """What a backend reports of each life, float32 [P, C] unless said.
+    """Summary of each life by a backend, float32 [P, C] unless said.
 
     A gap is the distance from a creature's nearest edge to the edge of its active pellet, in metres.
 
@@ -67,7 +67,7 @@ class Summary:
 
 @dataclass(frozen=True)
 class Terms:
-    """What the points of each life are made of, float32 [P, C]; their sum, in this order, is its score.
+    """Terms of each life's score, float32 [P, C]; their sum, in this order, is the score.
 
     Attributes:
         pellets: For those taken.
@@ -92,7 +92,7 @@ def score(summary: Summary) -> Floats:
 
 
 def terms(summary: Summary) -> Terms:
-    """Return what each life's points are made of."""
+    """Return the terms of each life's score."""
     first_gap_m = np.maximum(summary.first_gap_m, np.float32(NO_GAP_M))
     approach: Floats = ((first_gap_m - summary.best_gap_m) / first_gap_m).clip(0, 1)
     retreat: Floats = (summary.last_gap_m - summary.first_gap_m).clip(0, np.float32(MAX_RETREAT_M))

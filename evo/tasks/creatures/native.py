@@ -1,4 +1,4 @@
-"""The fast evaluator: one thread, one vectorised kernel, whole lives of as many creatures as the vector unit is wide.
+"""The native evaluator: one thread, one vectorised kernel, whole lives of as many creatures as the vector unit is wide.
 
 `kernel/life.cpp` does what `reference` specifies, bit for bit. It is written with the vector extensions of GCC and
 Clang, so the same source serves any width; it is built for one of few named targets rather than for "this processor",
@@ -21,8 +21,7 @@ from atoll.evo.tasks.creatures import arithmetic
 from atoll.evo.tasks.creatures import world as nature
 from atoll.evo.tasks.creatures.controller import HIDDEN, SENSES, Neural
 from atoll.evo.tasks.creatures.fitness import Status, Summary
-from atoll.evo.tasks.creatures.options import TICKS_PER_S
-from atoll.evo.tasks.creatures.world import NODES, World
+from atoll.evo.tasks.creatures.world import NODES, TICKS_PER_S, World
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -64,7 +63,7 @@ class Target:
 
     @property
     def flags(self) -> tuple[str, ...]:
-        """How a compiler is told."""
+        """Flags that tell a compiler of it."""
         return (f"-DLANES={self.lanes}", *(f"-m{feature}" for feature in self.features))
 
 
@@ -77,9 +76,9 @@ TARGETS = (
 
 @dataclass(frozen=True)
 class Kernel:
-    """A compiled kernel: `live(plan, rows, pellets, out)`."""
+    """A compiled kernel: `simulate(plan, rows, pellets, out)`."""
 
-    live: Callable[..., None]
+    simulate: Callable[..., None]
     lanes: int
     sha256: str
 
@@ -106,8 +105,8 @@ class _Plan(ctypes.Structure):
 def targets_here() -> tuple[Target, ...]:
     """Return the targets that this machine can run, the widest first."""
     lines = CPU_INFO.read_text(encoding="utf-8", errors="replace").splitlines() if CPU_INFO.exists() else []
-    found = next((line.partition(":")[2].split() for line in lines if line.startswith("flags")), [])
-    return tuple(target for target in TARGETS if set(target.features) <= set(found))
+    features = next((line.partition(":")[2].split() for line in lines if line.startswith("flags")), [])
+    return tuple(target for target in TARGETS if set(target.features) <= set(features))
 
 
 @cache
@@ -129,7 +128,7 @@ def load(target: Target | None = None) -> Kernel:
     return Kernel(function, target.lanes, library.sha256)
 
 
-def live(
+def simulate(
     body: Body,
     weights: Floats,
     pellets: Floats,
@@ -139,19 +138,7 @@ def live(
     world: World | None = None,
     kernel: Kernel | None = None,
 ) -> Summary:
-    """Live every creature's life on every course.
-
-    Args:
-        body: P bodies.
-        weights: Their controllers' genes, [W, P].
-        pellets: Courses, [C, K, 2]: x and z in metres. The last one can be approached, not taken.
-        controller: What moves the muscles.
-        ticks: Length of a life, in tenths of a second.
-        world: Physics; the default world if None.
-        kernel: One for another target; that of this machine if None.
-
-    Returns:
-        What became of each life, [P, C].
+    """Simulate P creatures on C courses, as `reference.simulate` does; with a `kernel` for another target, if given.
 
     Raises:
         ConfigError: See `load`.
@@ -168,7 +155,7 @@ def live(
     courses, n_pellets, _ = pellets.shape
     out = np.empty((6, creatures, courses), dtype=np.float32)
     plan = _plan(creatures, courses, n_pellets, ticks, is_neural=isinstance(controller, Neural), world=world)
-    kernel.live(plan, rows.ctypes.data, pellets.ctypes.data, out.ctypes.data)
+    kernel.simulate(plan, rows.ctypes.data, pellets.ctypes.data, out.ctypes.data)
     collected, first_gap_m, best_gap_m, last_gap_m, travel_m, is_inside = out
     status = np.where(is_inside > 0, np.uint8(Status.LIVED), np.uint8(Status.FAILED))
     return Summary(

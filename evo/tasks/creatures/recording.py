@@ -1,8 +1,8 @@
-"""A life to look at: where every node was, frame by frame, and when pellets were taken."""
+"""Recording of a life to look at: where every node was, frame by frame, and when pellets were taken."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, field, fields
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -55,7 +55,7 @@ class Recording:
 
 
 def record(creatures: Creatures, genome: Floats, *, course_number: int) -> Recording:
-    """Live one genome's [D] life on one course, and keep every physics step."""
+    """Record one genome's [D] life on one course, every physics step of it."""
     return record_all(creatures, genome[None], course_numbers=[course_number])[0][0]
 
 
@@ -64,13 +64,17 @@ def record_all(creatures: Creatures, genes: Floats, *, course_numbers: Sequence[
 
     That takes hardly longer than one life, and each life is the one that it would be alone.
     """
-    film = _Film()
+    reels: list[_Reel] = []
+
+    def observe(lanes: Lanes) -> _Reel:
+        reels.append(_Reel(lanes))
+        return reels[-1]
+
     needed = creatures.pellets.shape[1]
     pellets = np.concatenate([course.lay(range(number, number + 1), needed) for number in course_numbers])
-    summary = creatures.live(genes, pellets=pellets, observe=film)
-    lives = [
-        (reel, lane) for reel in film.reels for lane in range(len(reel.collected[0]))
-    ]  # creature by creature, course by course
+    summary = creatures.simulate(genes, pellets=pellets, observe=observe)
+    # creature by creature, course by course
+    lives = [(reel, lane) for reel in reels for lane in range(len(reel.collected[0]))]
     n = len(course_numbers)
     return [
         [
@@ -85,7 +89,7 @@ def _life(summary: Summary, creature: int, on_course: int) -> Summary:
     def only(of_lives: NDArray[Any]) -> NDArray[Any]:
         return of_lives[creature : creature + 1, on_course : on_course + 1]
 
-    return Summary(**{field.name: only(getattr(summary, field.name)) for field in fields(Summary)})
+    return Summary(**{each.name: only(getattr(summary, each.name)) for each in fields(Summary)})
 
 
 def _recording(reel: _Reel, lane: int, *, creatures: Creatures, pellets_m: Floats, life: Summary) -> Recording:
@@ -108,21 +112,12 @@ def _recording(reel: _Reel, lane: int, *, creatures: Creatures, pellets_m: Float
 
 @dataclass(frozen=True)
 class _Reel:
-    """Every step of one chunk of lanes: positions [3, 8, L] and pellets taken [L]."""
+    """An observer that keeps every step of one chunk of lanes: positions [3, 8, L] and pellets taken [L]."""
 
     lanes: Lanes
-    position_m: list[Floats]
-    collected: list[Indices]
+    position_m: list[Floats] = field(default_factory=list)
+    collected: list[Indices] = field(default_factory=list)
 
-
-class _Film:
-    """An observer of every step; a new chunk of lanes begins a new reel."""
-
-    def __init__(self) -> None:
-        self.reels: list[_Reel] = []
-
-    def __call__(self, lanes: Lanes, motion: Motion, hunt: Hunt) -> None:
-        if not self.reels or self.reels[-1].lanes is not lanes:
-            self.reels.append(_Reel(lanes, [], []))
-        self.reels[-1].position_m.append(motion.position_m.numpy())
-        self.reels[-1].collected.append(hunt.collected.numpy())
+    def __call__(self, motion: Motion, hunt: Hunt) -> None:
+        self.position_m.append(motion.position_m.numpy())
+        self.collected.append(hunt.collected.numpy())

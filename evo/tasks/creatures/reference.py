@@ -30,7 +30,6 @@ from torch import Tensor
 
 from atoll.evo.tasks.creatures.arithmetic import add_in_order
 from atoll.evo.tasks.creatures.fitness import Status, Summary
-from atoll.evo.tasks.creatures.options import TICKS_PER_S
 from atoll.evo.tasks.creatures.world import (
     FARTHEST_M,
     FIRST,
@@ -39,6 +38,7 @@ from atoll.evo.tasks.creatures.world import (
     PELLET_M,
     SECOND,
     SHORTEST_SQUARED,
+    TICKS_PER_S,
     TOUCH_M,
     World,
 )
@@ -54,7 +54,7 @@ CHUNK_LANES = 2048
 
 @dataclass(frozen=True)
 class Lanes:
-    """What stays the same during a life: the fields of `Body` as tensors, the brain, and the course.
+    """Constants of lives: the fields of `Body` as tensors, the controller's genes, and the course.
 
     Attributes:
         weights: The controller's genes, [W, L].
@@ -82,7 +82,7 @@ class Lanes:
 
 @dataclass(frozen=True)
 class Motion:
-    """Where nodes are and how fast they go, each [3, 8, L], in m and m/s."""
+    """Positions and velocities of nodes, each [3, 8, L], in m and m/s."""
 
     position_m: Tensor
     velocity_m_s: Tensor
@@ -90,7 +90,7 @@ class Motion:
 
 @dataclass(frozen=True)
 class Hunt:
-    """How far a lane has come on its course, each [L]; gaps as in `Summary`."""
+    """Progress of a lane on its course, each [L]; gaps as in `Summary`."""
 
     collected: Tensor  # int64
     first_gap_m: Tensor
@@ -98,10 +98,11 @@ class Hunt:
     last_gap_m: Tensor
 
 
-Observer = Callable[[Lanes, Motion, Hunt], None]
+Observer = Callable[[Motion, Hunt], None]
+"""Called after every physics step of one chunk of lanes; the hunt is as it was at the last look."""
 
 
-def live(
+def simulate(
     body: Body,
     weights: Floats,
     pellets: Floats,
@@ -110,9 +111,9 @@ def live(
     ticks: int,
     threads: int | None = 1,
     world: World | None = None,
-    observe: Observer | None = None,
+    observe: Callable[[Lanes], Observer] | None = None,
 ) -> Summary:
-    """Live every creature's life on every course.
+    """Simulate every creature on every course.
 
     Args:
         body: P bodies.
@@ -122,8 +123,7 @@ def live(
         ticks: Length of a life, in tenths of a second.
         threads: Threads of PyTorch to use, None for as many as it likes; they do not change the result.
         world: Physics; the default world if None.
-        observe: Called after every physics step with a chunk of lanes, creature by creature, course by course; the
-            hunt is as it was at the last look.
+        observe: Called with each chunk of lanes, creature by creature, course by course; returns its observer.
 
     Returns:
         What became of each life, [P, C].
@@ -137,7 +137,7 @@ def live(
             chunk = lanes_of(body.take(creature), weights[:, creature], pellets, course)
             birth_m = torch.from_numpy(body.position_m[..., creature])
             parts.append(
-                _live_chunk(
+                _simulate_chunk(
                     chunk,
                     birth_m,
                     pellets=pellets.shape[1],
@@ -202,7 +202,7 @@ def collide(position_m: Tensor, velocity: Tensor, lanes: Lanes, world: World) ->
     return torch.stack([x * kept, risen, z * kept])
 
 
-def _live_chunk(
+def _simulate_chunk(
     lanes: Lanes,
     birth_m: Tensor,
     *,
@@ -210,11 +210,12 @@ def _live_chunk(
     controller: Controller,
     ticks: int,
     world: World,
-    observe: Observer | None,
+    observe: Callable[[Lanes], Observer] | None,
 ) -> Summary:
-    """Live one chunk's lives: ten times a second look around and act, then take the steps up to the next tick."""
+    """Simulate one chunk of lanes: ten times a second look around and act, then take the steps up to the next tick."""
     motion = Motion(birth_m, torch.zeros_like(birth_m))
     hunt = _begin(motion, lanes)
+    observer = observe(lanes) if observe else None
     for tick in range(ticks):
         hunt = look(hunt, motion, lanes, pellets)
         time_s = float(np.float32(tick) * np.float32(1 / TICKS_PER_S))
@@ -222,8 +223,8 @@ def _live_chunk(
         target_m = lanes.rest_m + lanes.swing_m * action
         for _ in range(world.steps_per_tick):
             motion = step(motion, lanes, target_m, world)
-            if observe:
-                observe(lanes, motion, hunt)
+            if observer:
+                observer(motion, hunt)
     return _summarise(look(hunt, motion, lanes, pellets), motion, lanes)
 
 

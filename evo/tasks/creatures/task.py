@@ -2,26 +2,26 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict, replace
+from dataclasses import asdict, dataclass, replace
 from functools import cached_property
 from types import MappingProxyType
 from typing import TYPE_CHECKING
 
 import numpy as np
 
+from atoll.evo.config import check, option_name, setting
 from atoll.evo.errors import ConfigError
 from atoll.evo.genome import Floats, GenomeSpec
 from atoll.evo.tasks.creatures import body, course
-from atoll.evo.tasks.creatures.controller import controller_named
+from atoll.evo.tasks.creatures.controller import CONTROLLERS
 from atoll.evo.tasks.creatures.fitness import Summary, score
-from atoll.evo.tasks.creatures.world import World
+from atoll.evo.tasks.creatures.world import TICKS_PER_S, World
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Callable, Mapping
 
     from atoll.evo.genome import Segment
-    from atoll.evo.tasks.creatures.options import CreatureOptions
-    from atoll.evo.tasks.creatures.reference import Observer
+    from atoll.evo.tasks.creatures.reference import Lanes, Observer
     from atoll.evo.tasks.task import OptionValue
 
 BACKENDS = ("native", "reference")
@@ -29,12 +29,35 @@ LIVES_AT_ONCE = 8192
 """Half a second of one core: between two calls of the kernel a stop signal is answered. Bits depend on no batch."""
 
 
+@dataclass(frozen=True)
+class CreatureOptions:
+    """The options of the task; together they identify the problem.
+
+    Raises:
+        ConfigError: An option is out of its range.
+    """
+
+    courses: int = setting(8, "pellet layouts that every creature is scored on", low=1, high=1000)
+    life_s: float = setting(30.0, "length of a life, in seconds; a multiple of 0.1", low=1 / TICKS_PER_S, high=3600.0)
+    controller: str = setting("neural", "what moves the muscles", choices=tuple(CONTROLLERS))
+
+    def __post_init__(self) -> None:
+        check(self, spell=option_name)
+        if abs(self.life_s * TICKS_PER_S - self.ticks) > 1e-6:
+            raise ConfigError(f"-o life_s must be a multiple of {1 / TICKS_PER_S} s, got {self.life_s}")
+
+    @property
+    def ticks(self) -> int:
+        """Number of times a creature acts in its life."""
+        return round(self.life_s * TICKS_PER_S)
+
+
 class Creatures:
     """Implements `atoll.evo.tasks.task.Task`; deterministic.
 
     Args:
         options: The problem.
-        backend: What lives the lives; "auto" takes the native one where it can be built. All agree bit for bit.
+        backend: What simulates them; "auto" takes the native one where it can be built. All agree bit for bit.
         threads: Threads that the reference backend may use, None for as many as PyTorch likes; the native one uses one.
         world: Physics, for an experiment; the default world if None.
         ranges: Lowest and highest value of segments, for an experiment, where they are not to be the default ones.
@@ -58,12 +81,12 @@ class Creatures:
         ranges: Mapping[str, tuple[float, float]] | None = None,
     ) -> None:
         if backend not in ("auto", *BACKENDS):
-            raise ConfigError(f"backend: expected one of auto, {', '.join(BACKENDS)}, got {backend!r}")
+            raise ConfigError(f"backend must be one of auto, {', '.join(BACKENDS)}; got {backend!r}")
         if threads is not None and threads < 1:
-            raise ConfigError(f"threads: expected at least 1, got {threads}")
+            raise ConfigError(f"threads must be at least 1, got {threads}")
         self.backend, self.build = _choose(backend)
         self.options: Mapping[str, OptionValue] = MappingProxyType(asdict(options))
-        self.controller = controller_named(options.controller)
+        self.controller = CONTROLLERS[options.controller]
         self.spec = GenomeSpec(_within(ranges or {}, body.SEGMENTS + self.controller.segments))
         self.world = world or World()
         self._options = options
@@ -87,16 +110,22 @@ class Creatures:
     def evaluate(self, genes: Floats, episode: int) -> Floats:  # noqa: ARG002 - nothing here is left to chance
         """See `Task.evaluate`."""
         n = max(LIVES_AT_ONCE // self._options.courses, 1)
-        parts = [score(self.live(genes[i : i + n])) for i in range(0, max(len(genes), 1), n)]
+        parts = [score(self.simulate(genes[i : i + n])) for i in range(0, max(len(genes), 1), n)]
         return np.concatenate(parts) if len(parts) > 1 else parts[0]
 
-    def live(self, genes: Floats, *, pellets: Floats | None = None, observe: Observer | None = None) -> Summary:
-        """Live the lives of `genes` [P, D].
+    def simulate(
+        self,
+        genes: Floats,
+        *,
+        pellets: Floats | None = None,
+        observe: Callable[[Lanes], Observer] | None = None,
+    ) -> Summary:
+        """Simulate `genes` [P, D] on courses.
 
         Args:
             genes: Genomes, float32 [P, D].
             pellets: Courses, [C, K, 2]; the trained ones if None.
-            observe: See `reference.live`, which is used if somebody observes: the lives are the same.
+            observe: See `reference.simulate`, which is used if somebody observes: the lives are the same.
         """
         bodies = body.decode(genes, self.spec, density_kg_m3=self.world.density_kg_m3)
         weights = np.ascontiguousarray(genes[:, -self.n_weights :].T)
@@ -104,12 +133,12 @@ class Creatures:
         if self.backend == "native" and observe is None:
             from atoll.evo.tasks.creatures import native  # noqa: PLC0415 - nothing to load for who uses the reference
 
-            return native.live(
+            return native.simulate(
                 bodies, weights, pellets, controller=self.controller, ticks=self._options.ticks, world=self.world
             )
         from atoll.evo.tasks.creatures import reference  # noqa: PLC0415 - PyTorch takes a second to import
 
-        return reference.live(
+        return reference.simulate(
             bodies,
             weights,
             pellets,

@@ -1,4 +1,4 @@
-"""The constants of nature."""
+"""Physics: the constants of the world that creatures live in."""
 
 from __future__ import annotations
 
@@ -6,8 +6,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from atoll.evo.tasks.creatures.options import TICKS_PER_S
-
+TICKS_PER_S = 10
+"""How often a creature looks around and acts, in hertz."""
 NODES = 8
 PAIRS = tuple((i, j) for i in range(NODES) for j in range(i + 1, NODES))
 """The two nodes of each muscle, in lexicographic order."""

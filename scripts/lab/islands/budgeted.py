@@ -13,6 +13,7 @@ from atoll.evo import ancestry
 from atoll.evo.config import LOCKSTEP, Value, island_config
 from atoll.evo.diversity import fixation_index
 from atoll.evo.errors import ConfigError
+from atoll.evo.recorder import MemoryRecorder
 from atoll.migration.observe.origins import effective_number, pooled
 from atoll.scripts.run.archipelago import evolve_together
 from atoll.scripts.run.vary import vary
@@ -50,21 +51,15 @@ class Arm:
 
 @dataclass
 class Course:
-    """A keeper that keeps what an island had spent, and the best it had met, after each generation."""
+    """What an island had spent, and the best it had met, after each generation."""
 
     evaluations: list[int] = field(default_factory=list)
     best: list[float] = field(default_factory=list)
 
-    def log(self, state: State, *, evaluate_s: float) -> None:  # noqa: ARG002 - see `atoll.evo.island.Keeper`
+    def note(self, state: State) -> None:
         """Note a generation."""
         self.evaluations.append(state.counts.evaluations)
         self.best.append(state.champion.fitness)
-
-    def checkpoint(self, state: State) -> None:
-        """Keep nothing: a run that is cut short is run again."""
-
-    def champion(self, state: State) -> None:
-        """Keep nothing: the last state has it."""
 
 
 def run(arm: Arm, task: Task, *, seed: int, budget: int, audit: Callable[[Floats], Record] = lambda _: {}) -> Record:
@@ -86,7 +81,7 @@ def run(arm: Arm, task: Task, *, seed: int, budget: int, audit: Callable[[Floats
     """
     configs = plan(arm, seed=seed, budget=budget)
     courses = {config.island: Course() for config in configs}
-    states = evolve_together(configs, task, keeper_of=lambda config: courses[config.island])
+    states = evolve_together(configs, task, recorder_of=lambda config: MemoryRecorder(courses[config.island].note))
     champion = max(states.values(), key=lambda state: state.champion.fitness).champion
     shares = [ancestry.shares(state.population) for state in states.values()]
     return {

@@ -21,12 +21,12 @@ import click
 from atoll.evo import atomic
 from atoll.evo.errors import AtollError, PoolMismatchError
 from atoll.evo.paths import SharedPaths
+from atoll.evo.text import printable
 from atoll.migration.observe.flow import PUBLISHED, read_events
 from atoll.migration.observe.verify import spec_of
 from atoll.migration.pool import batch
 from atoll.migration.pool import identity as pool
 from atoll.migration.pool.bounded_io import RefusedError, VanishedError, generations_in
-from atoll.migration.pool.ledger import printable
 from atoll.scripts.commands.options import json_option
 from atoll.scripts.lab.islands.questions import Answer, Posted, diversity, exchange, independence
 from atoll.scripts.report.history import read_history

@@ -15,8 +15,7 @@ import click
 import numpy as np
 
 from atoll.evo import atomic, runlog
-from atoll.evo.tasks.creatures.options import CreatureOptions
-from atoll.evo.tasks.creatures.task import Creatures
+from atoll.evo.tasks.creatures.task import CreatureOptions, Creatures
 from atoll.evo.tasks.creatures.world import World
 from atoll.scripts.lab.islands import trial
 from atoll.scripts.lab.kit.machine import describe

@@ -14,8 +14,7 @@ import numpy as np
 
 from atoll.evo import atomic, generation, runlog
 from atoll.evo.rng import streams
-from atoll.evo.tasks.creatures.options import CreatureOptions
-from atoll.evo.tasks.creatures.task import Creatures
+from atoll.evo.tasks.creatures.task import CreatureOptions, Creatures
 from atoll.scripts.lab.islands import trial
 from atoll.scripts.lab.kit.machine import describe
 
@@ -73,7 +72,7 @@ def _search_at_random(creatures: Creatures, config: IslandConfig) -> float:
     for n in range(config.generations + 1):
         island = f"random-{n}"
         drawn = streams(config.seed, island, 0)
-        founders = generation.found(creatures.spec, config.population, island=island, streams=drawn)
+        founders = generation.sample_founders(creatures.spec, config.population, island=island, streams=drawn)
         best.append(generation.score(creatures, founders, generation=0).max())
     return float(max(best))
 

@@ -16,7 +16,8 @@ from atoll.evo import ancestry
 from atoll.evo.config import Value, island_config
 from atoll.evo.diversity import fixation_index
 from atoll.evo.errors import ConfigError
-from atoll.evo.island import live
+from atoll.evo.island import steps
+from atoll.evo.recorder import MemoryRecorder
 from atoll.migration.exchange.memory import memory_exchange
 from atoll.migration.observe.origins import effective_number, pooled
 from atoll.migration.pool.batch import Publisher
@@ -35,7 +36,7 @@ if TYPE_CHECKING:
 
 @dataclass
 class Story(Course):
-    """A keeper that keeps an island's course, and whose genes it has after each generation.
+    """An island's course, and whose genes it has after each generation.
 
     Attributes:
         shares: Ancestor -> its share of all genes, the founders first.
@@ -43,9 +44,9 @@ class Story(Course):
 
     shares: list[dict[str, float]] = field(default_factory=list)
 
-    def log(self, state: State, *, evaluate_s: float) -> None:
+    def note(self, state: State) -> None:
         """Note a generation."""
-        super().log(state, evaluate_s=evaluate_s)
+        super().note(state)
         self.shares.append(ancestry.shares(state.population))
 
 
@@ -193,4 +194,7 @@ def _life(
         migration=config.migration,
         ledger=NoNotes(),
     )
-    return (yield from live(config, task, exchange=exchange, keeper=story, resumed=None, is_stopping=lambda: False))
+    recorder = MemoryRecorder(story.note)
+    return (
+        yield from steps(config, task, exchange=exchange, recorder=recorder, resumed=None, is_stopping=lambda: False)
+    )

@@ -24,6 +24,7 @@ from atoll.evo.diversity import fixation_index
 from atoll.evo.errors import AtollError, ConfigError, ReplayError
 from atoll.evo.island import evolve
 from atoll.evo.paths import SharedPaths
+from atoll.evo.recorder import MemoryRecorder
 from atoll.evo.tasks.loader import load_task
 from atoll.migration.exchange.memory import MemoryMailbox
 from atoll.migration.exchange.replay import Journal, ReplayExchange
@@ -46,7 +47,7 @@ if TYPE_CHECKING:
 
 @dataclass
 class Census:
-    """A keeper that keeps an island's genes every so many generations, and holds each line against the recording.
+    """An island's genes every so many generations, each of which is held against the recording.
 
     Attributes:
         recording: What is lived again.
@@ -60,7 +61,7 @@ class Census:
     genes: dict[int, Floats] = field(default_factory=dict)
     shares: dict[int, Shares] = field(default_factory=dict)
 
-    def log(self, state: State, *, evaluate_s: float) -> None:  # noqa: ARG002 - see `atoll.evo.island.Keeper`
+    def note(self, state: State) -> None:
         """Count, if it is time to.
 
         Raises:
@@ -72,12 +73,6 @@ class Census:
             raise ReplayError(f"{self.recording.island} lived again differs from its log at generation {g}")
         if g % self.every == 0:
             self.genes[g], self.shares[g] = state.population.genes, found
-
-    def checkpoint(self, state: State) -> None:
-        """Keep nothing: the recording has them."""
-
-    def champion(self, state: State) -> None:
-        """Keep nothing: the recording has it."""
 
 
 @click.group()
@@ -178,7 +173,8 @@ def live_again(home: Path, every: int) -> tuple[Census, GenomeSpec]:
         journal=Journal(recording.files, recording.exports),
     )
     census = Census(recording, every)
-    evolve(config, task, exchange=exchange, keeper=census, resumed=None, is_stopping=lambda: False)
+    recorder = MemoryRecorder(census.note)
+    evolve(config, task, exchange=exchange, recorder=recorder, resumed=None, is_stopping=lambda: False)
     return census, task.spec
 
 

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import time
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict
 from typing import TYPE_CHECKING
 
 from atoll.evo.config import Value, island_config
 from atoll.evo.island import evolve
+from atoll.evo.recorder import MemoryRecorder
 from atoll.evo.tasks.creatures.audit import examine
 
 if TYPE_CHECKING:
@@ -23,27 +24,6 @@ MIGRANTS = 1
 Row = dict[str, float | None]
 
 
-@dataclass
-class Curve:
-    """A keeper that keeps the best fitness so far at each generation, and no file.
-
-    Attributes:
-        best: Of the founders first.
-    """
-
-    best: list[float] = field(default_factory=list)
-
-    def log(self, state: State, *, evaluate_s: float) -> None:  # noqa: ARG002 - see `atoll.evo.island.Keeper`
-        """Note a generation."""
-        self.best.append(state.champion.fitness)
-
-    def checkpoint(self, state: State) -> None:
-        """Keep nothing: a run that is cut short is run again."""
-
-    def champion(self, state: State) -> None:
-        """Keep nothing: the last state has it."""
-
-
 def plan(island: str, *, seed: int, **settings: Value) -> IslandConfig:
     """Return the settings of an island that is alone."""
     return island_config(island, {"migrants": MIGRANTS, "topology": "none", **settings, "seed": seed}, {})
@@ -52,8 +32,9 @@ def plan(island: str, *, seed: int, **settings: Value) -> IslandConfig:
 def run(creatures: Creatures, config: IslandConfig) -> tuple[State, Row]:
     """Evolve to the end and audit the champion; return the last state and a row of figures."""
     start_s = time.perf_counter()
-    curve = Curve()
-    state = evolve(config, creatures, exchange=None, keeper=curve, resumed=None, is_stopping=lambda: False)
+    curve: list[float] = []  # the best fitness so far, of the founders first
+    recorder = MemoryRecorder(lambda state: curve.append(state.champion.fitness))
+    state = evolve(config, creatures, exchange=None, recorder=recorder, resumed=None, is_stopping=lambda: False)
     evolution_s = time.perf_counter() - start_s
     audit = examine(creatures, state.champion.individual.genes[0])
     return state, {
@@ -62,7 +43,7 @@ def run(creatures: Creatures, config: IslandConfig) -> tuple[State, Row]:
         "evolved": state.champion.fitness,
         **asdict(audit),
         "is_sound": audit.is_sound,
-        **{f"best_at_{n}": best for n, best in enumerate(curve.best) if n % 10 == 0},
+        **{f"best_at_{n}": best for n, best in enumerate(curve) if n % 10 == 0},
         "evolution_s": evolution_s,
     }
 

@@ -14,8 +14,8 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from atoll.evo.errors import AtollError, ConfigError
-from atoll.evo.stopping import StopSignal
-from atoll.evo.threads import limit_threads
+from atoll.evo.resources import limit_threads
+from atoll.evo.signals import StopSignal
 
 if TYPE_CHECKING:
     from atoll.scripts.lab.parallel.plan import TablePaths

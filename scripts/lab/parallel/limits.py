@@ -5,7 +5,7 @@ from __future__ import annotations
 import sys
 from typing import TYPE_CHECKING
 
-from atoll.evo.threads import limit_threads
+from atoll.evo.resources import limit_threads
 from atoll.scripts.lab.parallel.request import AFTER_IMPORT, REFERENCE, SET_NUM_THREADS
 
 if TYPE_CHECKING:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from atoll.evo import atomic, strict_json
 from atoll.evo.errors import ConfigError
-from atoll.evo.threads import THREAD_VARIABLES
+from atoll.evo.resources import THREAD_VARIABLES
 from atoll.scripts.lab.kit import strict
 
 if TYPE_CHECKING:

@@ -77,7 +77,7 @@ def carry_on(paths: TablePaths, *, is_stopping: Callable[[], bool], say: Callabl
     plan.check_same_machine(planned, here)
     end_leftovers(paths, say=say)
     with atomic.storage_errors("go on with the table"):
-        atomic.mend_tail(paths.rows)
+        atomic.truncate_torn_line(paths.rows)
     bench = Bench(
         session=planned.session,
         runs=paths.runs,

@@ -15,9 +15,9 @@ import numpy as np
 from atoll.evo.config import island_config
 from atoll.evo.errors import ConfigError
 from atoll.evo.island import evolve
+from atoll.evo.recorder import MemoryRecorder
 from atoll.evo.rng import stream
-from atoll.evo.tasks.creatures.options import CreatureOptions
-from atoll.evo.tasks.creatures.task import Creatures
+from atoll.evo.tasks.creatures.task import CreatureOptions, Creatures
 from atoll.scripts.lab.kit import strict
 from atoll.scripts.lab.parallel.space import SEARCH_SPACE, TrialConfig
 
@@ -74,22 +74,6 @@ class TrialResult:
 
 NO_RESULT = TrialResult((), 0, "")
 """Of a trial that raised."""
-
-
-class _Observer:
-    """A keeper that keeps nothing, and lets somebody watch."""
-
-    def __init__(self, observe: Callable[[State], None]) -> None:
-        self._observe = observe
-
-    def log(self, state: State, *, evaluate_s: float) -> None:  # noqa: ARG002 - see `atoll.evo.island.Keeper`
-        self._observe(state)
-
-    def checkpoint(self, state: State) -> None:
-        pass
-
-    def champion(self, state: State) -> None:
-        pass
 
 
 def tier_named(name: str) -> Tier:
@@ -166,7 +150,7 @@ def run_trial(
             plan(index, config, budget, seed=seed),
             task,
             exchange=None,
-            keeper=_Observer(observe),
+            recorder=MemoryRecorder(observe),
             resumed=None,
             is_stopping=lambda: False,
         )

@@ -8,7 +8,7 @@ from pathlib import Path
 import click
 
 from atoll.evo import atomic
-from atoll.evo.threads import limit_threads
+from atoll.evo.resources import limit_threads
 from atoll.scripts.lab.speed.plan import QUICK, Plan
 
 NAMES = ("evaluator", "generation", "island", "scaling", "exchange")

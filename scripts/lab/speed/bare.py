@@ -13,8 +13,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from atoll.evo.memory import keep_freed_memory
-from atoll.evo.threads import limit_threads
+from atoll.evo.resources import keep_freed_memory, limit_threads
 
 if TYPE_CHECKING:
     from atoll.scripts.lab.speed.plan import Plan

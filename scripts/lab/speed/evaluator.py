@@ -14,10 +14,9 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from atoll.evo import compiler
-from atoll.evo.memory import keep_freed_memory
+from atoll.evo.resources import keep_freed_memory
 from atoll.evo.tasks.creatures import body, native
-from atoll.evo.tasks.creatures.options import CreatureOptions
-from atoll.evo.tasks.creatures.task import Creatures
+from atoll.evo.tasks.creatures.task import CreatureOptions, Creatures
 from atoll.scripts.lab.speed.pairs import Case, by_round, ratios, values
 from atoll.scripts.lab.speed.tables import Figure, Table
 
@@ -110,7 +109,7 @@ def _lives(creatures: Creatures, options: CreatureOptions, population: int, repe
 
     def live() -> None:
         for _ in range(repeats):
-            native.live(bodies, weights, creatures.pellets, controller=creatures.controller, ticks=options.ticks)
+            native.simulate(bodies, weights, creatures.pellets, controller=creatures.controller, ticks=options.ticks)
 
     work = float(repeats * population * creatures.steps_per_genome)
     return _case((creatures.backend, "live", population), live, work=work)

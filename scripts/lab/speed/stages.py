@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING, Any
 
 from atoll.evo import generation, selection, variation
 from atoll.evo.errors import AtollError
-from atoll.evo.keeper import FileKeeper
-from atoll.evo.stopping import StopSignal
+from atoll.evo.recorder import FileRecorder
+from atoll.evo.signals import StopSignal
 from atoll.evo.tasks.creatures import body, native
 from atoll.evo.tasks.creatures import task as creatures
 from atoll.migration.exchange.exchange import Exchange
@@ -32,19 +32,19 @@ WATCHED: tuple[tuple[Any, str, str], ...] = (
     (start, "evolve", LOOP),
     (creatures.Creatures, "evaluate", EVALUATION),
     (body, "decode", "evaluation/decode"),
-    (native, "live", "evaluation/live"),
+    (native, "simulate", "evaluation/live"),
     (creatures, "score", "evaluation/score"),
     (generation, "breed", "breeding/rest"),
     (selection, "parents", "breeding/selection"),
     (variation, "crossover", "breeding/crossover"),
     (variation, "mutate", "breeding/mutation"),
-    (FileKeeper, "log", "files/log"),
-    (FileKeeper, "checkpoint", "files/checkpoint"),
-    (FileKeeper, "champion", "files/champion"),
+    (FileRecorder, "log", "files/log"),
+    (FileRecorder, "checkpoint", "files/checkpoint"),
+    (FileRecorder, "champion", "files/champion"),
     (Exchange, "publish", "files/publish"),
     (Exchange, "collect", "files/import"),
-    (Exchange, "settle", "files/settle"),
-    (Exchange, "beat", "files/beat"),
+    (Exchange, "record_outcome", "files/settle"),
+    (Exchange, "heartbeat", "files/beat"),
     (os, "fsync", SYNC),
 )
 """Where the functions are looked up that make up a generation, and which stage each is."""

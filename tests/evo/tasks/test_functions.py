@@ -1,4 +1,7 @@
-"""Each test function has its known optimum, its known shape, and scores a genome wherever it sits."""
+"""Each test function has its known optimum, its known shape, and scores a genome wherever it sits.
+
+A trap's best is all ones, and everything short of it leads the other way.
+"""
 
 import numpy as np
 import pytest
@@ -6,8 +9,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from atoll.evo.errors import ConfigError
-from atoll.evo.tasks.functions import FUNCTIONS, FunctionOptions, FunctionTask, rotation
-from tests.contracts import check_task
+from atoll.evo.tasks.functions import FUNCTIONS, FunctionOptions, FunctionTask, Trap, TrapOptions, rotation
+from tests.contracts import broken_promises
 from tests.strategies import seeds
 
 NAMES = sorted(FUNCTIONS)
@@ -20,7 +23,7 @@ movable = st.sampled_from(MOVABLE)
 
 
 def task(name, dimensions=10, **options):
-    return FunctionTask(name, FunctionOptions(dimensions, **options))
+    return FunctionTask(FunctionOptions(dimensions, **options), name=name)
 
 
 def at(function, point):
@@ -31,7 +34,7 @@ def at(function, point):
 @pytest.mark.parametrize("dimensions", [2, 7, 300])
 @pytest.mark.parametrize("name", NAMES)
 def test_keeps_the_contract_of_every_task(name, dimensions):
-    check_task(task(name, dimensions), n=13)
+    assert broken_promises(task(name, dimensions)) == []
 
 
 @pytest.mark.parametrize("dimensions", [2, 10, 100])
@@ -109,7 +112,7 @@ def test_the_ellipsoid_is_a_thousand_times_as_long_as_wide():
 @pytest.mark.parametrize("offset", [0.0, 0.4])
 @pytest.mark.parametrize("name", MOVABLE)
 def test_keeps_the_contract_moved_and_rotated(name, offset):
-    check_task(task(name, 7, offset=offset, rotated=True), n=13)
+    assert broken_promises(task(name, 7, offset=offset, rotated=True)) == []
 
 
 def test_a_turned_point_depends_on_no_neighbour_not_even_in_the_last_digit_that_float32_would_hide():
@@ -186,13 +189,14 @@ def test_schwefel_stays_where_it_is(options):
 
 @pytest.mark.parametrize("dimensions", [-1, 0, 1, 100_001])
 def test_a_size_without_sense_is_refused(dimensions):
-    with pytest.raises(ConfigError, match=f"between 2 and 100000, got {dimensions}"):
+    limit = "at most 100000" if dimensions > 2 else "at least 2"
+    with pytest.raises(ConfigError, match=f"-o dimensions must be {limit}, got {dimensions}"):
         FunctionOptions(dimensions)
 
 
 @pytest.mark.parametrize("offset", [-0.1, 0.91, float("nan")])
 def test_an_offset_out_of_the_box_is_refused(offset):
-    with pytest.raises(ConfigError, match=r"between 0 and 0.9"):
+    with pytest.raises(ConfigError, match=r"-o offset must be at (least 0|most 0.9)"):
         FunctionOptions(offset=offset)
 
 
@@ -203,3 +207,61 @@ def test_a_rotation_that_would_take_all_memory_is_refused():
 
 def test_options_say_all_there_is_to_choose():
     assert task("sphere", 7).options == {"dimensions": 7, "offset": 0.0, "rotated": False}
+
+
+def trap(blocks, order):
+    return Trap(TrapOptions(blocks * order, order))
+
+
+def all_of(order):
+    """Return every genome of one block, [2^k, k]."""
+    numbers = np.arange(2**order)
+    return ((numbers[:, None] >> np.arange(order)) & 1).astype(np.float32)
+
+
+@pytest.mark.parametrize(("blocks", "order"), [(1, 2), (3, 4), (8, 5), (100, 4)])
+def test_a_trap_keeps_the_contract_of_every_task(blocks, order):
+    assert broken_promises(trap(blocks, order)) == []
+
+
+@given(st.integers(1, 30), st.integers(2, 12))
+def test_the_optimum_of_a_trap_is_all_ones_and_scores_the_number_of_bits(blocks, order):
+    task = trap(blocks, order)
+    assert task.evaluate(task.optimum[None], 0)[0] == task.spec.size
+    assert task.spec.contains(task.optimum)
+
+
+@pytest.mark.parametrize("order", range(2, 9))
+def test_nothing_but_the_optimum_of_a_trap_scores_as_much(order):
+    scores = trap(1, order).evaluate(all_of(order), 0)
+    assert np.flatnonzero(scores == order).tolist() == [2**order - 1]
+    assert scores.max() == order
+
+
+@pytest.mark.parametrize("order", range(3, 9))
+def test_every_step_of_a_trap_but_the_last_leads_away(order):
+    """From anywhere but the optimum and its neighbours, turning a one off pays; zeros are a local optimum."""
+    steps = trap(1, order).evaluate(np.tril(np.ones((order + 1, order), dtype=np.float32), -1), 0)
+    assert steps[:-1].tolist() == [order - 1 - ones for ones in range(order)]
+    assert steps[0] == order - 1
+
+
+@pytest.mark.parametrize("order", range(4, 9))
+def test_the_better_average_of_a_bit_in_a_trap_is_the_wrong_one(order):
+    """Deception in the sense of Goldberg: the schema that does not lead to the optimum has the higher mean."""
+    genes = all_of(order)
+    scores = trap(1, order).evaluate(genes, 0)
+    assert scores[genes[:, 0] == 0].mean() > scores[genes[:, 0] == 1].mean()
+
+
+@given(st.integers(1, 6), st.integers(2, 7), seeds)
+def test_a_trap_scores_the_sum_of_its_blocks(blocks, order, seed):
+    genes = trap(blocks, order).spec.sample(np.random.default_rng(seed), 5)
+    parts = [trap(1, order).evaluate(genes[:, i * order : (i + 1) * order], 0) for i in range(blocks)]
+    np.testing.assert_array_equal(trap(blocks, order).evaluate(genes, 0), sum(parts))
+
+
+@pytest.mark.parametrize(("dimensions", "order"), [(41, 4), (3, 4), (0, 4), (100_004, 4), (40, 1), (65, 65)])
+def test_a_trap_of_a_size_without_sense_is_refused(dimensions, order):
+    with pytest.raises(ConfigError, match=r"-o dimensions must be (a multiple of the order|at)|-o order must be at"):
+        TrapOptions(dimensions, order)

@@ -7,6 +7,7 @@ from fractions import Fraction
 import pytest
 
 from atoll.evo.errors import ConfigError
+from atoll.evo.recorder import MemoryRecorder
 from atoll.evo.tasks.loader import load_task
 from atoll.scripts.lab.islands.lifespans import Cast, Scene, Story, evolve, plan, run
 from atoll.scripts.run.archipelago import evolve_together
@@ -66,7 +67,7 @@ def test_nobody_notices_a_joiner_before_it_comes() -> None:
 def test_with_nobody_coming_or_going_it_is_the_archipelago_that_others_make() -> None:
     configs, late = plan(UNDISTURBED, SCENE, seed=3)
     ours = evolve(configs, TASK, stories={config.island: Story() for config in configs}, late=late)
-    theirs = evolve_together(configs, TASK, keeper_of=lambda _: Story())
+    theirs = evolve_together(configs, TASK, recorder_of=lambda _: MemoryRecorder())
     assert late == {}
     for name, state in theirs.items():
         assert ours[name].population.genes.tobytes() == state.population.genes.tobytes()

@@ -5,7 +5,7 @@ from dataclasses import replace
 import pytest
 
 from atoll.evo.errors import ConfigError, DamagedFileError
-from atoll.evo.threads import THREAD_VARIABLES
+from atoll.evo.resources import THREAD_VARIABLES
 from atoll.scripts.lab.parallel.request import Request, Setting
 
 PLAIN = Setting("pool", "tiny")

@@ -5,8 +5,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from atoll.evo import compiler
-from atoll.evo.tasks.creatures.options import CreatureOptions
-from atoll.evo.tasks.creatures.task import Creatures
+from atoll.evo.tasks.creatures.task import CreatureOptions, Creatures
 from atoll.scripts.lab.kit.rows import Run
 from atoll.scripts.lab.speed import evaluator
 from atoll.scripts.lab.speed.plan import QUICK

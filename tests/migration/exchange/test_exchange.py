@@ -147,7 +147,7 @@ def test_the_ledger_follows_every_migrant(world):
     a.publish(10, migrants_of("a", 10))
     arrivals = collect(b, "b", 10)
     n = len(arrivals.migrants)
-    b.settle(10, arrivals, np.arange(n, dtype=np.float32), np.arange(n, dtype=np.int64) + 40, best=0.5)
+    b.record_outcome(10, arrivals, np.arange(n, dtype=np.float32), np.arange(n, dtype=np.int64) + 40, best=0.5)
     imported = read_ledger(world.paths("b"), "imported")
     assert [r["id"] for r in imported] == list(arrivals.migrants.ids)
     assert [r["displaced"] for r in imported] == [40 + i for i in range(n)]
@@ -169,7 +169,7 @@ def test_whose_genes_an_immigrant_brought_is_in_the_ledger(world):
     a, b = world.island("a", migrants=1), world.island("b", migrants=1)
     a.publish(10, migrants_of("a", 10, 1, ancestors=("a", "old")))
     arrivals = collect(b, "b", 10)
-    b.settle(10, arrivals, np.zeros(1, np.float32), np.zeros(1, np.int64), best=0.0)
+    b.record_outcome(10, arrivals, np.zeros(1, np.float32), np.zeros(1, np.int64), best=0.0)
     [imported] = read_ledger(world.paths("b"), "imported")
     names = gene_names(arrivals.migrants.population)[0]
     assert imported["ancestry"] == {name: names.count(name) / len(names) for name in ("a", "old")}
@@ -182,7 +182,7 @@ def test_who_is_not_better_is_refused_with_the_reason(world):
     scores = np.asarray([5, -5], np.float32)
     places = displaced(b, np.zeros(9, np.float32), scores)
     assert list(places != NO_PLACE) == [True, False]
-    b.settle(10, arrivals, scores, places, best=0.0)
+    b.record_outcome(10, arrivals, scores, places, best=0.0)
     [imported], [refused] = (read_ledger(world.paths("b"), kind) for kind in ("imported", "refused"))
     assert (imported["id"], refused["id"]) == arrivals.migrants.ids
     assert refused["reason"] == Reason.NOT_BETTER
@@ -291,7 +291,7 @@ def test_taking_from_the_same_batch_again_is_noted_and_from_a_newer_one_is_not(w
             a.publish(generation, migrants_of("a", generation))
         arrivals = collect(b, "b", generation)
         scores = arrivals.migrants.fitness
-        b.settle(generation, arrivals, scores, np.arange(len(scores)), best=9.0)
+        b.record_outcome(generation, arrivals, scores, np.arange(len(scores)), best=9.0)
     noted = {record["generation"]: record.get("again") for record in read_ledger(world.paths("b"), "imported")}
     assert noted == {10: None, 20: True, 30: True, 40: None}
     lines = world.paths("b").migration_log.read_text().splitlines()
@@ -305,5 +305,5 @@ def test_whether_a_batch_was_met_before_outlives_a_restart(disk):
         b = disk.island("b", generation=generation)
         arrivals = collect(b, "b", generation)
         scores = arrivals.migrants.fitness
-        b.settle(generation, arrivals, scores, np.arange(len(scores)), best=9.0)
+        b.record_outcome(generation, arrivals, scores, np.arange(len(scores)), best=9.0)
     assert read_ledger(disk.paths("b"), "imported")[-1]["again"] is True

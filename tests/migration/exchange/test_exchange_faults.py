@@ -40,7 +40,7 @@ def test_a_pool_that_cannot_be_written_costs_the_offer_and_nothing_else(disk, mo
     a = disk.island("a")
     refuse_writes(monkeypatch, code)
     assert a.publish(10, migrants_of("a", 10)) == 0
-    a.beat(10)
+    a.heartbeat(10)
     monkeypatch.undo()
     assert a.publish(20, migrants_of("a", 20)) == 3
     assert kinds(disk, "a") == {"start": 1, "unpublished": 1, "no-beat": 1, "published": 1}
@@ -52,7 +52,7 @@ def test_a_file_in_the_way_of_the_folder_costs_the_offer(disk):
     shutil.rmtree(disk.paths("a").outbox)
     disk.paths("a").outbox.touch()
     assert a.publish(10, migrants_of("a", 10)) == 0
-    a.beat(10)
+    a.heartbeat(10)
     assert kinds(disk, "a")["unpublished"] == 1
 
 
@@ -61,7 +61,7 @@ def test_a_pool_deleted_under_us_costs_the_exchange_only(disk):
     shutil.rmtree(disk.shared.pool)
     assert a.publish(10, migrants_of("a", 10)) == 0
     assert len(collect(a, "a", 10).migrants) == 0
-    a.beat(10)
+    a.heartbeat(10)
 
 
 def test_a_pool_that_cannot_be_listed_is_a_refusal_and_replays(disk, monkeypatch):

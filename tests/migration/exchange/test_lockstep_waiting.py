@@ -131,7 +131,7 @@ def test_who_waits_beats_and_says_for_whom(disk):
     for name in "bd":
         publish(disk, name, 10)
     assert is_ready(a, "a", 10)
-    a.beat(10)
+    a.heartbeat(10)
     assert b'"waiting_for":[]' in disk.paths("a").beat.read_bytes(), "at once, however short ago the last one was"
 
 

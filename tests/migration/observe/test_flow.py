@@ -76,7 +76,7 @@ def test_what_a_real_exchange_notes_is_what_is_counted(disk):
     write_batch(disk.paths("a").publication(20), {"manifest.json": b"{}"})
     arrivals = collect(b, "b", 10)
     n = len(arrivals.migrants)
-    b.settle(
+    b.record_outcome(
         10,
         arrivals,
         arrivals.migrants.fitness,

@@ -8,8 +8,8 @@ import pytest
 from atoll.evo import checkpoint
 from atoll.evo.config import island_config
 from atoll.evo.diversity import fixation_index
-from atoll.evo.keeper import FileKeeper, recorded_settings
 from atoll.evo.paths import SharedPaths
+from atoll.evo.recorder import FileRecorder, recorded_settings
 from atoll.evo.tasks.loader import load_task
 from atoll.migration.observe import snapshot
 from atoll.migration.observe.origins import Fate
@@ -28,10 +28,10 @@ def keep(shared, island, *generations, seed=0):
     """Write checkpoints of an island; return the states."""
     config, task = island_config(island, {"task": "sphere"}, {}), load_task("sphere", {})
     paths, settings = shared.island(island), recorded_settings(config, task)
-    keeper = FileKeeper(paths, config=config, task=task, settings=settings, observe=id)
+    recorder = FileRecorder(paths, config=config, task=task, settings=settings, observe=id)
     states = [evaluated(SPEC, 6, seed=seed + g, generation=g) for g in generations]
     for state in states:
-        keeper.checkpoint(state)
+        recorder.checkpoint(state)
     return states
 
 

@@ -40,7 +40,7 @@ def test_an_older_owner_that_only_beats_is_fenced_within_a_second(disk, topology
     """Between migrations, and without any."""
     mailbox, island = disk.mailbox("a"), disk.island("b", topology=topology)
     mailbox.beat(1)
-    island.beat(1)
+    island.heartbeat(1)
     disk.epoch("a")
     disk.epoch("b")
     before = disk.paths("a").beat.read_bytes()
@@ -56,7 +56,7 @@ def test_the_exchange_passes_on_that_it_is_fenced(disk):
     older = disk.island("a", topology="none")
     disk.epoch("a")
     with pytest.raises(FencedError):
-        older.beat(1)
+        older.heartbeat(1)
     assert read_ledger(disk.paths("a"), "no-beat") == []
 
 

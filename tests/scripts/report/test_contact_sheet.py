@@ -6,8 +6,7 @@ import numpy as np
 import pytest
 
 from atoll.evo.tasks.creatures import body, recording
-from atoll.evo.tasks.creatures.options import CreatureOptions
-from atoll.evo.tasks.creatures.task import Creatures
+from atoll.evo.tasks.creatures.task import CreatureOptions, Creatures
 from atoll.scripts.report import contact_sheet
 
 

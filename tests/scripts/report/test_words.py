@@ -5,8 +5,7 @@ import pytest
 
 from atoll.evo.tasks.creatures import body
 from atoll.evo.tasks.creatures.fitness import score
-from atoll.evo.tasks.creatures.options import CreatureOptions
-from atoll.evo.tasks.creatures.task import Creatures
+from atoll.evo.tasks.creatures.task import CreatureOptions, Creatures
 from atoll.scripts.report import words
 
 
@@ -31,7 +30,7 @@ def test_a_body_is_counted(creatures):
 def test_terms_add_up_to_the_score(creatures):
     genes = creatures.spec.sample(np.random.default_rng(3), 40)
     alive = genes[body.decode(genes, creatures.spec).viable][:1]
-    lives = creatures.live(alive)
+    lives = creatures.simulate(alive)
     assert sum(points for _, points, _ in words.describe_fitness(lives)) == pytest.approx(
         float(score(lives)[0]), abs=1e-4
     )

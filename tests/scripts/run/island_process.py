@@ -19,7 +19,7 @@ from atoll.evo import runlog
 from atoll.evo.config import island_config
 from atoll.evo.errors import AtollError
 from atoll.evo.paths import GENOMES, SharedPaths
-from atoll.evo.stopping import StopSignal
+from atoll.evo.signals import StopSignal
 from atoll.evo.tasks.functions import FunctionTask
 from atoll.migration.pool import manifest
 from atoll.scripts.run.island import run_island

@@ -11,8 +11,8 @@ import pytest
 from atoll.evo import runlog
 from atoll.evo.config import island_config
 from atoll.evo.errors import ConfigError, LockstepTimeoutError, TaskError
-from atoll.evo.keeper import FileKeeper, recorded_settings
 from atoll.evo.paths import SharedPaths
+from atoll.evo.recorder import FileRecorder, MemoryRecorder, recorded_settings
 from atoll.evo.tasks.loader import load_task
 from atoll.migration.pool.ledger import Ledger
 from atoll.scripts.run.archipelago import evolve_together, take_turns
@@ -41,29 +41,15 @@ INERT = [{}, {"max_migrant_age": 1}, {"topology": "two-way-ring"}]
 """In lockstep every migrant is of age 0; and among three, two ways round a ring lead to all."""
 
 
-class Heard:
-    """A keeper that remembers who logged which generation, in the order of all."""
-
-    heard: list[tuple[str, int]]
-
-    def __init__(self, island, heard):
-        self._island, self.heard = island, heard
-
-    def checkpoint(self, state):
-        pass
-
-    def champion(self, state):
-        pass
-
-    def log(self, state, *, evaluate_s):  # noqa: ARG002 - see `atoll.evo.island.Keeper`
-        self.heard.append((self._island, state.generation))
-
-
 def together(names="abc", **values):
     """Evolve islands; return their last states and who lived which generation in which order."""
     heard: list[tuple[str, int]] = []
     configs = [island_config(name, {**SMALL, **values}, {}) for name in names]
-    states = evolve_together(configs, load_task("sphere", {}), keeper_of=lambda config: Heard(config.island, heard))
+
+    def recorder_of(config):
+        return MemoryRecorder(lambda state: heard.append((config.island, state.generation)))
+
+    states = evolve_together(configs, load_task("sphere", {}), recorder_of=recorder_of)
     return states, heard
 
 
@@ -71,15 +57,15 @@ def written(root, names="abc", **values):
     """Evolve islands with all their private files; return their logs and ledgers as they stand."""
     task = load_task("sphere", {})
 
-    def keeper_of(config):
+    def recorder_of(config):
         paths, settings = SharedPaths(root).island(config.island), recorded_settings(config, task)
-        keeper = FileKeeper(paths, config=config, task=task, settings=settings, observe=id)
-        keeper.start({"epoch": 1, "generation": 0})
-        return keeper
+        recorder = FileRecorder(paths, config=config, task=task, settings=settings, observe=id)
+        recorder.start({"epoch": 1, "generation": 0})
+        return recorder
 
     configs = [island_config(name, {**SMALL, **values}, {}) for name in names]
     ledger_of = lambda config: Ledger(SharedPaths(root).island(config.island))  # noqa: E731
-    evolve_together(configs, task, keeper_of=keeper_of, ledger_of=ledger_of)
+    evolve_together(configs, task, recorder_of=recorder_of, ledger_of=ledger_of)
     paths = {name: SharedPaths(root).island(name) for name in names}
     logs = {name: runlog.current(runlog.read(path.log)) for name, path in paths.items()}
     return logs, {name: runlog.current(runlog.read(path.ledger)) for name, path in paths.items()}
@@ -162,9 +148,8 @@ def test_with_neither_mutation_nor_crossover_every_child_is_a_copy_of_somebody_w
     lived: dict[str, list[set[bytes]]] = {name: [] for name in "abc"}
     let_in: dict[str, set[str]] = {name: set() for name in "abc"}
 
-    class Watched(Heard):
-        def log(self, state, *, evaluate_s):  # noqa: ARG002 - see `atoll.evo.island.Keeper`
-            lived[self._island].append({row.tobytes() for row in state.population.genes})
+    def watched(config):
+        return MemoryRecorder(lambda state: lived[config.island].append({g.tobytes() for g in state.population.genes}))
 
     class Noted:
         def __init__(self, island):
@@ -180,8 +165,7 @@ def test_with_neither_mutation_nor_crossover_every_child_is_a_copy_of_somebody_w
     values = {**SMALL, "mutation_rate": 0.0, "crossover": "none", "mode": "lockstep", "members": "a,b,c"}
     configs = [island_config(name, values, {}) for name in "abc"]
     task = load_task("sphere", {})
-    keeper_of, ledger_of = lambda config: Watched(config.island, []), lambda config: Noted(config.island)
-    evolve_together(configs, task, keeper_of=keeper_of, ledger_of=ledger_of)
+    evolve_together(configs, task, recorder_of=watched, ledger_of=lambda config: Noted(config.island))
     for name, generations in lived.items():
         assert let_in[name]
         for before, after in pairwise(generations):

@@ -12,8 +12,8 @@ import pytest
 from atoll.evo import checkpoint, runlog
 from atoll.evo.config import flag_name, island_config
 from atoll.evo.errors import ConfigError, LockstepTimeoutError, PoolMismatchError, ResumeError
-from atoll.evo.keeper import FileKeeper, recorded_settings
 from atoll.evo.paths import GENOMES, MANIFEST, SharedPaths
+from atoll.evo.recorder import FileRecorder, MemoryRecorder, recorded_settings
 from atoll.evo.tasks.loader import load_task
 from atoll.migration.observe import status
 from atoll.migration.pool import identity as pool
@@ -53,18 +53,18 @@ def together(root, **values):
     members = configs(**values)
     task = load_task(members[0].task, {})
 
-    def keeper_of(config):
+    def recorder_of(config):
         settings = recorded_settings(config, task)
-        keeper = FileKeeper(paths_of(root, config.island), config=config, task=task, settings=settings, observe=id)
-        keeper.start({"epoch": 1, "generation": 0})
-        return keeper
+        recorder = FileRecorder(paths_of(root, config.island), config=config, task=task, settings=settings, observe=id)
+        recorder.start({"epoch": 1, "generation": 0})
+        return recorder
 
     def ledger_of(config):
         ledger = Ledger(paths_of(root, config.island))
         ledger.start({"epoch": 1, "generation": 0})
         return ledger
 
-    states = evolve_together(members, task, keeper_of=keeper_of, ledger_of=ledger_of)
+    states = evolve_together(members, task, recorder_of=recorder_of, ledger_of=ledger_of)
     assert {name: state.generation for name, state in states.items()} == dict.fromkeys(MEMBERS, members[0].generations)
     return result(root)
 
@@ -176,20 +176,7 @@ def test_whoever_is_killed_and_started_again_it_is_the_same_archipelago(tmp_path
 
 def test_members_of_one_process_wait_for_nobody_outside():
     with pytest.raises(LockstepTimeoutError, match="a, b would wait for ever"):
-        evolve_together(configs()[:2], load_task("sphere", {}), keeper_of=lambda _: Unkept())
-
-
-class Unkept:
-    """A keeper that keeps nothing."""
-
-    def checkpoint(self, state):
-        pass
-
-    def champion(self, state):
-        pass
-
-    def log(self, state, *, evaluate_s):
-        pass
+        evolve_together(configs()[:2], load_task("sphere", {}), recorder_of=lambda _: MemoryRecorder())
 
 
 # Who belongs to it
@@ -311,14 +298,14 @@ def test_cut_short_on_the_way_back_it_goes_on_from_there(root, tmp_path, monkeyp
 def run_and_stop(root, monkeypatch, generation, **values):
     """Evolve, and be told to stop after a generation."""
     with monkeypatch.context() as patch:
-        log = FileKeeper.log
+        log = FileRecorder.log
 
-        def log_and_stop(keeper, state, *, evaluate_s):
+        def log_and_stop(recorder, state, *, evaluate_s):
             if state.generation == generation:
                 os.kill(os.getpid(), signal.SIGTERM)
-            log(keeper, state, evaluate_s=evaluate_s)
+            log(recorder, state, evaluate_s=evaluate_s)
 
-        patch.setattr(FileKeeper, "log", log_and_stop)
+        patch.setattr(FileRecorder, "log", log_and_stop)
         return evolve(root, lockstep_timeout_s=0.0, **values)
 
 

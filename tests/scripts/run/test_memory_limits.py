@@ -13,7 +13,7 @@ import pytest
 
 from atoll.evo.config import island_config
 from atoll.evo.errors import ConfigError, NoMemoryError
-from atoll.evo.memory import needed_bytes
+from atoll.evo.resources import needed_bytes
 from atoll.scripts.run import memory_limits
 from atoll.scripts.run.memory_limits import MemoryLimit, cgroup_limits, check_memory, limits
 from tests.processes import check_refused, run

@@ -13,9 +13,9 @@ import pytest
 
 from atoll.evo import arrayfile, atomic, checkpoint
 from atoll.evo.errors import AtollError, ConfigError, DamagedFileError, PoolMismatchError, ReplayError
-from atoll.evo.keeper import FileKeeper
 from atoll.evo.paths import RecordedIsland, SharedPaths
-from atoll.evo.stopping import StopSignal
+from atoll.evo.recorder import FileRecorder
+from atoll.evo.signals import StopSignal
 from atoll.migration.pool import inbox
 from atoll.scripts.run.island import run_island
 from atoll.scripts.run.recording import replay_config
@@ -156,14 +156,14 @@ def test_an_archived_island_is_replayed_from_where_it_lies(recorded, tmp_path):
 
 def test_a_stopped_replay_goes_on_and_a_finished_one_is_compared_again(recorded, tmp_path, monkeypatch, capsys):
     with monkeypatch.context() as patch:
-        log = FileKeeper.log
+        log = FileRecorder.log
 
-        def stop_at_7(keeper, state, *, evaluate_s):
+        def stop_at_7(recorder, state, *, evaluate_s):
             if state.generation == 6:
                 os.kill(os.getpid(), signal.SIGTERM)
-            log(keeper, state, evaluate_s=evaluate_s)
+            log(recorder, state, evaluate_s=evaluate_s)
 
-        patch.setattr(FileKeeper, "log", stop_at_7)
+        patch.setattr(FileRecorder, "log", stop_at_7)
         assert replay(tmp_path / "again", home(recorded)) == 143
     assert last_generation(tmp_path / "again") < 12
     assert replay(tmp_path / "again", home(recorded)) == 0

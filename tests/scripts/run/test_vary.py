@@ -5,8 +5,7 @@ from typing import TYPE_CHECKING
 import pytest
 from click.testing import CliRunner
 
-from atoll.evo.config import island_config
-from atoll.evo.config_file import read_config_file
+from atoll.evo.config import island_config, read_config_file
 from atoll.scripts.run.vary import as_toml, main, vary
 
 if TYPE_CHECKING:

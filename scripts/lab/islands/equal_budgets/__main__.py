@@ -8,7 +8,7 @@ from pathlib import Path
 import click
 
 from atoll.evo.errors import AtollError, DamagedFileError
-from atoll.evo.threads import limit_threads
+from atoll.evo.resources import limit_threads
 from atoll.scripts.lab.islands.equal_budgets import arms
 
 FOLDER = Path("bench/islands")

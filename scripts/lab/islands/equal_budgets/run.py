@@ -75,9 +75,9 @@ def measure(problems: Sequence[Problem], folder: Path, *, workers: int, tell: Ca
     with atomic.storage_errors("write the rows of the experiments"):
         atomic.make_directory(folder)
         file = folder / rows.ROWS
-        atomic.mend_tail(file)
+        atomic.truncate_torn_line(file)
         found = rows.read(folder)
-        atomic.mend_tail(folder / rows.STARTS)
+        atomic.truncate_torn_line(folder / rows.STARTS)
         runlog.append(folder / rows.STARTS, {"problems": [problem.name for problem in problems], **describe()})
         for stage, jobs_of in _stages(problems):
             todo = stages.missing(jobs_of(found), found)

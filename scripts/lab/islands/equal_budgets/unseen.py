@@ -25,7 +25,7 @@ def walk_unseen(creatures: Creatures) -> Callable[[Floats], Record]:
     pellets = course.lay(courses, creatures.pellets.shape[1])
 
     def walk(genome: Floats) -> Record:
-        lived = creatures.live(genome[None], pellets=pellets)
+        lived = creatures.simulate(genome[None], pellets=pellets)
         return {"unseen_fitness": float(score(lived)[0]), "unseen_pellets": float(lived.collected.mean())}
 
     return walk

@@ -14,7 +14,7 @@ import click
 
 from atoll.evo import atomic, runlog
 from atoll.evo.errors import AtollError
-from atoll.evo.threads import limit_threads
+from atoll.evo.resources import limit_threads
 from atoll.scripts.lab.kit.machine import describe
 
 MISSING = "pygmo is not installed; pip install pygmo"
@@ -43,7 +43,7 @@ def main(*, seeds: int, out: Path, tables_only: bool, document: Path | None) -> 
 
 
 def _measure(file: Path, *, seeds: int) -> None:
-    atomic.mend_tail(file)
+    atomic.truncate_torn_line(file)
     if find_spec("pygmo") is None:
         click.echo(f"skipped: {MISSING}")
         runlog.append(file, {"stage": "skipped", "reason": MISSING, **describe()})

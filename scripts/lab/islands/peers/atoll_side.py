@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from atoll.scripts.lab.islands.budgeted import Arm, Course, plan
+from atoll.evo.recorder import MemoryRecorder
+from atoll.scripts.lab.islands.budgeted import Arm, plan
 from atoll.scripts.lab.islands.peers.plan import ATOLL, ISLANDS, MIGRANTS, POPULATION
 from atoll.scripts.lab.islands.peers.rounds import Round, Watched, by_round
 from atoll.scripts.run.archipelago import evolve_together
@@ -20,7 +21,7 @@ def live(entry: Entry, task: Task) -> list[Round]:
     arm = Arm(ATOLL, ISLANDS, POPULATION, {**entry.setting, **migration(entry)})
     ends = round_ends(entry)
     watched = Watched(task)
-    evolve_together(plan(arm, seed=entry.seed, budget=ends[-1]), watched, keeper_of=lambda _: Course())
+    evolve_together(plan(arm, seed=entry.seed, budget=ends[-1]), watched, recorder_of=lambda _: MemoryRecorder())
     return by_round(watched.seen, ends=ends)
 
 

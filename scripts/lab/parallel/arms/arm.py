@@ -6,8 +6,8 @@ import importlib
 import importlib.util
 from typing import TYPE_CHECKING, Protocol, cast
 
-from atoll.evo.config import suggest
 from atoll.evo.errors import AtollError, ConfigError
+from atoll.evo.text import suggest
 
 if TYPE_CHECKING:
     from atoll.scripts.lab.parallel.request import Request, Setting

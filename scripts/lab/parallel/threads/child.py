@@ -8,7 +8,7 @@ import subprocess
 import sys
 from typing import TYPE_CHECKING, Any
 
-from atoll.evo.threads import THREAD_VARIABLES
+from atoll.evo.resources import THREAD_VARIABLES
 from atoll.scripts.lab.kit.machine import ROOT
 
 if TYPE_CHECKING:

@@ -12,7 +12,7 @@ import threading
 import time
 from typing import TYPE_CHECKING, Any
 
-from atoll.evo.threads import limit_threads
+from atoll.evo.resources import limit_threads
 from atoll.scripts.processes import makers as origins
 from atoll.scripts.processes import proc
 
@@ -80,8 +80,7 @@ def population(*, population: int, threads: int | None, life_s: float) -> dict[s
     import numpy as np  # noqa: PLC0415
     import torch  # noqa: PLC0415
 
-    from atoll.evo.tasks.creatures.options import CreatureOptions  # noqa: PLC0415
-    from atoll.evo.tasks.creatures.task import Creatures  # noqa: PLC0415
+    from atoll.evo.tasks.creatures.task import CreatureOptions, Creatures  # noqa: PLC0415
 
     n = threads or torch.get_num_threads()
     torch.set_num_threads(n)

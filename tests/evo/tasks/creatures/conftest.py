@@ -4,8 +4,7 @@ import numpy as np
 import pytest
 import torch
 
-from atoll.evo.tasks.creatures.options import CreatureOptions
-from atoll.evo.tasks.creatures.task import Creatures
+from atoll.evo.tasks.creatures.task import CreatureOptions, Creatures
 
 
 @pytest.fixture(autouse=True, scope="session")

@@ -3,15 +3,14 @@
 import numpy as np
 import pytest
 
-from atoll.evo.errors import ConfigError
 from atoll.evo.genome import GenomeSpec
-from atoll.evo.tasks.creatures.controller import HIDDEN, INPUTS, SENSES, controller_named
+from atoll.evo.tasks.creatures.controller import CONTROLLERS, HIDDEN, INPUTS, SENSES
 from atoll.evo.tasks.creatures.world import MUSCLES
 
 
 @pytest.fixture(params=["neural", "oscillator"])
 def controller(request):
-    return controller_named(request.param)
+    return CONTROLLERS[request.param]
 
 
 def weights_of(controller, n=50):
@@ -38,8 +37,8 @@ def test_actions_change_with_the_senses_and_with_time(controller):
 
 
 def test_neural_is_the_network_that_its_genes_describe():
-    weights, seen, time_s = weights_of(controller_named("neural")), senses(scale=1.0), 0.7
-    spec = GenomeSpec(controller_named("neural").segments)
+    weights, seen, time_s = weights_of(CONTROLLERS["neural"]), senses(scale=1.0), 0.7
+    spec = GenomeSpec(CONTROLLERS["neural"].segments)
     part = {segment.name: weights[spec.slice_of(segment.name)].astype(np.float64) for segment in spec.segments}
     angle = 2 * np.pi * part["clock_hz"][0] * time_s
     inputs = np.concatenate([seen, [np.cos(angle), np.sin(angle)]])
@@ -47,19 +46,14 @@ def test_neural_is_the_network_that_its_genes_describe():
     hidden = np.tanh(hidden)
     output = np.einsum("hml,hl->ml", part["output_weight"].reshape(HIDDEN, MUSCLES, -1), hidden)
     expected = np.tanh(part["output_bias"] + output)
-    np.testing.assert_allclose(controller_named("neural").act(weights, seen, time_s), expected, atol=2e-3)
+    np.testing.assert_allclose(CONTROLLERS["neural"].act(weights, seen, time_s), expected, atol=2e-3)
 
 
 def test_oscillator_swings_at_its_own_frequency_and_phase():
-    weights, seen, time_s = weights_of(controller_named("oscillator")), senses(scale=1.0), 0.7
-    spec = GenomeSpec(controller_named("oscillator").segments)
+    weights, seen, time_s = weights_of(CONTROLLERS["oscillator"]), senses(scale=1.0), 0.7
+    spec = GenomeSpec(CONTROLLERS["oscillator"].segments)
     part = {segment.name: weights[spec.slice_of(segment.name)].astype(np.float64) for segment in spec.segments}
     drive = np.einsum("sml,sl->ml", part["swing_weight"].reshape(SENSES, MUSCLES, -1), seen)
     turns = part["frequency_hz"] * time_s + part["phase_turns"]
     expected = np.tanh(part["swing_bias"] + drive) * np.cos(2 * np.pi * turns)
-    np.testing.assert_allclose(controller_named("oscillator").act(weights, seen, time_s), expected, atol=2e-3)
-
-
-def test_an_unknown_controller_is_refused():
-    with pytest.raises(ConfigError, match="neural, oscillator, got 'legs'"):
-        controller_named("legs")
+    np.testing.assert_allclose(CONTROLLERS["oscillator"].act(weights, seen, time_s), expected, atol=2e-3)

@@ -13,8 +13,7 @@ from atoll.evo import compiler
 from atoll.evo.errors import ConfigError
 from atoll.evo.tasks.creatures import body, course, native, reference
 from atoll.evo.tasks.creatures.fitness import Status, Summary
-from atoll.evo.tasks.creatures.options import CreatureOptions
-from atoll.evo.tasks.creatures.task import Creatures
+from atoll.evo.tasks.creatures.task import CreatureOptions, Creatures
 from atoll.evo.tasks.creatures.world import World
 
 pytestmark = pytest.mark.skipif(compiler.find() is None, reason="no C++ compiler")
@@ -33,8 +32,8 @@ def both(creatures, genes, *, target=None, **options):
     options = {"controller": creatures.controller, "ticks": creatures.options["life_s"] * 10, **options}
     options["ticks"] = round(options["ticks"])
     pellets = options.pop("pellets", creatures.pellets)
-    law = reference.live(bodies, weights, pellets, **options)
-    return law, native.live(bodies, weights, pellets, kernel=native.load(target), **options)
+    law = reference.simulate(bodies, weights, pellets, **options)
+    return law, native.simulate(bodies, weights, pellets, kernel=native.load(target), **options)
 
 
 def assert_same_bits(law, found):
@@ -142,9 +141,9 @@ def test_subnormal_numbers_are_kept_whatever_another_library_chose(creatures, ge
 def test_a_life_may_be_observed_and_is_the_same(creatures, genes):
     steps = []
     creatures = task(courses=2)
-    watched = creatures.live(genes, observe=lambda _lanes, _motion, _hunt: steps.append(1))
+    watched = creatures.simulate(genes, observe=lambda _lanes: lambda _motion, _hunt: steps.append(1))
     assert len(steps) == 30 * 6
-    assert_same_bits(watched, creatures.live(genes))
+    assert_same_bits(watched, creatures.simulate(genes))
 
 
 def test_nobody_lives_nothing(creatures):

@@ -14,7 +14,7 @@ def viable(creatures, genes):
 def test_a_recording_shows_the_life_that_is_scored(creatures, genes):
     genome = viable(creatures, genes)
     film = recording.record(creatures, genome, course_number=1)
-    alone = creatures.live(genome[None], pellets=course.lay(range(1, 2), creatures.pellets.shape[1]))
+    alone = creatures.simulate(genome[None], pellets=course.lay(range(1, 2), creatures.pellets.shape[1]))
     assert film.fitness == score(alone)[0]
     assert film.collected[-1] == alone.collected[0, 0]
     assert len(film.position_m) == len(film.collected) == 180

@@ -19,12 +19,15 @@ on_every_backend = pytest.mark.parametrize("creatures", ["reference", NATIVE], i
 
 
 class Film:
-    """An observer that keeps every step."""
+    """Observes every step, and keeps it."""
 
     def __init__(self):
         self.position, self.velocity = [], []
 
-    def __call__(self, _lanes, motion, _hunt):
+    def __call__(self, _lanes):
+        return self.add
+
+    def add(self, motion, _hunt):
         self.position.append(motion.position_m.numpy().astype(np.float64))
         self.velocity.append(motion.velocity_m_s.numpy().astype(np.float64))
 
@@ -40,8 +43,8 @@ def live(creatures, bodies, genes, *, ticks=30, world=None, observe=None):
     weights = np.ascontiguousarray(genes[:, -creatures.n_weights :].T)
     options = {"controller": creatures.controller, "ticks": ticks, "world": world}
     if creatures.backend == "native":
-        return native.live(bodies, weights, creatures.pellets[:1], **options)
-    return reference.live(bodies, weights, creatures.pellets[:1], observe=observe, **options)
+        return native.simulate(bodies, weights, creatures.pellets[:1], **options)
+    return reference.simulate(bodies, weights, creatures.pellets[:1], observe=observe, **options)
 
 
 def afloat(creatures, genes, seed=5):
@@ -183,8 +186,8 @@ def test_a_mirrored_creature_on_a_mirrored_course_lives_the_same_life(creatures,
     weights = mirrored[:, spec.slice_of("hidden_weight")].reshape(len(genes), 9, 8)
     weights[:, {0: [0, 3], 2: [1, 5]}[axis]] *= -1  # direction and velocity along the axis
     flip = np.array([-1, 1] if axis == 0 else [1, -1], dtype=np.float32)
-    here = creatures.live(genes)
-    there = creatures.live(mirrored, pellets=creatures.pellets * flip)
+    here = creatures.simulate(genes)
+    there = creatures.simulate(mirrored, pellets=creatures.pellets * flip)
     for name in vars(here):
         np.testing.assert_array_equal(getattr(there, name), getattr(here, name))
     assert np.unique(here.best_gap_m).size > 40
@@ -311,7 +314,7 @@ def test_a_failed_simulation_is_data(creatures, genes):
 def test_unviable_bodies_are_data(creatures, genes):
     gone = genes.copy()
     gone[:, creatures.spec.slice_of("presence")] = 0.0
-    summary = creatures.live(gone)
+    summary = creatures.simulate(gone)
     assert np.all(summary.status == Status.UNVIABLE)
 
 
@@ -323,7 +326,7 @@ def test_pellets_are_taken_one_by_one_and_the_last_never(creatures, genes):
         lowest = np.argmin(bodies.position_m[1, :, i] - bodies.reach_m[:, i])
         here, away = bodies.position_m[[0, 2], lowest, i], np.array([50.0, 0.0])
         for pellets, taken in (([here], 0), ([here, here, away], 2), ([away, here], 0)):
-            summary = creatures.live(still[i : i + 1], pellets=np.array([pellets], dtype=np.float32))
+            summary = creatures.simulate(still[i : i + 1], pellets=np.array([pellets], dtype=np.float32))
             assert summary.collected[0, 0] == taken
 
 

@@ -8,8 +8,7 @@ import pytest
 
 from atoll.evo import compiler
 from atoll.evo.errors import ConfigError
-from atoll.evo.tasks.creatures.options import CreatureOptions
-from atoll.evo.tasks.creatures.task import Creatures
+from atoll.evo.tasks.creatures.task import CreatureOptions, Creatures
 from atoll.evo.tasks.creatures.world import World
 
 NATIVE = pytest.param("native", marks=pytest.mark.skipif(compiler.find() is None, reason="no C++ compiler"))
@@ -55,9 +54,9 @@ def test_another_creature_in_a_place_changes_that_score_only(backend):
 def test_the_score_is_the_mean_over_courses_lived_alone(backend):
     creatures = task(courses=3, backend=backend)
     genes = genes_of(creatures, 5)
-    together = creatures.live(genes)
+    together = creatures.simulate(genes)
     for course in range(3):
-        alone = creatures.live(genes, pellets=creatures.pellets[course : course + 1])
+        alone = creatures.simulate(genes, pellets=creatures.pellets[course : course + 1])
         np.testing.assert_array_equal(alone.best_gap_m[:, 0], together.best_gap_m[:, course])
 
 
@@ -99,7 +98,7 @@ def test_pytorch_keeps_its_threads_where_none_are_asked_for():
     try:
         creatures = Creatures(CreatureOptions(courses=1, life_s=0.1), backend="reference", threads=None)
         seen: list[int] = []
-        creatures.live(genes_of(creatures, 2), observe=lambda *_: seen.append(torch.get_num_threads()))
+        creatures.simulate(genes_of(creatures, 2), observe=lambda _: lambda *_: seen.append(torch.get_num_threads()))
     finally:
         torch.set_num_threads(before)
     assert set(seen) == {before + 1}
@@ -113,7 +112,7 @@ def test_the_layout_exists_without_importing_pytorch():
     code = (
         "import sys\n"
         "from atoll.evo.tasks.creatures.task import Creatures\n"
-        "from atoll.evo.tasks.creatures.options import CreatureOptions\n"
+        "from atoll.evo.tasks.creatures.task import CreatureOptions\n"
         "Creatures(CreatureOptions()).spec.size\n"
         "sys.exit('torch' in sys.modules)"
     )
@@ -135,7 +134,7 @@ def test_an_experiment_may_try_another_world_and_other_ranges(backend):
 
 
 def test_an_unknown_backend_is_refused_with_the_known_ones():
-    with pytest.raises(ConfigError, match=r"auto, native, reference, got 'gpu'"):
+    with pytest.raises(ConfigError, match=r"auto, native, reference; got 'gpu'"):
         Creatures(CreatureOptions(), backend="gpu")
 
 
@@ -150,8 +149,37 @@ def test_a_large_population_is_lived_in_parts_between_which_a_signal_is_answered
     genes = creatures.spec.sample(np.random.default_rng(3), 9)
     whole = creatures.evaluate(genes, 0)
     sizes = []
-    live = creatures.live
+    simulate = creatures.simulate
     monkeypatch.setattr("atoll.evo.tasks.creatures.task.LIVES_AT_ONCE", 8)
-    monkeypatch.setattr(creatures, "live", lambda part: (sizes.append(len(part)), live(part))[1])
+    monkeypatch.setattr(creatures, "simulate", lambda part: (sizes.append(len(part)), simulate(part))[1])
     assert creatures.evaluate(genes, 0).tobytes() == whole.tobytes()
     assert sizes == [4, 4, 1]
+
+
+def test_defaults_are_eight_courses_of_thirty_seconds():
+    assert CreatureOptions() == CreatureOptions(courses=8, life_s=30.0, controller="neural")
+    assert CreatureOptions().ticks == 300
+
+
+@pytest.mark.parametrize("life_s", [0.1, 0.3, 0.7, 29.9, 3600.0])
+def test_a_life_is_a_whole_number_of_ticks(life_s):
+    assert CreatureOptions(life_s=life_s).ticks == round(life_s * 10)
+
+
+@pytest.mark.parametrize(
+    ("changed", "message"),
+    [
+        ({"courses": 0}, "-o courses must be at least 1, got 0"),
+        ({"courses": 1001}, "got 1001"),
+        ({"courses": True}, "-o courses must be a whole number, got True"),
+        ({"life_s": 0.0}, "-o life_s must be at least 0.1, got 0.0"),
+        ({"life_s": 0.25}, "-o life_s must be a multiple of 0.1 s, got 0.25"),
+        ({"life_s": -1.0}, "got -1.0"),
+        ({"life_s": float("nan")}, "got nan"),
+        ({"life_s": float("inf")}, "got inf"),
+        ({"controller": "brain"}, "-o controller must be one of neural, oscillator; got 'brain'"),
+    ],
+)
+def test_a_bad_option_is_refused_with_what_was_expected(changed, message):
+    with pytest.raises(ConfigError, match=message):
+        CreatureOptions(**changed)

@@ -6,8 +6,7 @@ import pytest
 
 from atoll.evo.rng import stream
 from atoll.evo.tasks.creatures.audit import examine
-from atoll.evo.tasks.creatures.options import CreatureOptions
-from atoll.evo.tasks.creatures.task import Creatures
+from atoll.evo.tasks.creatures.task import CreatureOptions, Creatures
 from atoll.scripts.lab.islands.equal_budgets.unseen import walk_unseen
 
 

@@ -7,8 +7,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from atoll.evo.tasks.creatures.options import CreatureOptions
-from atoll.evo.tasks.creatures.task import Creatures
+from atoll.evo.tasks.creatures.task import CreatureOptions, Creatures
 from atoll.scripts.lab.parallel import workload
 from atoll.scripts.lab.parallel.arms import arm
 from atoll.scripts.lab.parallel.blocks import Slot

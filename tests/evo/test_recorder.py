@@ -5,14 +5,14 @@ import pytest
 from atoll.evo import atomic, checkpoint, runlog
 from atoll.evo.errors import FencedError, StorageError
 from atoll.evo.island import evolve
-from atoll.evo.keeper import FileKeeper, recorded_settings
 from atoll.evo.paths import SharedPaths
+from atoll.evo.recorder import FileRecorder, recorded_settings
 from tests.evo.lives import Memory, configured, disk, live, never, stopping_after
 from tests.problems import Weather
 
 
 class Folder:
-    """An island with a real `FileKeeper`, and the exchange of these tests."""
+    """An island with a real `FileRecorder`, and the exchange of these tests."""
 
     def __init__(self, root):
         self.paths = SharedPaths(root).island("island-01")
@@ -22,15 +22,15 @@ class Folder:
     def live(self, config, *, is_stopping=never):
         task = Weather()
         noted = recorded_settings(config, task)
-        keeper = FileKeeper(self.paths, config=config, task=task, settings=noted, observe=self.seen.append)
+        recorder = FileRecorder(self.paths, config=config, task=task, settings=noted, observe=self.seen.append)
         with atomic.storage_errors("read the checkpoint"):
             newest = checkpoint.load_newest(self.paths)
         if newest:
             checkpoint.check_settings(newest, noted)
         resumed = newest.state if newest else None
-        keeper.start({"epoch": len(self.seen) + 1, "generation": resumed.generation if resumed else 0, "pid": 7})
+        recorder.start({"epoch": len(self.seen) + 1, "generation": resumed.generation if resumed else 0, "pid": 7})
         return evolve(
-            config, task, exchange=Memory(self._disk), keeper=keeper, resumed=resumed, is_stopping=is_stopping
+            config, task, exchange=Memory(self._disk), recorder=recorder, resumed=resumed, is_stopping=is_stopping
         )
 
     def files(self):
@@ -112,9 +112,9 @@ def test_nothing_is_written_into_a_folder_that_is_another_process_s_by_now(tmp_p
 
     task = Weather()
     config = configured()
-    keeper = FileKeeper(folder.paths, config=config, task=task, settings={}, observe=pytest.fail, check_owner=stop)
+    recorder = FileRecorder(folder.paths, config=config, task=task, settings={}, observe=pytest.fail, check_owner=stop)
     with pytest.raises(FencedError):
-        getattr(keeper, write)(state, **({"evaluate_s": 0.0} if write == "log" else {}))
+        getattr(recorder, write)(state, **({"evaluate_s": 0.0} if write == "log" else {}))
     assert contents(tmp_path) == before
 
 

@@ -1,5 +1,6 @@
 """Counted in page faults, which are the same on every machine, not in seconds."""
 
+import os
 import subprocess
 import sys
 import tracemalloc
@@ -11,7 +12,7 @@ import pytest
 from atoll.evo import generation
 from atoll.evo.config import island_config
 from atoll.evo.genome import GenomeSpec, Segment
-from atoll.evo.memory import needed_bytes
+from atoll.evo.resources import NUMERIC_LIBRARIES, THREAD_VARIABLES, limit_threads, needed_bytes
 from atoll.evo.rng import streams
 
 ROOT = Path(__file__).parents[2]
@@ -21,7 +22,7 @@ import ctypes, resource, sys
 from atoll.evo import generation
 from atoll.evo.config import Breeding
 from atoll.evo.genome import GenomeSpec, Segment
-from atoll.evo.memory import M_MMAP_THRESHOLD, keep_freed_memory
+from atoll.evo.resources import M_MMAP_THRESHOLD, keep_freed_memory
 from atoll.evo.rng import streams
 import numpy as np
 
@@ -32,7 +33,7 @@ if not hasattr(library, "mallopt") or not library.mallopt(M_MMAP_THRESHOLD, 1 <<
 if sys.argv[1] == "kept":
     keep_freed_memory()
 spec = GenomeSpec((Segment("x", 500),))
-people = generation.found(spec, 250, island="a", streams=streams(1, "a", 0))
+people = generation.sample_founders(spec, 250, island="a", streams=streams(1, "a", 0))
 first = generation.Champion(people.take(np.array([0])), 0.0, 0)
 state = generation.State(0, people, people.genes[:, 0], first, generation.Counts())
 
@@ -78,11 +79,11 @@ def peak_of_a_life(config):
     task = Flat()
     tracemalloc.start()
     try:
-        founders = generation.found(task.spec, config.population, island="a", streams=streams(1, "a", 0))
-        state = generation.assess(task, founders, generation=0, before=None)
+        founders = generation.sample_founders(task.spec, config.population, island="a", streams=streams(1, "a", 0))
+        state = generation.evaluate(task, founders, generation=0, before=None)
         del founders
         children = generation.breed(state, task.spec, breeding=config.breeding, streams=streams(1, "a", 0))
-        generation.assess(task, children, generation=1, before=state)
+        generation.evaluate(task, children, generation=1, before=state)
         return tracemalloc.get_traced_memory()[1]
     finally:
         tracemalloc.stop()
@@ -96,3 +97,33 @@ def test_what_an_island_needs_is_what_its_arrays_take_and_not_more(crossover, el
     config = island_config("a", settings, {})
     told, taken = needed_bytes(config, Flat.spec.size), peak_of_a_life(config)
     assert 0.9 * taken <= told <= taken
+
+
+def python(code):
+    """Run `code` in a fresh interpreter; return what it printed."""
+    environment = {name: value for name, value in os.environ.items() if name not in THREAD_VARIABLES}
+    answer = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, env=environment)
+    return answer.stdout.strip()
+
+
+def test_every_library_is_told_and_the_late_ones_are_named(monkeypatch):
+    for variable in THREAD_VARIABLES:
+        monkeypatch.setenv(variable, "7")
+    monkeypatch.setitem(sys.modules, "numba", object())
+    monkeypatch.delitem(sys.modules, "scipy", raising=False)
+    late = limit_threads(3)
+    assert {os.environ[variable] for variable in THREAD_VARIABLES} == {"3"}
+    assert "numba" in late
+    assert "scipy" not in late
+    assert set(late) <= set(NUMERIC_LIBRARIES)
+
+
+def test_an_early_call_is_in_time_for_all_and_holds_the_process_to_one_thread():
+    code = (
+        "from atoll.evo.resources import limit_threads\n"
+        "late = limit_threads(1)\n"
+        "import numpy, os\n"
+        "numpy.ones((300, 300)) @ numpy.ones((300, 300))\n"
+        "print(late, len(os.listdir('/proc/self/task')))"
+    )
+    assert python(code) == "() 1"

@@ -1,13 +1,24 @@
-"""Memory: what an island needs, and what becomes of what it frees and takes again once a generation."""
+"""Resources of an island's process: the threads of its numeric libraries, and its memory."""
 
 from __future__ import annotations
 
 import ctypes
+import os
+import sys
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from atoll.evo.config import IslandConfig
 
+THREAD_VARIABLES = (
+    "OMP_NUM_THREADS",
+    "OPENBLAS_NUM_THREADS",
+    "MKL_NUM_THREADS",
+    "NUMEXPR_NUM_THREADS",
+    "VECLIB_MAXIMUM_THREADS",
+    "BLIS_NUM_THREADS",
+)
+NUMERIC_LIBRARIES = ("numpy", "torch", "scipy", "numba")
 M_TRIM_THRESHOLD, M_MMAP_THRESHOLD = -1, -3
 KEPT_BYTES = 1 << 28
 GENERATION_BYTES = 12
@@ -15,6 +26,17 @@ GENERATION_BYTES = 12
 MUTATION_BYTES = 4
 CROSSOVER_BYTES = {"none": 0, "uniform": 12, "blend": 27, "sbx": 48}
 """What else breeding holds at its peak, for each gene of a child; measured, and held against breeding by a test."""
+
+
+def limit_threads(n: int) -> tuple[str, ...]:
+    """Limit the thread pools of numeric libraries before they are loaded; afterwards they no longer look.
+
+    Returns:
+        The libraries that were loaded before this call, for which it came too late.
+    """
+    for variable in THREAD_VARIABLES:
+        os.environ[variable] = str(n)
+    return tuple(name for name in NUMERIC_LIBRARIES if name in sys.modules)
 
 
 def needed_bytes(config: IslandConfig, genes: int) -> int:

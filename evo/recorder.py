@@ -1,9 +1,9 @@
-"""What an island leaves behind: checkpoints, its champion and `log.jsonl`, in its private folder."""
+"""Recorder of an island's run: checkpoints, its champion and its log, in its private folder or in memory."""
 
 from __future__ import annotations
 
 import time
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Protocol
 
 import numpy as np
 
@@ -21,7 +21,40 @@ if TYPE_CHECKING:
     from atoll.evo.tasks.task import Task
 
 
-class FileKeeper:
+class Recorder(Protocol):
+    """The record that an island leaves behind, as it asks for it."""
+
+    def checkpoint(self, state: State) -> None:
+        """Make sure that a restart continues from here."""
+        ...
+
+    def champion(self, state: State) -> None:
+        """Keep the best individual so far."""
+        ...
+
+    def log(self, state: State, *, evaluate_s: float) -> None:
+        """Note one finished generation."""
+        ...
+
+
+class MemoryRecorder:
+    """Keeps no file: shows each finished generation to an observer, and is run again if it is cut short."""
+
+    def __init__(self, observe: Callable[[State], object] = lambda _: None) -> None:
+        self._observe = observe
+
+    def checkpoint(self, state: State) -> None:
+        """Keep nothing."""
+
+    def champion(self, state: State) -> None:
+        """Keep nothing: the last state has it."""
+
+    def log(self, state: State, *, evaluate_s: float) -> None:  # noqa: ARG002 - how long it took is not kept
+        """Show the generation."""
+        self._observe(state)
+
+
+class FileRecorder:
     """Keeps checkpoints, the champion and `log.jsonl` in an island's private folder.
 
     Args:
@@ -58,7 +91,7 @@ class FileKeeper:
         """
         with atomic.storage_errors("begin the log"):
             atomic.make_directory(self._paths.home)
-            atomic.mend_tail(self._paths.log)
+            atomic.truncate_torn_line(self._paths.log)
         computed_by = {"backend": self._task.backend, "build": build_of(self._task)}
         self._append({"kind": "start", **record, "settings": dict(self._settings), **computed_by})
 
@@ -70,7 +103,7 @@ class FileKeeper:
         """
         kept = Checkpoint(state, self._settings, self._task.backend)
         with atomic.storage_errors("write the checkpoint"):
-            checkpoint.save(self._paths, kept, last_look=self._check_owner)
+            checkpoint.save(self._paths, kept, before_commit=self._check_owner)
 
     def champion(self, state: State) -> None:
         """Write the champion's file.
@@ -84,7 +117,7 @@ class FileKeeper:
                 state.champion,
                 island=self._config.island,
                 task=task_identity(self._task),
-                last_look=self._check_owner,
+                before_commit=self._check_owner,
             )
 
     def log(self, state: State, *, evaluate_s: float) -> None:

@@ -72,7 +72,7 @@ def called(*arguments: str | Path) -> subprocess.CompletedProcess[str]:
 
     words, out, err = [str(part) for part in arguments], io.StringIO(), io.StringIO()
     with contextlib.redirect_stdout(out), contextlib.redirect_stderr(err):
-        code = group.run(lambda: group.cli.main(words, prog_name=group.PROGRAM, standalone_mode=False))
+        code = group.run(lambda: group.cli.main(words, prog_name="cli.py", standalone_mode=False))
     return subprocess.CompletedProcess(words, code, out.getvalue(), err.getvalue())
 
 

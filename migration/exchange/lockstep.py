@@ -19,7 +19,6 @@ from atoll.evo import atomic
 from atoll.evo.errors import LockstepTimeoutError, ResumeError, StorageError
 from atoll.migration.exchange.exchange import Exchange
 from atoll.migration.exchange.immigration import choose, draw
-from atoll.migration.pool import batch as batches
 from atoll.migration.pool.bounded_io import Reason, RefusedError, VanishedError
 from atoll.migration.pool.mailbox import BROKEN
 
@@ -29,11 +28,11 @@ if TYPE_CHECKING:
 
     from atoll.evo.config import Migration
     from atoll.evo.genome import GenomeSpec, Migrants, Population
-    from atoll.evo.paths import IslandPaths
     from atoll.evo.rng import Streams
     from atoll.migration.exchange.exchange import Mailbox, Notes
+    from atoll.migration.pool.access import OpenPool
     from atoll.migration.pool.batch import Batch
-    from atoll.migration.pool.inbox import Arrivals, Refusal, Seen
+    from atoll.migration.pool.inbox import Arrivals, Seen
 
 FIRST_PAUSE_S = 0.002
 LONGEST_PAUSE_S = 0.5
@@ -135,7 +134,8 @@ class LockstepExchange(Exchange):
     def _draw(self, generation: int, *, residents: Population, streams: Streams) -> Arrivals:
         return draw(
             self._island,
-            mailbox=_Found(self._others, self._found),
+            self._others,
+            lambda peer: (self._found[peer], []),
             migration=self._migration,
             spec=self._spec,
             generation=generation,
@@ -220,30 +220,14 @@ class LockstepExchange(Exchange):
             self._ledger.note(kind, text, generation=generation, **details)
 
 
-class _Found:
-    """Others' batches as `draw` looks at them: those that were waited for, and no newer ones."""
-
-    def __init__(self, peers: tuple[str, ...], found: dict[str, Batch]) -> None:
-        self._peers = peers
-        self._found = found
-
-    def peers(self) -> tuple[str, ...]:
-        return self._peers
-
-    def newest(self, peer: str, *, seen: Seen) -> tuple[Batch | None, list[Refusal]]:  # noqa: ARG002 - named exactly
-        return self._found[peer], []
-
-
-def first_lost(paths: IslandPaths, generations: Iterable[int], *, run_id: str, spec: GenomeSpec) -> int | None:
-    """Return the first of these generations whose publication has gone or is damaged, or None.
+def first_lost(pool: OpenPool, island: str, generations: Iterable[int]) -> int | None:
+    """Return the first of these generations whose publication by an island has gone or is damaged, or None.
 
     A batch that cannot be read just now, or that is somebody else's, is not lost: making it again would not help.
     """
     for generation in generations:
         try:
-            batches.read(
-                paths.publication(generation), run_id=run_id, spec=spec, island=paths.name, generation=generation
-            )
+            pool.read(island, generation)
         except VanishedError:
             return generation
         except RefusedError as error:

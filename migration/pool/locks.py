@@ -71,6 +71,72 @@ class SoftHolder:
     pid: int
 
 
+@dataclass(frozen=True)
+class Locks:
+    """The locks of a pool, of the one kind that all its islands use.
+
+    Attributes:
+        lock_class: The kind, as POOL.json names it: flock, or soft where that excludes nobody.
+    """
+
+    lock_class: str
+
+    @property
+    def is_soft(self) -> bool:
+        """Say whether a lock is a file that names its holder, which a kill leaves behind."""
+        return self.lock_class == "soft"
+
+    def owner(self, path: Path) -> filelock.BaseFileLock:
+        """Return the lock that an island's process holds for its whole life."""
+        return filelock.SoftFileLock(path, timeout=0) if self.is_soft else _flock(path, wait_s=0)
+
+    def holder(self, path: Path) -> SoftHolder | None:
+        """Return who is written in a lock's file; None if nobody is, as with flock, which writes no names."""
+        if not self.is_soft:
+            return None
+        try:
+            with directory(path.parent) as descriptor:
+                text = read_file(descriptor, path.name, limit=MAX_MARKER_BYTES).decode()
+            pid, host, *_ = text.split("\n")
+            return SoftHolder(host, int(pid)) if host.isprintable() else None
+        except (RefusedError, VanishedError, ValueError):
+            return None
+
+    @contextlib.contextmanager
+    def pruning_paused(self, path: Path) -> Iterator[None]:
+        """Ask a peer not to prune while we read from it; after 100 ms go on without, since hashes guard us anyway."""
+        if self.is_soft:
+            yield
+            return
+        lock = _flock(path, wait_s=IMPORT_WAIT_S, poll_s=IMPORT_POLL_S)
+        try:
+            lock.acquire()
+        except (filelock.Timeout, OSError):
+            yield
+            return
+        try:
+            yield
+        finally:
+            lock.release()
+
+    @contextlib.contextmanager
+    def pruning(self, path: Path, *, wait_s: float = 0.0) -> Iterator[bool]:
+        """Hold off importers while we prune; False if one reads for all of `wait_s`, and the round is to be skipped."""
+        if self.is_soft:
+            yield True
+            return
+        lock = _flock(path, wait_s=wait_s, poll_s=PRUNE_POLL_S)
+        try:
+            lock.acquire()
+        except filelock.Timeout:
+            yield False
+            return
+        try:
+            yield True
+        finally:
+            lock.release()
+
+
 def probe(parent: Path) -> MountSupport:
     """Try out what the file system below `parent` does, in a directory of its own that is removed again.
 
@@ -92,63 +158,13 @@ def probe(parent: Path) -> MountSupport:
         shutil.rmtree(place, ignore_errors=True)
 
 
-def owner_lock(path: Path, lock_class: str) -> filelock.BaseFileLock:
-    """Return the lock that an island's process holds for its whole life."""
-    if lock_class == "soft":
-        return filelock.SoftFileLock(path, timeout=0)
-    return filelock.FileLock(path, timeout=0, fallback_to_soft=False)
-
-
-def soft_holder(path: Path) -> SoftHolder | None:
-    """Return who is written in a soft lock's file; None if there is none, or nobody in it."""
-    try:
-        with directory(path.parent) as descriptor:
-            text = read_file(descriptor, path.name, limit=MAX_MARKER_BYTES).decode()
-        pid, host, *_ = text.split("\n")
-        return SoftHolder(host, int(pid)) if host.isprintable() else None
-    except (RefusedError, VanishedError, ValueError):
-        return None
-
-
-@contextlib.contextmanager
-def pruning_paused(path: Path, lock_class: str) -> Iterator[None]:
-    """Ask a peer not to prune while we read from it; after 100 ms go on without, since hashes guard us anyway."""
-    if lock_class == "soft":
-        yield
-        return
-    lock = filelock.FileLock(path, timeout=IMPORT_WAIT_S, poll_interval=IMPORT_POLL_S, fallback_to_soft=False)
-    try:
-        lock.acquire()
-    except (filelock.Timeout, OSError):
-        yield
-        return
-    try:
-        yield
-    finally:
-        lock.release()
-
-
-@contextlib.contextmanager
-def pruning(path: Path, lock_class: str, *, wait_s: float = 0.0) -> Iterator[bool]:
-    """Hold off importers while we prune; False if one reads for all of `wait_s`, and the round is to be skipped."""
-    if lock_class == "soft":
-        yield True
-        return
-    lock = filelock.FileLock(path, timeout=wait_s, poll_interval=PRUNE_POLL_S, fallback_to_soft=False)
-    try:
-        lock.acquire()
-    except filelock.Timeout:
-        yield False
-        return
-    try:
-        yield True
-    finally:
-        lock.release()
+def _flock(path: Path, *, wait_s: float, poll_s: float = PRUNE_POLL_S) -> filelock.FileLock:
+    return filelock.FileLock(path, timeout=wait_s, poll_interval=poll_s, fallback_to_soft=False)
 
 
 def _flock_excludes(path: Path) -> bool:
     path.write_bytes(b"")
-    lock = filelock.FileLock(path, timeout=0, fallback_to_soft=False)
+    lock = _flock(path, wait_s=0)
     try:
         lock.acquire()
     except (filelock.Timeout, OSError, NotImplementedError):

@@ -20,10 +20,9 @@ from typing import TYPE_CHECKING
 
 from atoll.evo import atomic, strict_json
 from atoll.evo.errors import FencedError
-from atoll.migration.pool import batch as batches
-from atoll.migration.pool import epochs, inbox, islands, locks
-from atoll.migration.pool.bounded_io import Reason, RefusedError, VanishedError, generations_in
-from atoll.migration.pool.budget import Budget
+from atoll.migration.pool import epochs, inbox, islands
+from atoll.migration.pool.batch import pack
+from atoll.migration.pool.bounded_io import Budget, Reason, RefusedError, VanishedError, generations_in
 from atoll.migration.pool.inbox import Arrivals, Refusal, Seen
 from atoll.migration.pool.prune import remove_old
 
@@ -32,10 +31,8 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from atoll.evo.genome import Migrants
-    from atoll.evo.paths import IslandPaths, SharedPaths
-    from atoll.migration.pool.batch import Batch, Publisher
-    from atoll.migration.pool.epochs import Epoch
-    from atoll.migration.pool.manifest import Manifest
+    from atoll.migration.pool.access import Ownership
+    from atoll.migration.pool.batch import Batch, Manifest
 
 TRIES_PER_PEER = 3
 BEAT_INTERVAL_S = 1.0
@@ -51,31 +48,16 @@ class DirectoryMailbox:
     """The pool as a directory.
 
     Args:
-        shared: The archipelago's files.
-        paths: This island's.
-        publisher: Who publishes.
-        epoch: Which start of the island this is.
-        lock_class: The pool's kind of lock.
+        owned: The island that publishes and imports.
         durable: Publications survive a power cut.
         clock: Seconds that never jump.
     """
 
-    def __init__(
-        self,
-        shared: SharedPaths,
-        paths: IslandPaths,
-        *,
-        publisher: Publisher,
-        epoch: Epoch,
-        lock_class: str,
-        durable: bool,
-        clock: Callable[[], float] = time.monotonic,
-    ) -> None:
-        self._shared = shared
-        self._paths = paths
-        self._publisher = publisher
-        self._epoch = epoch
-        self._lock_class = lock_class
+    def __init__(self, owned: Ownership, *, durable: bool, clock: Callable[[], float] = time.monotonic) -> None:
+        self._pool = owned.pool
+        self._paths = owned.paths
+        self._epoch = owned.epoch
+        self._publisher = owned.publisher
         self._durable = durable
         self._clock = clock
         self._budget = Budget(clock)
@@ -94,7 +76,7 @@ class DirectoryMailbox:
             OSError: The pool cannot be listed.
         """
         self._budget = Budget(self._clock)
-        started = islands.started(self._shared, known=self._started)
+        started = islands.started(self._pool.shared, known=self._started)
         self._started = frozenset(started)
         return tuple(name for name in started if name != self._paths.name)
 
@@ -107,18 +89,18 @@ class DirectoryMailbox:
         try:
             return self._newest(peer, seen=seen, is_pruning_paused=False)
         except VanishedError:
-            with locks.pruning_paused(self._shared.island(peer).prune_lock, self._lock_class):
+            with self._pool.locks.pruning_paused(self._pool.shared.island(peer).prune_lock):
                 return self._newest(peer, seen=seen, is_pruning_paused=True)
 
     def _newest(self, peer: str, *, seen: Seen, is_pruning_paused: bool) -> tuple[Batch | None, list[Refusal]]:
         refusals: list[Refusal] = []
         try:
-            generations = generations_in(self._shared.island(peer).outbox)
+            generations = generations_in(self._pool.shared.island(peer).outbox)
         except OSError as error:
             return None, [Refusal(peer, 0, str(Reason.UNREADABLE), f"its folder: {error.strerror}")]
         for generation in generations[:TRIES_PER_PEER]:
             try:
-                found = self._read(peer, generation, budget=self._budget)
+                found = self._pool.read(peer, generation, budget=self._budget)
                 _check_not_older(found, seen.get(peer, (0, 0)))
             except RefusedError as error:
                 refusals.append(Refusal(peer, generation, str(error.reason), error.detail))
@@ -138,7 +120,7 @@ class DirectoryMailbox:
             RefusedError: What has its name is no valid batch, or cannot be read.
             VanishedError: It is not there.
         """
-        return self._read(peer, generation)
+        return self._pool.read(peer, generation)
 
     def publish(self, generation: int, emigrants: Migrants) -> None:
         """Offer a batch; again with the same genomes: no effect.
@@ -150,7 +132,7 @@ class DirectoryMailbox:
             OSError: The file system refused; the batch is not visible, or it may not survive a power cut.
         """
         epochs.check_owner(self._paths, self._epoch)
-        manifest, files = batches.pack(self._publisher, generation, emigrants)
+        manifest, files = pack(self._publisher, generation, emigrants)
         if self._is_published(generation, manifest):
             self._sync()
             return
@@ -199,8 +181,7 @@ class DirectoryMailbox:
         Returns:
             The generations removed.
         """
-        epoch, lock_class = self._epoch.number, self._lock_class
-        return remove_old(self._paths, keep=keep, epoch=epoch, lock_class=lock_class, wait_s=0.0) or []
+        return remove_old(self._paths, self._pool.locks, keep=keep, epoch=self._epoch.number, wait_s=0.0) or []
 
     def beat(self, generation: int, *, waiting_for: tuple[str, ...] = ()) -> None:
         """Show that the island lives and whom it waits for, and see that it is still ours.
@@ -239,20 +220,10 @@ class DirectoryMailbox:
         with atomic.storage_errors("write the inbox"):
             inbox.save(self._paths, generation, arrivals)
 
-    def _read(self, island: str, generation: int, *, budget: Budget | None = None) -> Batch:
-        return batches.read(
-            self._shared.island(island).publication(generation),
-            run_id=self._publisher.run_id,
-            spec=self._publisher.spec,
-            island=island,
-            generation=generation,
-            budget=budget,
-        )
-
     def _read_own(self, generation: int) -> Batch:
         """Read a batch of ours, in which nothing can have been pruned: a missing file is damage."""
         try:
-            return self._read(self._paths.name, generation)
+            return self._pool.read(self._paths.name, generation)
         except VanishedError as error:
             if not os.path.lexists(self._paths.publication(generation)):
                 raise

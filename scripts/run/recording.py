@@ -55,6 +55,19 @@ class Recording:
         return {g: after - before for g, (before, after) in enumerate(pairwise(counts), start=1)}
 
 
+def of_replay(config: IslandConfig) -> Recording | None:
+    """Return the recording that a replay is held against; None where none is asked for.
+
+    Raises:
+        ConfigError: There is none.
+        DamagedFileError: Its log is damaged, has a gap, or is none.
+        StorageError: It cannot be read.
+    """
+    if config.migration.mode != REPLAY:
+        return None
+    return read(Path(config.migration.replay_from).absolute())  # a task may change the working directory
+
+
 def read(folder: Path) -> Recording:
     """Read a recording.
 

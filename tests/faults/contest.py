@@ -49,7 +49,7 @@ def contend(path: Path, lock_class: str, n: int, result: Path) -> None:
 def _taken(path: Path, lock_class: str) -> contextlib.AbstractContextManager[object]:
     if lock_class == NO_LOCK:
         return contextlib.nullcontext()
-    return locks.owner_lock(path, lock_class).acquire(timeout=DEADLINE_S, poll_interval=HOLD_S)
+    return locks.Locks(lock_class).owner(path).acquire(timeout=DEADLINE_S, poll_interval=HOLD_S)
 
 
 def overlaps(held: list[Span]) -> list[tuple[Span, Span]]:

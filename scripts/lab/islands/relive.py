@@ -25,8 +25,8 @@ from atoll.evo.errors import AtollError, ConfigError, ReplayError
 from atoll.evo.island import evolve
 from atoll.evo.paths import SharedPaths
 from atoll.evo.tasks.loader import load_task
+from atoll.migration.exchange.exchange import Journal, ReplayExchange
 from atoll.migration.exchange.memory import MemoryMailbox
-from atoll.migration.exchange.replay import Journal, ReplayExchange
 from atoll.migration.observe.origins import Shares, effective_number, pooled
 from atoll.migration.pool import identity as pool
 from atoll.migration.pool.batch import Publisher

@@ -32,7 +32,7 @@ class Shelves:
     def peers(self):
         return tuple(str(name) for name in self._rng.permutation(sorted(self.batches)))
 
-    def newest(self, peer, *, seen):  # noqa: ARG002 - it remembers nothing
+    def newest(self, peer):
         self.asked.append(peer)
         found = self.batches[peer]
         return (found, []) if isinstance(found, Batch) else (None, list(found))
@@ -46,7 +46,8 @@ def shelf(island, n, generation=10, epoch=1, **kwargs):
 def pick(shelves, k=5, *, topology="full", generation=10, known=(ME,), residents=None, seen=None, **migration):
     return draw(
         ME,
-        mailbox=shelves,
+        shelves.peers(),
+        shelves.newest,
         migration=Migration(migrants=k, topology=topology, **migration),
         spec=SPEC,
         generation=generation,

@@ -6,8 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from atoll.migration.observe import findings
-from atoll.migration.observe.findings import Defect, OutOfTimeError, Report
+from atoll.migration.observe import verify
+from atoll.migration.observe.verify import Defect, OutOfTimeError, Report
 
 
 def test_what_is_noted_is_found():
@@ -30,7 +30,7 @@ def test_leftovers_alone_are_clean_and_what_was_not_read_is_not():
 
 
 def test_more_than_memory_should_hold_is_only_counted(monkeypatch):
-    monkeypatch.setattr(findings, "MAX_KEPT", 2)
+    monkeypatch.setattr(verify, "MAX_KEPT", 2)
     report = Report()
     for _ in range(5):
         report.defect(Path("a"), "torn")

@@ -14,10 +14,10 @@ from atoll.evo.errors import PoolMismatchError
 from atoll.evo.paths import GENOMES, MANIFEST, SharedPaths
 from atoll.evo.tasks.loader import ENTRIES, load_task
 from atoll.evo.tasks.task import task_identity
-from atoll.migration.observe import findings, verify
-from atoll.migration.observe.verify import spec_of
+from atoll.migration.observe import verify
 from atoll.migration.pool import bounded_io as untrusted
 from atoll.migration.pool import identity as pool
+from atoll.migration.pool.access import spec_of
 from tests.migration.archipelago import damage, tree
 from tests.migration.observe.test_status import live
 from tests.scripts.run.island_process import run
@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
     from pathlib import Path
 
-    from atoll.migration.observe.findings import Findings
+    from atoll.migration.observe.verify import Findings
 
 IN_ORDER = {"islands": 2, "batches": 8, "genomes": 40, "starts": 2, "private_files": 18}
 
@@ -246,7 +246,7 @@ def test_an_examination_that_takes_too_long_says_what_it_left_out(shared: Shared
 
 def test_the_time_is_looked_at_before_each_file(shared: SharedPaths, monkeypatch: pytest.MonkeyPatch) -> None:
     looks: list[None] = []
-    monkeypatch.setattr(findings.Report, "check_time", lambda _: looks.append(None))
+    monkeypatch.setattr(verify.Report, "check_time", lambda _: looks.append(None))
     verify.verify(shared)
     lines = sum((shared.island(name).log).read_bytes().count(b"\n") for name in "ab")
     lines += sum((shared.island(name).ledger).read_bytes().count(b"\n") for name in "ab")
@@ -256,7 +256,7 @@ def test_the_time_is_looked_at_before_each_file(shared: SharedPaths, monkeypatch
 def test_ten_thousand_strange_names_are_counted_and_some_are_kept(
     shared: SharedPaths, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(findings, "MAX_KEPT", 100)
+    monkeypatch.setattr(verify, "MAX_KEPT", 100)
     for i in range(10_000):
         (shared.island("a").outbox / f"x{i}\n\udcff").touch()
     found = verify.verify(shared)

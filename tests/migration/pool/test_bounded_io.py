@@ -8,8 +8,8 @@ import socket
 import pytest
 
 from atoll.migration.pool import bounded_io as untrusted
-from atoll.migration.pool import budget
 from atoll.migration.pool.bounded_io import (
+    Budget,
     Reason,
     RefusedError,
     VanishedError,
@@ -18,7 +18,6 @@ from atoll.migration.pool.bounded_io import (
     list_names,
     read_file,
 )
-from atoll.migration.pool.budget import Budget
 
 
 def read(path, limit=100):
@@ -59,7 +58,7 @@ def test_a_small_file_asks_for_little_memory_however_high_the_limit(place, monke
 def test_a_file_beyond_the_budget_is_refused_unread(place, monkeypatch):
     (place / "f").write_bytes(b"x")
     spent = Budget()
-    spent.spend("others", budget.MAX_ROUND_BYTES)
+    spent.spend("others", untrusted.MAX_ROUND_BYTES)
     monkeypatch.setattr(os, "read", None)
     with directory(place) as descriptor, pytest.raises(RefusedError) as refused:
         read_file(descriptor, "f", limit=100, budget=spent)

@@ -4,9 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from atoll.migration.pool import budget
-from atoll.migration.pool.bounded_io import Reason, RefusedError
-from atoll.migration.pool.budget import Budget
+from atoll.migration.pool import bounded_io
+from atoll.migration.pool.bounded_io import Budget, Reason, RefusedError
 
 
 def refused(spent, n_bytes=0):
@@ -17,14 +16,14 @@ def refused(spent, n_bytes=0):
 
 def test_files_are_counted():
     spent = Budget()
-    for _ in range(budget.MAX_ROUND_FILES):
+    for _ in range(bounded_io.MAX_ROUND_FILES):
         spent.spend("f", 0)
     assert refused(spent) is Reason.OVER_BUDGET
 
 
 def test_bytes_are_counted_and_what_is_refused_costs_nothing():
     spent = Budget()
-    spent.spend("f", budget.MAX_ROUND_BYTES - 1)
+    spent.spend("f", bounded_io.MAX_ROUND_BYTES - 1)
     assert refused(spent, 2) is Reason.OVER_BUDGET
     spent.spend("f", 1)
     assert refused(spent, 1) is Reason.OVER_BUDGET
@@ -34,7 +33,7 @@ def test_bytes_are_counted_and_what_is_refused_costs_nothing():
 def test_seconds_are_counted_from_the_beginning_of_the_import():
     now_s = 1000.0
     spent = Budget(lambda: now_s)
-    now_s += budget.MAX_ROUND_S
+    now_s += bounded_io.MAX_ROUND_S
     spent.spend("f", 1)
     now_s += 0.1
     assert refused(spent) is Reason.OVER_BUDGET
@@ -42,5 +41,5 @@ def test_seconds_are_counted_from_the_beginning_of_the_import():
 
 def test_a_new_import_has_a_budget_of_its_own():
     spent = Budget()
-    spent.spend("f", budget.MAX_ROUND_BYTES)
-    Budget().spend("f", budget.MAX_ROUND_BYTES)
+    spent.spend("f", bounded_io.MAX_ROUND_BYTES)
+    Budget().spend("f", bounded_io.MAX_ROUND_BYTES)

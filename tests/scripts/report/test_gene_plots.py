@@ -12,8 +12,8 @@ from matplotlib.figure import Figure
 from atoll.evo.errors import ConfigError, PoolMismatchError
 from atoll.evo.paths import SharedPaths
 from atoll.migration.observe import snapshot
-from atoll.migration.observe.verify import spec_of
 from atoll.migration.pool import identity as pool
+from atoll.migration.pool.access import spec_of
 from atoll.scripts.report import champion as champions
 from atoll.scripts.report import gene_plots
 from atoll.scripts.report.paper import COLOURS

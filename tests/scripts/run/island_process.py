@@ -21,7 +21,7 @@ from atoll.evo.errors import AtollError
 from atoll.evo.paths import GENOMES, SharedPaths
 from atoll.evo.stopping import StopSignal
 from atoll.evo.tasks.functions import FunctionTask
-from atoll.migration.pool import manifest
+from atoll.migration.pool import batch
 from atoll.scripts.run.island import run_island
 
 if TYPE_CHECKING:
@@ -41,7 +41,7 @@ DEFAULTS = {
 FILE_EVENTS = {"open", "os.rename", "os.link", "os.mkdir", "os.remove", "os.rmdir", "os.truncate"}
 
 CONTEXT = multiprocessing.get_context("forkserver")
-CONTEXT.set_forkserver_preload(["pytest", "atoll.scripts.run.island", "tests.scripts.evolve.island_process"])
+CONTEXT.set_forkserver_preload(["pytest", "atoll.scripts.run.island", "tests.scripts.run.island_process"])
 
 
 @dataclass(frozen=True)
@@ -236,7 +236,7 @@ def outcome(root: Path, island: str = "a") -> dict[str, Any]:
         "ledger": timeless(runlog.current(runlog.read(paths.ledger))),
         "published": {
             path.name: (
-                manifest.parse((path / "manifest.json").read_bytes()).content_sha256,
+                batch.parse_manifest((path / "manifest.json").read_bytes()).content_sha256,
                 (path / GENOMES).read_bytes(),
             )
             for path in batches

@@ -1,8 +1,8 @@
-"""Topology, policy and mailbox together: what an island asks of the archipelago.
+"""Migration between islands: topology, policies and mailbox together, as an island asks the archipelago.
 
-`Exchange` is the algorithm of the default mode, async. `LockstepExchange` (`lockstep.py`) waits for others, and
-`ReplayExchange` takes genomes from a recording. A mailbox moves them, through the pool on disk (`directory.py`) or a
-dictionary (`memory.py`).
+`Exchange` is the algorithm of the default mode, async; `LockstepExchange` (`lockstep.py`) waits for others, and
+`ReplayExchange` takes genomes from a recording. A mailbox (`atoll.migration.pool.mailbox`) moves them, through the pool
+on disk or a dictionary; `modes.py` joins the two.
 """
 
 from __future__ import annotations
@@ -49,7 +49,7 @@ class Mailbox(Protocol):
 
 
 class Notes(Protocol):
-    """Where events are noted; see `atoll.migration.pool.ledger.Ledger`."""
+    """A ledger, in which events are noted; see `atoll.migration.pool.ledger.Ledger`."""
 
     def note(self, kind: str, text: str, *, generation: int, **details: Any) -> None: ...  # noqa: ANN401, D102
     def note_all(self, events: Sequence[Event], *, generation: int) -> None: ...  # noqa: D102
@@ -202,7 +202,7 @@ class Exchange:
 
 @dataclass(frozen=True)
 class Journal:
-    """What a recorded island met.
+    """The journal of a recorded island: what it imported, and what was accepted from it.
 
     Attributes:
         home: Its private folder.
@@ -226,7 +226,11 @@ class Journal:
 
 
 class ReplayExchange(Exchange):
-    """Imports what the recorded island did; publishes nothing."""
+    """The exchange of a replay: imports what the recorded island did, and publishes nothing.
+
+    Everything else that an island computes is a function of its settings. So two things are taken from the recording:
+    what arrived at each generation, and whether the file system accepted each publication, which is counted.
+    """
 
     def __init__(
         self,

@@ -42,7 +42,7 @@ MAX_NAMED = 4
 
 
 class Patience:
-    """How long a member waits for the others, and how often it looks: at first soon, then twice a second.
+    """The timeout of a member that waits for the others, and its pauses between looks, half a second at most.
 
     Args:
         timeout_s: When to give up.
@@ -79,7 +79,7 @@ class Patience:
 
 
 class LockstepExchange(Exchange):
-    """Imports from the batches that the members publish at the very same generation."""
+    """The exchange of a member in lockstep: imports what the members publish at the very same generation."""
 
     def __init__(
         self,

@@ -1,4 +1,4 @@
-"""Put work away by renaming it: a whole run to `old/run-<id>/`, one island to `old/<island>-<epoch>/`.
+"""Archive work by renaming it: a whole run to `old/run-<id>/`, one island to `old/<island>-<epoch>/`.
 
 Archiving a run while an island starts in it would take the ground from under that island. So the run's folder in `old/`
 comes first, then every island's owner lock is taken, then things move; and a starting island takes its lock first and
@@ -32,7 +32,7 @@ LETTING_GO_S = 2.0
 
 @dataclass(frozen=True)
 class Run:
-    """What lies in a shared directory.
+    """The run in a shared directory, if there is one.
 
     Attributes:
         run_id: The run's name; None where no island has started yet.

@@ -1,4 +1,4 @@
-"""The genes themselves, as an observer finds them: newest checkpoints, publications and inboxes.
+"""Snapshots of the genes themselves, as an observer finds them: newest checkpoints, publications and inboxes.
 
 Nothing here is computed while islands evolve. A checkpoint is from before the immigrants of its generation, and islands
 are seen at the generations that they had reached, so numbers of a run in progress are of about then.
@@ -49,7 +49,7 @@ class Snapshot:
 
 @dataclass(frozen=True)
 class Differentiation:
-    """How much of the genetic variance lies between islands.
+    """Genetic differentiation, F_ST: the share of the variance that lies between islands.
 
     Attributes:
         generation: Of all that was compared.

@@ -73,7 +73,7 @@ class Defect:
 
 @dataclass(frozen=True)
 class Findings:
-    """What was read.
+    """The findings of a verification.
 
     Attributes:
         counts: How many islands, batches, genomes, starts and private files are in order.
@@ -100,7 +100,7 @@ class OutOfTimeError(Exception):
 
 
 class Report:
-    """Collects findings.
+    """Collects the findings of a verification.
 
     Args:
         limit_s: When to stop.

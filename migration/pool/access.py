@@ -80,7 +80,7 @@ class Ownership:
 
     @property
     def publisher(self) -> Publisher:
-        """Who publishes."""
+        """The publisher that this start is."""
         return Publisher(self.pool.run_id, self.paths.name, self.epoch.number, self.epoch.nonce, self.pool.spec)
 
     def check_owner(self) -> None:

@@ -41,7 +41,7 @@ MAX_FITNESS = 3.4028234663852886e38
 
 @dataclass(frozen=True)
 class Publisher:
-    """Who publishes.
+    """The publisher of a batch: a start of an island.
 
     Attributes:
         run_id: The archipelago.
@@ -75,7 +75,7 @@ class GenomeEntry:
 
 @dataclass(frozen=True)
 class Manifest:
-    """What `manifest.json` says.
+    """The manifest of a batch, as `manifest.json` says it.
 
     Attributes:
         run_id: The archipelago.

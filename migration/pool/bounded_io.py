@@ -1,4 +1,4 @@
-"""Reading what a stranger may have written: bounded, without following links, without waiting.
+"""Bounded reading of files that a stranger may have written: nothing follows links or waits.
 
 A batch is turned away for a stated reason (`RefusedError`), or it has simply gone since it was listed
 (`VanishedError`), which is normal where islands prune. Nothing else escapes.
@@ -41,7 +41,7 @@ _GONE = {errno.ENOENT, errno.ESTALE}
 
 
 class Reason(StrEnum):
-    """Why something was turned away."""
+    """The reason of a refusal."""
 
     UNREADABLE = "unreadable"
     NOT_A_FILE = "not a plain file"

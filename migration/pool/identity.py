@@ -1,4 +1,4 @@
-"""POOL.json: what all islands of a pool agree on. Written once, by the first; obeyed by the others."""
+"""The identity of a pool, POOL.json: what all its islands agree on. Written by the first, obeyed by the others."""
 
 from __future__ import annotations
 

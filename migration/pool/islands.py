@@ -108,7 +108,7 @@ def _may_be_there(path: Path) -> bool:
 
 @dataclass(frozen=True)
 class Owner:
-    """Whose an island is.
+    """The owner of an island, as files and processes tell.
 
     Attributes:
         island: Its name.

@@ -24,6 +24,7 @@ from atoll.migration.pool.bounded_io import RefusedError, VanishedError, directo
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
+    from contextlib import AbstractContextManager
     from pathlib import Path
 
 IMPORT_WAIT_S = 0.1
@@ -43,7 +44,7 @@ with open(sys.argv[1], "r+") as file:
 
 @dataclass(frozen=True)
 class MountSupport:
-    """What a directory's file system does, as found by trying.
+    """The operations that a directory's file system supports, as found by trying.
 
     Attributes:
         flock_excludes: A second process is refused a lock that the first one holds.
@@ -65,7 +66,7 @@ class MountSupport:
 
 @dataclass(frozen=True)
 class SoftHolder:
-    """Who is written in the file of a soft lock."""
+    """The holder of a soft lock, as its file says."""
 
     host: str
     pid: int
@@ -102,39 +103,17 @@ class Locks:
         except (RefusedError, VanishedError, ValueError):
             return None
 
-    @contextlib.contextmanager
-    def pruning_paused(self, path: Path) -> Iterator[None]:
+    def pruning_paused(self, path: Path) -> AbstractContextManager[bool]:
         """Ask a peer not to prune while we read from it; after 100 ms go on without, since hashes guard us anyway."""
         if self.is_soft:
-            yield
-            return
-        lock = _flock(path, wait_s=IMPORT_WAIT_S, poll_s=IMPORT_POLL_S)
-        try:
-            lock.acquire()
-        except (filelock.Timeout, OSError):
-            yield
-            return
-        try:
-            yield
-        finally:
-            lock.release()
+            return contextlib.nullcontext(enter_result=True)
+        return _held(_flock(path, wait_s=IMPORT_WAIT_S, poll_s=IMPORT_POLL_S), OSError)
 
-    @contextlib.contextmanager
-    def pruning(self, path: Path, *, wait_s: float = 0.0) -> Iterator[bool]:
+    def pruning(self, path: Path, *, wait_s: float = 0.0) -> AbstractContextManager[bool]:
         """Hold off importers while we prune; False if one reads for all of `wait_s`, and the round is to be skipped."""
         if self.is_soft:
-            yield True
-            return
-        lock = _flock(path, wait_s=wait_s, poll_s=PRUNE_POLL_S)
-        try:
-            lock.acquire()
-        except filelock.Timeout:
-            yield False
-            return
-        try:
-            yield True
-        finally:
-            lock.release()
+            return contextlib.nullcontext(enter_result=True)
+        return _held(_flock(path, wait_s=wait_s), filelock.Timeout)
 
 
 def probe(parent: Path) -> MountSupport:
@@ -160,6 +139,20 @@ def probe(parent: Path) -> MountSupport:
 
 def _flock(path: Path, *, wait_s: float, poll_s: float = PRUNE_POLL_S) -> filelock.FileLock:
     return filelock.FileLock(path, timeout=wait_s, poll_interval=poll_s, fallback_to_soft=False)
+
+
+@contextlib.contextmanager
+def _held(lock: filelock.BaseFileLock, error: type[OSError]) -> Iterator[bool]:
+    """Hold a lock for a while, and yield True; False where taking it raises `error`, as it does when time is up."""
+    try:
+        lock.acquire()
+    except error:
+        yield False
+        return
+    try:
+        yield True
+    finally:
+        lock.release()
 
 
 def _flock_excludes(path: Path) -> bool:

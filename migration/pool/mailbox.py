@@ -1,6 +1,7 @@
-"""An island's own published folder, and its view of the others'.
+"""Mailboxes: the transport of batches between islands, through a directory, or through a dictionary in one process.
 
-One writer per folder: an island writes only its own, and reads the others'. What can happen at the same time:
+In a directory there is one writer per folder: an island writes only its own, and reads the others'. What can happen at
+the same time:
 
 - *A peer publishes while we list.* Its batch appears by one rename: we see it whole or not at all.
 - *A peer prunes while we read.* Names vanish; that is no error, the draw brings nothing.
@@ -16,12 +17,13 @@ import math
 import os
 import secrets
 import time
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from atoll.evo import atomic, strict_json
+from atoll.evo import ancestry, atomic, strict_json
 from atoll.evo.errors import FencedError
 from atoll.migration.pool import epochs, inbox, islands
-from atoll.migration.pool.batch import pack
+from atoll.migration.pool.batch import Batch, pack
 from atoll.migration.pool.bounded_io import Budget, Reason, RefusedError, VanishedError, generations_in
 from atoll.migration.pool.inbox import Arrivals, Refusal, Seen
 from atoll.migration.pool.prune import remove_old
@@ -32,7 +34,7 @@ if TYPE_CHECKING:
 
     from atoll.evo.genome import Migrants
     from atoll.migration.pool.access import Ownership
-    from atoll.migration.pool.batch import Batch, Manifest
+    from atoll.migration.pool.batch import Manifest, Publisher
 
 TRIES_PER_PEER = 3
 BEAT_INTERVAL_S = 1.0
@@ -260,6 +262,64 @@ class DirectoryMailbox:
         trash = self._paths.trash(generation, f"{self._epoch.number}-{secrets.token_hex(4)}")
         atomic.move(self._paths.publication(generation), trash)
         return trash
+
+
+class MemoryMailbox:
+    """The pool as a dictionary that islands of one process share: island -> generation -> batch.
+
+    It is also the twin that tests hold the directory against.
+    """
+
+    def __init__(self, pool: dict[str, dict[int, Batch]], publisher: Publisher) -> None:
+        self._pool = pool
+        self._publisher = publisher
+        self._inbox: dict[int, Arrivals] = {}
+        pool.setdefault(publisher.island, {})
+
+    def peers(self) -> tuple[str, ...]:
+        """Return the names of all islands but this one."""
+        return tuple(sorted(self._pool.keys() - {self._publisher.island}))
+
+    def newest(self, peer: str, *, seen: Seen) -> tuple[Batch | None, list[Refusal]]:  # noqa: ARG002 - nobody lies here
+        """Return a peer's newest batch."""
+        batches = self._pool[peer]
+        return (batches[max(batches)], []) if batches else (None, [])
+
+    def at(self, peer: str, generation: int) -> Batch:
+        """Return a peer's batch of one generation.
+
+        Raises:
+            VanishedError: It is not there.
+        """
+        try:
+            return self._pool[peer][generation]
+        except KeyError:
+            raise VanishedError(f"{peer} gen {generation}") from None
+
+    def publish(self, generation: int, emigrants: Migrants) -> None:
+        """Offer a batch, unless this generation has been."""
+        manifest, _ = pack(self._publisher, generation, emigrants)
+        compacted = replace(emigrants, population=ancestry.compact(emigrants.population))
+        self._pool[self._publisher.island].setdefault(generation, Batch(manifest, compacted))
+
+    def prune(self, keep: int) -> list[int]:
+        """Remove all but the newest `keep` batches."""
+        batches = self._pool[self._publisher.island]
+        old = sorted(batches, reverse=True)[keep:]
+        for generation in old:
+            del batches[generation]
+        return old
+
+    def beat(self, generation: int, *, waiting_for: tuple[str, ...] = ()) -> None:
+        """Do nothing: who shares a process need not be told that it lives."""
+
+    def load_arrivals(self, generation: int) -> Arrivals | None:
+        """Return what `generation` imported before, or None."""
+        return self._inbox.get(generation)
+
+    def save_arrivals(self, generation: int, arrivals: Arrivals) -> None:
+        """Keep what `generation` imports."""
+        self._inbox[generation] = arrivals
 
 
 def _check_not_older(found: Batch, seen: tuple[int, int]) -> None:

@@ -1,4 +1,4 @@
-"""Remove old publications. Only an island's owner does: its own process, or `pool prune` holding its owner lock.
+"""Prune: remove old publications. Only an island's owner does: its own process, or `pool prune` holding its owner lock.
 
 Nothing that somebody is reading is removed: importers hold the prune lock for as long as that takes. A publication
 leaves its name by one rename and is removed after; what a kill leaves of it is removed the next time.
@@ -32,7 +32,7 @@ READER_WAIT_S = 2.0
 
 @dataclass(frozen=True)
 class Pruned:
-    """What became of one island's publications.
+    """The outcome of pruning one island's publications.
 
     Attributes:
         island: Whose.

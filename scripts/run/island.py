@@ -14,8 +14,8 @@ from atoll.evo.keeper import FileKeeper
 from atoll.evo.memory import keep_freed_memory
 from atoll.evo.paths import SharedPaths
 from atoll.evo.tasks.task import build_of, task_identity
-from atoll.migration.exchange.directory import directory_exchange
 from atoll.migration.exchange.exchange import Journal
+from atoll.migration.exchange.modes import directory_exchange
 from atoll.migration.pool import epochs, islands
 from atoll.migration.pool import identity as pools
 from atoll.migration.pool.access import OpenPool, Ownership
@@ -49,7 +49,7 @@ SIGNAL_EXIT_CODE = 128
 
 
 class Display(Protocol):
-    """Who watches an island."""
+    """The display of an island, for whoever watches it."""
 
     def say(self, text: str) -> None:
         """Show one line."""

@@ -1,4 +1,4 @@
-"""What a recorded island left behind, as a replay needs it.
+"""The recording of an island, as a replay needs it: what it left in its private folder.
 
 Nothing numeric is imported here: how many threads a numeric library may have is one of the settings that are read.
 """

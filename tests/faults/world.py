@@ -9,7 +9,7 @@ import numpy as np
 
 from atoll.evo.config import Migration
 from atoll.evo.paths import SharedPaths
-from atoll.migration.exchange.directory import directory_exchange
+from atoll.migration.exchange.modes import directory_exchange
 from atoll.migration.pool import epochs
 from atoll.migration.pool import identity as pool
 from atoll.migration.pool.access import OpenPool, Ownership

@@ -14,8 +14,7 @@ from atoll.evo.config import Migration
 from atoll.evo.genome import GenomeSpec, Kind, Migrants, Population, Segment
 from atoll.evo.paths import GENOMES, MANIFEST, IslandPaths, SharedPaths
 from atoll.evo.rng import streams
-from atoll.migration.exchange.directory import directory_exchange
-from atoll.migration.exchange.memory import memory_exchange
+from atoll.migration.exchange.modes import directory_exchange, memory_exchange
 from atoll.migration.pool import batch, epochs, inbox
 from atoll.migration.pool.access import OpenPool, Ownership
 from atoll.migration.pool.batch import Publisher

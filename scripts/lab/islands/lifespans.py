@@ -17,7 +17,7 @@ from atoll.evo.config import Value, island_config
 from atoll.evo.diversity import fixation_index
 from atoll.evo.errors import ConfigError
 from atoll.evo.island import live
-from atoll.migration.exchange.memory import memory_exchange
+from atoll.migration.exchange.modes import memory_exchange
 from atoll.migration.observe.origins import effective_number, pooled
 from atoll.migration.pool.batch import Publisher
 from atoll.scripts.lab.islands.budgeted import Course

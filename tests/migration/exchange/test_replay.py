@@ -9,8 +9,8 @@ from atoll.evo import atomic
 from atoll.evo.config import Migration
 from atoll.evo.errors import DamagedFileError
 from atoll.evo.paths import RecordedIsland
-from atoll.migration.exchange.directory import directory_exchange
 from atoll.migration.exchange.exchange import Journal, ReplayExchange
+from atoll.migration.exchange.modes import directory_exchange
 from atoll.migration.pool import inbox
 from atoll.migration.pool.ledger import Ledger
 from tests.migration.archipelago import OnDisk, collect, damage, gene_names, migrants_of

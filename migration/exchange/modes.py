@@ -1,7 +1,8 @@
-"""The exchange of an island whose archipelago is a directory: its mailbox, mended, under the mode that it is in."""
+"""The modes of exchange, async, lockstep and replay: which one an island has, through a directory or in memory."""
 
 from __future__ import annotations
 
+import math
 from functools import partial
 from typing import TYPE_CHECKING
 
@@ -10,14 +11,15 @@ from atoll.evo.config import LOCKSTEP
 from atoll.migration.exchange.exchange import Exchange, ReplayExchange, count
 from atoll.migration.exchange.lockstep import LockstepExchange, Patience
 from atoll.migration.pool import inbox
-from atoll.migration.pool.mailbox import DirectoryMailbox
+from atoll.migration.pool.mailbox import DirectoryMailbox, MemoryMailbox
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
     from atoll.evo.config import Migration
-    from atoll.migration.exchange.exchange import Journal
+    from atoll.migration.exchange.exchange import Journal, Notes
     from atoll.migration.pool.access import Ownership
+    from atoll.migration.pool.batch import Batch, Publisher
     from atoll.migration.pool.inbox import Refusal
     from atoll.migration.pool.ledger import Ledger
 
@@ -41,12 +43,8 @@ def directory_exchange(
         moved, left = mailbox.mend()
     _note_mending(ledger, moved, left)
     before = inbox.newest_before(owned.paths, owned.epoch.generation)
-    make: Callable[..., Exchange] = Exchange
-    if migration.mode == LOCKSTEP:
-        make = partial(LockstepExchange, patience=Patience(migration.lockstep_timeout_s))
-    elif journal is not None:
-        make = partial(ReplayExchange, journal=journal)
-    return make(
+    patience = Patience(migration.lockstep_timeout_s)
+    return _mode(migration, patience, journal)(
         owned.paths.name,
         spec=owned.pool.spec,
         migration=migration,
@@ -54,6 +52,34 @@ def directory_exchange(
         ledger=ledger,
         seen=dict(before.seen) if before else {},
     )
+
+
+def memory_exchange(
+    pool: dict[str, dict[int, Batch]], *, publisher: Publisher, migration: Migration, ledger: Notes
+) -> Exchange:
+    """Return an island's exchange through a dictionary; in lockstep it waits without an end, and without sleeping.
+
+    Args:
+        pool: What the islands share.
+        publisher: Who publishes.
+        migration: What crosses, when, and in which mode.
+        ledger: Where it is noted.
+    """
+    patience = Patience(math.inf, clock=lambda: 0.0, sleep=lambda _: None)
+    return _mode(migration, patience)(
+        publisher.island,
+        spec=publisher.spec,
+        migration=migration,
+        mailbox=MemoryMailbox(pool, publisher),
+        ledger=ledger,
+        seen={},
+    )
+
+
+def _mode(migration: Migration, patience: Patience, journal: Journal | None = None) -> Callable[..., Exchange]:
+    if migration.mode == LOCKSTEP:
+        return partial(LockstepExchange, patience=patience)
+    return partial(ReplayExchange, journal=journal) if journal else Exchange
 
 
 def _note_mending(ledger: Ledger, moved: list[Refusal], left: list[Refusal]) -> None:

@@ -6,6 +6,7 @@ import json
 import os
 import shutil
 import socket
+from pathlib import PurePath
 from typing import TYPE_CHECKING
 
 import pytest
@@ -294,3 +295,45 @@ def test_an_entry_that_vanishes_while_the_pool_is_read_is_no_defect(
     found = verify.verify(shared)
     assert found.is_clean
     assert found.counts["batches"] == 7
+
+
+# Findings: all is counted, some is kept, and time is kept too
+
+
+def test_what_is_noted_is_found():
+    report = verify.Report()
+    report.count("genomes", 3)
+    report.defect(PurePath("a"), "torn", byte=7)
+    report.leftover(PurePath("b"))
+    found = report.findings()
+    assert (found.counts["genomes"], found.counts["islands"]) == (3, 0)
+    assert (found.defects, found.leftovers, found.more) == ((verify.Defect("a", "torn", 7),), ("b",), 0)
+    assert not found.is_clean
+
+
+def test_leftovers_alone_are_clean_and_what_was_not_read_is_not():
+    report = verify.Report()
+    report.leftover(PurePath("b"))
+    assert report.findings().is_clean
+    report.leave_out("the rest")
+    assert not report.findings().is_clean
+
+
+def test_more_than_memory_should_hold_is_only_counted(monkeypatch):
+    monkeypatch.setattr(verify, "MAX_KEPT", 2)
+    report = verify.Report()
+    for _ in range(5):
+        report.defect(PurePath("a"), "torn")
+        report.leftover(PurePath("b"))
+    found = report.findings()
+    assert (len(found.defects), len(found.leftovers), found.more) == (2, 2, 6)
+
+
+def test_time_is_counted_from_the_beginning():
+    now_s = 50.0
+    report = verify.Report(limit_s=10.0, clock=lambda: now_s)
+    now_s = 60.0
+    report.check_time()
+    now_s = 60.1
+    with pytest.raises(verify.OutOfTimeError):
+        report.check_time()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 from functools import partial
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
 
 from atoll.evo import atomic, checkpoint
@@ -16,6 +17,7 @@ from atoll.evo.paths import SharedPaths
 from atoll.evo.tasks.task import build_of, task_identity
 from atoll.migration.exchange.exchange import Journal
 from atoll.migration.exchange.modes import directory_exchange
+from atoll.migration.observe import archive
 from atoll.migration.pool import epochs, islands
 from atoll.migration.pool import identity as pools
 from atoll.migration.pool.access import OpenPool, Ownership
@@ -25,7 +27,6 @@ from atoll.scripts.run import replay
 from atoll.scripts.run.memory_limits import check_memory
 from atoll.scripts.run.resume import (
     Start,
-    archive_former,
     clear_leftovers,
     find_start,
     has_logged,
@@ -35,7 +36,6 @@ from atoll.scripts.run.resume import (
 
 if TYPE_CHECKING:
     from collections.abc import Callable
-    from pathlib import Path
 
     from atoll.evo.config import IslandConfig
     from atoll.evo.generation import State
@@ -95,7 +95,8 @@ def run_island(
     shared = SharedPaths(root.absolute())  # a task may change the working directory
     paths = shared.island(config.island)
     stop.answer = lambda: f"{config.island}: stopping before it begins; a second signal ends it at once"
-    recording = recordings.of_replay(config)
+    is_replay = config.migration.mode == REPLAY
+    recording = recordings.read(Path(config.migration.replay_from).absolute()) if is_replay else None
     try:
         task = _load(config, display=display, stop=stop)
         pool = _join(config, task, shared, is_foreign_allowed=is_foreign_allowed)
@@ -104,7 +105,7 @@ def run_island(
             _warn_of_another_source(pool, task, say=display.say)
             former = last_epoch(shared, paths)
             if is_fresh:
-                archive_former(config, shared, paths, epoch=former, say=display.say)
+                _archive(config, shared, paths, epoch=former, say=display.say)
             start = find_start(config, task, pool, recording=recording, after=former, say=display.say)
             if stop():
                 return _stopped_early(config, stop=stop, display=display)
@@ -146,6 +147,15 @@ def _warn_of_another_source(pool: OpenPool, task: Task, *, say: Callable[[str], 
             f"warning: {task.name} is not the file that this pool was started with; genomes go on from here, but what "
             f"they score may not be comparable any more ('cli.py pool archive' puts the old run away)"
         )
+
+
+def _archive(
+    config: IslandConfig, shared: SharedPaths, paths: IslandPaths, *, epoch: int, say: Callable[[str], None]
+) -> None:
+    keep_published = config.migration.mode == LOCKSTEP  # others may need it yet, and it will be the same
+    archived = archive.put_island_away(shared, paths, epoch=epoch, keep_published=keep_published)
+    if archived:
+        say(f"archived the former {config.island} to {archived}")
 
 
 def _go_on(start: Start, *, champion: Path, stop: StopSignal, display: Display) -> bool:

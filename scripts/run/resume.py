@@ -13,7 +13,6 @@ from atoll.evo.keeper import recorded_settings
 from atoll.evo.paths import archive_name, parse_generation
 from atoll.evo.tasks.loader import load_task
 from atoll.migration.exchange import lockstep
-from atoll.migration.observe import archive
 from atoll.migration.pool import epochs
 from atoll.migration.pool.bounded_io import generations_in, list_names
 
@@ -63,27 +62,6 @@ class Start:
     def generation(self) -> int:
         """The generation that it goes on from."""
         return self.resumed.state.generation if self.resumed else 0
-
-
-def archive_former(
-    config: IslandConfig, shared: SharedPaths, paths: IslandPaths, *, epoch: int, say: Callable[[str], None]
-) -> None:
-    """Archive what an island has, so that it starts again.
-
-    Args:
-        config: What to compute.
-        shared: The archipelago's files.
-        paths: The island's.
-        epoch: Its last one.
-        say: Shows one line.
-
-    Raises:
-        StorageError: The file system refused.
-    """
-    keep_published = config.migration.mode == LOCKSTEP  # others may need it yet, and it will be the same
-    archived = archive.put_island_away(shared, paths, epoch=epoch, keep_published=keep_published)
-    if archived:
-        say(f"archived the former {config.island} to {archived}")
 
 
 def find_start(

@@ -8,7 +8,7 @@ import pytest
 from atoll.evo import atomic
 from atoll.evo.config import Migration
 from atoll.evo.errors import DamagedFileError
-from atoll.evo.paths import RecordedIsland
+from atoll.evo.paths import PrivateFiles
 from atoll.migration.exchange.exchange import Journal, ReplayExchange
 from atoll.migration.exchange.modes import directory_exchange
 from atoll.migration.pool import inbox
@@ -36,7 +36,7 @@ def replaying(recorded, tmp_path, exports=None):
     epoch = there.epoch("a")
     ledger = Ledger(there.paths("a"))
     ledger.start({"epoch": 1, "generation": 0})
-    journal = Journal(RecordedIsland(recorded.paths("a").home), exports or {10: 5, 20: 0, 30: 5})
+    journal = Journal(PrivateFiles(recorded.paths("a").home), exports or {10: 5, 20: 0, 30: 5})
     exchange = directory_exchange(
         there.owned("a", epoch),
         migration=Migration(mode="replay", replay_from="recorded"),

@@ -17,7 +17,7 @@ from atoll.evo import ancestry
 from atoll.evo.errors import DamagedFileError
 from atoll.evo.genome import NO_PLACE
 from atoll.migration.exchange import policy
-from atoll.migration.exchange.immigration import draw
+from atoll.migration.exchange.immigration import draw_immigrants
 from atoll.migration.pool import inbox
 from atoll.migration.pool.bounded_io import NO_MEMORY, Reason, RefusedError
 from atoll.migration.pool.inbox import Arrivals, Refusal
@@ -157,7 +157,7 @@ class Exchange:
 
     def _draw(self, generation: int, *, residents: Population, streams: Streams) -> Arrivals:
         try:
-            return draw(
+            return draw_immigrants(
                 self._island,
                 self._mailbox.peers(),
                 partial(self._mailbox.newest, seen=self._seen),

@@ -63,7 +63,7 @@ def topology_sources(topology: str, me: str, seen: Iterable[str], rng: np.random
     return tuple(others[i] for i in sorted(rng.choice(len(others), k, replace=False)))
 
 
-def choose(
+def draw_sources(
     island: str, peers: tuple[str, ...], *, migration: Migration, streams: Streams
 ) -> tuple[Counter[str], np.random.Generator]:
     """Draw K sources uniformly with replacement: how often each was drawn, and the stream as it goes on from there.
@@ -80,7 +80,7 @@ def choose(
     return Counter(sources[i] for i in places), rng
 
 
-def draw(
+def draw_immigrants(
     island: str,
     peers: tuple[str, ...],
     offer_of: Callable[[str], Offer],
@@ -105,7 +105,7 @@ def draw(
         seen: The highest (epoch, generation) met of each peer.
         streams: The island's randomness at this generation.
     """
-    draws, rng = choose(island, peers, migration=migration, streams=streams)
+    draws, rng = draw_sources(island, peers, migration=migration, streams=streams)
     picks: list[Pick] = []
     refusals: list[Refusal] = []
     seen = dict(seen)

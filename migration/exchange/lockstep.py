@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, NoReturn
 from atoll.evo import atomic
 from atoll.evo.errors import LockstepTimeoutError, ResumeError, StorageError
 from atoll.migration.exchange.exchange import Exchange
-from atoll.migration.exchange.immigration import choose, draw
+from atoll.migration.exchange.immigration import draw_immigrants, draw_sources
 from atoll.migration.pool.bounded_io import Reason, RefusedError, VanishedError
 from atoll.migration.pool.mailbox import BROKEN
 
@@ -41,8 +41,8 @@ BEAT_AFTER_S = 1.0
 MAX_NAMED = 4
 
 
-class Patience:
-    """The timeout of a member that waits for the others, and its pauses between looks, half a second at most.
+class Backoff:
+    """Exponential backoff with a timeout: the pauses of a member that waits for the others, half a second at most.
 
     Args:
         timeout_s: When to give up.
@@ -90,11 +90,11 @@ class LockstepExchange(Exchange):
         mailbox: Mailbox,
         ledger: Notes,
         seen: Seen,
-        patience: Patience,
+        backoff: Backoff,
     ) -> None:
         super().__init__(island, spec=spec, migration=migration, mailbox=mailbox, ledger=ledger, seen=seen)
         self._others = tuple(name for name in migration.members.split(",") if name != island)
-        self._patience = patience
+        self._backoff = backoff
         self._offer: Migrants | None = None
         self._refused_offer: OSError | RefusedError | None = None
         self._found: dict[str, Batch] = {}
@@ -107,7 +107,7 @@ class LockstepExchange(Exchange):
             FencedError: A newer process owns this island.
             ResumeError: Other genomes were published at this generation before.
         """
-        self._patience.begin()
+        self._backoff.begin()
         self._offer, self._found, self._said = emigrants, {}, set()
         self._make_offer(generation)
         return len(emigrants)
@@ -125,14 +125,14 @@ class LockstepExchange(Exchange):
         missing = self._missing(generation, streams)
         if self._offer is None and not missing:
             return True
-        if self._patience.waited_s >= self._patience.timeout_s:
+        if self._backoff.waited_s >= self._backoff.timeout_s:
             self._give_up(generation, missing)
         self._show_that_we_wait(generation, missing)
-        self._patience.pause()
+        self._backoff.pause()
         return False
 
     def _draw(self, generation: int, *, residents: Population, streams: Streams) -> Arrivals:
-        return draw(
+        return draw_immigrants(
             self._island,
             self._others,
             lambda peer: (self._found[peer], []),
@@ -173,7 +173,7 @@ class LockstepExchange(Exchange):
         """Return those whom this import draws from, and whose batch is not there or not valid."""
         if self._mailbox.load_arrivals(generation) is not None:
             return ()
-        drawn, _ = choose(self._island, self._others, migration=self._migration, streams=streams)
+        drawn, _ = draw_sources(self._island, self._others, migration=self._migration, streams=streams)
         return tuple(peer for peer in sorted(drawn) if not self._find(peer, generation))
 
     def _find(self, peer: str, generation: int) -> bool:
@@ -190,7 +190,7 @@ class LockstepExchange(Exchange):
         return True
 
     def _show_that_we_wait(self, generation: int, missing: tuple[str, ...]) -> None:
-        waited_s = self._patience.waited_s
+        waited_s = self._backoff.waited_s
         if missing and waited_s >= TOLD_AFTER_S:
             text = f"waiting for {_named(missing)} gen-{generation}"
             self._say_once("waiting", "waiting", text, generation=generation, waiting_for=list(missing))
@@ -202,7 +202,7 @@ class LockstepExchange(Exchange):
                 self._say_once("beat", "no-beat", text, generation=generation, error=str(error))
 
     def _give_up(self, generation: int, missing: tuple[str, ...]) -> NoReturn:
-        waited = f"{self._patience.timeout_s:g} s"
+        waited = f"{self._backoff.timeout_s:g} s"
         if self._offer is not None and isinstance(self._refused_offer, OSError):
             with atomic.storage_errors(f"publish gen-{generation}, tried for {waited}"):
                 raise self._refused_offer

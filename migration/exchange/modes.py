@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from atoll.evo import atomic
 from atoll.evo.config import LOCKSTEP
 from atoll.migration.exchange.exchange import Exchange, ReplayExchange, count
-from atoll.migration.exchange.lockstep import LockstepExchange, Patience
+from atoll.migration.exchange.lockstep import Backoff, LockstepExchange
 from atoll.migration.pool import inbox
 from atoll.migration.pool.mailbox import DirectoryMailbox, MemoryMailbox
 
@@ -43,8 +43,8 @@ def directory_exchange(
         moved, left = mailbox.mend()
     _note_mending(ledger, moved, left)
     before = inbox.newest_before(owned.paths, owned.epoch.generation)
-    patience = Patience(migration.lockstep_timeout_s)
-    return _mode(migration, patience, journal)(
+    backoff = Backoff(migration.lockstep_timeout_s)
+    return _mode(migration, backoff, journal)(
         owned.paths.name,
         spec=owned.pool.spec,
         migration=migration,
@@ -65,8 +65,8 @@ def memory_exchange(
         migration: What crosses, when, and in which mode.
         ledger: Where it is noted.
     """
-    patience = Patience(math.inf, clock=lambda: 0.0, sleep=lambda _: None)
-    return _mode(migration, patience)(
+    backoff = Backoff(math.inf, clock=lambda: 0.0, sleep=lambda _: None)
+    return _mode(migration, backoff)(
         publisher.island,
         spec=publisher.spec,
         migration=migration,
@@ -76,9 +76,9 @@ def memory_exchange(
     )
 
 
-def _mode(migration: Migration, patience: Patience, journal: Journal | None = None) -> Callable[..., Exchange]:
+def _mode(migration: Migration, backoff: Backoff, journal: Journal | None = None) -> Callable[..., Exchange]:
     if migration.mode == LOCKSTEP:
-        return partial(LockstepExchange, patience=patience)
+        return partial(LockstepExchange, backoff=backoff)
     return partial(ReplayExchange, journal=journal) if journal else Exchange
 
 

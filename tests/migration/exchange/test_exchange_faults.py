@@ -85,7 +85,7 @@ def test_memory_that_is_short_costs_an_offer_or_an_import_and_nothing_else(world
     with monkeypatch.context() as patch:
         for place in (
             "atoll.migration.pool.mailbox.pack",
-            "atoll.migration.exchange.exchange.draw",
+            "atoll.migration.exchange.exchange.draw_immigrants",
         ):
             patch.setattr(place, lambda *_, **__: bytearray(1 << 62))
         assert a.publish(10, migrants_of("a", 10)) == 0

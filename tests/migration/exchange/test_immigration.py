@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from atoll.evo.config import Migration
 from atoll.evo.rng import streams
-from atoll.migration.exchange.immigration import choose, draw, topology_sources
+from atoll.migration.exchange.immigration import draw_immigrants, draw_sources, topology_sources
 from atoll.migration.pool import batch
 from atoll.migration.pool.batch import Batch
 from atoll.migration.pool.bounded_io import MAX_ISLANDS, Reason
@@ -44,7 +44,7 @@ def shelf(island, n, generation=10, epoch=1, **kwargs):
 
 
 def pick(shelves, k=5, *, topology="full", generation=10, known=(ME,), residents=None, seen=None, **migration):
-    return draw(
+    return draw_immigrants(
         ME,
         shelves.peers(),
         shelves.newest,
@@ -210,7 +210,7 @@ def test_ancestors_known_already_need_no_room():
 @given(st.integers(1, 5), st.integers(0, 300), st.sampled_from(["full", "ring", "random-2"]))
 def test_whom_is_drawn_from_is_known_before_anything_is_on_the_shelves(k, generation, topology):
     migration = Migration(migrants=k, topology=topology)
-    chosen, _ = choose(ME, tuple("bcd"), migration=migration, streams=streams(SEED, ME, generation))
+    chosen, _ = draw_sources(ME, tuple("bcd"), migration=migration, streams=streams(SEED, ME, generation))
     found = pick(Shelves({name: shelf(name, 9) for name in "bcd"}), k, topology=topology, generation=generation)
     assert Counter(source.island for source in found.sources) == chosen
 

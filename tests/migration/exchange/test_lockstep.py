@@ -15,7 +15,7 @@ from atoll.evo.config import Migration
 from atoll.evo.errors import ResumeError
 from atoll.evo.paths import GENOMES, MANIFEST
 from atoll.evo.rng import streams
-from atoll.migration.exchange.immigration import choose
+from atoll.migration.exchange.immigration import draw_sources
 from atoll.migration.exchange.lockstep import first_lost
 from tests.migration.archipelago import (
     SEED,
@@ -62,7 +62,7 @@ def test_only_those_are_waited_for_whom_the_draw_names(world):
     one = Migration(migrants=1, topology="full")
     a = member(world, "a", migrants=one.migrants)
     for generation in range(10, 100, 10):
-        draws, _ = choose("a", ("b", "c", "d"), migration=one, streams=streams(SEED, "a", generation))
+        draws, _ = draw_sources("a", ("b", "c", "d"), migration=one, streams=streams(SEED, "a", generation))
         [drawn] = draws
         a.publish(generation, migrants_of("a", generation))
         for name in sorted({*"bcd"} - {drawn}):

@@ -353,9 +353,7 @@ def _document(report: Report, path: Path) -> Any:  # noqa: ANN401 - JSON is what
     try:
         with directory(path.parent) as descriptor:
             return strict_json.parse(read_file(descriptor, path.name, limit=MAX_SMALL_BYTES))
-    except RefusedError as error:
-        report.defect(path, str(error), byte=error.byte)
-    except DamagedFileError as error:
+    except (RefusedError, DamagedFileError) as error:
         report.defect(path, str(error), byte=error.byte)
     except VanishedError:
         pass

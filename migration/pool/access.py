@@ -1,11 +1,20 @@
-"""Access to a pool: opened to be read by whoever looks, and owned by the process of each island that writes."""
+"""Access to a pool: opened to be read by whoever looks, and an island of it owned by the process that writes.
+
+An owner on another host, or in another namespace of pids, cannot be told dead from slow. So where its lock is held
+still, the island is taken over only when a person says so: then the lock's file is removed, and the epoch that the new
+owner takes ends the old one as soon as it looks, which it does before anything it writes.
+"""
 
 from __future__ import annotations
 
+import contextlib
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from atoll.evo.errors import ConfigError, PoolMismatchError
+import filelock
+
+from atoll.evo import atomic
+from atoll.evo.errors import ConfigError, OwnerConflictError, PoolMismatchError
 from atoll.evo.genome import GenomeSpec, Kind, Segment
 from atoll.migration.pool import batch, epochs
 from atoll.migration.pool import identity as pools
@@ -13,7 +22,7 @@ from atoll.migration.pool.batch import Publisher
 from atoll.migration.pool.ledger import Ledger
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterator
 
     from atoll.evo.paths import IslandPaths, SharedPaths
     from atoll.migration.pool.batch import Batch
@@ -105,6 +114,83 @@ def open_pool(shared: SharedPaths) -> OpenPool:
     """
     identity = pools.require(shared)
     return OpenPool(shared, identity, spec_of(identity.task))
+
+
+@contextlib.contextmanager
+def owned(pool: OpenPool, paths: IslandPaths, *, is_taking_over: bool, say: Callable[[str], None]) -> Iterator[None]:
+    """Hold an island's owner lock.
+
+    Args:
+        pool: The island's pool.
+        paths: Its files.
+        is_taking_over: Take the island from an owner on another host.
+        say: Shows one line.
+
+    Raises:
+        OwnerConflictError: Another process holds it.
+        StorageError: The file system refused.
+    """
+    lock = pool.locks.owner(paths.owner_lock)
+    with atomic.storage_errors("lock the island"):
+        try:
+            _acquire(lock, paths, pool.locks, is_taking_over=is_taking_over, say=say)
+        except filelock.Timeout as error:  # an OSError too, so it is told apart first
+            raise OwnerConflictError(_conflict(paths, pool.locks)) from error
+    try:
+        yield
+    finally:
+        with contextlib.suppress(OSError):  # the end of the process, which is next, lets go of it anyway
+            lock.release()
+
+
+def is_beyond_knowing(paths: IslandPaths, locks: Locks) -> bool:
+    """Say whether nobody here can tell if the holder of an island's lock lives: it is elsewhere, or has no name.
+
+    A soft lock names its holder, unless that was killed while writing; where locks name nobody, the newest start is
+    taken for it.
+    """
+    epoch = epochs.latest(paths)
+    if locks.is_soft:
+        holder = locks.holder(paths.owner_lock)
+        if holder:
+            return holder.host != epochs.this_place()
+        return epoch is None or not epochs.is_alive(epoch)
+    return epoch is not None and epochs.is_alive(epoch) is None
+
+
+def _acquire(
+    lock: filelock.BaseFileLock,
+    paths: IslandPaths,
+    locks: Locks,
+    *,
+    is_taking_over: bool,
+    say: Callable[[str], None],
+) -> None:
+    try:
+        lock.acquire()
+    except filelock.Timeout:
+        if not (is_taking_over and is_beyond_knowing(paths, locks)):
+            raise
+        say(f"taking {paths.name} over from {_holder(paths, locks)}")
+        atomic.remove_file(paths.owner_lock)
+        lock.acquire()
+
+
+def _conflict(paths: IslandPaths, locks: Locks) -> str:
+    advice = "choose another name, or stop that process first"
+    if is_beyond_knowing(paths, locks):
+        advice += "; if you know that it has ended, or will never go on, use --take-over"
+    return f"island {paths.name} is already run by {_holder(paths, locks)}; {advice}"
+
+
+def _holder(paths: IslandPaths, locks: Locks) -> str:
+    epoch = epochs.latest(paths)
+    if epoch is not None and epochs.is_alive(epoch) is not False:
+        return epochs.describe(epoch)
+    written = locks.holder(paths.owner_lock)
+    if written:
+        return f"process {written.pid} on {epochs.shown_place(written.host)}"
+    return "another process that is just starting, or archiving it"
 
 
 def spec_of(task: Any) -> GenomeSpec:  # noqa: ANN401 - JSON of POOL.json

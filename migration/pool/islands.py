@@ -1,31 +1,23 @@
-"""The islands of a pool: which have started, which may not be read, who owns each, and how a process becomes an owner.
+"""The islands of a pool: which have started, which may not be read, and who owns each.
 
 Whoever started has an epoch, whoever lived has a log at home. Any other folder, whatever its name, is no island's. What
 belongs to another account may be closed to ours: such an island is named with the reason by whoever tells of islands,
 and keeps nobody from seeing the others.
 
 Whoever looks for owners tries no lock, so as not to be in the way of whoever starts: files and the process table tell.
-An owner on another host, or in another namespace of pids, cannot be told dead from slow. So where its lock is held
-still, the island is taken over only when a person says so: then the lock's file is removed, and the epoch that the new
-owner takes ends the old one as soon as it looks, which it does before anything it writes.
 """
 
 from __future__ import annotations
 
-import contextlib
 import os
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-import filelock
-
-from atoll.evo import atomic
-from atoll.evo.errors import OwnerConflictError
 from atoll.migration.pool import epochs
 from atoll.migration.pool.bounded_io import MAX_ISLANDS, islands_in
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Collection, Iterable, Iterator
+    from collections.abc import Collection, Iterable
     from pathlib import Path
 
     from atoll.evo.paths import IslandPaths, SharedPaths
@@ -139,83 +131,6 @@ def read_owners(shared: SharedPaths, locks: Locks) -> list[Owner]:
         OSError: The pool cannot be listed.
     """
     return [_owner(shared.island(name), locks) for name in islands_in(shared.pool)[:MAX_ISLANDS]]
-
-
-@contextlib.contextmanager
-def owned(paths: IslandPaths, locks: Locks, *, is_taking_over: bool, say: Callable[[str], None]) -> Iterator[None]:
-    """Hold an island's owner lock.
-
-    Args:
-        paths: The island's.
-        locks: The pool's.
-        is_taking_over: Take the island from an owner on another host.
-        say: Shows one line.
-
-    Raises:
-        OwnerConflictError: Another process holds it.
-        StorageError: The file system refused.
-    """
-    lock = locks.owner(paths.owner_lock)
-    with atomic.storage_errors("lock the island"):
-        try:
-            _acquire(lock, paths, locks, is_taking_over=is_taking_over, say=say)
-        except filelock.Timeout as error:  # an OSError too, so it is told apart first
-            raise OwnerConflictError(_conflict(paths, locks)) from error
-    try:
-        yield
-    finally:
-        with contextlib.suppress(OSError):  # the end of the process, which is next, lets go of it anyway
-            lock.release()
-
-
-def is_beyond_knowing(paths: IslandPaths, locks: Locks) -> bool:
-    """Say whether nobody here can tell if the holder of an island's lock lives: it is elsewhere, or has no name.
-
-    A soft lock names its holder, unless that was killed while writing; where locks name nobody, the newest start is
-    taken for it.
-    """
-    epoch = epochs.latest(paths)
-    if locks.is_soft:
-        holder = locks.holder(paths.owner_lock)
-        if holder:
-            return holder.host != epochs.this_place()
-        return epoch is None or not epochs.is_alive(epoch)
-    return epoch is not None and epochs.is_alive(epoch) is None
-
-
-def _acquire(
-    lock: filelock.BaseFileLock,
-    paths: IslandPaths,
-    locks: Locks,
-    *,
-    is_taking_over: bool,
-    say: Callable[[str], None],
-) -> None:
-    try:
-        lock.acquire()
-    except filelock.Timeout:
-        if not (is_taking_over and is_beyond_knowing(paths, locks)):
-            raise
-        say(f"taking {paths.name} over from {_holder(paths, locks)}")
-        atomic.remove_file(paths.owner_lock)
-        lock.acquire()
-
-
-def _conflict(paths: IslandPaths, locks: Locks) -> str:
-    advice = "choose another name, or stop that process first"
-    if is_beyond_knowing(paths, locks):
-        advice += "; if you know that it has ended, or will never go on, use --take-over"
-    return f"island {paths.name} is already run by {_holder(paths, locks)}; {advice}"
-
-
-def _holder(paths: IslandPaths, locks: Locks) -> str:
-    epoch = epochs.latest(paths)
-    if epoch is not None and epochs.is_alive(epoch) is not False:
-        return epochs.describe(epoch)
-    written = locks.holder(paths.owner_lock)
-    if written:
-        return f"process {written.pid} on {epochs.shown_place(written.host)}"
-    return "another process that is just starting, or archiving it"
 
 
 def _owner(paths: IslandPaths, locks: Locks) -> Owner:

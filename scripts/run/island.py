@@ -18,7 +18,7 @@ from atoll.evo.tasks.task import build_of, task_identity
 from atoll.migration.exchange.exchange import Journal
 from atoll.migration.exchange.modes import directory_exchange
 from atoll.migration.observe import archive
-from atoll.migration.pool import epochs, islands
+from atoll.migration.pool import access, epochs
 from atoll.migration.pool import identity as pools
 from atoll.migration.pool.access import OpenPool, Ownership
 from atoll.migration.pool.batch import check_importable
@@ -100,7 +100,7 @@ def run_island(
     try:
         task = _load(config, display=display, stop=stop)
         pool = _join(config, task, shared, is_foreign_allowed=is_foreign_allowed)
-        with islands.owned(paths, pool.locks, is_taking_over=is_taking_over, say=display.say):
+        with access.owned(pool, paths, is_taking_over=is_taking_over, say=display.say):
             pools.check_current(shared, pool.identity)
             _warn_of_another_source(pool, task, say=display.say)
             former = last_epoch(shared, paths)

@@ -12,7 +12,8 @@ import pytest
 from atoll.evo import atomic
 from atoll.evo.errors import OwnerConflictError
 from atoll.migration.pool import epochs, locks
-from atoll.migration.pool.islands import Owner, is_beyond_knowing, owned, read_owners
+from atoll.migration.pool.access import is_beyond_knowing, owned
+from atoll.migration.pool.islands import Owner, read_owners
 from tests.migration.archipelago import tree
 
 HOST, HERE = socket.gethostname(), epochs.this_place()
@@ -23,9 +24,9 @@ def change(paths, **fields):
     atomic.replace_file(paths.epoch(epoch.number), json.dumps(asdict(epoch)).encode(), durable=False)
 
 
-def refused(paths, **options):
+def refused(disk, **options):
     """Try to own an island in vain; return why."""
-    with pytest.raises(OwnerConflictError) as conflict, owned(paths, **options, say=pytest.fail):
+    with pytest.raises(OwnerConflictError) as conflict, owned(disk.pool, disk.paths("a"), **options, say=pytest.fail):
         pass
     return str(conflict.value)
 
@@ -105,10 +106,11 @@ def test_where_locks_name_nobody_the_newest_start_is_taken_for_the_holder(disk, 
 def test_a_lock_that_is_held_here_excludes(disk, lock_class, is_taking_over):
     disk.epoch("a")
     paths = disk.paths("a")
-    options = {"locks": locks.Locks(lock_class), "is_taking_over": is_taking_over}
-    with owned(paths, **options, say=pytest.fail):
-        assert f"process {os.getpid()} on" in refused(paths, **options)
-    with owned(paths, **options, say=pytest.fail):
+    disk.lock_class = lock_class
+    options = {"is_taking_over": is_taking_over}
+    with owned(disk.pool, paths, **options, say=pytest.fail):
+        assert f"process {os.getpid()} on" in refused(disk, **options)
+    with owned(disk.pool, paths, **options, say=pytest.fail):
         pass
 
 
@@ -117,16 +119,17 @@ def test_a_take_over_leaves_the_old_owner_a_lock_that_guards_no_name(disk, lock_
     """Who holds the removed one lets go of it without harm; a third process contends for the new one."""
     disk.epoch("a")
     paths = disk.paths("a")
-    old = locks.Locks(lock_class).owner(paths.owner_lock)
+    disk.lock_class = lock_class
+    old = disk.pool.locks.owner(paths.owner_lock)
     old.acquire()
     if lock_class == "soft":
         paths.owner_lock.write_text("1\nfar-away\n")
     change(paths, host="far-away")
     said = []
-    assert "use --take-over" in refused(paths, locks=locks.Locks(lock_class), is_taking_over=False)
-    with owned(paths, locks=locks.Locks(lock_class), is_taking_over=True, say=said.append):
+    assert "use --take-over" in refused(disk, is_taking_over=False)
+    with owned(disk.pool, paths, is_taking_over=True, say=said.append):
         assert said == [f"taking a over from {epochs.describe(epochs.latest(paths))}"]
         old.release()
         assert paths.owner_lock.exists()
         disk.epoch("a")
-        assert "use --take-over" not in refused(paths, locks=locks.Locks(lock_class), is_taking_over=True)
+        assert "use --take-over" not in refused(disk, is_taking_over=True)

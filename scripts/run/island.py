@@ -32,6 +32,8 @@ from atoll.scripts.run.resume import (
     has_logged,
     last_epoch,
     load_for,
+    read_starts,
+    warn_of_another_run,
 )
 
 if TYPE_CHECKING:
@@ -103,10 +105,13 @@ def run_island(
         with access.owned(pool, paths, is_taking_over=is_taking_over, say=display.say):
             pools.check_current(shared, pool.identity)
             _warn_of_another_source(pool, task, say=display.say)
-            former = last_epoch(shared, paths)
+            starts = read_starts(paths)
+            epoch = last_epoch(shared, paths, starts)
             if is_fresh:
-                _archive(config, shared, paths, epoch=former, say=display.say)
-            start = find_start(config, task, pool, recording=recording, after=former, say=display.say)
+                _archive(config, shared, paths, epoch=epoch, say=display.say)
+            else:
+                warn_of_another_run(pool, paths, starts, say=display.say)
+            start = find_start(config, task, pool, recording=recording, after=epoch, say=display.say)
             if stop():
                 return _stopped_early(config, stop=stop, display=display)
             champion = root / paths.champion.relative_to(shared.root)  # as the user spells it

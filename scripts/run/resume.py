@@ -17,11 +17,12 @@ from atoll.migration.pool import epochs
 from atoll.migration.pool.bounded_io import generations_in, list_names
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Callable, Mapping, Sequence
 
     from atoll.evo.checkpoint import Checkpoint
     from atoll.evo.config import IslandConfig
     from atoll.evo.paths import IslandPaths, SharedPaths
+    from atoll.evo.runlog import Record
     from atoll.evo.tasks.task import Task
     from atoll.migration.pool.access import OpenPool
     from atoll.scripts.run.recording import Recording
@@ -64,6 +65,46 @@ class Start:
         return self.resumed.state.generation if self.resumed else 0
 
 
+def read_starts(paths: IslandPaths) -> list[Record]:
+    """Return what an island logged of its earlier starts, oldest first.
+
+    Raises:
+        StorageError: The file system refused.
+    """
+    with atomic.storage_errors("look for earlier starts"):
+        return runlog.read_starts(paths.log)
+
+
+def last_epoch(shared: SharedPaths, paths: IslandPaths, starts: Sequence[Record]) -> int:
+    """Return the highest epoch known here, also when a crash left an island archived by half, or archived and no more.
+
+    Raises:
+        StorageError: The file system refused.
+    """
+    with atomic.storage_errors("look for earlier starts"):
+        logged = [start.get("epoch") for start in starts]
+        archived = [parse_generation(name, archive_name(paths.name)) for name in list_names(shared.archive)]
+        known = [*logged, epochs.latest_number(paths), *archived]
+    return max(number for number in known if isinstance(number, int))
+
+
+def warn_of_another_run(
+    pool: OpenPool, paths: IslandPaths, starts: Sequence[Record], *, say: Callable[[str], None]
+) -> None:
+    """Say where the two halves of an island do not belong together: what is private goes on all the same.
+
+    Raises:
+        StorageError: The file system refused.
+    """
+    run_id = starts[-1].get("run_id", pool.run_id) if starts else pool.run_id
+    with atomic.storage_errors("look for earlier starts"):
+        is_published = epochs.has_started(paths)
+    if run_id != pool.run_id:
+        say(f"warning: {paths.home} is of another run than {paths.outbox.parent}; {paths.name} goes on from it here")
+    elif starts and not is_published:
+        say(f"warning: what {paths.name} had published is not in the pool any more; it goes on without")
+
+
 def find_start(
     config: IslandConfig,
     task: Task,
@@ -87,7 +128,6 @@ def find_start(
         AtollError: What the user has to know.
     """
     paths = pool.shared.island(config.island)
-    _say_whose_it_is(paths, pool, say=say)
     settings = _settings(config, task, recording)
     superseded: tuple[int, ...] = ()
     with atomic.storage_errors("read the checkpoint"):
@@ -106,19 +146,6 @@ def find_start(
     if config.migration.mode == ASYNC and not (is_over or config.migration.is_off):
         _check_published(paths, resumed)
     return Start(config, task, pool, recording, settings, after, resumed, superseded, is_over)
-
-
-def last_epoch(shared: SharedPaths, paths: IslandPaths) -> int:
-    """Return the highest epoch known here, also when a crash left an island archived by half, or archived and no more.
-
-    Raises:
-        StorageError: The file system refused.
-    """
-    with atomic.storage_errors("look for earlier starts"):
-        logged = [start.get("epoch") for start in runlog.read_starts(paths.log)]
-        archived = [parse_generation(name, archive_name(paths.name)) for name in list_names(shared.archive)]
-        known = [*logged, epochs.latest_number(paths), *archived]
-    return max(number for number in known if isinstance(number, int))
 
 
 def load_for(
@@ -176,18 +203,6 @@ def has_logged(paths: IslandPaths, generation: int) -> bool:
     with atomic.storage_errors("read the log"):
         last = runlog.read_last(paths.log).get("generation", {}).get("generation")
     return isinstance(last, int) and last >= generation
-
-
-def _say_whose_it_is(paths: IslandPaths, pool: OpenPool, *, say: Callable[[str], None]) -> None:
-    """Say where the two halves of an island do not belong together: what is private goes on all the same."""
-    with atomic.storage_errors("look for earlier starts"):
-        starts = runlog.read_starts(paths.log)
-        is_published = epochs.has_started(paths)
-    run_id = starts[-1].get("run_id", pool.run_id) if starts else pool.run_id
-    if run_id != pool.run_id:
-        say(f"warning: {paths.home} is of another run than {paths.outbox.parent}; {paths.name} goes on from it here")
-    elif starts and not is_published:
-        say(f"warning: what {paths.name} had published is not in the pool any more; it goes on without")
 
 
 def _check_published(paths: IslandPaths, resumed: Checkpoint | None) -> None:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-from abc import ABC, abstractmethod
 from dataclasses import dataclass
 from functools import cached_property
 from typing import TYPE_CHECKING
@@ -85,16 +84,17 @@ class ArchivedIsland:
         return self.folder / "published"
 
 
-class PrivateFiles(ABC):
-    """The files in an island's private folder, wherever that is.
+@dataclass(frozen=True)
+class PrivateFiles:
+    """The files of an island's private folder, wherever that is: in its archipelago, archived, or copied.
 
     Paths are put together once: every generation asks for some, when nothing of this is in a cache any more.
+
+    Attributes:
+        home: The folder.
     """
 
-    @property
-    @abstractmethod
-    def home(self) -> Path:
-        """The folder."""
+    home: Path
 
     @cached_property
     def checkpoints(self) -> Path:
@@ -130,21 +130,6 @@ class PrivateFiles(ABC):
 
 
 @dataclass(frozen=True)
-class RecordedIsland(PrivateFiles):
-    """An island's private folder by itself: archived, copied or in another archipelago.
-
-    Attributes:
-        folder: Where it is now.
-    """
-
-    folder: Path
-
-    @cached_property
-    def home(self) -> Path:
-        return self.folder
-
-
-@dataclass(frozen=True)
 class IslandPaths(PrivateFiles):
     """The paths of one island: `home` is private, `outbox` is read by the others.
 
@@ -155,10 +140,6 @@ class IslandPaths(PrivateFiles):
 
     root: Path
     name: str
-
-    @cached_property
-    def home(self) -> Path:
-        return self.root / "islands" / self.name
 
     @cached_property
     def outbox(self) -> Path:
@@ -252,4 +233,4 @@ class SharedPaths:
         Raises:
             ConfigError: The name cannot be an island's.
         """
-        return IslandPaths(self.root, check_island_name(name))
+        return IslandPaths(self.homes / check_island_name(name), self.root, name)

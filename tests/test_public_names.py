@@ -13,11 +13,7 @@ import atoll
 task = atoll.load_task("sphere", {"dimensions": "3"})
 assert isinstance(task.spec, atoll.GenomeSpec)
 config = atoll.island_config("a", {"population": 6, "generations": 2, "migrants": 1, "task": "sphere"}, {})
-class Nothing:
-    def checkpoint(self, state): pass
-    def champion(self, state): pass
-    def log(self, state, *, evaluate_s): pass
-state = atoll.evolve_together([config], task, keeper_of=lambda config: Nothing())["a"]
+state = atoll.evolve_together([config], task, recorder_of=lambda config: atoll.MemoryRecorder())["a"]
 print(isinstance(state, atoll.State), state.generation)
 """
 

@@ -1,38 +1,46 @@
-"""Topology, policy and mailbox together: what an island asks of the archipelago.
+"""Migration between islands: topology, policies and mailbox together, as an island asks the archipelago.
 
-`Exchange` is the algorithm of the default mode, async; `lockstep.py` and `replay.py` change what is waited for, and
-where genomes come from. A mailbox moves them, through the pool on disk (`directory.py`) or a dictionary (`memory.py`).
+`Exchange` is the algorithm of the default mode, async; `LockstepExchange` (`lockstep.py`) waits for others, and
+`ReplayExchange` takes genomes from a recording. A mailbox (`atoll.migration.pool.mailbox`) moves them, through the pool
+on disk or a dictionary; `modes.py` joins the two.
 """
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+from functools import partial
 from typing import TYPE_CHECKING, Any, Protocol
 
 import numpy as np
 
 from atoll.evo import ancestry
+from atoll.evo.errors import DamagedFileError
 from atoll.evo.genome import NO_PLACE
 from atoll.evo.text import count
 from atoll.migration.exchange import policy
-from atoll.migration.exchange.immigration import Shelves, draw
+from atoll.migration.exchange.immigration import draw_immigrants
 from atoll.migration.pool import inbox
 from atoll.migration.pool.bounded_io import NO_MEMORY, Reason, RefusedError
 from atoll.migration.pool.inbox import Arrivals, Refusal
 from atoll.migration.pool.ledger import Event
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
 
     from atoll.evo.config import Migration
     from atoll.evo.genome import Floats, GenomeSpec, Indices, Migrants, Population
+    from atoll.evo.paths import PrivateFiles
     from atoll.evo.rng import Streams
+    from atoll.migration.exchange.immigration import Offer
     from atoll.migration.pool.batch import Batch
     from atoll.migration.pool.inbox import Seen
 
 
-class Mailbox(Shelves, Protocol):
-    """How batches travel."""
+class Mailbox(Protocol):
+    """The transport of batches between islands."""
 
+    def peers(self) -> tuple[str, ...]: ...  # noqa: D102
+    def newest(self, peer: str, *, seen: Seen) -> Offer: ...  # noqa: D102
     def publish(self, generation: int, emigrants: Migrants) -> None: ...  # noqa: D102
     def at(self, peer: str, generation: int) -> Batch: ...  # noqa: D102
     def prune(self, keep: int) -> list[int]: ...  # noqa: D102
@@ -42,7 +50,7 @@ class Mailbox(Shelves, Protocol):
 
 
 class Notes(Protocol):
-    """Where events are noted; see `atoll.migration.pool.ledger.Ledger`."""
+    """A ledger, in which events are noted; see `atoll.migration.pool.ledger.Ledger`."""
 
     def note(self, kind: str, text: str, *, generation: int, **details: Any) -> None: ...  # noqa: ANN401, D102
     def note_all(self, events: Sequence[Event], *, generation: int) -> None: ...  # noqa: D102
@@ -152,9 +160,10 @@ class Exchange:
 
     def _draw(self, generation: int, *, residents: Population, streams: Streams) -> Arrivals:
         try:
-            return draw(
+            return draw_immigrants(
                 self._island,
-                mailbox=self._mailbox,
+                self._mailbox.peers(),
+                partial(self._mailbox.newest, seen=self._seen),
                 migration=self._migration,
                 spec=self._spec,
                 generation=generation,
@@ -192,6 +201,60 @@ class Exchange:
                 generation=generation,
                 generations=pruned,
             )
+
+
+@dataclass(frozen=True)
+class Journal:
+    """The journal of a recorded island: what it imported, and what was accepted from it.
+
+    Attributes:
+        home: Its private folder.
+        exports: Generation -> genomes that were accepted from it.
+    """
+
+    home: PrivateFiles
+    exports: Mapping[int, int]
+
+    def arrivals(self, generation: int) -> Arrivals:
+        """Return what a generation imported.
+
+        Raises:
+            DamagedFileError: Its record is missing, or not intact.
+        """
+        path = self.home.inbox(generation)
+        arrivals = inbox.read(path)
+        if arrivals is None:
+            raise DamagedFileError(f"the recording has no imports of generation {generation}: {path} is missing")
+        return arrivals
+
+
+class ReplayExchange(Exchange):
+    """The exchange of a replay: imports what the recorded island did, and publishes nothing.
+
+    Everything else that an island computes is a function of its settings. So two things are taken from the recording:
+    what arrived at each generation, and whether the file system accepted each publication, which is counted.
+    """
+
+    def __init__(
+        self,
+        island: str,
+        *,
+        spec: GenomeSpec,
+        migration: Migration,
+        mailbox: Mailbox,
+        ledger: Notes,
+        seen: Seen,
+        journal: Journal,
+    ) -> None:
+        super().__init__(island, spec=spec, migration=migration, mailbox=mailbox, ledger=ledger, seen=seen)
+        self._journal = journal
+
+    def publish(self, generation: int, emigrants: Migrants) -> int:  # noqa: ARG002 - see `atoll.evo.island.Exchange`
+        """Return how many were on offer in the recording."""
+        return self._journal.exports[generation]
+
+    def _draw(self, generation: int, *, residents: Population, streams: Streams) -> Arrivals:  # noqa: ARG002
+        return self._journal.arrivals(generation)
 
 
 def _settled(arrivals: Arrivals, i: int, *, here: float, displaced: int, best: float, is_again: bool) -> Event:

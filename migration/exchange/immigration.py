@@ -1,21 +1,32 @@
-"""Who is imported: sources drawn by the topology, genomes drawn from each one's newest batch."""
+"""Immigration: sources drawn by the topology, and genomes drawn from a batch of each.
+
+A topology says which islands an island imports from:
+
+full          every other island
+ring          the one before me in the order of names, counted round; it stays a ring when islands come and go
+two-way-ring  the one before me and the one after me
+star          the first in the order of names is the hub: it imports from all, and all others from it alone
+random-K      K others, drawn anew at each migration (all of them while there are fewer)
+none          nobody: migration is off
+"""
 
 from __future__ import annotations
 
 from collections import Counter
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING
 
 import numpy as np
 
 from atoll.evo import ancestry
 from atoll.evo.genome import Migrants, Population
-from atoll.migration.exchange import topology
 from atoll.migration.pool import inbox
 from atoll.migration.pool.batch import Batch, genome_sha256
 from atoll.migration.pool.bounded_io import MAX_ISLANDS, Reason
 from atoll.migration.pool.inbox import Arrivals, Refusal, Seen, Source
 
 if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable
+
     from atoll.evo.config import Migration
     from atoll.evo.genome import GenomeSpec
     from atoll.evo.rng import Streams
@@ -24,16 +35,35 @@ Pick = tuple[Batch, int]
 """A batch and the place of one genome in it."""
 Lone = tuple[Batch, int, Population]
 """The same with that one genome, its table holding only the islands that it descends from."""
+Offer = tuple[Batch | None, list[Refusal]]
+"""What a source has: its batch, if one is valid, and what was refused on the way to it."""
 
 
-class Shelves(Protocol):
-    """Where others' batches can be looked at."""
+def topology_sources(topology: str, me: str, seen: Iterable[str], rng: np.random.Generator) -> tuple[str, ...]:
+    """Return the islands to import from, in the order of names.
 
-    def peers(self) -> tuple[str, ...]: ...  # noqa: D102
-    def newest(self, peer: str, *, seen: Seen) -> tuple[Batch | None, list[Refusal]]: ...  # noqa: D102
+    Args:
+        topology: As the config spells it.
+        me: The island that imports; never among the sources.
+        seen: The islands found in the pool, in any order.
+        rng: The stream for topology; only random-K draws from it.
+    """
+    others = sorted(set(seen) - {me})
+    if topology == "none" or not others:
+        return ()
+    if topology == "full":
+        return tuple(others)
+    earlier = [name for name in others if name < me]
+    if topology == "star":
+        return (others[0],) if earlier else tuple(others)
+    if topology in {"ring", "two-way-ring"}:
+        before, after = others[len(earlier) - 1], others[len(earlier) % len(others)]
+        return tuple(sorted({before} if topology == "ring" else {before, after}))
+    k = min(int(topology.removeprefix("random-")), len(others))
+    return tuple(others[i] for i in sorted(rng.choice(len(others), k, replace=False)))
 
 
-def choose(
+def draw_sources(
     island: str, peers: tuple[str, ...], *, migration: Migration, streams: Streams
 ) -> tuple[Counter[str], np.random.Generator]:
     """Draw K sources uniformly with replacement: how often each was drawn, and the stream as it goes on from there.
@@ -44,16 +74,17 @@ def choose(
         migration: K and the topology.
         streams: The island's randomness at this generation.
     """
-    sources = topology.sources(migration.topology, island, peers, streams("topology"))
+    sources = topology_sources(migration.topology, island, peers, streams("topology"))
     rng = streams("import")
     places = rng.integers(len(sources), size=migration.migrants) if sources else ()
     return Counter(sources[i] for i in places), rng
 
 
-def draw(
+def draw_immigrants(
     island: str,
+    peers: tuple[str, ...],
+    offer_of: Callable[[str], Offer],
     *,
-    mailbox: Shelves,
     migration: Migration,
     spec: GenomeSpec,
     generation: int,
@@ -61,11 +92,12 @@ def draw(
     seen: Seen,
     streams: Streams,
 ) -> Arrivals:
-    """Choose K sources, and from each one's newest valid batch distinct random genomes.
+    """Choose K sources, and distinct random genomes from what each offers.
 
     Args:
         island: Who imports.
-        mailbox: Where the batches are.
+        peers: The other islands.
+        offer_of: Reads what one of them offers.
         migration: K, the topology, and whom to turn away.
         spec: The genome layout.
         generation: When, on the island's own clock.
@@ -73,13 +105,12 @@ def draw(
         seen: The highest (epoch, generation) met of each peer.
         streams: The island's randomness at this generation.
     """
-    peers = mailbox.peers()
-    draws, rng = choose(island, peers, migration=migration, streams=streams)
+    draws, rng = draw_sources(island, peers, migration=migration, streams=streams)
     picks: list[Pick] = []
     refusals: list[Refusal] = []
     seen = dict(seen)
     for peer in sorted(draws):
-        batch, refused = mailbox.newest(peer, seen=seen)
+        batch, refused = offer_of(peer)
         refusals += refused
         if batch is not None:
             seen[peer] = (batch.manifest.epoch, batch.manifest.generation)

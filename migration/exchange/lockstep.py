@@ -18,8 +18,7 @@ from typing import TYPE_CHECKING, NoReturn
 from atoll.evo import atomic
 from atoll.evo.errors import LockstepTimeoutError, ResumeError, StorageError
 from atoll.migration.exchange.exchange import Exchange
-from atoll.migration.exchange.immigration import choose, draw
-from atoll.migration.pool import batch as batches
+from atoll.migration.exchange.immigration import draw_immigrants, draw_sources
 from atoll.migration.pool.bounded_io import Reason, RefusedError, VanishedError
 from atoll.migration.pool.mailbox import BROKEN
 
@@ -29,11 +28,11 @@ if TYPE_CHECKING:
 
     from atoll.evo.config import Migration
     from atoll.evo.genome import GenomeSpec, Migrants, Population
-    from atoll.evo.paths import IslandPaths
     from atoll.evo.rng import Streams
     from atoll.migration.exchange.exchange import Mailbox, Notes
+    from atoll.migration.pool.access import OpenPool
     from atoll.migration.pool.batch import Batch
-    from atoll.migration.pool.inbox import Arrivals, Refusal, Seen
+    from atoll.migration.pool.inbox import Arrivals, Seen
 
 FIRST_PAUSE_S = 0.002
 LONGEST_PAUSE_S = 0.5
@@ -42,8 +41,8 @@ BEAT_AFTER_S = 1.0
 MAX_NAMED = 4
 
 
-class Patience:
-    """How long a member waits for the others, and how often it looks: at first soon, then twice a second.
+class Backoff:
+    """Exponential backoff with a timeout: the pauses of a member that waits for the others, half a second at most.
 
     Args:
         timeout_s: When to give up.
@@ -80,7 +79,7 @@ class Patience:
 
 
 class LockstepExchange(Exchange):
-    """Imports from the batches that the members publish at the very same generation."""
+    """The exchange of a member in lockstep: imports what the members publish at the very same generation."""
 
     def __init__(
         self,
@@ -91,11 +90,11 @@ class LockstepExchange(Exchange):
         mailbox: Mailbox,
         ledger: Notes,
         seen: Seen,
-        patience: Patience,
+        backoff: Backoff,
     ) -> None:
         super().__init__(island, spec=spec, migration=migration, mailbox=mailbox, ledger=ledger, seen=seen)
         self._others = tuple(name for name in migration.members.split(",") if name != island)
-        self._patience = patience
+        self._backoff = backoff
         self._offer: Migrants | None = None
         self._refused_offer: OSError | RefusedError | None = None
         self._found: dict[str, Batch] = {}
@@ -108,7 +107,7 @@ class LockstepExchange(Exchange):
             FencedError: A newer process owns this island.
             ResumeError: Other genomes were published at this generation before.
         """
-        self._patience.begin()
+        self._backoff.begin()
         self._offer, self._found, self._said = emigrants, {}, set()
         self._make_offer(generation)
         return len(emigrants)
@@ -126,16 +125,17 @@ class LockstepExchange(Exchange):
         missing = self._missing(generation, streams)
         if self._offer is None and not missing:
             return True
-        if self._patience.waited_s >= self._patience.timeout_s:
+        if self._backoff.waited_s >= self._backoff.timeout_s:
             self._give_up(generation, missing)
         self._show_that_we_wait(generation, missing)
-        self._patience.pause()
+        self._backoff.pause()
         return False
 
     def _draw(self, generation: int, *, residents: Population, streams: Streams) -> Arrivals:
-        return draw(
+        return draw_immigrants(
             self._island,
-            mailbox=_Found(self._others, self._found),
+            self._others,
+            lambda peer: (self._found[peer], []),
             migration=self._migration,
             spec=self._spec,
             generation=generation,
@@ -173,7 +173,7 @@ class LockstepExchange(Exchange):
         """Return those whom this import draws from, and whose batch is not there or not valid."""
         if self._mailbox.load_arrivals(generation) is not None:
             return ()
-        drawn, _ = choose(self._island, self._others, migration=self._migration, streams=streams)
+        drawn, _ = draw_sources(self._island, self._others, migration=self._migration, streams=streams)
         return tuple(peer for peer in sorted(drawn) if not self._find(peer, generation))
 
     def _find(self, peer: str, generation: int) -> bool:
@@ -190,7 +190,7 @@ class LockstepExchange(Exchange):
         return True
 
     def _show_that_we_wait(self, generation: int, missing: tuple[str, ...]) -> None:
-        waited_s = self._patience.waited_s
+        waited_s = self._backoff.waited_s
         if missing and waited_s >= TOLD_AFTER_S:
             text = f"waiting for {_named(missing)} gen-{generation}"
             self._say_once("waiting", "waiting", text, generation=generation, waiting_for=list(missing))
@@ -202,7 +202,7 @@ class LockstepExchange(Exchange):
                 self._say_once("beat", "no-beat", text, generation=generation, error=str(error))
 
     def _give_up(self, generation: int, missing: tuple[str, ...]) -> NoReturn:
-        waited = f"{self._patience.timeout_s:g} s"
+        waited = f"{self._backoff.timeout_s:g} s"
         if self._offer is not None and isinstance(self._refused_offer, OSError):
             with atomic.storage_errors(f"publish gen-{generation}, tried for {waited}"):
                 raise self._refused_offer
@@ -220,30 +220,14 @@ class LockstepExchange(Exchange):
             self._ledger.note(kind, text, generation=generation, **details)
 
 
-class _Found:
-    """Others' batches as `draw` looks at them: those that were waited for, and no newer ones."""
-
-    def __init__(self, peers: tuple[str, ...], found: dict[str, Batch]) -> None:
-        self._peers = peers
-        self._found = found
-
-    def peers(self) -> tuple[str, ...]:
-        return self._peers
-
-    def newest(self, peer: str, *, seen: Seen) -> tuple[Batch | None, list[Refusal]]:  # noqa: ARG002 - named exactly
-        return self._found[peer], []
-
-
-def first_lost(paths: IslandPaths, generations: Iterable[int], *, run_id: str, spec: GenomeSpec) -> int | None:
-    """Return the first of these generations whose publication has gone or is damaged, or None.
+def first_lost(pool: OpenPool, island: str, generations: Iterable[int]) -> int | None:
+    """Return the first of these generations whose publication by an island has gone or is damaged, or None.
 
     A batch that cannot be read just now, or that is somebody else's, is not lost: making it again would not help.
     """
     for generation in generations:
         try:
-            batches.read(
-                paths.publication(generation), run_id=run_id, spec=spec, island=paths.name, generation=generation
-            )
+            pool.read(island, generation)
         except VanishedError:
             return generation
         except RefusedError as error:

@@ -1,4 +1,4 @@
-"""Who leaves an island, and who makes room for those who arrive: the policies, by the names that settings have. Pure.
+"""Selection of emigrants and replacement of residents: the policies, by the names that settings have. Pure.
 
 Selection of emigrants      best            the K best
                             random          K different ones, all alike

@@ -1,4 +1,4 @@
-"""Put work away by renaming it: a whole run to `old/run-<id>/`, one island to `old/<island>-<epoch>/`.
+"""Archive work by renaming it: a whole run to `old/run-<id>/`, one island to `old/<island>-<epoch>/`.
 
 Archiving a run while an island starts in it would take the ground from under that island. So the run's folder in `old/`
 comes first, then every island's owner lock is taken, then things move; and a starting island takes its lock first and
@@ -18,13 +18,13 @@ from atoll.evo.errors import OwnerConflictError, PoolMismatchError
 from atoll.evo.paths import parse_owner_lock
 from atoll.migration.observe import status
 from atoll.migration.pool import identity as pool
-from atoll.migration.pool import locks
 from atoll.migration.pool.bounded_io import list_names
 
 if TYPE_CHECKING:
     from pathlib import Path
 
     from atoll.evo.paths import IslandPaths, SharedPaths
+    from atoll.migration.pool.locks import Locks
 
 LETTING_GO_S = 2.0
 """How long to wait for the lock of an island that has logged its last generation, and has yet to say so and go."""
@@ -32,7 +32,7 @@ LETTING_GO_S = 2.0
 
 @dataclass(frozen=True)
 class Run:
-    """What lies in a shared directory.
+    """The run in a shared directory, if there is one.
 
     Attributes:
         run_id: The run's name; None where no island has started yet.
@@ -90,7 +90,7 @@ def put_away(shared: SharedPaths, run: Run, *, force: bool = False) -> Path | No
         identity = pool.read(shared)
         if identity is None or identity.run_id != run.run_id:
             raise PoolMismatchError(f"the run in {shared.root} changed while it was looked at; try again")
-        running, unknown = _hold_all(shared, identity.lock_class, held)
+        running, unknown = _hold_all(shared, identity.locks, held)
         if running:
             raise OwnerConflictError(
                 f"still running: {', '.join(running)}; stop them first ('cli.py stop'), then archive"
@@ -142,7 +142,7 @@ def _move_output(shared: SharedPaths, target: Path) -> None:
             atomic.move(output, place)
 
 
-def _hold_all(shared: SharedPaths, lock_class: str, held: contextlib.ExitStack) -> tuple[list[str], list[str]]:
+def _hold_all(shared: SharedPaths, locks: Locks, held: contextlib.ExitStack) -> tuple[list[str], list[str]]:
     """Take the owner lock of every island, and say which ones run, and of which nobody here can know.
 
     A process that has its lock and no folder yet is found by the lock's file.
@@ -152,17 +152,17 @@ def _hold_all(shared: SharedPaths, lock_class: str, held: contextlib.ExitStack) 
     running, unknown = [], []
     for name in sorted({*conditions, *starting}):
         condition = conditions.get(name)
-        is_held = not _hold(shared.island(name), lock_class, held, wait_s=LETTING_GO_S * (condition == status.FINISHED))
-        if condition in status.ALIVE or (is_held and lock_class == "flock"):
+        is_held = not _hold(shared.island(name), locks, held, wait_s=LETTING_GO_S * (condition == status.FINISHED))
+        if condition in status.ALIVE or (is_held and not locks.is_soft):
             running.append(name)
-        elif lock_class == "soft" and (is_held or condition == status.ELSEWHERE):
+        elif locks.is_soft and (is_held or condition == status.ELSEWHERE):
             unknown.append(name)
     return running, unknown
 
 
-def _hold(paths: IslandPaths, lock_class: str, held: contextlib.ExitStack, *, wait_s: float) -> bool:
+def _hold(paths: IslandPaths, locks: Locks, held: contextlib.ExitStack, *, wait_s: float) -> bool:
     try:
-        held.enter_context(locks.owner_lock(paths.owner_lock, lock_class).acquire(timeout=wait_s))
+        held.enter_context(locks.owner(paths.owner_lock).acquire(timeout=wait_s))
     except filelock.Timeout:
         return False
     return True

@@ -1,4 +1,4 @@
-"""The genes themselves, as an observer finds them: newest checkpoints, publications and inboxes.
+"""Snapshots of the genes themselves, as an observer finds them: newest checkpoints, publications and inboxes.
 
 Nothing here is computed while islands evolve. A checkpoint is from before the immigrants of its generation, and islands
 are seen at the generations that they had reached, so numbers of a run in progress are of about then.
@@ -15,7 +15,7 @@ from atoll.evo import arrayfile, diversity
 from atoll.evo.errors import AtollError, DamagedFileError
 from atoll.evo.genome import Population
 from atoll.evo.paths import CHECKPOINT_NAME, parse_generation
-from atoll.migration.pool import batch, inbox, islands
+from atoll.migration.pool import inbox, islands
 from atoll.migration.pool.bounded_io import (
     RefusedError,
     VanishedError,
@@ -31,6 +31,7 @@ if TYPE_CHECKING:
     from atoll.evo.genome import GenomeSpec, Migrants
     from atoll.evo.paths import IslandPaths, SharedPaths
     from atoll.migration.observe.origins import Fate
+    from atoll.migration.pool.access import OpenPool
 
 MAX_CHECKPOINT_BYTES = 1 << 30
 NOBODY = -1
@@ -48,7 +49,7 @@ class Snapshot:
 
 @dataclass(frozen=True)
 class Differentiation:
-    """How much of the genetic variance lies between islands.
+    """Genetic differentiation, F_ST: the share of the variance that lies between islands.
 
     Attributes:
         generation: Of all that was compared.
@@ -90,25 +91,25 @@ def f_st(snapshots: Sequence[Snapshot], spec: GenomeSpec) -> float | None:
     return diversity.fixation_index(genes, spec)
 
 
-def differentiation(shared: SharedPaths, *, run_id: str, spec: GenomeSpec) -> list[Differentiation]:
+def differentiation(pool: OpenPool) -> list[Differentiation]:
     """Return F_ST between the publications of each generation at which two islands or more published, over time.
 
     It is of those who emigrated: with the best of each island it says how far apart these are.
     """
     published: dict[int, list[str]] = {}
-    names = islands.started(shared)
-    closed = islands.unreadable_of(shared, names)
+    names = islands.started(pool.shared)
+    closed = islands.unreadable_of(pool.shared, names)
     for name in (name for name in names if name not in closed):
-        for generation in generations_in(shared.island(name).outbox):
+        for generation in generations_in(pool.shared.island(name).outbox):
             published.setdefault(generation, []).append(name)
     found = []
     for generation in sorted(n for n, names in published.items() if len(names) > 1):
         groups = [
             migrants.population.genes
             for name in published[generation]
-            if (migrants := _published(shared.island(name), generation, run_id=run_id, spec=spec)) is not None
+            if (migrants := _published(pool, name, generation)) is not None
         ]
-        found.append(Differentiation(generation, len(groups), diversity.fixation_index(groups, spec)))
+        found.append(Differentiation(generation, len(groups), diversity.fixation_index(groups, pool.spec)))
     return found
 
 
@@ -161,10 +162,9 @@ def _population(arrays: arrayfile.Arrays, metadata: Mapping[str, Any]) -> Popula
     return Population(genes, ancestry, tuple(map(str, islands)))
 
 
-def _published(paths: IslandPaths, generation: int, *, run_id: str, spec: GenomeSpec) -> Migrants | None:
-    place = paths.publication(generation)
+def _published(pool: OpenPool, island: str, generation: int) -> Migrants | None:
     try:
-        return batch.read(place, run_id=run_id, spec=spec, island=paths.name, generation=generation).migrants
+        return pool.read(island, generation).migrants
     except (RefusedError, VanishedError):
         return None
 

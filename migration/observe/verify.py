@@ -1,7 +1,8 @@
-"""Read a whole archipelago, change nothing, and report everything in it that an island would refuse.
+"""Verify a whole archipelago: change nothing, and report everything in it that an island would refuse.
 
-The pool is read as an importer reads it, with the same bounds; the private folders as their owners do
-(`verify_home.py`). What another process writes or removes meanwhile is no defect.
+The pool is read as an importer reads it, with the same bounds; the private folders as their owners do. What another
+process writes or removes meanwhile is no defect. Findings are collected within bounds, since a hostile pool may hold
+more defects than memory does.
 """
 
 from __future__ import annotations
@@ -9,16 +10,25 @@ from __future__ import annotations
 import os
 import stat
 import time
+from collections import Counter
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from atoll.evo import strict_json
-from atoll.evo.errors import ConfigError, DamagedFileError, PoolMismatchError
-from atoll.evo.genome import GenomeSpec
-from atoll.evo.paths import EPOCH_NAME, GENOMES, MANIFEST, TEMPORARY, TRASH, is_island_name, parse_generation
-from atoll.migration.observe.findings import DEFAULT_LIMIT_S, Findings, OutOfTimeError, Report
-from atoll.migration.observe.verify_home import verify_home
-from atoll.migration.pool import batch, epochs, islands
-from atoll.migration.pool import identity as pool
+from atoll.evo import arrayfile, strict_json
+from atoll.evo.errors import AtollError, DamagedFileError, PoolMismatchError
+from atoll.evo.paths import (
+    CHECKPOINT_NAME,
+    EPOCH_NAME,
+    GENOMES,
+    MANIFEST,
+    TEMPORARY,
+    TRASH,
+    is_island_name,
+    parse_generation,
+)
+from atoll.migration.pool import epochs, inbox, islands
+from atoll.migration.pool import identity as pools
+from atoll.migration.pool.access import OpenPool, spec_of
 from atoll.migration.pool.bounded_io import (
     MAX_ENTRIES,
     MAX_ISLANDS,
@@ -29,9 +39,10 @@ from atoll.migration.pool.bounded_io import (
     list_names,
     read_file,
 )
+from atoll.migration.pool.lines import is_torn, read_lines
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterator, Mapping
     from pathlib import Path
 
     from atoll.evo.paths import IslandPaths, SharedPaths
@@ -40,6 +51,108 @@ LEFTOVERS = (TEMPORARY, TRASH, ".nfs")
 LOCK_ENDINGS = (".owner.lock", ".prune.lock")
 MAX_SMALL_BYTES = 64 * 1024
 MAX_FILES_OF_A_BATCH = 64
+MAX_PRIVATE_BYTES = 1 << 30
+MAX_KEPT = 10_000
+DEFAULT_LIMIT_S = 600.0
+
+
+@dataclass(frozen=True)
+class Defect:
+    """Something that does not belong where it is, or is not intact.
+
+    Attributes:
+        path: Where.
+        reason: Why.
+        byte: From which byte of the file on; None where that is not known.
+    """
+
+    path: str
+    reason: str
+    byte: int | None = None
+
+
+@dataclass(frozen=True)
+class Findings:
+    """The findings of a verification.
+
+    Attributes:
+        counts: How many islands, batches, genomes, starts and private files are in order.
+        defects: What is not; the first 10,000.
+        leftovers: What is half written or half removed, as a running or killed process leaves it; the first 10,000.
+        more: How many defects and leftovers there are beyond those.
+        left_out: What was not read, and why.
+    """
+
+    counts: Mapping[str, int]
+    defects: tuple[Defect, ...]
+    leftovers: tuple[str, ...]
+    more: int
+    left_out: tuple[str, ...]
+
+    @property
+    def is_clean(self) -> bool:
+        """All was read, and all is in order."""
+        return not (self.defects or self.more or self.left_out)
+
+
+class OutOfTimeError(Exception):
+    """The time for an examination is over."""
+
+
+class Report:
+    """Collects the findings of a verification.
+
+    Args:
+        limit_s: When to stop.
+        clock: Seconds that never jump.
+    """
+
+    def __init__(self, *, limit_s: float = DEFAULT_LIMIT_S, clock: Callable[[], float] = time.monotonic) -> None:
+        self.limit_s = limit_s
+        self._clock = clock
+        self._deadline_s = clock() + limit_s
+        self._counts: Counter[str] = Counter()
+        self._defects: list[Defect] = []
+        self._leftovers: list[str] = []
+        self._left_out: list[str] = []
+        self._more = 0
+
+    def check_time(self) -> None:
+        """Make sure that there is time for one more file.
+
+        Raises:
+            OutOfTimeError: There is none.
+        """
+        if self._clock() > self._deadline_s:
+            raise OutOfTimeError
+
+    def count(self, what: str, n: int = 1) -> None:
+        """Note that something is in order."""
+        self._counts[what] += n
+
+    def defect(self, path: Path, reason: str, *, byte: int | None = None) -> None:
+        """Note that something is not."""
+        if len(self._defects) < MAX_KEPT:
+            self._defects.append(Defect(str(path), reason, byte))
+        else:
+            self._more += 1
+
+    def leftover(self, path: Path) -> None:
+        """Note something that its owner's next start removes or mends."""
+        if len(self._leftovers) < MAX_KEPT:
+            self._leftovers.append(str(path))
+        else:
+            self._more += 1
+
+    def leave_out(self, what: str) -> None:
+        """Note that something was not read."""
+        self._left_out.append(what)
+
+    def findings(self) -> Findings:
+        """Return all that was noted."""
+        names = ("islands", "batches", "genomes", "starts", "private_files")
+        counts = {name: self._counts[name] for name in names}
+        return Findings(counts, tuple(self._defects), tuple(self._leftovers), self._more, tuple(self._left_out))
 
 
 def verify(
@@ -58,45 +171,34 @@ def verify(
     """
     report = Report(limit_s=limit_s, clock=clock)
     try:
-        known = _identity(report, shared)
-        if known is None:
+        pool = _open(report, shared)
+        if pool is None:
             report.leave_out("all else: without POOL.json nobody can say what belongs to the run")
         else:
-            _verify_all(shared, report, run_id=known[0], spec=known[1])
+            _verify_all(report, pool)
     except OutOfTimeError:
         report.leave_out(f"the rest: {report.limit_s:g} s were over")
     return report.findings()
 
 
-def spec_of(task: Any) -> GenomeSpec:  # noqa: ANN401 - JSON of POOL.json
-    """Rebuild the genome layout that POOL.json records.
-
-    Raises:
-        PoolMismatchError: It cannot be one.
-    """
+def _open(report: Report, shared: SharedPaths) -> OpenPool | None:
+    """Return the pool; None, and a defect, if POOL.json does not say what it is."""
     try:
-        return GenomeSpec.from_rows(task["segments"])
-    except (ConfigError, KeyError, TypeError) as error:
-        raise PoolMismatchError(f"POOL.json describes no genome layout ({error}); it is damaged") from error
-
-
-def _identity(report: Report, shared: SharedPaths) -> tuple[str, GenomeSpec] | None:
-    """Return the run and its genome layout; None, and a defect, if POOL.json does not say."""
-    try:
-        identity = pool.read(shared)
-        spec = spec_of(identity.task) if identity else None
+        identity = pools.read(shared)
+        pool = OpenPool(shared, identity, spec_of(identity.task)) if identity else None
     except PoolMismatchError as error:
         report.defect(shared.identity, str(error), byte=getattr(error.__cause__, "byte", None))
         return None
-    if identity is None or spec is None:
-        raise PoolMismatchError(f"{shared.identity} does not exist: no island has used this directory yet")
-    if spec.sha256 != identity.task["genome_sha256"]:
+    if pool is None:
+        raise pools.missing(shared)
+    if pool.spec.sha256 != pool.identity.task["genome_sha256"]:
         report.defect(shared.identity, "it describes another genome layout than its hash says")
         return None
-    return identity.run_id, spec
+    return pool
 
 
-def _verify_all(shared: SharedPaths, report: Report, *, run_id: str, spec: GenomeSpec) -> None:
+def _verify_all(report: Report, pool: OpenPool) -> None:
+    shared = pool.shared
     names = list_names(shared.pool)
     folders = islands_in(shared.pool)
     _verify_names(report, shared.pool, names, known={*folders, shared.identity.name, shared.locks.name})
@@ -114,7 +216,7 @@ def _verify_all(shared: SharedPaths, report: Report, *, run_id: str, spec: Genom
         if name not in started:
             _verify_stray(report, shared.island(name))
         elif name not in closed:
-            _verify_island(report, shared.island(name), run_id=run_id, spec=spec)
+            _verify_island(report, pool, shared.island(name))
     for name in filter(is_island_name, homes):
         if name not in closed:
             verify_home(report, shared.island(name))
@@ -161,7 +263,7 @@ def _is_lock(name: str) -> bool:
     return any(name.endswith(ending) and is_island_name(name.removesuffix(ending)) for ending in LOCK_ENDINGS)
 
 
-def _verify_island(report: Report, paths: IslandPaths, *, run_id: str, spec: GenomeSpec) -> None:
+def _verify_island(report: Report, pool: OpenPool, paths: IslandPaths) -> None:
     names = _list(report, paths.outbox)
     if not names:
         return
@@ -172,7 +274,7 @@ def _verify_island(report: Report, paths: IslandPaths, *, run_id: str, spec: Gen
     _verify_beat(report, paths, nonces)
     for generation in sorted(batches.values()):
         report.check_time()
-        _verify_batch(report, paths, generation, run_id=run_id, spec=spec, nonces=nonces)
+        _verify_batch(report, pool, paths, generation, nonces=nonces)
 
 
 def _verify_stray(report: Report, paths: IslandPaths) -> None:
@@ -212,11 +314,11 @@ def _verify_beat(report: Report, paths: IslandPaths, nonces: dict[int, str]) -> 
 
 
 def _verify_batch(
-    report: Report, paths: IslandPaths, generation: int, *, run_id: str, spec: GenomeSpec, nonces: dict[int, str]
+    report: Report, pool: OpenPool, paths: IslandPaths, generation: int, *, nonces: dict[int, str]
 ) -> None:
     folder = paths.publication(generation)
     try:
-        found = batch.read(folder, run_id=run_id, spec=spec, island=paths.name, generation=generation)
+        batch = pool.read(paths.name, generation)
     except RefusedError as error:
         report.defect(folder / error.name, str(error), byte=error.byte)
         return
@@ -224,13 +326,13 @@ def _verify_batch(
         if folder.is_dir():
             report.defect(folder / str(error), "missing")
         return
-    epoch, nonce = found.manifest.epoch, found.manifest.nonce
+    epoch, nonce = batch.manifest.epoch, batch.manifest.nonce
     if not _is_of_start(paths, nonces, epoch, nonce):
         report.defect(folder / MANIFEST, f"published by epoch {epoch}, of which there is no such record")
         return
     _verify_names(report, folder, _list(report, folder, limit=MAX_FILES_OF_A_BATCH), known={MANIFEST, GENOMES})
     report.count("batches")
-    report.count("genomes", len(found.migrants))
+    report.count("genomes", len(batch.migrants))
 
 
 def _is_of_start(paths: IslandPaths, nonces: dict[int, str], epoch: int, nonce: object) -> bool:
@@ -251,10 +353,97 @@ def _document(report: Report, path: Path) -> Any:  # noqa: ANN401 - JSON is what
     try:
         with directory(path.parent) as descriptor:
             return strict_json.parse(read_file(descriptor, path.name, limit=MAX_SMALL_BYTES))
-    except RefusedError as error:
-        report.defect(path, str(error), byte=error.byte)
-    except DamagedFileError as error:
+    except (RefusedError, DamagedFileError) as error:
         report.defect(path, str(error), byte=error.byte)
     except VanishedError:
         pass
     return None
+
+
+def verify_home(report: Report, paths: IslandPaths) -> None:
+    """Check an island's checkpoints, inbox, champion, log and ledger.
+
+    `migration.log` is left out: it is for people, and says what the ledger says.
+    """
+    for kind, folder in (("checkpoint", paths.checkpoints), ("inbox", paths.inboxes)):
+        for name in _names(report, folder):
+            generation = parse_generation(name, CHECKPOINT_NAME)
+            if generation is None:
+                report.defect(folder / name, f"no name of a file of the {kind}")
+            else:
+                _verify_arrays(report, folder / name, kind=kind, generation=generation)
+    folders = {paths.checkpoints, paths.inboxes}
+    files = {paths.log, paths.ledger, paths.migration_log, paths.champion}
+    for name in _names(report, paths.home):
+        if paths.home / name not in folders | files:
+            report.defect(paths.home / name, "not part of an island's private folder")
+    _verify_arrays(report, paths.champion, kind="champion")
+    for path in (paths.log, paths.ledger):
+        _verify_lines(report, path)
+
+
+def _names(report: Report, folder: Path) -> Iterator[str]:
+    try:
+        names = list_names(folder)
+    except PermissionError as error:
+        report.leave_out(f"{folder}: {error.strerror}")
+        return
+    for name in names:
+        if name.startswith(LEFTOVERS):
+            report.leftover(folder / name)
+        else:
+            yield name
+
+
+def _verify_arrays(report: Report, path: Path, *, kind: str, generation: int | None = None) -> None:
+    report.check_time()
+    try:
+        with directory(path.parent) as descriptor:
+            data = read_file(descriptor, path.name, limit=MAX_PRIVATE_BYTES)
+        _, metadata = arrayfile.decode(data)
+        expected = (kind, metadata.get("generation") if generation is None else generation)
+        if (metadata.get("kind"), metadata.get("generation")) != expected:
+            report.defect(path, f"expected {kind} {generation}, it says {metadata.get('kind')!r} of another generation")
+            return
+        if kind == "inbox":
+            inbox.decode(data)
+    except VanishedError:
+        return
+    except (RefusedError, DamagedFileError) as error:
+        report.defect(path, str(error), byte=error.byte)
+    except (AtollError, KeyError, TypeError, ValueError) as error:
+        report.defect(path, f"not a usable {kind}: {error}")
+    else:
+        report.count("private_files")
+
+
+def _verify_lines(report: Report, path: Path) -> None:
+    """Check a log line by line; the last one may be torn, since its writer may be at it or have been killed."""
+    report.check_time()
+    try:
+        faults = [_verify_line(report, path, *line) for line in read_lines(path)]
+    except VanishedError:
+        return
+    except RefusedError as error:
+        report.defect(path, str(error))
+        return
+    if not any(faults):
+        report.count("private_files")
+
+
+def _verify_line(report: Report, path: Path, start: int, line: bytes) -> bool:
+    """Report what is wrong with a line, and say whether something is."""
+    report.check_time()
+    if is_torn(line):
+        report.leftover(path)
+        return False
+    try:
+        record = strict_json.parse(line)
+    except DamagedFileError as error:
+        report.defect(path, str(error), byte=start + (error.byte or 0))
+        return True
+    is_record = isinstance(record, dict) and isinstance(record.get("kind"), str)
+    if not is_record or type(record.get("generation")) is not int:
+        report.defect(path, "not a record of an island", byte=start)
+        return True
+    return False

@@ -1,4 +1,4 @@
-"""Reading what a stranger may have written: bounded, without following links, without waiting.
+"""Bounded reading of files that a stranger may have written: nothing follows links or waits.
 
 A batch is turned away for a stated reason (`RefusedError`), or it has simply gone since it was listed
 (`VanishedError`), which is normal where islands prune. Nothing else escapes.
@@ -10,6 +10,7 @@ import contextlib
 import errno
 import os
 import stat
+import time
 from enum import StrEnum
 from itertools import islice
 from typing import TYPE_CHECKING
@@ -19,8 +20,6 @@ from atoll.evo.paths import is_island_name, parse_generation
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
     from pathlib import Path
-
-    from atoll.migration.pool.budget import Budget
 
 MAX_ISLANDS = 1024
 MAX_ENTRIES = 65_536
@@ -32,12 +31,17 @@ MAX_JSON_DEPTH = 4
 MAX_DETAIL_LENGTH = 200
 CHUNK_BYTES = 1024 * 1024
 NO_MEMORY = "not enough memory for it"
+MAX_ROUND_BYTES = 256 * 1024 * 1024
+MAX_ROUND_FILES = 512
+MAX_ROUND_S = 30.0
+"""What one import may read, and for how long: far above what honest islands need. 64 genomes from each of 64 peers, at
+a million genes in all, fit ten times over."""
 
 _GONE = {errno.ENOENT, errno.ESTALE}
 
 
 class Reason(StrEnum):
-    """Why something was turned away."""
+    """The reason of a refusal."""
 
     UNREADABLE = "unreadable"
     NOT_A_FILE = "not a plain file"
@@ -75,6 +79,33 @@ class RefusedError(Exception):
 
 class VanishedError(Exception):
     """A name has gone since it was listed."""
+
+
+class Budget:
+    """Bytes, files and seconds that one import may cost, whoever offers what; it begins when it is made.
+
+    Args:
+        clock: Seconds that never jump.
+    """
+
+    def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
+        self._clock = clock
+        self._began_s = clock()
+        self._n_files = 0
+        self._n_bytes = 0
+
+    def spend(self, name: str, n_bytes: int) -> None:
+        """Take account of a file that is about to be read.
+
+        Raises:
+            RefusedError: It is not to be read: it would go beyond the budget.
+        """
+        spent_s = self._clock() - self._began_s
+        n_files, total = self._n_files + 1, self._n_bytes + n_bytes
+        if n_files > MAX_ROUND_FILES or total > MAX_ROUND_BYTES or spent_s > MAX_ROUND_S:
+            detail = f"{name} would be file {n_files}, byte {total} and second {spent_s:.0f} of this import"
+            raise RefusedError(Reason.OVER_BUDGET, detail, name=name)
+        self._n_files, self._n_bytes = n_files, total
 
 
 def list_names(path: Path, limit: int = MAX_ENTRIES) -> list[str]:

@@ -1,4 +1,4 @@
-"""POOL.json: what all islands of a pool agree on. Written once, by the first; obeyed by the others."""
+"""The identity of a pool, POOL.json: what all its islands agree on. Written by the first, obeyed by the others."""
 
 from __future__ import annotations
 
@@ -14,6 +14,7 @@ from atoll.evo.errors import ConfigError, DamagedFileError, PoolMismatchError, S
 from atoll.evo.paths import SharedPaths
 from atoll.migration.pool import locks
 from atoll.migration.pool.bounded_io import RefusedError, VanishedError, read_file
+from atoll.migration.pool.locks import Locks
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -46,6 +47,11 @@ class Pool:
     task: Mapping[str, Any]
     lock_class: str
     agreement: Mapping[str, Any]
+
+    @property
+    def locks(self) -> Locks:
+        """The locks that all its islands use."""
+        return Locks(self.lock_class)
 
 
 def join(
@@ -186,6 +192,24 @@ def read(paths: SharedPaths) -> Pool | None:
         raise PoolMismatchError(
             f"{paths.identity} is damaged ({error}); move the pool away or use another --migration-dir"
         ) from error
+
+
+def require(paths: SharedPaths) -> Pool:
+    """Return the pool's identity.
+
+    Raises:
+        PoolMismatchError: There is none, or the file is damaged or of another format.
+        StorageError: The file cannot be read.
+    """
+    pool = read(paths)
+    if pool is None:
+        raise missing(paths)
+    return pool
+
+
+def missing(paths: SharedPaths) -> PoolMismatchError:
+    """Return the error of a directory without a pool."""
+    return PoolMismatchError(f"{paths.identity} does not exist: no island has used this directory yet")
 
 
 def _read(paths: SharedPaths) -> bytes | None:

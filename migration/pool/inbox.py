@@ -1,4 +1,4 @@
-"""An island's private, durable record of what it imported, one file per generation.
+"""The inbox: an island's private, durable record of what it imported, one file per generation.
 
 It is written before an immigrant is used and read instead of the pool when the generation is lived again; so it is
 both the crash guard and the journal from which an asynchronous run can be replayed.
@@ -30,7 +30,7 @@ Seen = dict[str, tuple[int, int]]
 
 @dataclass(frozen=True)
 class Source:
-    """Where one immigrant comes from."""
+    """The source of one immigrant."""
 
     island: str
     epoch: int
@@ -40,7 +40,7 @@ class Source:
 
     @property
     def place(self) -> tuple[int, int]:
-        """Which of its island's batches it comes from, as `Seen` has it."""
+        """The batch of its island that it comes from, as `Seen` has it."""
         return self.epoch, self.generation
 
 
@@ -56,7 +56,7 @@ class Refusal:
 
 @dataclass(frozen=True)
 class Arrivals:
-    """What one import brought.
+    """The arrivals of one import.
 
     Attributes:
         migrants: The genomes, [N, D], N up to K.
@@ -74,7 +74,7 @@ class Arrivals:
 
     @property
     def refused(self) -> int:
-        """How many batches or genomes were turned away."""
+        """Number of batches or genomes that were turned away."""
         return len(self.refusals)
 
 

@@ -1,12 +1,16 @@
-"""Which islands there are, and which may not be read: whoever started has an epoch, whoever lived has a log at home.
+"""The islands of a pool: which have started, which may not be read, and who owns each.
 
-Any other folder, whatever its name, is no island's. What belongs to another account may be closed to ours: such an
-island is named with the reason by whoever tells of islands, and keeps nobody from seeing the others.
+Whoever started has an epoch, whoever lived has a log at home. Any other folder, whatever its name, is no island's. What
+belongs to another account may be closed to ours: such an island is named with the reason by whoever tells of islands,
+and keeps nobody from seeing the others.
+
+Whoever looks for owners tries no lock, so as not to be in the way of whoever starts: files and the process table tell.
 """
 
 from __future__ import annotations
 
 import os
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from atoll.migration.pool import epochs
@@ -17,6 +21,10 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from atoll.evo.paths import IslandPaths, SharedPaths
+    from atoll.migration.pool.locks import Locks
+
+
+RUNNING, ENDED, UNKNOWN, NEVER, UNREADABLE = "running", "ended", "unknown", "never started", "unreadable"
 
 
 def started(shared: SharedPaths, *, known: Collection[str] = ()) -> list[str]:
@@ -88,3 +96,49 @@ def _may_be_there(path: Path) -> bool:
     except OSError:
         return True
     return True
+
+
+@dataclass(frozen=True)
+class Owner:
+    """The owner of an island, as files and processes tell.
+
+    Attributes:
+        island: Its name.
+        state: running, ended, unknown (on another host or in another pid namespace, where nobody here can know), never
+            started, or unreadable.
+        epoch: Its newest start; None if there is none that can be read.
+        host: Where that runs or ran.
+        pid: Its process there.
+        since_s: When it started, seconds since 1970.
+        lock_class: The pool's kind of lock.
+        lock_holder: Who is written in the lock's file, as host:pid; None with flock, which writes nobody's name.
+    """
+
+    island: str
+    state: str
+    epoch: int | None
+    host: str | None
+    pid: int | None
+    since_s: float | None
+    lock_class: str
+    lock_holder: str | None
+
+
+def read_owners(shared: SharedPaths, locks: Locks) -> list[Owner]:
+    """Return one row per island of the pool, by name.
+
+    Raises:
+        OSError: The pool cannot be listed.
+    """
+    return [_owner(shared.island(name), locks) for name in islands_in(shared.pool)[:MAX_ISLANDS]]
+
+
+def _owner(paths: IslandPaths, locks: Locks) -> Owner:
+    epoch = epochs.latest(paths)
+    holder = locks.holder(paths.owner_lock)
+    written = f"{holder.host}:{holder.pid}" if holder else None
+    if epoch is None:
+        state = UNREADABLE if unreadable(paths) else NEVER
+        return Owner(paths.name, state, None, None, None, None, locks.lock_class, written)
+    state = {True: RUNNING, False: ENDED, None: UNKNOWN}[epochs.is_alive(epoch)]
+    return Owner(paths.name, state, epoch.number, epoch.host, epoch.pid, epoch.started_s, locks.lock_class, written)

@@ -24,6 +24,7 @@ from atoll.migration.pool.bounded_io import RefusedError, VanishedError, directo
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
+    from contextlib import AbstractContextManager
     from pathlib import Path
 
 IMPORT_WAIT_S = 0.1
@@ -43,7 +44,7 @@ with open(sys.argv[1], "r+") as file:
 
 @dataclass(frozen=True)
 class MountSupport:
-    """What a directory's file system does, as found by trying.
+    """The operations that a directory's file system supports, as found by trying.
 
     Attributes:
         flock_excludes: A second process is refused a lock that the first one holds.
@@ -65,10 +66,54 @@ class MountSupport:
 
 @dataclass(frozen=True)
 class SoftHolder:
-    """Who is written in the file of a soft lock."""
+    """The holder of a soft lock, as its file says."""
 
     host: str
     pid: int
+
+
+@dataclass(frozen=True)
+class Locks:
+    """The locks of a pool, of the one kind that all its islands use.
+
+    Attributes:
+        lock_class: The kind, as POOL.json names it: flock, or soft where that excludes nobody.
+    """
+
+    lock_class: str
+
+    @property
+    def is_soft(self) -> bool:
+        """Say whether a lock is a file that names its holder, which a kill leaves behind."""
+        return self.lock_class == "soft"
+
+    def owner(self, path: Path) -> filelock.BaseFileLock:
+        """Return the lock that an island's process holds for its whole life."""
+        return filelock.SoftFileLock(path, timeout=0) if self.is_soft else _flock(path, wait_s=0)
+
+    def holder(self, path: Path) -> SoftHolder | None:
+        """Return who is written in a lock's file; None if nobody is, as with flock, which writes no names."""
+        if not self.is_soft:
+            return None
+        try:
+            with directory(path.parent) as descriptor:
+                text = read_file(descriptor, path.name, limit=MAX_MARKER_BYTES).decode()
+            pid, host, *_ = text.split("\n")
+            return SoftHolder(host, int(pid)) if host.isprintable() else None
+        except (RefusedError, VanishedError, ValueError):
+            return None
+
+    def pruning_paused(self, path: Path) -> AbstractContextManager[bool]:
+        """Ask a peer not to prune while we read from it; after 100 ms go on without, since hashes guard us anyway."""
+        if self.is_soft:
+            return contextlib.nullcontext(enter_result=True)
+        return _held(_flock(path, wait_s=IMPORT_WAIT_S, poll_s=IMPORT_POLL_S), OSError)
+
+    def pruning(self, path: Path, *, wait_s: float = 0.0) -> AbstractContextManager[bool]:
+        """Hold off importers while we prune; False if one reads for all of `wait_s`, and the round is to be skipped."""
+        if self.is_soft:
+            return contextlib.nullcontext(enter_result=True)
+        return _held(_flock(path, wait_s=wait_s), filelock.Timeout)
 
 
 def probe(parent: Path) -> MountSupport:
@@ -92,52 +137,16 @@ def probe(parent: Path) -> MountSupport:
         shutil.rmtree(place, ignore_errors=True)
 
 
-def owner_lock(path: Path, lock_class: str) -> filelock.BaseFileLock:
-    """Return the lock that an island's process holds for its whole life."""
-    if lock_class == "soft":
-        return filelock.SoftFileLock(path, timeout=0)
-    return filelock.FileLock(path, timeout=0, fallback_to_soft=False)
-
-
-def soft_holder(path: Path) -> SoftHolder | None:
-    """Return who is written in a soft lock's file; None if there is none, or nobody in it."""
-    try:
-        with directory(path.parent) as descriptor:
-            text = read_file(descriptor, path.name, limit=MAX_MARKER_BYTES).decode()
-        pid, host, *_ = text.split("\n")
-        return SoftHolder(host, int(pid)) if host.isprintable() else None
-    except (RefusedError, VanishedError, ValueError):
-        return None
+def _flock(path: Path, *, wait_s: float, poll_s: float = PRUNE_POLL_S) -> filelock.FileLock:
+    return filelock.FileLock(path, timeout=wait_s, poll_interval=poll_s, fallback_to_soft=False)
 
 
 @contextlib.contextmanager
-def pruning_paused(path: Path, lock_class: str) -> Iterator[None]:
-    """Ask a peer not to prune while we read from it; after 100 ms go on without, since hashes guard us anyway."""
-    if lock_class == "soft":
-        yield
-        return
-    lock = filelock.FileLock(path, timeout=IMPORT_WAIT_S, poll_interval=IMPORT_POLL_S, fallback_to_soft=False)
+def _held(lock: filelock.BaseFileLock, error: type[OSError]) -> Iterator[bool]:
+    """Hold a lock for a while, and yield True; False where taking it raises `error`, as it does when time is up."""
     try:
         lock.acquire()
-    except (filelock.Timeout, OSError):
-        yield
-        return
-    try:
-        yield
-    finally:
-        lock.release()
-
-
-@contextlib.contextmanager
-def pruning(path: Path, lock_class: str, *, wait_s: float = 0.0) -> Iterator[bool]:
-    """Hold off importers while we prune; False if one reads for all of `wait_s`, and the round is to be skipped."""
-    if lock_class == "soft":
-        yield True
-        return
-    lock = filelock.FileLock(path, timeout=wait_s, poll_interval=PRUNE_POLL_S, fallback_to_soft=False)
-    try:
-        lock.acquire()
-    except filelock.Timeout:
+    except error:
         yield False
         return
     try:
@@ -148,7 +157,7 @@ def pruning(path: Path, lock_class: str, *, wait_s: float = 0.0) -> Iterator[boo
 
 def _flock_excludes(path: Path) -> bool:
     path.write_bytes(b"")
-    lock = filelock.FileLock(path, timeout=0, fallback_to_soft=False)
+    lock = _flock(path, wait_s=0)
     try:
         lock.acquire()
     except (filelock.Timeout, OSError, NotImplementedError):

@@ -1,6 +1,7 @@
-"""An island's own published folder, and its view of the others'.
+"""Mailboxes: the transport of batches between islands, through a directory, or through a dictionary in one process.
 
-One writer per folder: an island writes only its own, and reads the others'. What can happen at the same time:
+In a directory there is one writer per folder: an island writes only its own, and reads the others'. What can happen at
+the same time:
 
 - *A peer publishes while we list.* Its batch appears by one rename: we see it whole or not at all.
 - *A peer prunes while we read.* Names vanish; that is no error, the draw brings nothing.
@@ -16,14 +17,14 @@ import math
 import os
 import secrets
 import time
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from atoll.evo import atomic, strict_json
+from atoll.evo import ancestry, atomic, strict_json
 from atoll.evo.errors import FencedError
-from atoll.migration.pool import batch as batches
-from atoll.migration.pool import epochs, inbox, islands, locks
-from atoll.migration.pool.bounded_io import Reason, RefusedError, VanishedError, generations_in
-from atoll.migration.pool.budget import Budget
+from atoll.migration.pool import epochs, inbox, islands
+from atoll.migration.pool.batch import Batch, pack
+from atoll.migration.pool.bounded_io import Budget, Reason, RefusedError, VanishedError, generations_in
 from atoll.migration.pool.inbox import Arrivals, Refusal, Seen
 from atoll.migration.pool.prune import remove_old
 
@@ -32,10 +33,8 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from atoll.evo.genome import Migrants
-    from atoll.evo.paths import IslandPaths, SharedPaths
-    from atoll.migration.pool.batch import Batch, Publisher
-    from atoll.migration.pool.epochs import Epoch
-    from atoll.migration.pool.manifest import Manifest
+    from atoll.migration.pool.access import Ownership
+    from atoll.migration.pool.batch import Manifest, Publisher
 
 TRIES_PER_PEER = 3
 BEAT_INTERVAL_S = 1.0
@@ -51,31 +50,16 @@ class DirectoryMailbox:
     """The pool as a directory.
 
     Args:
-        shared: The archipelago's files.
-        paths: This island's.
-        publisher: Who publishes.
-        epoch: Which start of the island this is.
-        lock_class: The pool's kind of lock.
+        owned: The island that publishes and imports.
         durable: Publications survive a power cut.
         clock: Seconds that never jump.
     """
 
-    def __init__(
-        self,
-        shared: SharedPaths,
-        paths: IslandPaths,
-        *,
-        publisher: Publisher,
-        epoch: Epoch,
-        lock_class: str,
-        durable: bool,
-        clock: Callable[[], float] = time.monotonic,
-    ) -> None:
-        self._shared = shared
-        self._paths = paths
-        self._publisher = publisher
-        self._epoch = epoch
-        self._lock_class = lock_class
+    def __init__(self, owned: Ownership, *, durable: bool, clock: Callable[[], float] = time.monotonic) -> None:
+        self._pool = owned.pool
+        self._paths = owned.paths
+        self._epoch = owned.epoch
+        self._publisher = owned.publisher
         self._durable = durable
         self._clock = clock
         self._budget = Budget(clock)
@@ -94,7 +78,7 @@ class DirectoryMailbox:
             OSError: The pool cannot be listed.
         """
         self._budget = Budget(self._clock)
-        started = islands.started(self._shared, known=self._started)
+        started = islands.started(self._pool.shared, known=self._started)
         self._started = frozenset(started)
         return tuple(name for name in started if name != self._paths.name)
 
@@ -107,18 +91,18 @@ class DirectoryMailbox:
         try:
             return self._newest(peer, seen=seen, is_pruning_paused=False)
         except VanishedError:
-            with locks.pruning_paused(self._shared.island(peer).prune_lock, self._lock_class):
+            with self._pool.locks.pruning_paused(self._pool.shared.island(peer).prune_lock):
                 return self._newest(peer, seen=seen, is_pruning_paused=True)
 
     def _newest(self, peer: str, *, seen: Seen, is_pruning_paused: bool) -> tuple[Batch | None, list[Refusal]]:
         refusals: list[Refusal] = []
         try:
-            generations = generations_in(self._shared.island(peer).outbox)
+            generations = generations_in(self._pool.shared.island(peer).outbox)
         except OSError as error:
             return None, [Refusal(peer, 0, str(Reason.UNREADABLE), f"its folder: {error.strerror}")]
         for generation in generations[:TRIES_PER_PEER]:
             try:
-                found = self._read(peer, generation, budget=self._budget)
+                found = self._pool.read(peer, generation, budget=self._budget)
                 _check_not_older(found, seen.get(peer, (0, 0)))
             except RefusedError as error:
                 refusals.append(Refusal(peer, generation, str(error.reason), error.detail))
@@ -138,7 +122,7 @@ class DirectoryMailbox:
             RefusedError: What has its name is no valid batch, or cannot be read.
             VanishedError: It is not there.
         """
-        return self._read(peer, generation)
+        return self._pool.read(peer, generation)
 
     def publish(self, generation: int, emigrants: Migrants) -> None:
         """Offer a batch; again with the same genomes: no effect.
@@ -150,7 +134,7 @@ class DirectoryMailbox:
             OSError: The file system refused; the batch is not visible, or it may not survive a power cut.
         """
         epochs.check_owner(self._paths, self._epoch)
-        manifest, files = batches.pack(self._publisher, generation, emigrants)
+        manifest, files = pack(self._publisher, generation, emigrants)
         if self._is_published(generation, manifest):
             self._sync()
             return
@@ -199,8 +183,7 @@ class DirectoryMailbox:
         Returns:
             The generations removed.
         """
-        epoch, lock_class = self._epoch.number, self._lock_class
-        return remove_old(self._paths, keep=keep, epoch=epoch, lock_class=lock_class, wait_s=0.0) or []
+        return remove_old(self._paths, self._pool.locks, keep=keep, epoch=self._epoch.number, wait_s=0.0) or []
 
     def beat(self, generation: int, *, waiting_for: tuple[str, ...] = ()) -> None:
         """Show that the island lives and whom it waits for, and see that it is still ours.
@@ -239,20 +222,10 @@ class DirectoryMailbox:
         with atomic.storage_errors("write the inbox"):
             inbox.save(self._paths, generation, arrivals)
 
-    def _read(self, island: str, generation: int, *, budget: Budget | None = None) -> Batch:
-        return batches.read(
-            self._shared.island(island).publication(generation),
-            run_id=self._publisher.run_id,
-            spec=self._publisher.spec,
-            island=island,
-            generation=generation,
-            budget=budget,
-        )
-
     def _read_own(self, generation: int) -> Batch:
         """Read a batch of ours, in which nothing can have been pruned: a missing file is damage."""
         try:
-            return self._read(self._paths.name, generation)
+            return self._pool.read(self._paths.name, generation)
         except VanishedError as error:
             if not os.path.lexists(self._paths.publication(generation)):
                 raise
@@ -289,6 +262,64 @@ class DirectoryMailbox:
         trash = self._paths.trash(generation, f"{self._epoch.number}-{secrets.token_hex(4)}")
         atomic.move(self._paths.publication(generation), trash)
         return trash
+
+
+class MemoryMailbox:
+    """The pool as a dictionary that islands of one process share: island -> generation -> batch.
+
+    It is also the twin that tests hold the directory against.
+    """
+
+    def __init__(self, pool: dict[str, dict[int, Batch]], publisher: Publisher) -> None:
+        self._pool = pool
+        self._publisher = publisher
+        self._inbox: dict[int, Arrivals] = {}
+        pool.setdefault(publisher.island, {})
+
+    def peers(self) -> tuple[str, ...]:
+        """Return the names of all islands but this one."""
+        return tuple(sorted(self._pool.keys() - {self._publisher.island}))
+
+    def newest(self, peer: str, *, seen: Seen) -> tuple[Batch | None, list[Refusal]]:  # noqa: ARG002 - nobody lies here
+        """Return a peer's newest batch."""
+        batches = self._pool[peer]
+        return (batches[max(batches)], []) if batches else (None, [])
+
+    def at(self, peer: str, generation: int) -> Batch:
+        """Return a peer's batch of one generation.
+
+        Raises:
+            VanishedError: It is not there.
+        """
+        try:
+            return self._pool[peer][generation]
+        except KeyError:
+            raise VanishedError(f"{peer} gen {generation}") from None
+
+    def publish(self, generation: int, emigrants: Migrants) -> None:
+        """Offer a batch, unless this generation has been."""
+        manifest, _ = pack(self._publisher, generation, emigrants)
+        compacted = replace(emigrants, population=ancestry.compact(emigrants.population))
+        self._pool[self._publisher.island].setdefault(generation, Batch(manifest, compacted))
+
+    def prune(self, keep: int) -> list[int]:
+        """Remove all but the newest `keep` batches."""
+        batches = self._pool[self._publisher.island]
+        old = sorted(batches, reverse=True)[keep:]
+        for generation in old:
+            del batches[generation]
+        return old
+
+    def beat(self, generation: int, *, waiting_for: tuple[str, ...] = ()) -> None:
+        """Do nothing: who shares a process need not be told that it lives."""
+
+    def load_arrivals(self, generation: int) -> Arrivals | None:
+        """Return what `generation` imported before, or None."""
+        return self._inbox.get(generation)
+
+    def save_arrivals(self, generation: int, arrivals: Arrivals) -> None:
+        """Keep what `generation` imports."""
+        self._inbox[generation] = arrivals
 
 
 def _check_not_older(found: Batch, seen: tuple[int, int]) -> None:

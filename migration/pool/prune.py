@@ -1,4 +1,4 @@
-"""Remove old publications. Only an island's owner does: its own process, or `pool prune` holding its owner lock.
+"""Prune: remove old publications. Only an island's owner does: its own process, or `pool prune` holding its owner lock.
 
 Nothing that somebody is reading is removed: importers hold the prune lock for as long as that takes. A publication
 leaves its name by one rename and is removed after; what a kill leaves of it is removed the next time.
@@ -16,7 +16,7 @@ import filelock
 from atoll.evo import atomic
 from atoll.evo.errors import ConfigError
 from atoll.evo.paths import TRASH
-from atoll.migration.pool import epochs, islands, locks
+from atoll.migration.pool import epochs, islands
 from atoll.migration.pool.bounded_io import RefusedError, VanishedError, directory, generations_in, list_names
 from atoll.migration.pool.ledger import Ledger
 
@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from atoll.evo.paths import IslandPaths, SharedPaths
+    from atoll.migration.pool.locks import Locks
 
 FEWEST_KEPT = 3
 READER_WAIT_S = 2.0
@@ -31,7 +32,7 @@ READER_WAIT_S = 2.0
 
 @dataclass(frozen=True)
 class Pruned:
-    """What became of one island's publications.
+    """The outcome of pruning one island's publications.
 
     Attributes:
         island: Whose.
@@ -46,14 +47,14 @@ class Pruned:
     left_alone: str
 
 
-def remove_old(paths: IslandPaths, *, keep: int, epoch: int, lock_class: str, wait_s: float) -> list[int] | None:
+def remove_old(paths: IslandPaths, locks: Locks, *, keep: int, epoch: int, wait_s: float) -> list[int] | None:
     """Remove all but the newest `keep` publications of an island that the caller owns.
 
     Args:
         paths: The island's.
+        locks: The pool's.
         keep: How many publications stay.
         epoch: The caller's.
-        lock_class: The pool's kind of lock.
         wait_s: Seconds to wait for a reader.
 
     Returns:
@@ -65,7 +66,7 @@ def remove_old(paths: IslandPaths, *, keep: int, epoch: int, lock_class: str, wa
     old = generations_in(paths.outbox)[keep:]
     if not old:
         return []
-    with locks.pruning(paths.prune_lock, lock_class, wait_s=wait_s) as is_free:
+    with locks.pruning(paths.prune_lock, wait_s=wait_s) as is_free:
         if not is_free:
             return None
         for generation in old:
@@ -77,7 +78,7 @@ def remove_old(paths: IslandPaths, *, keep: int, epoch: int, lock_class: str, wa
 
 
 def prune(
-    shared: SharedPaths, names: Sequence[str], *, keep: int, lock_class: str, is_dry_run: bool = False
+    shared: SharedPaths, names: Sequence[str], *, keep: int, locks: Locks, is_dry_run: bool = False
 ) -> list[Pruned]:
     """Remove all but the newest `keep` publications of these islands, or of all; those that run are left alone.
 
@@ -85,7 +86,7 @@ def prune(
         shared: The archipelago's files.
         names: Which islands; all if there are none.
         keep: How many publications of each stay.
-        lock_class: The pool's kind of lock.
+        locks: The pool's.
         is_dry_run: Say what would be removed, and change nothing.
 
     Raises:
@@ -98,22 +99,16 @@ def prune(
     for name in names:
         if name not in known:
             raise ConfigError(f"there is no island {name} in {shared.pool}; 'cli.py status' lists them")
-    look = _would_prune if is_dry_run else _prune_island
-    return [look(shared.island(name), keep=keep, lock_class=lock_class) for name in names or known]
+    return [_prune_island(shared.island(name), locks, keep=keep, is_dry_run=is_dry_run) for name in names or known]
 
 
-def _would_prune(paths: IslandPaths, *, keep: int, lock_class: str) -> Pruned:  # noqa: ARG001 - as `_prune_island`
+def _prune_island(paths: IslandPaths, locks: Locks, *, keep: int, is_dry_run: bool) -> Pruned:
     left_alone = _running(paths) or _misplaced(paths)
-    return _pruned(paths, [] if left_alone else generations_in(paths.outbox)[keep:], left_alone)
-
-
-def _prune_island(paths: IslandPaths, *, keep: int, lock_class: str) -> Pruned:
-    left_alone = _running(paths) or _misplaced(paths)
-    if left_alone:
-        return _pruned(paths, [], left_alone)
+    if left_alone or is_dry_run:
+        return _pruned(paths, [] if left_alone else generations_in(paths.outbox)[keep:], left_alone)
     try:
-        with locks.owner_lock(paths.owner_lock, lock_class):
-            removed = _prune_own(paths, keep=keep, lock_class=lock_class)
+        with locks.owner(paths.owner_lock):
+            removed = _prune_own(paths, locks, keep=keep)
     except filelock.Timeout:
         return _pruned(paths, [], "its owner lock is held: it is just starting, runs on another host or is archived")
     except OSError as error:
@@ -123,12 +118,11 @@ def _prune_island(paths: IslandPaths, *, keep: int, lock_class: str) -> Pruned:
     return _pruned(paths, removed, "")
 
 
-def _prune_own(paths: IslandPaths, *, keep: int, lock_class: str) -> list[int] | None:
+def _prune_own(paths: IslandPaths, locks: Locks, *, keep: int) -> list[int] | None:
     for name in list_names(paths.outbox):
         if name.startswith(TRASH):
             atomic.remove_directory(paths.outbox / name)
-    epoch = epochs.latest_number(paths)
-    removed = remove_old(paths, keep=keep, epoch=epoch, lock_class=lock_class, wait_s=READER_WAIT_S)
+    removed = remove_old(paths, locks, keep=keep, epoch=epochs.latest_number(paths), wait_s=READER_WAIT_S)
     if removed and paths.ledger.exists():
         atomic.truncate_torn_line(paths.ledger)
         atomic.truncate_torn_line(paths.migration_log)

@@ -6,11 +6,10 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from atoll.evo.errors import AtollError, ConfigError, PoolMismatchError
+from atoll.evo.errors import AtollError, ConfigError
 from atoll.migration.observe import snapshot
-from atoll.migration.observe.verify import spec_of
-from atoll.migration.pool import identity as pool
 from atoll.migration.pool import islands
+from atoll.migration.pool.access import open_pool
 from atoll.scripts.report.champion import Champion, read
 from atoll.scripts.report.paper import COLOURS, COLUMN_INCHES, short
 
@@ -68,11 +67,8 @@ def differentiation(figure: Figure, shared: SharedPaths) -> None:
         ConfigError: No two islands have published at the same generation.
         PoolMismatchError: There is no pool, or POOL.json is damaged.
     """
-    identity = pool.read(shared)
-    if identity is None:
-        raise PoolMismatchError(f"{shared.identity} does not exist: no island has used this directory yet")
-    spec = spec_of(identity.task)
-    published = snapshot.differentiation(shared, run_id=identity.run_id, spec=spec)
+    pool = open_pool(shared)
+    published = snapshot.differentiation(pool)
     known = [(each.generation, each.f_st) for each in published if each.f_st is not None]
     if not known:
         raise ConfigError(f"no two islands in {shared.root} have published at the same generation: nothing to draw")
@@ -80,7 +76,7 @@ def differentiation(figure: Figure, shared: SharedPaths) -> None:
     most = max(each.islands for each in published)
     axes.plot(*zip(*known, strict=True), "o-", color=COLOURS[0], ms=3, label=f"emigrants of {most} islands")
     snapshots = snapshot.take(shared, islands.lived(shared))
-    whole = snapshot.f_st(snapshots, spec)
+    whole = snapshot.f_st(snapshots, pool.spec)
     if whole is not None:
         newest = max(each.generation for each in snapshots)
         axes.plot([newest], [whole], "s", color=COLOURS[5], ms=5, mfc="none", label="whole populations")

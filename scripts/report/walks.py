@@ -10,8 +10,8 @@ import numpy as np
 from atoll.evo import installation
 from atoll.evo.errors import AtollError, PoolMismatchError
 from atoll.evo.tasks.creatures import course
-from atoll.migration.pool import batch
-from atoll.migration.pool import identity as pool
+from atoll.migration.pool import identity as pools
+from atoll.migration.pool.access import OpenPool
 from atoll.migration.pool.bounded_io import RefusedError, VanishedError, generations_in
 from atoll.scripts.report import champion as champions
 
@@ -158,12 +158,13 @@ def _earlier(
     """Return the best that an island published at a few generations before its champion, as far as they are kept."""
     found = []
     try:
-        joined = pool.read(shared)
+        identity = pools.read(shared)
+        if identity is None:
+            return []
+        pool = OpenPool(shared, identity, creatures.spec)
         published = [g for g in reversed(generations_in(shared.island(name).outbox)) if g < champion.generation]
-        for generation in _spread(published) if joined else []:
-            path = shared.island(name).publication(generation)
-            run_id = joined.run_id if joined else ""
-            read = batch.read(path, run_id=run_id, spec=creatures.spec, island=name, generation=generation)
+        for generation in _spread(published):
+            read = pool.read(name, generation)
             top = int(np.argmax(read.migrants.fitness))
             found.append(_Genome(generation, float(read.migrants.fitness[top]), read.migrants.population.genes[top]))
     except (PoolMismatchError, RefusedError, VanishedError, OSError) as error:

@@ -1,4 +1,4 @@
-"""Several islands in one process, by turns: no waiting and no files but those that a recorder writes.
+"""An archipelago in one process, its islands by turns: no waiting and no files but those that a recorder writes.
 
 In lockstep the result is, bit for bit, that of as many processes; so an experiment can have a whole archipelago for the
 price of its evaluations.
@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 from atoll.evo.errors import LockstepTimeoutError
 from atoll.evo.island import steps
-from atoll.migration.exchange.memory import memory_exchange
+from atoll.migration.exchange.modes import memory_exchange
 from atoll.migration.pool.batch import Publisher
 
 if TYPE_CHECKING:

@@ -1,4 +1,4 @@
-"""One island, from its settings to its end: join the pool, own the island, resume, evolve."""
+"""Run one island, from its settings to its end: load the task, join the pool, own the island, resume, evolve."""
 
 from __future__ import annotations
 
@@ -15,16 +15,26 @@ from atoll.evo.paths import SharedPaths
 from atoll.evo.recorder import FileRecorder
 from atoll.evo.resources import keep_freed_memory
 from atoll.evo.tasks.task import build_of, task_identity
-from atoll.migration.exchange.directory import directory_exchange
-from atoll.migration.exchange.replay import Journal
-from atoll.migration.pool import epochs, owners
-from atoll.migration.pool import identity as pool
-from atoll.migration.pool.batch import Publisher, check_importable
-from atoll.migration.pool.ledger import Ledger
+from atoll.migration.exchange.exchange import Journal
+from atoll.migration.exchange.modes import directory_exchange
+from atoll.migration.observe import archive
+from atoll.migration.pool import access, epochs
+from atoll.migration.pool import identity as pools
+from atoll.migration.pool.access import OpenPool, Ownership
+from atoll.migration.pool.batch import check_importable
 from atoll.scripts.run import recording as recordings
 from atoll.scripts.run import replay
 from atoll.scripts.run.memory_limits import check_memory
-from atoll.scripts.run.resume import Start, clear_leftovers, find_start, has_logged, load_for
+from atoll.scripts.run.resume import (
+    Start,
+    clear_leftovers,
+    find_start,
+    has_logged,
+    last_epoch,
+    load_for,
+    read_starts,
+    warn_of_another_run,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -35,14 +45,13 @@ if TYPE_CHECKING:
     from atoll.evo.runlog import Record
     from atoll.evo.signals import StopSignal
     from atoll.evo.tasks.task import Task
-    from atoll.migration.pool.epochs import Epoch
-    from atoll.migration.pool.identity import Pool
+    from atoll.scripts.run.recording import Recording
 
 SIGNAL_EXIT_CODE = 128
 
 
 class Display(Protocol):
-    """Who watches an island."""
+    """The display of an island, for whoever watches it."""
 
     def say(self, text: str) -> None:
         """Show one line."""
@@ -91,28 +100,22 @@ def run_island(
     is_replay = config.migration.mode == REPLAY
     recording = recordings.read(Path(config.migration.replay_from).absolute()) if is_replay else None
     try:
-        task = load_for(config, config.backend, say=display.say, is_stopping=stop)
-        check_memory(config, task.spec.size, say=display.say)
-        if not config.migration.is_off and not is_replay:
-            check_importable(config.migration.migrants, task.spec.size)
-        joined = pool.join(
-            shared,
-            seed=config.seed,
-            task=task_identity(task),
-            agreement=config.agreement(),
-            is_foreign_allowed=is_foreign_allowed,
-        )
-        owned = owners.owned(paths, lock_class=joined.lock_class, is_taking_over=is_taking_over, say=display.say)
-        with owned:
-            pool.check_current(shared, joined)
-            _warn_of_another_source(joined, task, say=display.say)
-            start = find_start(
-                config, task, joined, shared=shared, recording=recording, is_fresh=is_fresh, say=display.say
-            )
+        task = _load(config, display=display, stop=stop)
+        pool = _join(config, task, shared, is_foreign_allowed=is_foreign_allowed)
+        with access.owned(pool, paths, is_taking_over=is_taking_over, say=display.say):
+            pools.check_current(shared, pool.identity)
+            _warn_of_another_source(pool, task, say=display.say)
+            starts = read_starts(paths)
+            epoch = last_epoch(shared, paths, starts)
+            if is_fresh:
+                _archive(config, shared, paths, epoch=epoch, say=display.say)
+            else:
+                warn_of_another_run(pool, paths, starts, say=display.say)
+            start = find_start(config, task, pool, recording=recording, after=epoch, say=display.say)
             if stop():
                 return _stopped_early(config, stop=stop, display=display)
             champion = root / paths.champion.relative_to(shared.root)  # as the user spells it
-            is_done = _go_on(start, shared, paths, champion=champion, stop=stop, display=display)
+            is_done = _go_on(start, champion=champion, stop=stop, display=display)
             if is_done and recording:
                 display.say(f"the replay equals the recording: {replay.check_whole(recording, paths)}")
     except TaskError:
@@ -122,24 +125,28 @@ def run_island(
     return 0 if is_done else SIGNAL_EXIT_CODE + stop.received
 
 
-def _go_on(
-    start: Start, shared: SharedPaths, paths: IslandPaths, *, champion: Path, stop: StopSignal, display: Display
-) -> bool:
-    """Evolve what is left of an island, and say whether that is all."""
-    config = start.config
-    if start.is_over:
-        clear_leftovers(paths)  # nobody runs what is over
-        _record_target(start, paths)
-        display.say(_already_over(start))
-        return True
-    state = _evolve(start, shared, paths, stop=stop, display=display)
-    is_done = state.generation >= config.generations and has_logged(paths, state.generation)
-    _say_goodbye(state, config, champion, is_done=is_done, display=display)
-    return is_done
+def _load(config: IslandConfig, *, display: Display, stop: StopSignal) -> Task:
+    """Load the task, and make sure that memory holds its genomes, and that others can read those that migrate."""
+    task = load_for(config, config.backend, say=display.say, is_stopping=stop)
+    check_memory(config, task.spec.size, say=display.say)
+    if not config.migration.is_off and config.migration.mode != REPLAY:
+        check_importable(config.migration.migrants, task.spec.size)
+    return task
 
 
-def _warn_of_another_source(joined: Pool, task: Task, *, say: Callable[[str], None]) -> None:
-    there, here = joined.task.get("source_sha256"), task_identity(task).get("source_sha256")
+def _join(config: IslandConfig, task: Task, shared: SharedPaths, *, is_foreign_allowed: bool) -> OpenPool:
+    identity = pools.join(
+        shared,
+        seed=config.seed,
+        task=task_identity(task),
+        agreement=config.agreement(),
+        is_foreign_allowed=is_foreign_allowed,
+    )
+    return OpenPool(shared, identity, task.spec)
+
+
+def _warn_of_another_source(pool: OpenPool, task: Task, *, say: Callable[[str], None]) -> None:
+    there, here = pool.identity.task.get("source_sha256"), task_identity(task).get("source_sha256")
     if there != here:
         say(
             f"warning: {task.name} is not the file that this pool was started with; genomes go on from here, but what "
@@ -147,67 +154,88 @@ def _warn_of_another_source(joined: Pool, task: Task, *, say: Callable[[str], No
         )
 
 
-def _record_target(start: Start, paths: IslandPaths) -> None:
+def _archive(
+    config: IslandConfig, shared: SharedPaths, paths: IslandPaths, *, epoch: int, say: Callable[[str], None]
+) -> None:
+    keep_published = config.migration.mode == LOCKSTEP  # others may need it yet, and it will be the same
+    archived = archive.put_island_away(shared, paths, epoch=epoch, keep_published=keep_published)
+    if archived:
+        say(f"archived the former {config.island} to {archived}")
+
+
+def _go_on(start: Start, *, champion: Path, stop: StopSignal, display: Display) -> bool:
+    """Evolve what is left of an island, and say whether that is all."""
+    config, paths = start.config, start.paths
+    if start.is_over:
+        clear_leftovers(paths)  # nobody runs what is over
+        _record_target(start)
+        display.say(_already_over(start))
+        return True
+    state = _evolve(start, stop=stop, display=display)
+    is_done = state.generation >= config.generations and has_logged(paths, state.generation)
+    _say_goodbye(state, config, champion, is_done=is_done, display=display)
+    return is_done
+
+
+def _record_target(start: Start) -> None:
     """Let a target that was reached before count as the island's: by an epoch, which is where others look for it.
 
     It gets no line in the log: from that line on, what was logged before would be superseded.
     """
     with atomic.storage_errors("claim the island"):
-        before = epochs.latest(paths)
+        before = epochs.latest(start.paths)
         if before is None or before.target != start.config.generations:
-            _claim(start, paths)
+            _claim(start)
 
 
-def _claim(start: Start, paths: IslandPaths) -> Epoch:
-    return epochs.claim(
-        paths,
+def _claim(start: Start) -> Ownership:
+    epoch = epochs.claim(
+        start.paths,
         after=start.after,
         generation=start.generation,
         target=start.config.generations,
         population=start.config.population,
         task=start.task.name,
     )
+    return Ownership(start.pool, start.paths, epoch)
 
 
-def _evolve(start: Start, shared: SharedPaths, paths: IslandPaths, *, stop: StopSignal, display: Display) -> State:
+def _evolve(start: Start, *, stop: StopSignal, display: Display) -> State:
     config, task = start.config, start.task
     with atomic.storage_errors("claim the island"):
-        epoch = _claim(start, paths)
-        check_owner = partial(epochs.stop_if_fenced, paths, epoch)
-        clear_leftovers(paths)
-        checkpoint.drop(paths, start.superseded, before_commit=check_owner)
+        owned = _claim(start)
+        clear_leftovers(owned.paths)
+        checkpoint.drop(owned.paths, start.superseded, before_commit=owned.check_owner)
     _greet(start, display)
-    stop.answer = partial(_answer, paths)
-    record: dict[str, Any] = {"epoch": epoch.number, "generation": start.generation}
-    recorder = FileRecorder(
-        paths,
-        config=config,
-        task=task,
-        settings=start.settings,
-        observe=_observer(start, display),
-        check_owner=check_owner,
-    )
-    recorder.start(
-        {**record, "host": epoch.host, "pid": epoch.pid, "run_id": start.pool.run_id, "started_s": epoch.started_s}
-    )
-    ledger = Ledger(paths, observe=display.migration, check_owner=check_owner)
-    ledger.start(record)
-    exchange = directory_exchange(
-        shared,
-        paths,
-        publisher=Publisher(start.pool.run_id, config.island, epoch.number, epoch.nonce, task.spec),
-        epoch=epoch,
-        lock_class=start.pool.lock_class,
-        migration=config.migration,
-        ledger=ledger,
-        journal=Journal(start.recording.files, start.recording.exports) if start.recording else None,
-    )
+    stop.answer = partial(_answer, owned.paths)
+    recorder = _begin_log(start, owned, display)
+    ledger = owned.ledger(observe=display.migration)
+    ledger.start({"epoch": owned.epoch.number, "generation": start.generation})
+    journal = Journal(start.recording.files, start.recording.exports) if start.recording else None
+    exchange = directory_exchange(owned, migration=config.migration, ledger=ledger, journal=journal)
     resumed = start.resumed.state if start.resumed else None
     try:
         return evolve(config, task, exchange=exchange, recorder=recorder, resumed=resumed, is_stopping=stop)
     except StorageError:
-        check_owner()  # who was taken over finds its files gone, and that is the reason to give
+        owned.check_owner()  # who was taken over finds its files gone, and that is the reason to give
         raise
+
+
+def _begin_log(start: Start, owned: Ownership, display: Display) -> FileRecorder:
+    recorder = FileRecorder(
+        owned.paths,
+        config=start.config,
+        task=start.task,
+        settings=start.settings,
+        observe=_observer(start.recording, display),
+        check_owner=owned.check_owner,
+    )
+    epoch = owned.epoch
+    record: dict[str, Any] = {"epoch": epoch.number, "generation": start.generation}
+    recorder.start(
+        {**record, "host": epoch.host, "pid": epoch.pid, "run_id": owned.pool.run_id, "started_s": epoch.started_s}
+    )
+    return recorder
 
 
 def _answer(paths: IslandPaths) -> str:
@@ -224,13 +252,13 @@ def _stopped_early(config: IslandConfig, *, stop: StopSignal, display: Display) 
     return SIGNAL_EXIT_CODE + stop.received
 
 
-def _observer(start: Start, display: Display) -> Callable[[Record], None]:
+def _observer(recording: Recording | None, display: Display) -> Callable[[Record], None]:
     """Return who sees each line of the log: the display, and in a replay who holds it against the recording."""
 
     def observe(record: Record) -> None:
         display.generation(record)
-        if start.recording:
-            replay.check_line(start.recording, record)
+        if recording:
+            replay.check_line(recording, record)
 
     return observe
 

@@ -1,4 +1,4 @@
-"""How much memory an island needs and may have: what cannot fit is told before the first evaluation."""
+"""Memory limits: how much an island needs and may have; what cannot fit is told before the first evaluation."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What a recorded island left behind, as a replay needs it.
+"""The recording of an island, as a replay needs it: what it left in its private folder.
 
 Nothing numeric is imported here: how many threads a numeric library may have is one of the settings that are read.
 """
@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 from atoll.evo import atomic, runlog
 from atoll.evo.config import REPLAY, flag_name, island_config, runs_code
 from atoll.evo.errors import ConfigError, DamagedFileError
-from atoll.evo.paths import RecordedIsland
+from atoll.evo.paths import PrivateFiles
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
@@ -37,7 +37,7 @@ class Recording:
         lines: What each generation logged, the founders first, without the time.
     """
 
-    files: RecordedIsland
+    files: PrivateFiles
     island: str
     settings: Mapping[str, Any]
     backend: str
@@ -63,7 +63,7 @@ def read(folder: Path) -> Recording:
         DamagedFileError: Its log is damaged, has a gap, or is none.
         StorageError: It cannot be read.
     """
-    files = RecordedIsland(folder)
+    files = PrivateFiles(folder)
     try:
         with atomic.storage_errors("read the recording"):
             return _recording(files, runlog.current(runlog.read(files.log)))
@@ -71,12 +71,12 @@ def read(folder: Path) -> Recording:
         raise DamagedFileError(f"{files.log} is no log of an island: {error}") from error
 
 
-def _recording(files: RecordedIsland, records: list[Record]) -> Recording:
+def _recording(files: PrivateFiles, records: list[Record]) -> Recording:
     starts = [record for record in records if record["kind"] == "start"]
     lines = timeless(records)
     if not starts or len(lines) < 2:
         raise ConfigError(
-            f"nothing to replay in {files.folder}: expected an island's private folder, for example "
+            f"nothing to replay in {files.home}: expected an island's private folder, for example "
             f"shared/islands/island-01, with a log of generation 1 at least"
         )
     for expected, line in enumerate(lines):

@@ -1,4 +1,4 @@
-"""Is a replay the recording again? Line by line while it goes on, and by its files when it has ended."""
+"""Check a replay against its recording: line by line while it goes on, and by its files when it has ended."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What a start of an island finds, and where it goes on from; its caller owns the island."""
+"""Resume an island: what its earlier starts left, and the checkpoint to go on from; its caller owns the island."""
 
 from __future__ import annotations
 
@@ -13,30 +13,29 @@ from atoll.evo.paths import archive_name, parse_generation
 from atoll.evo.recorder import recorded_settings
 from atoll.evo.tasks.loader import load_task
 from atoll.migration.exchange import lockstep
-from atoll.migration.observe import archive
 from atoll.migration.pool import epochs
 from atoll.migration.pool.bounded_io import generations_in, list_names
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Mapping, Sequence
+    from collections.abc import Callable, Mapping, Sequence
 
     from atoll.evo.checkpoint import Checkpoint
     from atoll.evo.config import IslandConfig
     from atoll.evo.paths import IslandPaths, SharedPaths
     from atoll.evo.runlog import Record
     from atoll.evo.tasks.task import Task
-    from atoll.migration.pool.identity import Pool
+    from atoll.migration.pool.access import OpenPool
     from atoll.scripts.run.recording import Recording
 
 
 @dataclass(frozen=True)
 class Start:
-    """All that decides how an island goes on.
+    """The start of an island: all that decides how it goes on.
 
     Attributes:
         config: What to compute.
         task: The problem.
-        pool: The archipelago.
+        pool: The archipelago that it joined.
         recording: What a replay is held against.
         settings: What log and checkpoint record.
         after: The highest epoch before this start.
@@ -47,7 +46,7 @@ class Start:
 
     config: IslandConfig
     task: Task
-    pool: Pool
+    pool: OpenPool
     recording: Recording | None
     settings: Mapping[str, Any]
     after: int
@@ -56,57 +55,89 @@ class Start:
     is_over: bool
 
     @property
+    def paths(self) -> IslandPaths:
+        """The island's files."""
+        return self.pool.shared.island(self.config.island)
+
+    @property
     def generation(self) -> int:
-        """Where it goes on from."""
+        """The generation that it goes on from."""
         return self.resumed.state.generation if self.resumed else 0
+
+
+def read_starts(paths: IslandPaths) -> list[Record]:
+    """Return what an island logged of its earlier starts, oldest first.
+
+    Raises:
+        StorageError: The file system refused.
+    """
+    with atomic.storage_errors("look for earlier starts"):
+        return runlog.read_starts(paths.log)
+
+
+def last_epoch(shared: SharedPaths, paths: IslandPaths, starts: Sequence[Record]) -> int:
+    """Return the highest epoch known here, also when a crash left an island archived by half, or archived and no more.
+
+    Raises:
+        StorageError: The file system refused.
+    """
+    with atomic.storage_errors("look for earlier starts"):
+        logged = [start.get("epoch") for start in starts]
+        archived = [parse_generation(name, archive_name(paths.name)) for name in list_names(shared.archive)]
+        known = [*logged, epochs.latest_number(paths), *archived]
+    return max(number for number in known if isinstance(number, int))
+
+
+def warn_of_another_run(
+    pool: OpenPool, paths: IslandPaths, starts: Sequence[Record], *, say: Callable[[str], None]
+) -> None:
+    """Say where the two halves of an island do not belong together: what is private goes on all the same.
+
+    Raises:
+        StorageError: The file system refused.
+    """
+    run_id = starts[-1].get("run_id", pool.run_id) if starts else pool.run_id
+    with atomic.storage_errors("look for earlier starts"):
+        is_published = epochs.has_started(paths)
+    if run_id != pool.run_id:
+        say(f"warning: {paths.home} is of another run than {paths.outbox.parent}; {paths.name} goes on from it here")
+    elif starts and not is_published:
+        say(f"warning: what {paths.name} had published is not in the pool any more; it goes on without")
 
 
 def find_start(
     config: IslandConfig,
     task: Task,
-    pool: Pool,
+    pool: OpenPool,
     *,
-    shared: SharedPaths,
     recording: Recording | None,
-    is_fresh: bool,
+    after: int,
     say: Callable[[str], None],
 ) -> Start:
-    """Archive what is not wanted any more, and find the checkpoint to go on from.
+    """Find the checkpoint to go on from.
 
     Args:
         config: What to compute.
         task: The problem.
         pool: The archipelago.
-        shared: Its files.
         recording: What a replay is held against.
-        is_fresh: Archive what the island has and start again.
+        after: The highest epoch before this start.
         say: Shows one line.
 
     Raises:
         AtollError: What the user has to know.
     """
-    paths = shared.island(config.island)
-    starts = _starts(paths)
-    after = _last_epoch(shared, paths, starts)
-    if is_fresh:
-        keep_published = config.migration.mode == LOCKSTEP  # others may need it yet, and it will be the same
-        archived = archive.put_island_away(shared, paths, epoch=after, keep_published=keep_published)
-        if archived:
-            say(f"archived the former {config.island} to {archived}")
-    else:
-        _say_whose_it_is(paths, pool, starts, say=say)
+    paths = pool.shared.island(config.island)
     settings = _settings(config, task, recording)
     superseded: tuple[int, ...] = ()
     with atomic.storage_errors("read the checkpoint"):
         resumed = checkpoint.load_newest(paths)
         if resumed is not None:
             checkpoint.check_settings(resumed, settings)
-        lost = _first_lost(config, task, pool, paths)
+        lost = _first_lost(config, pool, paths)
         if resumed and lost is not None and lost < resumed.state.generation:
             resumed = checkpoint.load_newest(paths, at_most=lost)
-            superseded = tuple(
-                each for each in checkpoint.kept(paths) if not resumed or each > resumed.state.generation
-            )
+            superseded = _kept_after(resumed, paths)
             say(f"gen-{lost} of {config.island} is not in the pool any more; going back to where it is made again")
     if resumed and resumed.backend != task.backend:
         task = load_for(config, resumed.backend, say=say)
@@ -174,22 +205,6 @@ def has_logged(paths: IslandPaths, generation: int) -> bool:
     return isinstance(last, int) and last >= generation
 
 
-def _starts(paths: IslandPaths) -> list[Record]:
-    with atomic.storage_errors("look for earlier starts"):
-        return runlog.read_starts(paths.log)
-
-
-def _say_whose_it_is(paths: IslandPaths, pool: Pool, starts: Sequence[Record], *, say: Callable[[str], None]) -> None:
-    """Say where the two halves of an island do not belong together: what is private goes on all the same."""
-    run_id = starts[-1].get("run_id", pool.run_id) if starts else pool.run_id
-    with atomic.storage_errors("look for earlier starts"):
-        is_published = epochs.has_started(paths)
-    if run_id != pool.run_id:
-        say(f"warning: {paths.home} is of another run than {paths.outbox.parent}; {paths.name} goes on from it here")
-    elif starts and not is_published:
-        say(f"warning: what {paths.name} had published is not in the pool any more; it goes on without")
-
-
 def _check_published(paths: IslandPaths, resumed: Checkpoint | None) -> None:
     """Refuse a start whose publications would have names that an earlier life took, so that nobody would get them.
 
@@ -215,19 +230,6 @@ def _check_published(paths: IslandPaths, resumed: Checkpoint | None) -> None:
         )
 
 
-def _last_epoch(shared: SharedPaths, paths: IslandPaths, starts: Iterable[Record]) -> int:
-    """Return the highest epoch known here, also when a crash left an island archived by half, or archived and no more.
-
-    Raises:
-        StorageError: The file system refused.
-    """
-    with atomic.storage_errors("look for earlier starts"):
-        logged = [start.get("epoch") for start in starts]
-        archived = [parse_generation(name, archive_name(paths.name)) for name in list_names(shared.archive)]
-        known = [*logged, epochs.latest_number(paths), *archived]
-    return max(number for number in known if isinstance(number, int))
-
-
 def _settings(config: IslandConfig, task: Task, recording: Recording | None) -> dict[str, Any]:
     if recording is None:
         return recorded_settings(config, task)
@@ -235,10 +237,15 @@ def _settings(config: IslandConfig, task: Task, recording: Recording | None) -> 
     return {**recording.settings, **chosen}
 
 
-def _first_lost(config: IslandConfig, task: Task, pool: Pool, paths: IslandPaths) -> int | None:
+def _first_lost(config: IslandConfig, pool: OpenPool, paths: IslandPaths) -> int | None:
     """In lockstep, return the first generation that must be published again, up to the newest checkpoint."""
     kept = checkpoint.kept(paths)
     if config.migration.mode != LOCKSTEP or not kept:
         return None
     every = config.migration.migrate_every
-    return lockstep.first_lost(paths, range(every, kept[-1] + 1, every), run_id=pool.run_id, spec=task.spec)
+    return lockstep.first_lost(pool, paths.name, range(every, kept[-1] + 1, every))
+
+
+def _kept_after(resumed: Checkpoint | None, paths: IslandPaths) -> tuple[int, ...]:
+    generation = resumed.state.generation if resumed else -1
+    return tuple(each for each in checkpoint.kept(paths) if each > generation)

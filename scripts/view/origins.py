@@ -10,7 +10,6 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from atoll.evo.errors import PoolMismatchError
 from atoll.evo.text import printable
 from atoll.migration.observe import snapshot
 from atoll.migration.observe.origins import (
@@ -23,8 +22,7 @@ from atoll.migration.observe.origins import (
     pooled,
     read_histories,
 )
-from atoll.migration.observe.verify import spec_of
-from atoll.migration.pool import identity as pools
+from atoll.migration.pool.access import open_pool
 from atoll.migration.pool.islands import unreadable_of
 from atoll.scripts.view.flow import closed, known
 from atoll.scripts.view.table import UNKNOWN, aligned, together
@@ -81,18 +79,13 @@ def show_origins(shared: SharedPaths, names: Sequence[str], *, is_json: bool, ta
         PoolMismatchError: There is no pool, or POOL.json is damaged.
     """
     names = known(shared, names)
-    pool = pools.read(shared)
-    if pool is None:
-        raise PoolMismatchError(f"{shared.identity} does not exist: no island has used this directory yet")
-    spec = spec_of(pool.task)
+    pool = open_pool(shared)
     if table == "differentiation":
         for line in closed(unreadable_of(shared)):
             click.echo(printable(line), err=True)
-        _print_csv(
-            map(asdict, snapshot.differentiation(shared, run_id=pool.run_id, spec=spec)), snapshot.Differentiation
-        )
+        _print_csv(map(asdict, snapshot.differentiation(pool)), snapshot.Differentiation)
         return 0
-    found = look(shared, names, spec=spec)
+    found = look(shared, names, spec=pool.spec)
     if table:
         _print_table(found, table)
         for line in closed(found.unreadable):

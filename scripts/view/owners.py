@@ -9,10 +9,9 @@ from typing import TYPE_CHECKING
 
 import click
 
-from atoll.evo.errors import PoolMismatchError
 from atoll.migration.pool import epochs
 from atoll.migration.pool import identity as pools
-from atoll.migration.pool.owners import Owner, read_owners
+from atoll.migration.pool.islands import Owner, read_owners
 from atoll.scripts.view.table import UNKNOWN, aligned
 
 if TYPE_CHECKING:
@@ -28,10 +27,8 @@ def show_owners(shared: SharedPaths, *, is_json: bool) -> int:
         PoolMismatchError: There is no pool, or POOL.json is damaged.
     """
     pools.check_directory(shared)
-    joined = pools.read(shared)
-    if joined is None:
-        raise PoolMismatchError(f"{shared.identity} does not exist: no island has used this directory yet")
-    rows = read_owners(shared, lock_class=joined.lock_class)
+    joined = pools.require(shared)
+    rows = read_owners(shared, joined.locks)
     if is_json:
         click.echo(json.dumps({"lock_class": joined.lock_class, "owners": [asdict(row) for row in rows]}))
     else:

@@ -17,8 +17,8 @@ from atoll.migration.pool import identity as pools
 
 if TYPE_CHECKING:
     from atoll.evo.paths import SharedPaths
-    from atoll.migration.observe.findings import Findings
     from atoll.migration.observe.status import IslandStatus
+    from atoll.migration.observe.verify import Findings
 
 
 def show_findings(shared: SharedPaths, *, limit_s: float, is_json: bool) -> int:

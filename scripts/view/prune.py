@@ -36,9 +36,7 @@ def show_pruned(
         PoolMismatchError: There is no pool, or its islands need what they published.
     """
     pools.check_directory(shared)
-    joined = pools.read(shared)
-    if joined is None:
-        raise PoolMismatchError(f"{shared.identity} does not exist: no island has used this directory yet")
+    joined = pools.require(shared)
     if joined.agreement["mode"] == LOCKSTEP:
         raise PoolMismatchError(
             "in lockstep every publication is kept, since a slower member or a restart may need it; "
@@ -46,7 +44,7 @@ def show_pruned(
         )
     with atomic.storage_errors("prune the pool"):
         pools.check_account(shared, is_foreign_allowed=is_foreign_allowed)
-        rows = prune(shared, names, keep=keep, lock_class=joined.lock_class, is_dry_run=is_dry_run)
+        rows = prune(shared, names, keep=keep, locks=joined.locks, is_dry_run=is_dry_run)
     if is_json:
         click.echo(json.dumps({"is_dry_run": is_dry_run, "islands": [asdict(row) for row in rows]}))
     else:

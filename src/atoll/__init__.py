@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from atoll.evo.genome import GenomeSpec, Kind, Population, Segment
     from atoll.evo.island import evolve
     from atoll.evo.paths import SharedPaths
+    from atoll.evo.recorder import MemoryRecorder
     from atoll.evo.tasks.check import check_task
     from atoll.evo.tasks.loader import load_task
     from atoll.evo.tasks.task import Task
@@ -25,6 +26,7 @@ __all__ = [
     "GenomeSpec",
     "IslandConfig",
     "Kind",
+    "MemoryRecorder",
     "Population",
     "Segment",
     "SharedPaths",
@@ -45,6 +47,7 @@ _MODULES = {
     "evo.genome": ("GenomeSpec", "Kind", "Population", "Segment"),
     "evo.island": ("evolve",),
     "evo.paths": ("SharedPaths",),
+    "evo.recorder": ("MemoryRecorder",),
     "evo.tasks.check": ("check_task",),
     "evo.tasks.loader": ("load_task",),
     "evo.tasks.task": ("Task",),

@@ -1,5 +1,6 @@
 """A name is one path component that every file system takes, or it is refused; no path leaves its root."""
 
+from functools import cached_property
 from pathlib import Path
 
 import pytest
@@ -12,7 +13,6 @@ from atoll.evo.paths import (
     EPOCH_NAME,
     IslandPaths,
     PrivateFiles,
-    RecordedIsland,
     SharedPaths,
     archive_name,
     check_island_name,
@@ -29,7 +29,7 @@ generations = st.integers(0, 10**9)
 def files(paths):
     """Return every path of one island."""
     names = {**vars(PrivateFiles), **vars(IslandPaths)}
-    plain = [getattr(paths, name) for name, kind in names.items() if isinstance(kind, property)]
+    plain = [getattr(paths, name) for name, kind in names.items() if isinstance(kind, cached_property)]
     return [*plain, paths.checkpoint(7), paths.inbox(7), paths.publication(7), paths.epoch(7)]
 
 
@@ -37,7 +37,7 @@ def files(paths):
 def test_is_a_name(name):
     assert is_island_name(name)
     assert check_island_name(name) == name
-    assert SharedPaths(ROOT).island(name) == IslandPaths(ROOT, name)
+    assert SharedPaths(ROOT).island(name) == IslandPaths(ROOT / "islands" / name, ROOT, name)
 
 
 @pytest.mark.parametrize(
@@ -95,7 +95,7 @@ def test_whatever_is_a_name_is_one_plain_component(name):
 
 @given(good_names)
 def test_every_file_of_an_island_lies_below_its_root_and_no_two_are_the_same(name):
-    paths = files(IslandPaths(ROOT, name))
+    paths = files(SharedPaths(ROOT).island(name))
     assert all(path.is_relative_to(ROOT) and ".." not in path.parts for path in paths)
     assert len(set(paths)) == len(paths)
 
@@ -103,11 +103,11 @@ def test_every_file_of_an_island_lies_below_its_root_and_no_two_are_the_same(nam
 @given(good_names, good_names)
 def test_two_islands_share_no_file(a, b):
     if a != b:
-        assert not set(files(IslandPaths(ROOT, a))) & set(files(IslandPaths(ROOT, b)))
+        assert not set(files(SharedPaths(ROOT).island(a))) & set(files(SharedPaths(ROOT).island(b)))
 
 
 def test_an_island_stands_where_the_archipelago_looks_for_it():
-    shared, island = SharedPaths(ROOT), IslandPaths(ROOT, "a")
+    shared, island = SharedPaths(ROOT), SharedPaths(ROOT).island("a")
     assert island.home.parent == shared.homes
     assert island.outbox.parent == shared.pool
     assert island.owner_lock.parent == island.prune_lock.parent == shared.locks
@@ -116,10 +116,10 @@ def test_an_island_stands_where_the_archipelago_looks_for_it():
 @given(generations)
 def test_a_generations_name_is_read_back(generation):
     assert parse_generation(generation_name(generation)) == generation
-    assert parse_generation(IslandPaths(ROOT, "a").publication(generation).name) == generation
-    assert parse_generation(IslandPaths(ROOT, "a").checkpoint(generation).name, CHECKPOINT_NAME) == generation
+    assert parse_generation(SharedPaths(ROOT).island("a").publication(generation).name) == generation
+    assert parse_generation(SharedPaths(ROOT).island("a").checkpoint(generation).name, CHECKPOINT_NAME) == generation
     if generation:
-        assert parse_generation(IslandPaths(ROOT, "a").epoch(generation).name, EPOCH_NAME) == generation
+        assert parse_generation(SharedPaths(ROOT).island("a").epoch(generation).name, EPOCH_NAME) == generation
 
 
 @given(good_names, good_names, st.integers(0, 10**9), st.integers(0, 10**9))
@@ -147,7 +147,7 @@ def test_names_no_generation(name):
 def test_a_private_folder_has_the_same_names_wherever_it_is():
     """An archived island is read by the same spelling as a living one."""
     island = SharedPaths(ROOT).island("a")
-    elsewhere = RecordedIsland(ROOT / "old" / "a-3" / "private")
+    elsewhere = PrivateFiles(ROOT / "old" / "a-3" / "private")
     for name in ("checkpoints", "inboxes", "log", "ledger", "migration_log", "champion"):
         assert getattr(elsewhere, name).relative_to(elsewhere.home) == getattr(island, name).relative_to(island.home)
     assert elsewhere.inbox(10).relative_to(elsewhere.home) == island.inbox(10).relative_to(island.home)

@@ -54,7 +54,7 @@ def contend(path: Path, lock_class: str, n: int, result: Path, begin: Barrier) -
 def _taken(path: Path, lock_class: str) -> contextlib.AbstractContextManager[object]:
     if lock_class == NO_LOCK:
         return contextlib.nullcontext()
-    return locks.owner_lock(path, lock_class).acquire(timeout=hang_s(), poll_interval=HOLD_S)
+    return locks.Locks(lock_class).owner(path).acquire(timeout=hang_s(), poll_interval=HOLD_S)
 
 
 def overlaps(held: list[Span]) -> list[tuple[Span, Span]]:

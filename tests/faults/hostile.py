@@ -16,8 +16,9 @@ import numpy as np
 from atoll.evo.paths import GENOMES, MANIFEST, SharedPaths, is_island_name
 from atoll.migration.observe import flow, status
 from atoll.migration.observe.verify import verify
-from atoll.migration.pool import batch, owners
+from atoll.migration.pool import batch, islands
 from atoll.migration.pool.bounded_io import MAX_ISLANDS, NO_MEMORY, RefusedError, VanishedError
+from atoll.migration.pool.locks import Locks
 from tests.faults import strangers
 from tests.faults.strangers import Stranger
 from tests.migration.archipelago import RUN_ID, SPEC, OnDisk, collect, migrants_of, number_an_epoch, write_batch
@@ -188,8 +189,8 @@ def _look(outcome: Outcome, name: str, disk: OnDisk, mailbox: Any) -> None:
             if found is not None:
                 outcome.accepted.append(name)
         status.read_all(disk.shared)
-        owners.read_owners(disk.shared, lock_class="flock")
-        owners.read_owners(disk.shared, lock_class="soft")
+        islands.read_owners(disk.shared, Locks("flock"))
+        islands.read_owners(disk.shared, Locks("soft"))
     except Exception as error:
         outcome.wrong.append(f"{name}: {error!r}")
 
@@ -279,7 +280,7 @@ def observers(outcome: Outcome, place: Path) -> None:
     outcome.refused["defects"] = len(found.defects)
     status.read_all(shared)
     flow.read_flow(shared)
-    owners.read_owners(shared, lock_class="soft")
+    islands.read_owners(shared, Locks("soft"))
     outcome.cases = 4
 
 

@@ -16,7 +16,7 @@ import numpy as np
 from atoll.evo import arrayfile
 from atoll.evo.genome import GenomeSpec
 from atoll.evo.paths import GENOMES, MANIFEST
-from atoll.migration.pool import batch, manifest
+from atoll.migration.pool import batch
 from atoll.migration.pool.batch import Publisher
 from atoll.migration.pool.bounded_io import MAX_GENOME_FILE_BYTES, MAX_HEADER_BYTES, MAX_MANIFEST_BYTES
 from tests.migration.archipelago import RUN_ID, SPEC, migrants_of, write_batch
@@ -59,7 +59,7 @@ class Stranger:
 
     def with_genes(self, change: Callable[[np.ndarray[Any, Any]], None]) -> Files:
         """Return a batch whose genes were changed before anything was signed."""
-        described = manifest.parse(self.batch()[MANIFEST])
+        described = batch.parse_manifest(self.batch()[MANIFEST])
         arrays, _ = arrayfile.decode(self.batch()[GENOMES])
         genes = arrays["genes"].copy()
         change(genes)

@@ -18,8 +18,8 @@ from atoll.evo import arrayfile, runlog
 from atoll.evo.paths import SharedPaths
 from atoll.evo.rng import streams
 from atoll.migration.observe import flow, status
-from atoll.migration.observe.verify import spec_of
 from atoll.migration.pool import identity as pool
+from atoll.migration.pool.access import spec_of
 from atoll.migration.pool.bounded_io import MAX_GENOME_FILE_BYTES, NO_MEMORY
 from atoll.migration.pool.ledger import Ledger
 from tests.faults import hostile, strangers

@@ -10,9 +10,9 @@ import pytest
 
 from atoll.evo import runlog
 from atoll.evo.paths import GENOMES, SharedPaths
-from atoll.migration.observe.verify import spec_of, verify
-from atoll.migration.pool import batch, inbox
-from atoll.migration.pool.identity import read as read_pool
+from atoll.migration.observe.verify import verify
+from atoll.migration.pool import inbox
+from atoll.migration.pool.access import open_pool
 from tests.scripts.run.island_process import (
     KILLED,
     Job,
@@ -89,17 +89,13 @@ def acknowledged(root):
 def imported(root):
     """Return every genome that was imported, and whether it is in the batch that it is said to come from."""
     shared = SharedPaths(root)
-    identity = read_pool(shared)
-    spec = spec_of(identity.task)
+    pool = open_pool(shared)
     found = []
     for name in MEMBERS:
         for path in shared.island(name).inboxes.glob("gen-*.safetensors"):
             arrivals = inbox.read(path)
             for source, genes in zip(arrivals.sources, arrivals.migrants.population.genes, strict=True):
-                place = shared.island(source.island).publication(source.generation)
-                whole = batch.read(
-                    place, run_id=identity.run_id, spec=spec, island=source.island, generation=source.generation
-                )
+                whole = pool.read(source.island, source.generation)
                 found.append(any(np.array_equal(genes, row) for row in whole.migrants.population.genes))
     return found
 

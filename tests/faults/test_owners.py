@@ -64,7 +64,7 @@ def test_of_many_processes_that_start_one_island_at_once_exactly_one_runs(pool, 
 
 def hold(path):
     """Hold a lock for as long as this process lives."""
-    with locks.owner_lock(path, "flock"):
+    with locks.Locks("flock").owner(path):
         os.kill(os.getpid(), signal.SIGSTOP)
 
 
@@ -93,7 +93,7 @@ def test_a_frozen_holder_of_a_prune_lock_holds_nobody_up(tmp_path, tally, whose)
 
 def wait_until_held(path):
     def is_held():
-        with locks.pruning(path, "flock") as is_free:
+        with locks.Locks("flock").pruning(path) as is_free:
             return not is_free
 
     wait_until(is_held, "the lock to be held")

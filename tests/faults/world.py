@@ -2,17 +2,17 @@
 
 from __future__ import annotations
 
-from functools import partial
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import numpy as np
 
 from atoll.evo.config import Migration
 from atoll.evo.paths import SharedPaths
-from atoll.migration.exchange.directory import directory_exchange
-from atoll.migration.pool import batch, epochs
+from atoll.migration.exchange.modes import directory_exchange
+from atoll.migration.pool import epochs
 from atoll.migration.pool import identity as pool
-from atoll.migration.pool.batch import Publisher
+from atoll.migration.pool.access import OpenPool, Ownership
 from atoll.migration.pool.ledger import Ledger
 from atoll.migration.pool.mailbox import DirectoryMailbox
 from tests.faults.samples import SEED, SPEC, TASK
@@ -47,32 +47,18 @@ class World:
         assert epoch is not None, "the record of the newest epoch has gone"
         return epoch
 
-    def publisher(self, epoch: Epoch, island: str = "a") -> Publisher:
-        identity = pool.read(self.shared)
-        assert identity is not None
-        return Publisher(identity.run_id, island, epoch.number, epoch.nonce, SPEC)
+    def owned(self, epoch: Epoch, island: str = "a", *, lock_class: str = "flock") -> Ownership:
+        identity = replace(pool.require(self.shared), lock_class=lock_class)
+        return Ownership(OpenPool(self.shared, identity, SPEC), self.shared.island(island), epoch)
 
     def mailbox(self, epoch: Epoch, island: str = "a", *, lock_class: str = "flock") -> DirectoryMailbox:
-        return DirectoryMailbox(
-            self.shared,
-            self.shared.island(island),
-            publisher=self.publisher(epoch, island),
-            epoch=epoch,
-            lock_class=lock_class,
-            durable=True,
-        )
+        return DirectoryMailbox(self.owned(epoch, island, lock_class=lock_class), durable=True)
 
     def exchange(self, epoch: Epoch, island: str = "a", **migration: object) -> Exchange:
         ledger = Ledger(self.shared.island(island))
         ledger.start({"epoch": epoch.number, "generation": epoch.generation})
         return directory_exchange(
-            self.shared,
-            self.shared.island(island),
-            publisher=self.publisher(epoch, island),
-            epoch=epoch,
-            lock_class="flock",
-            migration=Migration(durability="power", **migration),
-            ledger=ledger,
+            self.owned(epoch, island), migration=Migration(durability="power", **migration), ledger=ledger
         )
 
     def publish(self, island: str, *generations: int) -> None:
@@ -83,12 +69,11 @@ class World:
 
     def published(self, island: str = "a") -> dict[int, bool]:
         """Return an island's visible generations, and whether each is whole and as it was meant."""
-        paths = self.shared.island(island)
+        readable = OpenPool(self.shared, pool.require(self.shared), SPEC)
         found = {}
-        for path in paths.outbox.glob("gen-*"):
+        for path in self.shared.island(island).outbox.glob("gen-*"):
             generation = int(path.name[4:])
-            read = partial(batch.read, run_id=self.publisher(self.newest_epoch(island)).run_id, spec=SPEC)
-            whole = read(path, island=island, generation=generation).migrants
+            whole = readable.read(island, generation).migrants
             expected = migrants_of(island, generation, spec=SPEC)
             found[generation] = bool(np.array_equal(whole.population.genes, expected.population.genes))
         return found

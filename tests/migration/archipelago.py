@@ -14,10 +14,11 @@ from atoll.evo.config import Migration
 from atoll.evo.genome import GenomeSpec, Kind, Migrants, Population, Segment
 from atoll.evo.paths import GENOMES, MANIFEST, IslandPaths, SharedPaths
 from atoll.evo.rng import streams
-from atoll.migration.exchange.directory import directory_exchange
-from atoll.migration.exchange.memory import memory_exchange
+from atoll.migration.exchange.modes import directory_exchange, memory_exchange
 from atoll.migration.pool import batch, epochs, inbox
+from atoll.migration.pool.access import OpenPool, Ownership
 from atoll.migration.pool.batch import Publisher
+from atoll.migration.pool.identity import Pool
 from atoll.migration.pool.ledger import Ledger
 from atoll.migration.pool.mailbox import DirectoryMailbox
 
@@ -131,6 +132,7 @@ class OnDisk:
     lock_class: str = "flock"
     name: str = "disk"
     now_s: float = 0.0
+    run_id: str = RUN_ID
 
     @property
     def shared(self) -> SharedPaths:
@@ -146,16 +148,16 @@ class OnDisk:
         return epochs.claim(paths, after=after, generation=generation, target=99, population=9, task="sphere")
 
     def mailbox(self, island: str, epoch: Epoch | None = None) -> DirectoryMailbox:
-        epoch = epoch or self.epoch(island)
-        return DirectoryMailbox(
-            self.shared,
-            self.paths(island),
-            publisher=publisher(island, epoch.number, nonce=epoch.nonce),
-            epoch=epoch,
-            lock_class=self.lock_class,
-            durable=False,
-            clock=lambda: self.now_s,
-        )
+        owned = self.owned(island, epoch or self.epoch(island))
+        return DirectoryMailbox(owned, durable=False, clock=lambda: self.now_s)
+
+    @property
+    def pool(self) -> OpenPool:
+        """The pool, which has no POOL.json."""
+        return OpenPool(self.shared, Pool(self.run_id, SEED, {}, self.lock_class, {}), SPEC)
+
+    def owned(self, island: str, epoch: Epoch) -> Ownership:
+        return Ownership(self.pool, self.paths(island), epoch)
 
     def island(self, island: str, *, generation: int = 0, **migration: Any) -> Exchange:
         """Start an island, again if it was there before."""
@@ -163,13 +165,7 @@ class OnDisk:
         ledger = Ledger(self.paths(island))
         ledger.start({"epoch": epoch.number, "generation": generation})
         return directory_exchange(
-            self.shared,
-            self.paths(island),
-            publisher=publisher(island, epoch.number, nonce=epoch.nonce),
-            epoch=epoch,
-            lock_class=self.lock_class,
-            migration=Migration(**{"topology": "full", **migration}),
-            ledger=ledger,
+            self.owned(island, epoch), migration=Migration(**{"topology": "full", **migration}), ledger=ledger
         )
 
 

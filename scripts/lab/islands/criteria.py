@@ -19,13 +19,12 @@ from typing import TYPE_CHECKING
 import click
 
 from atoll.evo import atomic
-from atoll.evo.errors import AtollError, PoolMismatchError
+from atoll.evo.errors import AtollError
 from atoll.evo.paths import SharedPaths
 from atoll.evo.text import printable
 from atoll.migration.observe.flow import PUBLISHED, read_events
-from atoll.migration.observe.verify import spec_of
-from atoll.migration.pool import batch
-from atoll.migration.pool import identity as pool
+from atoll.migration.pool import identity as pools
+from atoll.migration.pool.access import open_pool
 from atoll.migration.pool.bounded_io import RefusedError, VanishedError, generations_in
 from atoll.scripts.commands.options import json_option
 from atoll.scripts.lab.islands.questions import Answer, Posted, diversity, exchange, independence
@@ -36,8 +35,8 @@ from atoll.scripts.view.table import aligned
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from atoll.evo.genome import GenomeSpec
     from atoll.evo.runlog import Record
+    from atoll.migration.pool.access import OpenPool
     from atoll.scripts.report.history import IslandHistory
 
 NOT_MET = 12
@@ -69,14 +68,11 @@ def examine(shared: SharedPaths) -> list[Answer]:
         PoolMismatchError: There is no pool, or POOL.json is damaged.
         StorageError: The directory cannot be read.
     """
-    pool.check_directory(shared)
-    identity = pool.read(shared)
-    if identity is None:
-        raise PoolMismatchError(f"{shared.identity} does not exist: no island has used this directory yet")
-    spec = spec_of(identity.task)
+    pools.check_directory(shared)
+    pool = open_pool(shared)
     histories = read_history(shared)
-    posted = [_posted(shared, history, run_id=identity.run_id, spec=spec) for history in histories]
-    found = look(shared, (), spec=spec)
+    posted = [_posted(pool, history) for history in histories]
+    found = look(shared, (), spec=pool.spec)
     diversities = [(history.lines[0].diversity, history.lines[-1].diversity) for history in histories if history.lines]
     return [
         *independence(histories, posted),
@@ -104,15 +100,15 @@ def as_text(answers: Sequence[Answer]) -> str:
     return "\n".join(told)
 
 
-def _posted(shared: SharedPaths, history: IslandHistory, *, run_id: str, spec: GenomeSpec) -> Posted:
-    events = read_events(shared.island(history.name))[0]
+def _posted(pool: OpenPool, history: IslandHistory) -> Posted:
+    events = read_events(pool.shared.island(history.name))[0]
     migrations = sorted({event["generation"] for event in events if event["kind"] == PUBLISHED})
     due = _due(history, migrations)
     arrivals = history.arrivals
     return Posted(
         history.name,
         due,
-        tuple(g for g in due if _is_published(shared, history, g, events, run_id=run_id, spec=spec)),
+        tuple(g for g in due if _is_published(pool, history, g, events)),
         len(migrations),
         Counter(arrival.giver for arrival in arrivals),
         len({arrival.generation for arrival in arrivals}),
@@ -130,23 +126,14 @@ def _due(history: IslandHistory, migrations: Sequence[int]) -> tuple[int, ...]:
     return tuple(range(every, target + 1, every))
 
 
-def _is_published(
-    shared: SharedPaths,
-    history: IslandHistory,
-    generation: int,
-    events: Sequence[Record],
-    *,
-    run_id: str,
-    spec: GenomeSpec,
-) -> bool:
-    paths = shared.island(history.name)
+def _is_published(pool: OpenPool, history: IslandHistory, generation: int, events: Sequence[Record]) -> bool:
     pruned = {g for event in events if event["kind"] == "pruned" for g in event.get("generations", ())}
     if generation in pruned:
         return True
-    if generation not in generations_in(paths.outbox):
+    if generation not in generations_in(pool.shared.island(history.name).outbox):
         return False
     try:
-        batch.read(paths.publication(generation), run_id=run_id, spec=spec, island=history.name, generation=generation)
+        pool.read(history.name, generation)
     except (RefusedError, VanishedError):
         return False
     return True

@@ -26,12 +26,12 @@ from atoll.evo.island import evolve
 from atoll.evo.paths import SharedPaths
 from atoll.evo.recorder import MemoryRecorder
 from atoll.evo.tasks.loader import load_task
-from atoll.migration.exchange.memory import MemoryMailbox
-from atoll.migration.exchange.replay import Journal, ReplayExchange
+from atoll.migration.exchange.exchange import Journal, ReplayExchange
 from atoll.migration.observe.origins import Shares, effective_number, pooled
 from atoll.migration.pool import identity as pool
 from atoll.migration.pool.batch import Publisher
 from atoll.migration.pool.bounded_io import islands_in
+from atoll.migration.pool.mailbox import MemoryMailbox
 from atoll.scripts.lab.islands.paired import read_rows
 from atoll.scripts.run.archipelago import RUN_ID, NoNotes
 from atoll.scripts.run.recording import read, replay_config

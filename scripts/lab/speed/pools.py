@@ -12,8 +12,8 @@ from atoll.evo.paths import SharedPaths
 from atoll.evo.tasks.loader import load_task
 from atoll.evo.tasks.task import task_identity
 from atoll.migration.pool import epochs
-from atoll.migration.pool import identity as pool
-from atoll.migration.pool.batch import Publisher
+from atoll.migration.pool import identity as pools
+from atoll.migration.pool.access import OpenPool, Ownership
 from atoll.migration.pool.mailbox import DirectoryMailbox
 
 if TYPE_CHECKING:
@@ -31,21 +31,14 @@ def populate(root: Path, plan: Plan, *, peers: int) -> None:
     shared = SharedPaths(root)
     config = plan.config("peer")
     task = load_task(config.task, plan.options, backend="reference")  # lives nothing, so needs no compiler
-    joined = pool.join(shared, seed=config.seed, task=task_identity(task))
+    pool = OpenPool(shared, pools.join(shared, seed=config.seed, task=task_identity(task)), task.spec)
     names = tuple(f"peer-{number:04}" for number in range(1, peers + 1))
     for name in names:
         paths = shared.island(name)
         epoch = epochs.claim(
             paths, after=0, generation=0, target=plan.generations, population=plan.population, task=task.name
         )
-        mailbox = DirectoryMailbox(
-            shared,
-            paths,
-            publisher=Publisher(joined.run_id, name, epoch.number, epoch.nonce, task.spec),
-            epoch=epoch,
-            lock_class=joined.lock_class,
-            durable=False,
-        )
+        mailbox = DirectoryMailbox(Ownership(pool, paths, epoch), durable=False)
         for generation in range(plan.migrate_every, plan.generations + 1, plan.migrate_every):
             migrants = _migrants(name, generation, names, task.spec, n=config.migration.migrants)
             mailbox.publish(generation, migrants)

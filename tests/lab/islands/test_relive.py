@@ -12,8 +12,8 @@ from click.testing import CliRunner
 from atoll.evo import runlog
 from atoll.evo.paths import SharedPaths
 from atoll.migration.observe import snapshot
-from atoll.migration.observe.verify import spec_of
 from atoll.migration.pool import identity as pool
+from atoll.migration.pool.access import spec_of
 from atoll.scripts.lab.islands import relive
 from tests.scripts.run.island_process import Job, perform
 

@@ -84,9 +84,8 @@ def test_memory_that_is_short_costs_an_offer_or_an_import_and_nothing_else(world
     b.publish(10, migrants_of("b", 10))
     with monkeypatch.context() as patch:
         for place in (
-            "atoll.migration.pool.batch.pack",
-            "atoll.migration.exchange.memory.pack",
-            "atoll.migration.exchange.exchange.draw",
+            "atoll.migration.pool.mailbox.pack",
+            "atoll.migration.exchange.exchange.draw_immigrants",
         ):
             patch.setattr(place, lambda *_, **__: bytearray(1 << 62))
         assert a.publish(10, migrants_of("a", 10)) == 0
@@ -118,7 +117,7 @@ def test_a_prune_that_fails_is_noted(disk, monkeypatch):
 
 def test_pruning_waits_for_another_time_while_somebody_reads(disk):
     a = disk.island("a", keep_generations=3)
-    with locks.pruning_paused(disk.paths("a").prune_lock, "flock"):
+    with locks.Locks("flock").pruning_paused(disk.paths("a").prune_lock):
         for generation in range(1, 6):
             a.publish(generation, migrants_of("a", generation))
     assert kinds(disk, "a")["pruned"] == 0
@@ -129,7 +128,7 @@ def test_pruning_waits_for_another_time_while_somebody_reads(disk):
 def test_an_import_goes_on_while_a_peer_s_lock_is_held(disk):
     disk.island("b").publish(10, migrants_of("b", 10))
     a = disk.island("a")
-    with locks.pruning(disk.paths("b").prune_lock, "flock"):
+    with locks.Locks("flock").pruning(disk.paths("b").prune_lock):
         assert len(collect(a, "a", 10).migrants) > 0
 
 

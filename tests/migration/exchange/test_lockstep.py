@@ -15,12 +15,10 @@ from atoll.evo.config import Migration
 from atoll.evo.errors import ResumeError
 from atoll.evo.paths import GENOMES, MANIFEST
 from atoll.evo.rng import streams
-from atoll.migration.exchange.immigration import choose
+from atoll.migration.exchange.immigration import draw_sources
 from atoll.migration.exchange.lockstep import first_lost
 from tests.migration.archipelago import (
-    RUN_ID,
     SEED,
-    SPEC,
     InMemory,
     OnDisk,
     collect,
@@ -64,7 +62,7 @@ def test_only_those_are_waited_for_whom_the_draw_names(world):
     one = Migration(migrants=1, topology="full")
     a = member(world, "a", migrants=one.migrants)
     for generation in range(10, 100, 10):
-        draws, _ = choose("a", ("b", "c", "d"), migration=one, streams=streams(SEED, "a", generation))
+        draws, _ = draw_sources("a", ("b", "c", "d"), migration=one, streams=streams(SEED, "a", generation))
         [drawn] = draws
         a.publish(generation, migrants_of("a", generation))
         for name in sorted({*"bcd"} - {drawn}):
@@ -181,7 +179,7 @@ def test_the_first_lost_publication_is_found(disk):
     paths = disk.paths("a")
 
     def lost(*generations):
-        return first_lost(paths, generations, run_id=RUN_ID, spec=SPEC)
+        return first_lost(disk.pool, "a", generations)
 
     assert lost(10, 20, 30, 40) is None
     assert lost() is None
@@ -194,11 +192,11 @@ def test_the_first_lost_publication_is_found(disk):
 
 def test_what_cannot_be_read_or_is_another_runs_is_not_lost(disk, monkeypatch):
     write_batch(disk.paths("a").publication(10), packed("a", 10, by=publisher("a", run_id="b" * 32)))
-    assert first_lost(disk.paths("a"), [10], run_id=RUN_ID, spec=SPEC) is None
+    assert first_lost(disk.pool, "a", [10]) is None
     publish(disk, "b", 10)
 
     def refuse(*_args, **_kwargs):
         raise OSError(errno.EIO, "Input/output error")
 
     monkeypatch.setattr(os, "open", refuse)
-    assert first_lost(disk.paths("b"), [10], run_id=RUN_ID, spec=SPEC) is None
+    assert first_lost(disk.pool, "b", [10]) is None

@@ -10,7 +10,7 @@ from atoll.evo import atomic
 from atoll.evo.config import Migration
 from atoll.evo.errors import FencedError, LockstepTimeoutError, StorageError
 from atoll.evo.paths import GENOMES, MANIFEST
-from atoll.migration.exchange.lockstep import FIRST_PAUSE_S, LONGEST_PAUSE_S, LockstepExchange, Patience
+from atoll.migration.exchange.lockstep import FIRST_PAUSE_S, LONGEST_PAUSE_S, Backoff, LockstepExchange
 from atoll.migration.pool.bounded_io import Reason, RefusedError
 from atoll.migration.pool.ledger import Ledger
 from atoll.migration.pool.mailbox import BEAT_INTERVAL_S, MAX_WAITED_FOR
@@ -38,7 +38,7 @@ def waiting(disk, name="a", *, timeout_s=60.0, **migration):
     ledger.start({"epoch": epoch.number, "generation": 0})
     mailbox = disk.mailbox(name, epoch)
     mailbox._clock = lambda: time.now_s
-    patience = Patience(timeout_s, clock=lambda: time.now_s, sleep=time.sleep)
+    backoff = Backoff(timeout_s, clock=lambda: time.now_s, sleep=time.sleep)
     exchange = LockstepExchange(
         name,
         spec=SPEC,
@@ -46,7 +46,7 @@ def waiting(disk, name="a", *, timeout_s=60.0, **migration):
         mailbox=mailbox,
         ledger=ledger,
         seen={},
-        patience=patience,
+        backoff=backoff,
     )
     return exchange, time
 

@@ -8,12 +8,12 @@ import pytest
 from atoll.evo import atomic
 from atoll.evo.config import Migration
 from atoll.evo.errors import DamagedFileError
-from atoll.evo.paths import RecordedIsland
-from atoll.migration.exchange.directory import directory_exchange
-from atoll.migration.exchange.replay import Journal, ReplayExchange
+from atoll.evo.paths import PrivateFiles
+from atoll.migration.exchange.exchange import Journal, ReplayExchange
+from atoll.migration.exchange.modes import directory_exchange
 from atoll.migration.pool import inbox
 from atoll.migration.pool.ledger import Ledger
-from tests.migration.archipelago import OnDisk, collect, damage, gene_names, migrants_of, publisher
+from tests.migration.archipelago import OnDisk, collect, damage, gene_names, migrants_of
 
 
 @pytest.fixture
@@ -32,17 +32,13 @@ def recorded(disk):
 
 def replaying(recorded, tmp_path, exports=None):
     """Return the island again, in an empty archipelago, and that archipelago."""
-    there = OnDisk(tmp_path / "replayed")
+    there = OnDisk(tmp_path / "replayed", run_id="b" * 32)
     epoch = there.epoch("a")
     ledger = Ledger(there.paths("a"))
     ledger.start({"epoch": 1, "generation": 0})
-    journal = Journal(RecordedIsland(recorded.paths("a").home), exports or {10: 5, 20: 0, 30: 5})
+    journal = Journal(PrivateFiles(recorded.paths("a").home), exports or {10: 5, 20: 0, 30: 5})
     exchange = directory_exchange(
-        there.shared,
-        there.paths("a"),
-        publisher=publisher("a", 1, nonce=epoch.nonce, run_id="b" * 32),
-        epoch=epoch,
-        lock_class="flock",
+        there.owned("a", epoch),
         migration=Migration(mode="replay", replay_from="recorded"),
         ledger=ledger,
         journal=journal,

@@ -82,7 +82,7 @@ def test_a_lock_that_is_held_keeps_the_run_whatever_the_records_say(
     run = far_away(shared, "flock")
     for name in ("a", "b", "c"):
         with (
-            locks.owner_lock(shared.island(name).owner_lock, "flock"),
+            locks.Locks("flock").owner(shared.island(name).owner_lock),
             pytest.raises(OwnerConflictError, match=f"still running: {name};"),
         ):
             archive.put_away(shared, run, force=True)
@@ -132,9 +132,9 @@ def test_no_island_can_start_while_things_move(shared: SharedPaths, monkeypatch:
 
     def move(source: Path, target: Path) -> None:
         with pytest.raises(filelock.Timeout):
-            locks.owner_lock(shared.island("a").owner_lock, "flock").acquire()
+            locks.Locks("flock").owner(shared.island("a").owner_lock).acquire()
         with (
-            locks.owner_lock(shared.island("new").owner_lock, "flock"),
+            locks.Locks("flock").owner(shared.island("new").owner_lock),
             pytest.raises(PoolMismatchError, match="is being archived"),
         ):
             pool.check_current(shared, joined)

@@ -15,7 +15,7 @@ from atoll.migration.observe import snapshot
 from atoll.migration.observe.origins import Fate
 from atoll.migration.pool import inbox
 from atoll.migration.pool.inbox import Arrivals, Source
-from tests.migration.archipelago import RUN_ID, SPEC, OnDisk, damage, migrants_of, tree
+from tests.migration.archipelago import SPEC, OnDisk, damage, migrants_of, tree
 from tests.strategies import evaluated
 
 
@@ -78,7 +78,7 @@ def test_what_emigrated_at_the_same_generation_is_compared_over_time(tmp_path):
     for generation in (20, 30, 40):
         b.publish(generation, migrants_of("b", generation, 4))
     damage(world.paths("b").publication(30) / "genomes.safetensors")
-    found = snapshot.differentiation(world.shared, run_id=RUN_ID, spec=SPEC)
+    found = snapshot.differentiation(world.pool)
     assert [(each.generation, each.islands) for each in found] == [(20, 2), (30, 1)]
     groups = [migrants_of(name, 20, n).population.genes for name, n in (("a", 5), ("b", 4))]
     assert found[0].f_st == fixation_index(groups, SPEC)

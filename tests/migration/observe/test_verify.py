@@ -6,6 +6,7 @@ import json
 import os
 import shutil
 import socket
+from pathlib import PurePath
 from typing import TYPE_CHECKING
 
 import pytest
@@ -14,10 +15,10 @@ from atoll.evo.errors import PoolMismatchError
 from atoll.evo.paths import GENOMES, MANIFEST, SharedPaths
 from atoll.evo.tasks.loader import ENTRIES, load_task
 from atoll.evo.tasks.task import task_identity
-from atoll.migration.observe import findings, verify
-from atoll.migration.observe.verify import spec_of
+from atoll.migration.observe import verify
 from atoll.migration.pool import bounded_io as untrusted
 from atoll.migration.pool import identity as pool
+from atoll.migration.pool.access import spec_of
 from tests.migration.archipelago import damage, tree
 from tests.migration.observe.test_status import live
 from tests.scripts.run.island_process import run
@@ -26,7 +27,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
     from pathlib import Path
 
-    from atoll.migration.observe.findings import Findings
+    from atoll.migration.observe.verify import Findings
 
 IN_ORDER = {"islands": 2, "batches": 8, "genomes": 40, "starts": 2, "private_files": 18}
 
@@ -246,7 +247,7 @@ def test_an_examination_that_takes_too_long_says_what_it_left_out(shared: Shared
 
 def test_the_time_is_looked_at_before_each_file(shared: SharedPaths, monkeypatch: pytest.MonkeyPatch) -> None:
     looks: list[None] = []
-    monkeypatch.setattr(findings.Report, "check_time", lambda _: looks.append(None))
+    monkeypatch.setattr(verify.Report, "check_time", lambda _: looks.append(None))
     verify.verify(shared)
     lines = sum((shared.island(name).log).read_bytes().count(b"\n") for name in "ab")
     lines += sum((shared.island(name).ledger).read_bytes().count(b"\n") for name in "ab")
@@ -256,7 +257,7 @@ def test_the_time_is_looked_at_before_each_file(shared: SharedPaths, monkeypatch
 def test_ten_thousand_strange_names_are_counted_and_some_are_kept(
     shared: SharedPaths, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(findings, "MAX_KEPT", 100)
+    monkeypatch.setattr(verify, "MAX_KEPT", 100)
     for i in range(10_000):
         (shared.island("a").outbox / f"x{i}\n\udcff").touch()
     found = verify.verify(shared)
@@ -294,3 +295,45 @@ def test_an_entry_that_vanishes_while_the_pool_is_read_is_no_defect(
     found = verify.verify(shared)
     assert found.is_clean
     assert found.counts["batches"] == 7
+
+
+# Findings: all is counted, some is kept, and time is kept too
+
+
+def test_what_is_noted_is_found():
+    report = verify.Report()
+    report.count("genomes", 3)
+    report.defect(PurePath("a"), "torn", byte=7)
+    report.leftover(PurePath("b"))
+    found = report.findings()
+    assert (found.counts["genomes"], found.counts["islands"]) == (3, 0)
+    assert (found.defects, found.leftovers, found.more) == ((verify.Defect("a", "torn", 7),), ("b",), 0)
+    assert not found.is_clean
+
+
+def test_leftovers_alone_are_clean_and_what_was_not_read_is_not():
+    report = verify.Report()
+    report.leftover(PurePath("b"))
+    assert report.findings().is_clean
+    report.leave_out("the rest")
+    assert not report.findings().is_clean
+
+
+def test_more_than_memory_should_hold_is_only_counted(monkeypatch):
+    monkeypatch.setattr(verify, "MAX_KEPT", 2)
+    report = verify.Report()
+    for _ in range(5):
+        report.defect(PurePath("a"), "torn")
+        report.leftover(PurePath("b"))
+    found = report.findings()
+    assert (len(found.defects), len(found.leftovers), found.more) == (2, 2, 6)
+
+
+def test_time_is_counted_from_the_beginning():
+    now_s = 50.0
+    report = verify.Report(limit_s=10.0, clock=lambda: now_s)
+    now_s = 60.0
+    report.check_time()
+    now_s = 60.1
+    with pytest.raises(verify.OutOfTimeError):
+        report.check_time()

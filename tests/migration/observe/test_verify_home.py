@@ -10,8 +10,7 @@ import pytest
 
 from atoll.evo import arrayfile
 from atoll.evo.paths import SharedPaths
-from atoll.migration.observe.findings import Report
-from atoll.migration.observe.verify_home import verify_home
+from atoll.migration.observe.verify import Report, verify_home
 from tests.migration.archipelago import damage
 from tests.scripts.run.island_process import run
 

@@ -18,10 +18,9 @@ from atoll.evo import arrayfile
 from atoll.evo.errors import ConfigError
 from atoll.evo.genome import GenomeSpec, Migrants, Population, Segment
 from atoll.evo.paths import GENOMES, MANIFEST
-from atoll.migration.pool import batch, budget, manifest
+from atoll.migration.pool import batch
 from atoll.migration.pool import bounded_io as untrusted
-from atoll.migration.pool.bounded_io import Reason, RefusedError, VanishedError
-from atoll.migration.pool.budget import Budget
+from atoll.migration.pool.bounded_io import Budget, Reason, RefusedError, VanishedError
 from tests.migration.archipelago import RUN_ID, SPEC, gene_names, migrants_of, packed, publisher, write_batch
 
 SHAPE = (3, SPEC.size)
@@ -52,7 +51,7 @@ def with_genomes(data, **changes):
 
 def with_arrays(genes, painted, *, sha256s=None, **changes):
     data = arrayfile.encode({"genes": genes, "ancestry": painted}, KIND)
-    parsed = manifest.parse(packed("a", 10)[MANIFEST])
+    parsed = batch.parse_manifest(packed("a", 10)[MANIFEST])
     sha256s = sha256s or [batch.genome_sha256(row) for row in genes]
     entries = tuple(replace(e, sha256=s) for e, s in zip(parsed.genomes, sha256s, strict=False))
     return with_genomes(data, **{"genomes": entries, **changes})
@@ -112,7 +111,7 @@ def test_a_file_cut_short_is_named_with_the_byte_where_it_ends(place):
     assert (refused.value.name, refused.value.byte) == (GENOMES, 99)
 
 
-@pytest.mark.parametrize("module", [arrayfile, manifest])
+@pytest.mark.parametrize("module", [arrayfile, batch])
 @pytest.mark.parametrize("error", [MemoryError, RecursionError])
 def test_a_batch_that_does_not_fit_into_memory_is_refused_and_no_worse(place, monkeypatch, module, error):
     """What cannot be read now may be read later: our own such batch is left as it lies."""
@@ -121,14 +120,14 @@ def test_a_batch_that_does_not_fit_into_memory_is_refused_and_no_worse(place, mo
     def fail(*_args, **_kwargs):
         raise error
 
-    monkeypatch.setattr(module, "decode" if module is arrayfile else "parse", fail)
+    monkeypatch.setattr(module, "decode" if module is arrayfile else "parse_manifest", fail)
     assert refuse(place) is Reason.UNREADABLE
 
 
 def test_what_a_batch_costs_is_taken_from_the_budget(place):
     write_batch(place, packed("a", 10))
     spent = Budget()
-    spent.spend("others", budget.MAX_ROUND_BYTES - (place / MANIFEST).stat().st_size)
+    spent.spend("others", untrusted.MAX_ROUND_BYTES - (place / MANIFEST).stat().st_size)
     assert refuse(place, budget=spent) is Reason.OVER_BUDGET
     read(place, budget=Budget())
 
@@ -393,7 +392,7 @@ def test_the_longest_names_and_numbers_of_a_manifest_and_a_header_are_within_the
     painted = (np.arange(genes.size) % len(ancestors)).reshape(genes.shape).astype(np.uint16)
     leaving = Migrants(
         Population(genes, painted, ancestors),
-        np.full(n, -np.float32(manifest.MAX_FITNESS)),
+        np.full(n, -np.float32(batch.MAX_FITNESS)),
         tuple(f"{name}:{generation}:{999_999 - i}" for i in range(n)),
     )
     _, files = batch.pack(publisher(name, epoch=2**53, nonce="n" * 32, spec=spec), generation, leaving)

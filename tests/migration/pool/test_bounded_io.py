@@ -8,8 +8,8 @@ import socket
 import pytest
 
 from atoll.migration.pool import bounded_io as untrusted
-from atoll.migration.pool import budget
 from atoll.migration.pool.bounded_io import (
+    Budget,
     Reason,
     RefusedError,
     VanishedError,
@@ -18,7 +18,6 @@ from atoll.migration.pool.bounded_io import (
     list_names,
     read_file,
 )
-from atoll.migration.pool.budget import Budget
 
 
 def read(path, limit=100):
@@ -59,7 +58,7 @@ def test_a_small_file_asks_for_little_memory_however_high_the_limit(place, monke
 def test_a_file_beyond_the_budget_is_refused_unread(place, monkeypatch):
     (place / "f").write_bytes(b"x")
     spent = Budget()
-    spent.spend("others", budget.MAX_ROUND_BYTES)
+    spent.spend("others", untrusted.MAX_ROUND_BYTES)
     monkeypatch.setattr(os, "read", None)
     with directory(place) as descriptor, pytest.raises(RefusedError) as refused:
         read_file(descriptor, "f", limit=100, budget=spent)
@@ -191,3 +190,43 @@ def test_the_detail_of_a_refusal_is_short():
     error = RefusedError(Reason.DAMAGED, "x" * 300_000)
     assert len(error.detail) <= 300
     assert len(str(error)) <= 350
+
+
+# What an import may cost: files, bytes and seconds, each by itself
+
+
+def over_budget(spent, n_bytes=0):
+    with pytest.raises(RefusedError) as error:
+        spent.spend("f", n_bytes)
+    return error.value.reason
+
+
+def test_files_are_counted():
+    spent = Budget()
+    for _ in range(untrusted.MAX_ROUND_FILES):
+        spent.spend("f", 0)
+    assert over_budget(spent) is Reason.OVER_BUDGET
+
+
+def test_bytes_are_counted_and_what_is_refused_costs_nothing():
+    spent = Budget()
+    spent.spend("f", untrusted.MAX_ROUND_BYTES - 1)
+    assert over_budget(spent, 2) is Reason.OVER_BUDGET
+    spent.spend("f", 1)
+    assert over_budget(spent, 1) is Reason.OVER_BUDGET
+    spent.spend("f", 0)
+
+
+def test_seconds_are_counted_from_the_beginning_of_the_import():
+    now_s = 1000.0
+    spent = Budget(lambda: now_s)
+    now_s += untrusted.MAX_ROUND_S
+    spent.spend("f", 1)
+    now_s += 0.1
+    assert over_budget(spent) is Reason.OVER_BUDGET
+
+
+def test_a_new_import_has_a_budget_of_its_own():
+    spent = Budget()
+    spent.spend("f", untrusted.MAX_ROUND_BYTES)
+    Budget().spend("f", untrusted.MAX_ROUND_BYTES)

@@ -10,8 +10,8 @@ from dataclasses import asdict
 import pytest
 
 from atoll.evo.errors import FencedError
-from atoll.migration.pool import batch, epochs
-from tests.migration.archipelago import migrants_of, publisher, read_ledger, tree
+from atoll.migration.pool import epochs
+from tests.migration.archipelago import migrants_of, read_ledger, tree
 
 
 @pytest.mark.parametrize("lock_class", ["flock", "soft"])
@@ -28,11 +28,7 @@ def test_the_older_of_two_owners_is_fenced_and_leaves_no_mixed_history(disk, loc
             older.publish(generation, migrants_of("a", generation, 4))
     assert tree(disk.paths("a").outbox) == before
     newer.publish(30, migrants_of("a", 30))
-    epochs = [
-        batch.read(disk.paths("a").publication(g), run_id="a" * 32, spec=publisher("a").spec, island="a", generation=g)
-        for g in (10, 20, 30)
-    ]
-    assert [found.manifest.epoch for found in epochs] == [1, 2, 2]
+    assert [disk.pool.read("a", g).manifest.epoch for g in (10, 20, 30)] == [1, 2, 2]
 
 
 @pytest.mark.parametrize("topology", ["full", "none"])

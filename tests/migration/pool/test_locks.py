@@ -16,7 +16,7 @@ HOLDER = """
 import sys, time
 from pathlib import Path
 from atoll.migration.pool import locks
-with locks.owner_lock(Path(sys.argv[1]), sys.argv[2]):
+with locks.Locks(sys.argv[2]).owner(Path(sys.argv[1])):
     print("held", flush=True)
     time.sleep(100000)
 """
@@ -91,32 +91,32 @@ def test_what_the_mount_lacks_is_found_out(tmp_path, monkeypatch):
 def test_an_owner_excludes_a_second_process_until_it_is_killed(holder, lock_class):
     process, path = holder(lock_class)
     with pytest.raises(filelock.Timeout):
-        locks.owner_lock(path, lock_class).acquire()
+        locks.Locks(lock_class).owner(path).acquire()
     process.send_signal(signal.SIGKILL)
     process.wait()
-    with locks.owner_lock(path, lock_class):
+    with locks.Locks(lock_class).owner(path):
         pass
 
 
 @pytest.mark.slow
 def test_an_import_goes_on_without_a_lock_that_is_held(holder):
     _, path = holder("flock")
-    with locks.pruning_paused(path, "flock"):
+    with locks.Locks("flock").pruning_paused(path):
         pass
 
 
 @pytest.mark.slow
 def test_a_pruner_skips_its_round_while_the_lock_is_held(holder):
     _, path = holder("flock")
-    with locks.pruning(path, "flock") as is_free:
+    with locks.Locks("flock").pruning(path) as is_free:
         assert not is_free
 
 
 def test_an_import_holds_off_a_pruner_and_lets_go(tmp_path):
     path = tmp_path / "a.lock"
-    with locks.pruning_paused(path, "flock"), locks.pruning(path, "flock") as is_free:
+    with locks.Locks("flock").pruning_paused(path), locks.Locks("flock").pruning(path) as is_free:
         assert not is_free
-    with locks.pruning(path, "flock") as is_free:
+    with locks.Locks("flock").pruning(path) as is_free:
         assert is_free
 
 
@@ -124,19 +124,19 @@ def test_an_import_holds_off_a_pruner_and_lets_go(tmp_path):
 def test_an_import_is_not_stopped_by_what_lies_in_the_lock_s_place(tmp_path, plant):
     path = tmp_path / "a.lock"
     plant(path)
-    with locks.pruning_paused(path, "flock"):
+    with locks.Locks("flock").pruning_paused(path):
         pass
 
 
 def test_an_import_passes_on_what_goes_wrong_inside(tmp_path):
     for path in (tmp_path / "a.lock", tmp_path / "nowhere" / "a.lock"):
-        with pytest.raises(KeyError), locks.pruning_paused(path, "flock"):
+        with pytest.raises(KeyError), locks.Locks("flock").pruning_paused(path):
             raise KeyError
 
 
 def test_soft_pools_prune_and_import_without_locks(tmp_path):
     path = tmp_path / "a.lock"
-    with locks.pruning_paused(path, "soft"), locks.pruning(path, "soft") as is_free:
+    with locks.Locks("soft").pruning_paused(path), locks.Locks("soft").pruning(path) as is_free:
         assert is_free
     assert not path.exists()
 

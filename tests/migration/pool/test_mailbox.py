@@ -61,9 +61,7 @@ def test_two_owners_at_once_leave_one_history(disk, monkeypatch):
     monkeypatch.setattr(atomic, "create_directory", overtaken)
     with pytest.raises(FencedError, match="published by epoch 2, not by this process"):
         mailboxes[0].publish(10, migrants_of("a", 10, 3))
-    found = batch.read(
-        disk.paths("a").publication(10), run_id="a" * 32, spec=publisher("a").spec, island="a", generation=10
-    )
+    found = disk.pool.read("a", 10)
     assert (found.manifest.epoch, len(found.migrants)) == (2, 4)
     assert not list(disk.paths("a").outbox.glob(".*"))
 
@@ -242,7 +240,7 @@ def test_pruning_skips_its_round_while_somebody_reads(disk):
     for generation in (10, 20):
         mailbox.publish(generation, migrants_of("a", generation))
     before = tree(disk.shared.pool)
-    with locks.pruning_paused(disk.paths("a").prune_lock, "flock"):
+    with locks.Locks("flock").pruning_paused(disk.paths("a").prune_lock):
         assert mailbox.prune(1) == []
     assert tree(disk.shared.pool).keys() - before.keys() <= {"locks/a.prune.lock"}
     assert mailbox.prune(1) == [10]

@@ -10,7 +10,7 @@ from dataclasses import replace
 import pytest
 
 from atoll.evo.paths import GENOMES, MANIFEST
-from atoll.migration.pool import batch, budget, epochs, locks
+from atoll.migration.pool import batch, bounded_io, epochs, locks
 from atoll.migration.pool.bounded_io import MAX_ISLANDS, Reason
 from tests.migration.archipelago import damage, migrants_of, number_an_epoch, packed, publisher, write_batch
 
@@ -179,7 +179,7 @@ def test_only_who_something_vanished_under_asks_the_peer_not_to_prune_and_looks_
     lock, read, is_held = disk.paths("b").prune_lock, batch.read, []
 
     def pruned_once(path, **identity):
-        with locks.pruning(lock, "flock") as is_free:
+        with locks.Locks("flock").pruning(lock) as is_free:
             is_held.append(not is_free)
         if len(is_held) == 1:
             published(disk, generation=20)
@@ -197,13 +197,13 @@ def test_only_who_something_vanished_under_asks_the_peer_not_to_prune_and_looks_
 def test_reading_goes_on_while_the_peer_s_lock_is_held(disk):
     mailbox = disk.mailbox("a")
     published(disk)
-    with locks.pruning(disk.paths("b").prune_lock, "flock"):
+    with locks.Locks("flock").pruning(disk.paths("b").prune_lock):
         assert mailbox.newest("b", seen={})[0] is not None
 
 
 def test_an_import_costs_a_bounded_number_of_files_whoever_offers_them(disk, monkeypatch):
     """Two batches fit the budget; the third peer is refused unread, once, and the next import begins anew."""
-    monkeypatch.setattr(budget, "MAX_ROUND_FILES", 4)
+    monkeypatch.setattr(bounded_io, "MAX_ROUND_FILES", 4)
     for name in "bcd":
         number_an_epoch(disk.paths(name))
         for generation in (10, 20, 30):
@@ -218,7 +218,7 @@ def test_an_import_costs_a_bounded_time(disk):
     published(disk)
     mailbox = disk.mailbox("a")
     mailbox.peers()
-    disk.now_s = budget.MAX_ROUND_S + 0.1
+    disk.now_s = bounded_io.MAX_ROUND_S + 0.1
     assert reasons(mailbox.newest("b", seen={})) == [Reason.OVER_BUDGET]
     mailbox.peers()
     assert reasons(mailbox.newest("b", seen={})) == []
@@ -228,7 +228,7 @@ def test_a_batch_that_is_waited_for_by_name_has_no_budget(disk):
     """In lockstep an import must not depend on time."""
     published(disk)
     mailbox = disk.mailbox("a")
-    disk.now_s = budget.MAX_ROUND_S + 0.1
+    disk.now_s = bounded_io.MAX_ROUND_S + 0.1
     assert mailbox.at("b", 10).manifest.generation == 10
 
 

@@ -13,8 +13,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from atoll.evo.paths import MANIFEST
+from atoll.migration.pool.batch import GenomeEntry, Manifest, parse_manifest
 from atoll.migration.pool.bounded_io import Reason, RefusedError
-from atoll.migration.pool.manifest import GenomeEntry, Manifest, parse
 from tests.migration.archipelago import packed, publisher
 
 TEXTS = st.text(st.characters(codec="ascii", min_codepoint=33, max_codepoint=126), max_size=40)
@@ -66,13 +66,13 @@ def with_field(field, value):
 
 def refuse(data):
     with pytest.raises(RefusedError) as refused:
-        parse(data)
+        parse_manifest(data)
     return refused.value
 
 
 @given(MANIFESTS)
 def test_what_is_written_comes_back(manifest):
-    assert parse(manifest.encode()) == manifest
+    assert parse_manifest(manifest.encode()) == manifest
 
 
 @given(MANIFESTS, COUNTS, TEXTS)
@@ -105,7 +105,7 @@ def test_any_value_in_any_field_is_refused_or_read_back_as_it_stands(field, valu
     """Even with every hash right: a liar can sign, but only a well-formed manifest gets through."""
     data = resigned(with_field(field, value))
     with contextlib.suppress(RefusedError):
-        assert parse(data).encode() == data
+        assert parse_manifest(data).encode() == data
 
 
 def test_every_truncation_is_refused():
@@ -207,5 +207,5 @@ def test_a_number_that_only_overflows_when_parsed_is_refused():
 
 
 def test_the_publisher_is_quoted():
-    manifest = parse(packed("a", 1, by=publisher("a", 4, nonce="secret"))[MANIFEST])
+    manifest = parse_manifest(packed("a", 1, by=publisher("a", 4, nonce="secret"))[MANIFEST])
     assert (manifest.island, manifest.generation, manifest.epoch, manifest.nonce) == ("a", 1, 4, "secret")

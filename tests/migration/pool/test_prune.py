@@ -38,7 +38,7 @@ def generations(disk, name):
 
 
 def run(disk, *names, keep=3, **options):
-    return prune.prune(disk.shared, names, keep=keep, lock_class=disk.lock_class, **options)
+    return prune.prune(disk.shared, names, keep=keep, locks=locks.Locks(disk.lock_class), **options)
 
 
 @pytest.mark.parametrize("lock_class", ["flock", "soft"])
@@ -79,7 +79,7 @@ def test_an_island_that_runs_is_left_alone(ended, is_dry_run):
 def test_an_island_whose_lock_is_held_is_left_alone(ended, lock_class):
     """Its process is just starting, or lives on another host."""
     ended.lock_class = lock_class
-    with locks.owner_lock(ended.paths("a").owner_lock, lock_class):
+    with locks.Locks(lock_class).owner(ended.paths("a").owner_lock):
         a, b = run(ended)
     assert "its owner lock is held" in a.left_alone
     assert (len(generations(ended, "a")), len(generations(ended, "b"))) == (5, 3)
@@ -95,7 +95,7 @@ def test_an_owner_elsewhere_counts_as_running_where_its_lock_still_names_it(ende
 
 def test_nothing_is_removed_under_a_reader(ended, monkeypatch):
     monkeypatch.setattr(prune, "READER_WAIT_S", 0.05)
-    with locks.pruning_paused(ended.paths("a").prune_lock, "flock"):
+    with locks.Locks("flock").pruning_paused(ended.paths("a").prune_lock):
         a, b = run(ended)
     assert "somebody has been reading it for 0.05 s" in a.left_alone
     assert (len(generations(ended, "a")), b.removed) == (5, (20, 10))

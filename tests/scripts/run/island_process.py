@@ -21,7 +21,7 @@ from atoll.evo.errors import AtollError
 from atoll.evo.paths import GENOMES, SharedPaths
 from atoll.evo.signals import StopSignal
 from atoll.evo.tasks.functions import FunctionTask
-from atoll.migration.pool import manifest
+from atoll.migration.pool import batch
 from atoll.scripts.run.island import run_island
 from tests.processes import hang_s
 
@@ -236,7 +236,7 @@ def outcome(root: Path, island: str = "a") -> dict[str, Any]:
         "ledger": timeless(runlog.current(runlog.read(paths.ledger))),
         "published": {
             path.name: (
-                manifest.parse((path / "manifest.json").read_bytes()).content_sha256,
+                batch.parse_manifest((path / "manifest.json").read_bytes()).content_sha256,
                 (path / GENOMES).read_bytes(),
             )
             for path in batches

@@ -403,7 +403,7 @@ def test_where_locks_do_nothing_the_older_owner_is_fenced(root, monkeypatch, cap
     whole = copy_of(root, root.parent / "whole")
     older = start(Job(root, "a", {"generations": 60}, delay_s=0.02, output=root.parent / "older"))
     wait_for(lambda: last_generation(root) >= 4, older)
-    monkeypatch.setattr("atoll.migration.pool.owners.owned", lambda *_args, **_names: contextlib.nullcontext())
+    monkeypatch.setattr("atoll.migration.pool.access.owned", lambda *_args, **_names: contextlib.nullcontext())
     claimed = epochs.claim(paths_of(root), after=1, generation=3, target=60, population=12, task="sphere")
     assert end(older) == 5
     assert f"FencedError: island a was taken over by process {claimed.pid}" in (root.parent / "older").read_text()

@@ -13,7 +13,7 @@ import pytest
 
 from atoll.evo import arrayfile, atomic, checkpoint
 from atoll.evo.errors import AtollError, ConfigError, DamagedFileError, PoolMismatchError, ReplayError
-from atoll.evo.paths import RecordedIsland, SharedPaths
+from atoll.evo.paths import PrivateFiles, SharedPaths
 from atoll.evo.recorder import FileRecorder
 from atoll.evo.signals import StopSignal
 from atoll.migration.pool import inbox
@@ -213,7 +213,7 @@ def test_a_gap_in_the_log_is_named(recorded, tmp_path, capsys):
 
 def change_entry(recorded, generation):
     """Let another genome have arrived."""
-    files = RecordedIsland(home(recorded))
+    files = PrivateFiles(home(recorded))
     arrivals = inbox.read(files.inbox(generation))
     genes = arrivals.migrants.population.genes.copy()
     genes[0, 0] = 1.25
@@ -243,7 +243,7 @@ def test_another_line_is_noticed_at_its_generation(recorded, tmp_path, generatio
 
 
 def test_another_checkpoint_is_noticed(recorded, tmp_path, capsys):
-    files = RecordedIsland(home(recorded))
+    files = PrivateFiles(home(recorded))
     newest = checkpoint.decode(files.checkpoint(12).read_bytes())
     genes = newest.state.population.genes.copy()
     genes[3, 0] = np.nextafter(genes[3, 0], np.float32(0))
@@ -254,7 +254,7 @@ def test_another_checkpoint_is_noticed(recorded, tmp_path, capsys):
 
 
 def test_another_champion_is_noticed(recorded, tmp_path, capsys):
-    path = RecordedIsland(home(recorded)).champion
+    path = PrivateFiles(home(recorded)).champion
     arrays, metadata = arrayfile.decode(path.read_bytes())
     path.write_bytes(arrayfile.encode(arrays, {**metadata, "generation": 0}))
     assert replay(tmp_path / "again", home(recorded)) == 11

@@ -1,50 +1,37 @@
-"""The exchange of an island whose archipelago is a directory: its mailbox, mended, under the mode that it is in."""
+"""The modes of exchange, async, lockstep and replay: which one an island has, through a directory or in memory."""
 
 from __future__ import annotations
 
+import math
 from functools import partial
 from typing import TYPE_CHECKING
 
 from atoll.evo import atomic
 from atoll.evo.config import LOCKSTEP
 from atoll.evo.text import count
-from atoll.migration.exchange.exchange import Exchange
-from atoll.migration.exchange.lockstep import LockstepExchange, Patience
-from atoll.migration.exchange.replay import ReplayExchange
+from atoll.migration.exchange.exchange import Exchange, ReplayExchange
+from atoll.migration.exchange.lockstep import Backoff, LockstepExchange
 from atoll.migration.pool import inbox
-from atoll.migration.pool.mailbox import DirectoryMailbox
+from atoll.migration.pool.mailbox import DirectoryMailbox, MemoryMailbox
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
     from atoll.evo.config import Migration
-    from atoll.evo.paths import IslandPaths, SharedPaths
-    from atoll.migration.exchange.replay import Journal
-    from atoll.migration.pool.batch import Publisher
-    from atoll.migration.pool.epochs import Epoch
+    from atoll.migration.exchange.exchange import Journal, Notes
+    from atoll.migration.pool.access import Ownership
+    from atoll.migration.pool.batch import Batch, Publisher
     from atoll.migration.pool.inbox import Refusal
     from atoll.migration.pool.ledger import Ledger
 
 
 def directory_exchange(
-    shared: SharedPaths,
-    paths: IslandPaths,
-    *,
-    publisher: Publisher,
-    epoch: Epoch,
-    lock_class: str,
-    migration: Migration,
-    ledger: Ledger,
-    journal: Journal | None = None,
+    owned: Ownership, *, migration: Migration, ledger: Ledger, journal: Journal | None = None
 ) -> Exchange:
     """Return an island's exchange through the pool on disk, after clearing what dead starts of it left there.
 
     Args:
-        shared: The archipelago's files.
-        paths: The island's.
-        publisher: Who publishes.
-        epoch: Which start of the island this is.
-        lock_class: The pool's kind of lock.
+        owned: The island.
         migration: What crosses, when, and in which mode.
         ledger: Where it is noted.
         journal: In a replay, what the recorded island took in.
@@ -52,31 +39,48 @@ def directory_exchange(
     Raises:
         StorageError: The file system refused.
     """
-    mailbox = DirectoryMailbox(
-        shared,
-        paths,
-        publisher=publisher,
-        epoch=epoch,
-        lock_class=lock_class,
-        durable=migration.durability == "power",
-    )
+    mailbox = DirectoryMailbox(owned, durable=migration.durability == "power")
     with atomic.storage_errors("clear what an earlier start left in the pool"):
         moved, left = mailbox.mend()
     _note_mending(ledger, moved, left)
-    before = inbox.newest_before(paths, epoch.generation)
-    make: Callable[..., Exchange] = Exchange
-    if migration.mode == LOCKSTEP:
-        make = partial(LockstepExchange, patience=Patience(migration.lockstep_timeout_s))
-    elif journal is not None:
-        make = partial(ReplayExchange, journal=journal)
-    return make(
-        paths.name,
-        spec=publisher.spec,
+    before = inbox.newest_before(owned.paths, owned.epoch.generation)
+    backoff = Backoff(migration.lockstep_timeout_s)
+    return _mode(migration, backoff, journal)(
+        owned.paths.name,
+        spec=owned.pool.spec,
         migration=migration,
         mailbox=mailbox,
         ledger=ledger,
         seen=dict(before.seen) if before else {},
     )
+
+
+def memory_exchange(
+    pool: dict[str, dict[int, Batch]], *, publisher: Publisher, migration: Migration, ledger: Notes
+) -> Exchange:
+    """Return an island's exchange through a dictionary; in lockstep it waits without an end, and without sleeping.
+
+    Args:
+        pool: What the islands share.
+        publisher: Who publishes.
+        migration: What crosses, when, and in which mode.
+        ledger: Where it is noted.
+    """
+    backoff = Backoff(math.inf, clock=lambda: 0.0, sleep=lambda _: None)
+    return _mode(migration, backoff)(
+        publisher.island,
+        spec=publisher.spec,
+        migration=migration,
+        mailbox=MemoryMailbox(pool, publisher),
+        ledger=ledger,
+        seen={},
+    )
+
+
+def _mode(migration: Migration, backoff: Backoff, journal: Journal | None = None) -> Callable[..., Exchange]:
+    if migration.mode == LOCKSTEP:
+        return partial(LockstepExchange, backoff=backoff)
+    return partial(ReplayExchange, journal=journal) if journal else Exchange
 
 
 def _note_mending(ledger: Ledger, moved: list[Refusal], left: list[Refusal]) -> None:

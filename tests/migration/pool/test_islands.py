@@ -12,7 +12,8 @@ import pytest
 from atoll.evo import atomic
 from atoll.evo.errors import OwnerConflictError
 from atoll.migration.pool import epochs, locks
-from atoll.migration.pool.owners import Owner, is_beyond_knowing, owned, read_owners
+from atoll.migration.pool.access import is_beyond_knowing, owned
+from atoll.migration.pool.islands import Owner, read_owners
 from tests.migration.archipelago import tree
 
 HOST, HERE = socket.gethostname(), epochs.this_place()
@@ -23,9 +24,9 @@ def change(paths, **fields):
     atomic.replace_file(paths.epoch(epoch.number), json.dumps(asdict(epoch)).encode(), durable=False)
 
 
-def refused(paths, **options):
+def refused(disk, **options):
     """Try to own an island in vain; return why."""
-    with pytest.raises(OwnerConflictError) as conflict, owned(paths, **options, say=pytest.fail):
+    with pytest.raises(OwnerConflictError) as conflict, owned(disk.pool, disk.paths("a"), **options, say=pytest.fail):
         pass
     return str(conflict.value)
 
@@ -44,22 +45,22 @@ def test_an_island_has_the_state_of_its_newest_start(disk, fields, state):
     disk.epoch("a")
     epoch = disk.epoch("a")
     change(disk.paths("a"), **fields)
-    [row] = read_owners(disk.shared, lock_class="flock")
+    [row] = read_owners(disk.shared, locks.Locks("flock"))
     host = fields.get("host", HERE)
     assert row == Owner("a", state, 2, host, os.getpid(), epoch.started_s, "flock", None)
 
 
 def test_an_island_without_a_record_has_never_started(disk):
     disk.paths("a").outbox.mkdir(parents=True)
-    [row] = read_owners(disk.shared, lock_class="flock")
+    [row] = read_owners(disk.shared, locks.Locks("flock"))
     assert (row.state, row.epoch, row.pid) == ("never started", None, None)
 
 
 def test_a_soft_lock_says_who_is_in_it(disk):
     disk.epoch("a")
-    with locks.owner_lock(disk.paths("a").owner_lock, "soft"):
+    with locks.Locks("soft").owner(disk.paths("a").owner_lock):
         before = tree(disk.root)
-        [row] = read_owners(disk.shared, lock_class="soft")
+        [row] = read_owners(disk.shared, locks.Locks("soft"))
         assert tree(disk.root) == before
     assert row.lock_holder.startswith(HERE)
     assert row.lock_holder.endswith(f":{os.getpid()}")
@@ -69,7 +70,7 @@ def test_a_soft_lock_says_who_is_in_it(disk):
 def test_what_a_stranger_wrote_into_a_lock_is_nobody(disk, text):
     disk.epoch("a")
     disk.paths("a").owner_lock.write_text(text)
-    assert read_owners(disk.shared, lock_class="soft")[0].lock_holder is None
+    assert read_owners(disk.shared, locks.Locks("soft"))[0].lock_holder is None
 
 
 @pytest.mark.parametrize(
@@ -87,7 +88,7 @@ def test_a_soft_lock_s_holder_is_known_if_its_place_is_this_one(disk, marker, fi
     disk.epoch("a")
     change(disk.paths("a"), **fields)
     disk.paths("a").owner_lock.write_text(marker)
-    assert is_beyond_knowing(disk.paths("a"), lock_class="soft") is expected
+    assert is_beyond_knowing(disk.paths("a"), locks.Locks("soft")) is expected
 
 
 @pytest.mark.parametrize(
@@ -97,7 +98,7 @@ def test_a_soft_lock_s_holder_is_known_if_its_place_is_this_one(disk, marker, fi
 def test_where_locks_name_nobody_the_newest_start_is_taken_for_the_holder(disk, fields, expected):
     disk.epoch("a")
     change(disk.paths("a"), **fields)
-    assert is_beyond_knowing(disk.paths("a"), lock_class="flock") is expected
+    assert is_beyond_knowing(disk.paths("a"), locks.Locks("flock")) is expected
 
 
 @pytest.mark.parametrize("lock_class", ["flock", "soft"])
@@ -105,10 +106,11 @@ def test_where_locks_name_nobody_the_newest_start_is_taken_for_the_holder(disk, 
 def test_a_lock_that_is_held_here_excludes(disk, lock_class, is_taking_over):
     disk.epoch("a")
     paths = disk.paths("a")
-    options = {"lock_class": lock_class, "is_taking_over": is_taking_over}
-    with owned(paths, **options, say=pytest.fail):
-        assert f"process {os.getpid()} on" in refused(paths, **options)
-    with owned(paths, **options, say=pytest.fail):
+    disk.lock_class = lock_class
+    options = {"is_taking_over": is_taking_over}
+    with owned(disk.pool, paths, **options, say=pytest.fail):
+        assert f"process {os.getpid()} on" in refused(disk, **options)
+    with owned(disk.pool, paths, **options, say=pytest.fail):
         pass
 
 
@@ -117,16 +119,17 @@ def test_a_take_over_leaves_the_old_owner_a_lock_that_guards_no_name(disk, lock_
     """Who holds the removed one lets go of it without harm; a third process contends for the new one."""
     disk.epoch("a")
     paths = disk.paths("a")
-    old = locks.owner_lock(paths.owner_lock, lock_class)
+    disk.lock_class = lock_class
+    old = disk.pool.locks.owner(paths.owner_lock)
     old.acquire()
     if lock_class == "soft":
         paths.owner_lock.write_text("1\nfar-away\n")
     change(paths, host="far-away")
     said = []
-    assert "use --take-over" in refused(paths, lock_class=lock_class, is_taking_over=False)
-    with owned(paths, lock_class=lock_class, is_taking_over=True, say=said.append):
+    assert "use --take-over" in refused(disk, is_taking_over=False)
+    with owned(disk.pool, paths, is_taking_over=True, say=said.append):
         assert said == [f"taking a over from {epochs.describe(epochs.latest(paths))}"]
         old.release()
         assert paths.owner_lock.exists()
         disk.epoch("a")
-        assert "use --take-over" not in refused(paths, lock_class=lock_class, is_taking_over=True)
+        assert "use --take-over" not in refused(disk, is_taking_over=True)

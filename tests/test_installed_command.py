@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import os
+import shutil
 import sys
 import tarfile
 import tomllib
-import zipfile
 from typing import TYPE_CHECKING
 
 import pytest
@@ -48,8 +48,7 @@ def packages(tmp_path_factory: pytest.TempPathFactory) -> Path:
     built = run(sys.executable, "-m", "hatchling", "build", "-t", "wheel", "-d", place)
     assert built.returncode == 0, built.stderr
     [wheel] = place.glob("*.whl")
-    with zipfile.ZipFile(wheel) as packed:
-        packed.extractall(place)
+    shutil.unpack_archive(wheel, place, "zip")
     wheel.unlink()
     return place
 

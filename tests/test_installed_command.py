@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import os
+import shutil
 import sys
+import tarfile
 import tomllib
-import zipfile
 from typing import TYPE_CHECKING
 
 import pytest
@@ -47,8 +48,7 @@ def packages(tmp_path_factory: pytest.TempPathFactory) -> Path:
     built = run(sys.executable, "-m", "hatchling", "build", "-t", "wheel", "-d", place)
     assert built.returncode == 0, built.stderr
     [wheel] = place.glob("*.whl")
-    with zipfile.ZipFile(wheel) as packed:
-        packed.extractall(place)
+    shutil.unpack_archive(wheel, place, "zip")
     wheel.unlink()
     return place
 
@@ -128,6 +128,17 @@ def test_one_name_is_installed_without_the_laboratory(packages) -> None:
     assert names == {"atoll"}
     assert not (packages / "atoll/scripts/lab").exists()
     assert not (packages / "atoll/evo").is_symlink()
+
+
+@pytest.mark.slow
+def test_a_source_distribution_has_what_the_links_of_a_checkout_lead_to(tmp_path: Path) -> None:
+    pytest.importorskip("hatchling")
+    built = run(sys.executable, "-m", "hatchling", "build", "-t", "sdist", "-d", tmp_path)
+    assert built.returncode == 0, built.stderr
+    [archive] = tmp_path.iterdir()
+    with tarfile.open(archive) as packed:
+        names = {name.split("/", 1)[1] for name in packed.getnames()}
+    assert {"src/atoll/evo/errors.py", "src/atoll/scripts/launch_islands.sh", "cli.py", "docs/tutorial.md"} <= names
 
 
 def test_one_command_is_installed() -> None:

@@ -9,7 +9,6 @@ from __future__ import annotations
 import codecs
 import dataclasses
 import re
-import tomllib
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, TypeVar
 
@@ -375,6 +374,8 @@ def read_config_file(path: Path, island: str, *, shared: Path | None = None) -> 
 
 
 def _document(path: Path) -> dict[str, Any]:
+    import tomllib  # noqa: PLC0415 - whoever has no file need not wait for it
+
     try:
         return tomllib.loads(text_of(path.read_bytes()))
     except (OSError, ValueError) as error:

@@ -83,22 +83,17 @@ class NoMemoryError(AtollError):
 EXIT_CODES = {
     0: "finished, or nothing left to do",
     1: "unexpected failure (a bug: please report it)",
-    **{
-        error.exit_code: (error.__doc__ or "").strip().rstrip(".").lower()
-        for error in (
-            ConfigError,
-            PoolMismatchError,
-            OwnerConflictError,
-            FencedError,
-            ResumeError,
-            StorageError,
-            TaskError,
-            DamagedFileError,
-            LockstepTimeoutError,
-            ReplayError,
-            NoMemoryError,
-        )
-    },
+    ConfigError.exit_code: "a setting is unknown, malformed, out of range, or contradicts another",
+    PoolMismatchError.exit_code: "the pool was written for another task, seed, genome or format",
+    OwnerConflictError.exit_code: "another living process owns this island",
+    FencedError.exit_code: "a newer process took this island over while this one was running",
+    ResumeError.exit_code: "a checkpoint cannot be continued: other settings, another version, or damaged",
+    StorageError.exit_code: "the file system refused: missing, unwritable or full",
+    TaskError.exit_code: "a task broke its contract: wrong shape, wrong type, not a finite number",
+    DamagedFileError.exit_code: "a file is cut short, changed, malformed or not ours",
+    LockstepTimeoutError.exit_code: "in lockstep, a member's publication did not come in time",
+    ReplayError.exit_code: "a replay differs from its recording, or a champion scores something else than was recorded",
+    NoMemoryError.exit_code: "there was not enough memory",
     129: "stopped because its terminal closed; nothing is lost, the same command goes on",
     130: "stopped by Ctrl-C; nothing is lost, the same command goes on",
     141: "its reader went away (a closed pipe)",

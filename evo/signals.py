@@ -23,7 +23,6 @@ import subprocess
 import threading
 from typing import TYPE_CHECKING, Any
 
-from atoll.evo import atomic
 from atoll.evo.config import is_built_in
 
 if TYPE_CHECKING:
@@ -147,6 +146,8 @@ def separate_children_of(task: str) -> None:
         StorageError: No shell can be started.
     """
     if not is_built_in(task):
+        from atoll.evo import atomic  # noqa: PLC0415 - whoever hears signals need not be able to write files
+
         with atomic.storage_errors("start the processes of a task in a group of their own"):
             separate_children()
 

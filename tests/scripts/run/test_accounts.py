@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 import pytest
 
-from tests.processes import run
+from tests.processes import ROOT, run
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -28,7 +28,7 @@ SOME = [*product(["002"], UMASKS, [True]), ("002", "002", False), ("000", "022",
 SOME += [("077", "022", True)]
 ALL = [*product(UMASKS, UMASKS, [True, False])]
 QUICK = ("-p", "12", "-g", "6", "--task", "sphere", "--migrants", "2", "--migrate-every", "3")
-LIBRARIES = str(Path(np.__file__).parent.parent)
+LIBRARIES = f"{ROOT}/src:{Path(np.__file__).parent.parent}"
 READING = [
     ("status",),
     ("status", "--json"),
@@ -42,7 +42,7 @@ READING = [
     ("pool", "flow", "--csv", "shares"),
     ("pool", "flow", "--csv", "differentiation"),
 ]
-TRIAL = "import subprocess, sys, cli, numpy; subprocess.run([sys.executable, '-c', ''], check=True)"
+TRIAL = "import subprocess, sys, atoll.cli, numpy; subprocess.run([sys.executable, '-c', ''], check=True)"
 PLOTS = ("fitness", "diversity", "ancestry", "migration", "champions")
 
 

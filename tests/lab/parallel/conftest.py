@@ -6,9 +6,9 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from atoll.scripts.lab.parallel import run
+from atoll.scripts.lab.parallel import run, watch
 from atoll.scripts.lab.parallel.run import Bench
-from tests.processes import kill_all_in
+from tests.processes import kill_all_in, slowness
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -16,8 +16,10 @@ if TYPE_CHECKING:
 
 
 @pytest.fixture
-def bench(tmp_path: Path) -> Iterator[Bench]:
-    """What runs have in common, with a calibration of no length."""
+def bench(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Bench]:
+    """What runs have in common, with a calibration of no length, and with time to start and end on a busy machine."""
+    for limit in ("SETUP_LIMIT_S", "GRACE_S"):
+        monkeypatch.setattr(watch, limit, getattr(watch, limit) * slowness())
     try:
         yield Bench(
             session="test",

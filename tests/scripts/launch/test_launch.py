@@ -10,6 +10,7 @@ import signal
 import subprocess
 import sys
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import psutil
 import pytest
@@ -17,7 +18,10 @@ import pytest
 from atoll.evo.paths import SharedPaths
 from atoll.migration.observe.status import IslandStatus, read_all
 from atoll.scripts.run.vary import as_toml, vary
-from tests.processes import ROOT, check_refused, hang_s, run, wait_until
+from tests.processes import ROOT, check_refused, hang_s, kill_all_in, run, wait_until
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
 
 pytestmark = pytest.mark.slow
 
@@ -69,6 +73,20 @@ def records(root: Path) -> list[str]:
 @pytest.fixture
 def running(root: Path) -> Path:
     """Two islands in the background."""
+    return two_islands(root)
+
+
+@pytest.fixture(scope="module")
+def watched(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
+    """The same for tests that change nothing, all of them."""
+    place = tmp_path_factory.mktemp("launch")
+    try:
+        yield two_islands(place / "s")
+    finally:
+        kill_all_in(place)
+
+
+def two_islands(root: Path) -> Path:
     started = launch(root, "--background", "2", *ENDLESS)
     assert started.returncode == 0, started.stderr
     wait_until(lambda: conditions(root) == ["running"] * 2, "two islands")
@@ -110,10 +128,10 @@ def test_islands_outlive_the_launcher_and_stop_after_their_generation(running: P
         assert f"{row.name} stopped at generation {row.generation}" in out
 
 
-def test_a_busy_run_is_not_archived(running: Path) -> None:
-    ended = launch(running, "--fresh", "--background", "2", *ENDLESS)
+def test_a_busy_run_is_not_archived(watched: Path) -> None:
+    ended = launch(watched, "--fresh", "--background", "2", *ENDLESS)
     check_refused(ended, 4, "still running: island-01, island-02")
-    assert conditions(running) == ["running"] * 2
+    assert conditions(watched) == ["running"] * 2
 
 
 def test_a_second_launch_starts_what_does_not_run_and_forgets_nothing(running: Path) -> None:
@@ -129,8 +147,8 @@ def test_a_second_launch_starts_what_does_not_run_and_forgets_nothing(running: P
     assert conditions(running) == ["stopped"] * 3
 
 
-def test_every_island_has_one_thread(running: Path) -> None:
-    assert [row.threads for row in status(running)] == [1, 1]
+def test_every_island_has_one_thread(watched: Path) -> None:
+    assert [row.threads for row in status(watched)] == [1, 1]
 
 
 def test_islands_are_known_in_every_time_zone(root: Path) -> None:
@@ -370,9 +388,9 @@ def test_stop_leaves_alone_a_tmux_session_that_only_has_the_name_of_ours(root: P
     assert not list((root / "launch").glob("tmux*"))
 
 
-def test_tail_migrations_follows_all_islands(running: Path) -> None:
-    followed = running.parent / "followed"
-    command = ["scripts/tail_migrations.sh", "--python", sys.executable, "--migration-dir", str(running)]
+def test_tail_migrations_follows_all_islands(watched: Path) -> None:
+    followed = watched.parent / "followed"
+    command = ["scripts/tail_migrations.sh", "--python", sys.executable, "--migration-dir", str(watched)]
     with followed.open("w") as out:
         following = subprocess.Popen(command, cwd=ROOT, stdout=out)
     try:

@@ -1,4 +1,4 @@
-"""All tables, and the plot, from raw rows alone: `python -m scripts.lab.speed.report DIR [--plot FILE.svg]`."""
+"""All tables, and the plot, from raw rows alone: `python -m scripts.lab bench-report DIR [--plot FILE.svg]`."""
 
 from __future__ import annotations
 
@@ -49,7 +49,3 @@ def page(run: Run) -> str:
     bench = (BENCHES | FORMER)[run.bench]
     tables = [table.markdown() for table in bench.tables(run)]
     return "\n\n".join([f"### {run.bench}", run.provenance, *filter(None, tables)])
-
-
-if __name__ == "__main__":
-    main()

@@ -36,7 +36,7 @@ def paths(tmp_path: Path) -> Iterator[TablePaths]:
 
 
 def command(paths: TablePaths, name: str, *arguments: str) -> list[str]:
-    return [sys.executable, "-m", "atoll.scripts.lab.parallel", name, *arguments, "--out", str(paths.folder)]
+    return [sys.executable, "-m", "atoll.scripts.lab", "compare", name, *arguments, "--out", str(paths.folder)]
 
 
 def begin(paths: TablePaths, *arguments: str) -> list[str]:

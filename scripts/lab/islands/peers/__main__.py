@@ -1,4 +1,4 @@
-"""Atoll's islands beside pygmo's archipelago: `python -m scripts.lab.islands.peers [--document FILE.md]`.
+"""Atoll's islands beside pygmo's archipelago: `python -m scripts.lab peers [--document FILE.md]`.
 
 pygmo is needed for this alone: `pip install 'atoll[peers]'`. Where it is missing nothing is measured, and the rows and
 tables say so.
@@ -64,7 +64,3 @@ def _report(folder: Path, document: Path | None) -> str:
     if document is not None:
         markdown.refresh(document, blocks)
     return "\n\n".join(f"## {name}\n\n{block}" for name, block in blocks.items() if block) + "\n"
-
-
-if __name__ == "__main__":
-    main()

@@ -1,4 +1,4 @@
-"""Simulate other machines: `python -m scripts.lab.parallel.simulate [--out DIR] [--document FILE.md]`."""
+"""Simulate other machines: `python -m scripts.lab simulate [--out DIR] [--document FILE.md]`."""
 
 from __future__ import annotations
 
@@ -60,7 +60,3 @@ def simulate(folder: Path, *, document: Path | None = None, draws: int = DRAWS) 
 def main(out: Path, document: Path | None, draws: int) -> None:
     """Simulate 5 to 128 workers and the published failure; everything is labelled simulated."""
     click.echo(simulate(out, document=document, draws=draws), nl=False)
-
-
-if __name__ == "__main__":
-    main()

@@ -1,4 +1,4 @@
-"""Measure threads: `python -m scripts.lab.parallel.threads law|population|limit --out DIR`; `tables DIR` derives."""
+"""Measure threads: `python -m scripts.lab threads law|population|limit --out DIR`; `tables DIR` derives."""
 
 from __future__ import annotations
 
@@ -80,7 +80,3 @@ def rows_of(out: Path, name: str, *, quick: bool) -> Callable[[rows.Row], None]:
 def _show(folder: Path, name: str) -> None:
     for text in texts([run for run in rows.read(folder) if run.bench == name]):
         click.echo(text)
-
-
-if __name__ == "__main__":
-    main()

@@ -1,4 +1,4 @@
-"""Compare ways to run many trials in parallel: `python -m scripts.lab.parallel run|resume|committed ...`.
+"""Compare ways to run many trials in parallel: `python -m scripts.lab compare run|resume|committed|report ...`.
 
 Rows go to OUT/runs.jsonl, one for each run, as soon as it has ended. Ctrl-C loses the run in progress alone; `resume`
 goes on.
@@ -6,51 +6,26 @@ goes on.
 
 from __future__ import annotations
 
-import importlib
 import sys
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
 
 import click
 
-from atoll.evo.errors import AtollError, ConfigError
+from atoll.evo.errors import ConfigError
 from atoll.evo.stopping import StopSignal
-from atoll.evo.threads import limit_threads
-
-if TYPE_CHECKING:
-    from atoll.scripts.lab.parallel.plan import TablePaths
+from atoll.scripts.lab.kit import rows
+from atoll.scripts.lab.parallel import blocks, session
+from atoll.scripts.lab.parallel.committed import tables_named
+from atoll.scripts.lab.parallel.plan import TablePaths
+from atoll.scripts.lab.parallel.report import page
+from atoll.scripts.lab.parallel.request import Setting
+from atoll.scripts.lab.parallel.threads import tables
 
 DEFAULT_OUT = Path("bench/compare")
 SIGNAL_EXIT_CODE = 128
-ELSEWHERE = {name: f"atoll.scripts.lab.parallel.{name}.__main__" for name in ("report", "simulate", "threads")}
-"""Commands that other modules define, by name: the module that has it as `main`, loaded when it is called."""
 
 
-class Group(click.Group):
-    """Loads commands from elsewhere when they are called, and shows an error in one line."""
-
-    def list_commands(self, ctx: click.Context) -> list[str]:
-        """See `click.Group`."""
-        return sorted({*super().list_commands(ctx), *ELSEWHERE})
-
-    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
-        """See `click.Group`."""
-        if cmd_name in ELSEWHERE:
-            command: click.Command = importlib.import_module(ELSEWHERE[cmd_name]).main
-            return command
-        return super().get_command(ctx, cmd_name)
-
-    def invoke(self, ctx: click.Context) -> Any:  # noqa: ANN401 - Click's type
-        """See `click.Group`."""
-        limit_threads(1)
-        try:
-            return super().invoke(ctx)
-        except AtollError as error:
-            click.echo(f"error: {error}", err=True)
-            return ctx.exit(error.exit_code)
-
-
-@click.group(cls=Group)
+@click.group()
 def main() -> None:
     """Compare ways to run many trials in parallel, on this machine, from raw rows."""
 
@@ -101,10 +76,6 @@ def run(
     **lists: str,
 ) -> None:
     """Begin a table and make its runs. Lists, with commas, are combined with each other."""
-    from atoll.scripts.lab.parallel import blocks, session  # noqa: PLC0415 - numeric libraries look at their limits when they load
-    from atoll.scripts.lab.parallel.plan import TablePaths  # noqa: PLC0415
-    from atoll.scripts.lab.parallel.request import Setting  # noqa: PLC0415
-
     factors = blocks.Factors(
         arms=_words(lists["arms"]),
         workers=_numbers("--workers", lists["workers"]),
@@ -133,8 +104,6 @@ def run(
 @_out
 def resume(out: Path) -> None:
     """Make the runs that a stopped table lacks, on the same host in the same boot."""
-    from atoll.scripts.lab.parallel.plan import TablePaths  # noqa: PLC0415 - see run
-
     _carry_on(TablePaths(out))
 
 
@@ -146,10 +115,6 @@ def committed(names: tuple[str, ...], out: Path) -> None:
 
     All of them without NAMES: in an hour and a half on two cores, which should have nothing else to do.
     """
-    from atoll.scripts.lab.parallel import session  # noqa: PLC0415 - see run
-    from atoll.scripts.lab.parallel.committed import tables_named  # noqa: PLC0415
-    from atoll.scripts.lab.parallel.plan import TablePaths  # noqa: PLC0415
-
     for name, table in tables_named(names).items():
         paths = TablePaths(out / name)
         if not paths.plan.exists():
@@ -158,15 +123,39 @@ def committed(names: tuple[str, ...], out: Path) -> None:
         _carry_on(paths)
 
 
+@main.command()
+@click.option(
+    "--out",
+    default=DEFAULT_OUT,
+    show_default=True,
+    type=click.Path(path_type=Path, exists=True, file_okay=False),
+    help="Where the rows lie (*.jsonl, *.jsonl.gz); the report goes there, too.",
+)
+@click.option(
+    "--document",
+    type=click.Path(path_type=Path, exists=True, dir_okay=False),
+    help="Fill its generated blocks, and leave all else as it is.",
+)
+@click.option(
+    "--threads",
+    "threads_folder",
+    type=click.Path(path_type=Path, exists=True, file_okay=False),
+    help="Rows of the experiments on threads, whose tables are to be in it, too.",
+)
+def report(out: Path, document: Path | None, threads_folder: Path | None) -> None:
+    """Derive verdicts, intervals, tables and plots from the rows of earlier runs."""
+    more = tables.blocks(rows.read(threads_folder)) if threads_folder else {}
+    click.echo(page.report(out, document=document, more=more), nl=False)
+
+
 def _carry_on(paths: TablePaths) -> None:
-    from atoll.scripts.lab.parallel import session  # noqa: PLC0415 - see run
 
     with StopSignal() as stop:
         is_complete = session.carry_on(paths, is_stopping=stop, say=lambda line: click.echo(line, err=True))
     if is_complete:
         click.echo(f"complete: {paths.rows}")
     else:
-        click.echo(f"stopped; go on with: python -m scripts.lab.parallel resume --out {paths.folder}", err=True)
+        click.echo(f"stopped; go on with: python -m scripts.lab compare resume --out {paths.folder}", err=True)
         sys.exit(SIGNAL_EXIT_CODE + stop.received)
 
 
@@ -179,7 +168,3 @@ def _numbers(flag: str, text: str) -> tuple[int, ...]:
         return tuple(int(part) for part in _words(text))
     except ValueError:
         raise ConfigError(f"{flag} must be whole numbers with commas between them; got {text!r}") from None
-
-
-if __name__ == "__main__":
-    main()

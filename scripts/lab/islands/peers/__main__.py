@@ -56,9 +56,8 @@ def _measure(file: Path, *, seeds: int) -> None:
 
 
 def _report(folder: Path, document: Path | None) -> str:
-    from atoll.scripts.lab.islands.equal_budgets import rows  # noqa: PLC0415 - see above
     from atoll.scripts.lab.islands.peers import tables  # noqa: PLC0415 - see above
-    from atoll.scripts.lab.kit import markdown  # noqa: PLC0415 - numbers load slowly
+    from atoll.scripts.lab.kit import markdown, rows  # noqa: PLC0415 - numbers load slowly
 
     blocks = tables.blocks(rows.records(folder))
     if document is not None:

@@ -4,11 +4,19 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from atoll.scripts.lab.parallel.report.plots import COLOURS, MARKERS, NUMBER, WIDTH_IN, palette, save, style
+from atoll.scripts.lab.kit.figures import (
+    COLOURS,
+    MARKERS,
+    NUMBER,
+    WIDTH_IN,
+    Drawing,
+    NullLocator,
+    palette,
+    save,
+    style,
+)
 from atoll.scripts.lab.parallel.simulate import scaling
 from atoll.scripts.lab.parallel.simulate.inputs import CORES, PROCESSES
-from atoll.scripts.report.agg import Figure as Drawing
-from atoll.scripts.report.agg import NullLocator
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

@@ -7,6 +7,7 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
+from atoll.scripts.lab.kit import figures
 from atoll.scripts.lab.parallel.report import plots, study
 from tests.lab.parallel import synthetic
 from tests.lab.parallel.synthetic import ALONE, PROCESSES, run
@@ -33,7 +34,7 @@ def test_every_plot_is_drawn_as_svg_and_png_and_says_what_it_shows(tmp_path: Pat
 @example(1234.23)
 @example(243.759)
 def test_three_digits_that_count_are_off_by_half_of_the_last_at_most(value: float) -> None:
-    written = plots.three_digits(value)
+    written = figures.three_digits(value)
     assert float(written) == float(f"{value:.3g}")
     assert set(written) <= set("0123456789.")
     assert len(written.replace(".", "").strip("0")) <= 3
@@ -64,7 +65,7 @@ def test_what_was_not_measured_is_not_drawn(tmp_path: Path) -> None:
 
 @given(st.sets(st.text(), max_size=64))
 def test_no_two_arms_share_colour_and_marker(names: set[str]) -> None:
-    assert len(set(plots.palette(names).values())) == len(names)
+    assert len(set(figures.palette(names).values())) == len(names)
 
 
 def test_what_never_ended_is_told_from_a_trial_of_several_processes():

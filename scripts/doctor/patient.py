@@ -1,4 +1,4 @@
-"""Looks at a process that runs, or starts a command and looks at that, and prints what there is to say."""
+"""A process that runs, or a command that is started, looked at: prints the diagnosis and its findings."""
 
 from __future__ import annotations
 
@@ -16,9 +16,8 @@ import click
 from atoll.evo.errors import ConfigError
 from atoll.evo.stopping import StopSignal
 from atoll.scripts.doctor import observe
-from atoll.scripts.doctor.diagnosis import diagnose
-from atoll.scripts.doctor.explain import explain
-from atoll.scripts.doctor.finding import OK, WARNING, Finding
+from atoll.scripts.doctor.diagnosis import OK, WARNING, Finding, diagnose, explain
+from atoll.scripts.processes import makers
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -69,13 +68,20 @@ def _end(process: subprocess.Popen[bytes], received: int) -> int:
 
 
 def _show(seen: Observation, more: Sequence[Finding], *, is_json: bool) -> None:
-    findings = [*more, *explain(seen)]
+    findings = [*more, *_blind_spots(seen), *explain(seen)]
     if is_json:
         told = {"diagnosis": asdict(diagnose(seen)), "findings": [asdict(finding) for finding in findings]}
         click.echo(json.dumps(told | {"seen": asdict(seen)}))
         return
     for line in (line for finding in findings for line in finding.lines()):
         click.echo(_wrapped(line) if sys.stdout.isatty() else line)
+
+
+def _blind_spots(seen: Observation) -> list[Finding]:
+    """Say why nobody knows who made some threads, if this system hides it from us."""
+    unseen = any(thread.maker is None for process in seen.processes for thread in process.threads)
+    reason = makers.check() if unseen else None
+    return [Finding("makers of threads", WARNING, reason)] if reason else []
 
 
 def _wrapped(line: str) -> str:

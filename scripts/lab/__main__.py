@@ -31,8 +31,8 @@ class Study(NamedTuple):
 
 STUDIES = {
     "compare": Study("parallel.compare", "Trials on ten backends: run, resume, committed, report"),
-    "simulate": Study("parallel.simulate.__main__", "Parallel trials on 5 to 128 workers, simulated"),
-    "threads": Study("parallel.threads.__main__", "Threads of PyTorch: law, population, limit, tables"),
+    "simulate": Study("parallel.simulate.sweep", "Parallel trials on 5 to 128 workers, simulated"),
+    "threads": Study("parallel.threads.tables", "Threads of PyTorch: law, population, limit, tables"),
     "bench": Study("speed.__main__", "Benchmarks of evaluator, island, scaling and exchange"),
     "bench-report": Study("speed.report", "Tables and plot of the benchmarks, from their rows"),
     "islands": Study("islands.equal_budgets.__main__", "Islands at equal budgets of evaluations: run, report, check"),

@@ -65,12 +65,12 @@ class Run:
 
     @property
     def machine(self) -> tuple[object, ...]:
-        """What makes it comparable with others."""
+        """The machine: only runs of one are comparable."""
         return tuple(self.rows[0].get(name) for name in ("host", "cpu", "cores"))
 
     @property
     def provenance(self) -> str:
-        """Where and with what it was measured, for people."""
+        """Machine, versions, commit and load, for people."""
         row = self.rows[0]
         known = [str(row[name]) for name in ("cpu", "build", "controller", "filesystem") if row.get(name)]
         cores = f"{row.get('cores')} cores"

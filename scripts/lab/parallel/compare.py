@@ -14,12 +14,11 @@ import click
 from atoll.evo.errors import ConfigError
 from atoll.evo.stopping import StopSignal
 from atoll.scripts.lab.kit import rows
-from atoll.scripts.lab.parallel import blocks, session
-from atoll.scripts.lab.parallel.committed import tables_named
-from atoll.scripts.lab.parallel.plan import TablePaths
-from atoll.scripts.lab.parallel.report import page
-from atoll.scripts.lab.parallel.request import Setting
-from atoll.scripts.lab.parallel.threads import tables
+from atoll.scripts.lab.parallel import session
+from atoll.scripts.lab.parallel.plan import Factors, TablePaths, settings_of, tables_named
+from atoll.scripts.lab.parallel.report import tables as report_tables
+from atoll.scripts.lab.parallel.setting import Setting
+from atoll.scripts.lab.parallel.threads import tables as thread_tables
 
 DEFAULT_OUT = Path("bench/compare")
 SIGNAL_EXIT_CODE = 128
@@ -76,7 +75,7 @@ def run(
     **lists: str,
 ) -> None:
     """Begin a table and make its runs. Lists, with commas, are combined with each other."""
-    factors = blocks.Factors(
+    factors = Factors(
         arms=_words(lists["arms"]),
         workers=_numbers("--workers", lists["workers"]),
         evaluators=_words(lists["evaluator"]),
@@ -89,7 +88,7 @@ def run(
     common = Setting("sequential", tier, n_trials=n_trials, seed=seed, sampler=sampler, fault=fault)
     session.begin(
         TablePaths(out),
-        blocks.settings_of(factors, common),
+        settings_of(factors, common),
         n_blocks=n_blocks,
         seed=seed,
         deadline_factor=deadline_factor,
@@ -144,8 +143,8 @@ def committed(names: tuple[str, ...], out: Path) -> None:
 )
 def report(out: Path, document: Path | None, threads_folder: Path | None) -> None:
     """Derive verdicts, intervals, tables and plots from the rows of earlier runs."""
-    more = tables.blocks(rows.read(threads_folder)) if threads_folder else {}
-    click.echo(page.report(out, document=document, more=more), nl=False)
+    more = thread_tables.blocks(rows.read(threads_folder)) if threads_folder else {}
+    click.echo(report_tables.report(out, document=document, more=more), nl=False)
 
 
 def _carry_on(paths: TablePaths) -> None:

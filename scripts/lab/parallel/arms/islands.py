@@ -6,40 +6,39 @@ that run at the same time exchange genomes, seed by seed, and only their fitness
 
 from __future__ import annotations
 
+import os
+import signal
+import subprocess
 import sys
 import time
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
 from functools import partial
 from typing import TYPE_CHECKING
 
-from atoll.evo import atomic, checkpoint
+from atoll.evo import atomic, checkpoint, runlog
 from atoll.evo.config import flag_name
 from atoll.evo.paths import SharedPaths
 from atoll.scripts.lab.kit.machine import ROOT
 from atoll.scripts.lab.parallel import records, workload
 from atoll.scripts.lab.parallel.arms.arm import TRIES, BackendError
-from atoll.scripts.lab.parallel.arms.island_process import Fault, Life, live
-from atoll.scripts.lab.parallel.request import BEFORE_IMPORT, FAULTY_TRIAL
-from atoll.scripts.lab.parallel.rows import TrialRecord
+from atoll.scripts.lab.parallel.records import TrialRecord
+from atoll.scripts.lab.parallel.setting import FAULTY_TRIAL, HANG, KILL, RAISE
 
 if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
     from pathlib import Path
 
     from atoll.evo.generation import State
     from atoll.evo.paths import IslandPaths
-    from atoll.scripts.lab.parallel.request import Request, Setting
+    from atoll.scripts.lab.parallel.setting import Request, Setting
 
-START_METHODS: tuple[str, ...] = ()
-SAMPLERS: tuple[str, ...] = ()
-
-
-def why_not(setting: Setting) -> str | None:
-    """See `Arm`."""
-    return None if setting.limit == BEFORE_IMPORT else "cli.py sets its limit itself, before it loads anything"
+LOOK_S = 0.005
+"""Between two looks at the log of an island that something is to befall."""
 
 
 def run(request: Request) -> None:
-    """See `Arm`; the threads here only wait for processes."""
+    """Run trials as islands; the threads here only wait for processes."""
     with ThreadPoolExecutor(request.setting.workers) as slots:
         list(slots.map(partial(_run_trial, request), range(request.setting.n_trials)))
 
@@ -123,3 +122,78 @@ def _fault(request: Request, index: int, paths: IslandPaths) -> Fault | None:
     if setting.fault is None or index != FAULTY_TRIAL:
         return None
     return Fault(setting.fault, paths, after=max(1, workload.tier_named(setting.tier).generations // 2))
+
+
+@dataclass(frozen=True)
+class Life:
+    """A process that has ended.
+
+    Attributes:
+        pid: Its number.
+        code: What it exited with; minus the signal that killed it.
+        cpu_s: Of all its threads, user and system.
+        last_words: The last line it printed.
+    """
+
+    pid: int
+    code: int
+    cpu_s: float
+    last_words: str
+
+
+@dataclass(frozen=True)
+class Fault:
+    """A fault that is injected into an island.
+
+    Attributes:
+        kind: "kill" (SIGKILL), "hang" (it is stopped and never continued) or "raise" (it cannot write its log).
+        paths: The island's files.
+        after: The generation in whose course it happens.
+    """
+
+    kind: str
+    paths: IslandPaths
+    after: int
+
+    def prepare(self) -> None:
+        """Put what makes it fail where its log belongs."""
+        if self.kind == RAISE:
+            atomic.make_directory(self.paths.log, durable=False)
+
+    def strike(self, process: subprocess.Popen[bytes]) -> None:
+        """Wait until it has come that far, then do it."""
+        number = {KILL: signal.SIGKILL, HANG: signal.SIGSTOP}.get(self.kind)
+        while number is not None and process.poll() is None:
+            record = runlog.read_last(self.paths.log).get("generation", {})
+            if record.get("generation", 0) >= self.after:
+                process.send_signal(number)
+                return
+            time.sleep(LOOK_S)
+
+
+def live(command: Sequence[str], *, output: Path, note: Callable[[int], None], fault: Fault | None) -> Life:
+    """Start an island and wait for its end.
+
+    Args:
+        command: What to run.
+        output: Where what it prints goes.
+        note: Called with its process number as soon as it runs.
+        fault: What is to befall it.
+    """
+    if fault is not None:
+        fault.prepare()
+    with output.open("wb") as sink:
+        process = subprocess.Popen(  # noqa: S603 - our own program
+            command, stdin=subprocess.DEVNULL, stdout=sink, stderr=subprocess.STDOUT
+        )
+    note(process.pid)
+    if fault is not None:
+        fault.strike(process)
+    if process.returncode is None:
+        _, status, usage = os.wait4(process.pid, 0)
+        process.returncode = os.waitstatus_to_exitcode(status)
+        cpu_s = usage.ru_utime + usage.ru_stime
+    else:
+        cpu_s = 0.0  # it ended by itself before anything befell it, and `poll` has thrown its times away
+    words = output.read_text(errors="replace").strip().splitlines()
+    return Life(process.pid, process.returncode, cpu_s, words[-1] if words else "")

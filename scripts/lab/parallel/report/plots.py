@@ -1,4 +1,4 @@
-"""The plots on what was measured, each as SVG and PNG, wide enough for a column of text."""
+"""Plots on what was measured, each as SVG and PNG, wide enough for a column of text."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ from atoll.scripts.lab.kit.figures import (
     style,
     three_digits,
 )
-from atoll.scripts.lab.parallel.report.summary import noise, summarise
+from atoll.scripts.lab.parallel.report.study import noise, summarise
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
@@ -32,9 +32,8 @@ if TYPE_CHECKING:
 
     from matplotlib.axes import Axes
 
-    from atoll.scripts.lab.parallel.report.study import Run, Session, Workload
-    from atoll.scripts.lab.parallel.report.summary import Summary
-    from atoll.scripts.lab.parallel.rows import TrialStart
+    from atoll.scripts.lab.parallel.records import TrialStart
+    from atoll.scripts.lab.parallel.report.study import Run, Session, Summary, Workload
 
 ROW_IN = 0.3
 LABEL_CHARACTERS = 34
@@ -118,7 +117,7 @@ def _workers(_: Session, load: Workload, summaries: Sequence[Summary]) -> Drawin
 
 
 def _utilisation(_: Session, load: Workload, summaries: Sequence[Summary]) -> Drawing | None:
-    """Where the cores went: busy ones against processor time per work; lines of equal speedup go through S = U / I."""
+    """Busy cores against processor time for the same work; lines of equal speedup go through S = U / I."""
     shown = [each for each in summaries if each.median_metric(lambda m: m.utilisation) is not None]
     if not shown:
         return None
@@ -154,8 +153,8 @@ def _utilisation(_: Session, load: Workload, summaries: Sequence[Summary]) -> Dr
 def _threads(_: Session, load: Workload, summaries: Sequence[Summary]) -> Drawing | None:
     cores = summaries[0].runs[0].row.provenance.cores
     bars = {
-        "all processes together": lambda each: each.median(lambda row: row.peak_threads),
-        "in one process": lambda each: each.median(lambda row: row.peak_threads_of_one),
+        "all processes together": lambda each: each.median(lambda row: row.usage.peak_threads),
+        "in one process": lambda each: each.median(lambda row: row.usage.peak_threads_of_one),
     }
     drawing = _bars(summaries, bars)
     if drawing is not None:
@@ -168,8 +167,8 @@ def _threads(_: Session, load: Workload, summaries: Sequence[Summary]) -> Drawin
 
 def _memory(_: Session, load: Workload, summaries: Sequence[Summary]) -> Drawing | None:
     bars = {
-        "all (PSS)": lambda each: each.median(lambda row: row.peak_pss_bytes) / 1e6,
-        "not shared with others (USS)": lambda each: each.median(lambda row: row.peak_uss_bytes) / 1e6,
+        "all (PSS)": lambda each: each.median(lambda row: row.usage.peak_pss_bytes) / 1e6,
+        "not shared with others (USS)": lambda each: each.median(lambda row: row.usage.peak_uss_bytes) / 1e6,
     }
     drawing = _bars(summaries, bars, write=three_digits)
     if drawing is not None:

@@ -6,19 +6,11 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from atoll.scripts.lab.parallel.threads.child import run as run_child
-from atoll.scripts.lab.parallel.threads.grid import Grid
+from atoll.scripts.lab.parallel.threads.work import run as run_child
 from tests.processes import run
 
 if TYPE_CHECKING:
     from pathlib import Path
-
-
-def test_a_grid_is_markdown_and_an_empty_one_is_nothing() -> None:
-    assert Grid("t", ["a", "bc"], [[1, 2], ["x", "yyy"]], "so.").markdown().splitlines() == [
-        *("**t**", "", "| a | bc  |", "| - | --- |", "| 1 | 2   |", "| x | yyy |", "", "so.")
-    ]
-    assert Grid("t", ["a"], []).markdown() == ""
 
 
 @pytest.mark.slow

@@ -7,18 +7,26 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from atoll.scripts.lab.parallel.witnesses import PROC, Ticks, Witness, Witnessed, parse_pressure, parse_stat, reject
+from atoll.scripts.lab.parallel.interference import (
+    PROC,
+    Interference,
+    Ticks,
+    Witness,
+    parse_pressure,
+    parse_stat,
+    reject,
+)
 
 if TYPE_CHECKING:
     from pathlib import Path
 
 STAT = "cpu  {user} 10 20 {idle} 5 1 2 {steal} 30 40\ncpu0 1 2 3\nintr 7\n"
-QUIET = Witnessed(foreign_cores=0.0, steal_share=0.0, psi_share=0.0)
+QUIET = Interference(foreign_cores=0.0, steal_share=0.0, psi_share=0.0)
 
 
-def judged(witnessed: Witnessed = QUIET, **changes: float) -> str | None:
+def judged(interference: Interference = QUIET, **changes: float) -> str | None:
     usual = {"calibration_before_s": 1.0, "calibration_after_s": 1.0, "own_cores": 1.0, "cores": 2}
-    return reject(witnessed, **{**usual, **changes})  # type: ignore[arg-type]
+    return reject(interference, **{**usual, **changes})  # type: ignore[arg-type]
 
 
 def proc(folder: Path, *, user: int, idle: int, steal: int = 0, psi_us: int | None = None) -> Path:
@@ -36,7 +44,7 @@ def test_idle_and_waiting_for_disks_is_not_busy_and_a_guest_is_not_counted_twice
 
 def test_what_this_kernel_does_not_say_is_unknown(tmp_path: Path) -> None:
     nothing = Witness.begin(tmp_path).end(own_cpu_s=1.0, wall_s=1.0)
-    assert nothing == Witnessed(None, None, None)
+    assert nothing == Interference(None, None, None)
     assert judged(nothing) is None
 
 
@@ -62,26 +70,26 @@ def test_pressure_is_counted_in_microseconds(total: int) -> None:
 
 
 @pytest.mark.parametrize(
-    ("witnessed", "changes", "reason"),
+    ("interference", "changes", "reason"),
     [
-        (Witnessed(0.11, 0.0, 0.0), {}, "foreign"),
-        (Witnessed(0.0, 0.06, 0.0), {}, "hypervisor"),
-        (Witnessed(0.0, 0.0, 0.06), {}, "waited"),
+        (Interference(0.11, 0.0, 0.0), {}, "foreign"),
+        (Interference(0.0, 0.06, 0.0), {}, "hypervisor"),
+        (Interference(0.0, 0.0, 0.06), {}, "waited"),
         (QUIET, {"calibration_after_s": 1.06}, "calibration"),
         (QUIET, {"calibration_after_s": 0.94}, "calibration"),
     ],
 )
-def test_each_witness_alone_rejects(witnessed: Witnessed, changes: dict[str, float], reason: str) -> None:
-    assert reason in (judged(witnessed, **changes) or "")
+def test_each_witness_alone_rejects(interference: Interference, changes: dict[str, float], reason: str) -> None:
+    assert reason in (judged(interference, **changes) or "")
 
 
 def test_a_quiet_run_counts() -> None:
-    assert judged(Witnessed(0.09, 0.04, 0.04), calibration_after_s=1.04) is None
+    assert judged(Interference(0.09, 0.04, 0.04), calibration_after_s=1.04) is None
 
 
 def test_a_run_that_fills_the_machine_waits_for_itself() -> None:
     """Otherwise every oversubscribed run, which is what is to be shown, would be rejected."""
-    waiting = Witnessed(0.0, 0.0, 0.9)
+    waiting = Interference(0.0, 0.0, 0.9)
     assert judged(waiting, own_cores=1.0) is not None
     assert judged(waiting, own_cores=1.9) is None
 
@@ -90,5 +98,5 @@ def test_a_run_that_fills_the_machine_waits_for_itself() -> None:
 def test_more_disturbance_never_makes_a_rejected_run_count(
     foreign: float, steal: float, psi: float, own: float, more: float
 ) -> None:
-    if judged(Witnessed(foreign, steal, psi), own_cores=own):
-        assert judged(Witnessed(foreign + more, steal + more, psi + more), own_cores=own)
+    if judged(Interference(foreign, steal, psi), own_cores=own):
+        assert judged(Interference(foreign + more, steal + more, psi + more), own_cores=own)

@@ -6,7 +6,7 @@ import pytest
 
 from atoll.evo.errors import ConfigError, DamagedFileError
 from atoll.evo.threads import THREAD_VARIABLES
-from atoll.scripts.lab.parallel.request import Request, Setting
+from atoll.scripts.lab.parallel.setting import Request, Setting
 
 PLAIN = Setting("pool", "tiny")
 

@@ -1,4 +1,4 @@
-"""Everything an arm needs to run once: written by the harness, read by the driver and by workers."""
+"""The setting of a run, and the request for one: written by the harness, read by the driver and by workers."""
 
 from __future__ import annotations
 
@@ -26,6 +26,9 @@ BEFORE_IMPORT, AFTER_IMPORT, SET_NUM_THREADS, NO_LIMIT = LIMITS = (
 DEFAULT_WAIT, PASSIVE_WAIT = WAIT_POLICIES = ("default", "passive")
 START_METHODS = ("spawn", "forkserver", "fork")
 KILL, RAISE, HANG = FAULTS = ("kill", "raise", "hang")
+BASELINE = "sequential"
+"""The arm that all others are compared with."""
+LATE_LIMITS = {AFTER_IMPORT: "set after the import", SET_NUM_THREADS: "by set_num_threads"}
 FAULTY_TRIAL = 1
 """The trial that a fault befalls."""
 
@@ -95,6 +98,36 @@ class Setting:
     def is_search(self) -> bool:
         """Whether a sampler proposes the configurations."""
         return self.sampler is not None
+
+    @property
+    def baseline(self) -> Setting:
+        """The setting that it is compared with: the same trials one after the other, on one thread."""
+        return Setting(BASELINE, self.tier, evaluator=self.evaluator, n_trials=self.n_trials, seed=self.seed)
+
+    @property
+    def is_usual(self) -> bool:
+        """Whether it has one thread for each worker, set in time, and nothing else that is special."""
+        usual = ("1", BEFORE_IMPORT, DEFAULT_WAIT, None)
+        return (self.threads, self.limit, self.wait_policy, self.sampler) == usual and (
+            self.start_method in {None, "spawn"}
+        )
+
+    @property
+    def is_baseline(self) -> bool:
+        """Whether others are compared with it."""
+        return (self.arm, self.workers) == (BASELINE, 1) and self.is_usual
+
+    @property
+    def label(self) -> str:
+        """The arm, and what departs from one thread for each worker, set before anything is imported."""
+        parts = [self.start_method] if self.start_method else []
+        if self.threads != "1" or self.limit != BEFORE_IMPORT:
+            count = "default threads" if self.threads == DEFAULT else f"{self.threads} thread(s)"
+            parts.append(f"{count}, {LATE_LIMITS[self.limit]}" if self.limit in LATE_LIMITS else count)
+        parts += ["passive waiting"] if self.wait_policy == PASSIVE_WAIT else []
+        parts += [f"migration every {self.migrate_every}"] if self.migrate_every else []
+        parts += [f"sampler {self.sampler}"] if self.sampler else []
+        return f"{self.arm} ({'; '.join(parts)})" if parts else self.arm
 
     def environment(self, inherited: Mapping[str, str]) -> dict[str, str]:
         """Return the environment in which the driver starts."""

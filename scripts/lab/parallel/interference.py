@@ -66,7 +66,7 @@ class Ticks:
 
 
 @dataclass(frozen=True)
-class Witness:
+class Counters:
     """The counters at the beginning of a run.
 
     Attributes:
@@ -82,7 +82,7 @@ class Witness:
     proc: Path
 
     @classmethod
-    def begin(cls, proc: Path = PROC) -> Witness:
+    def begin(cls, proc: Path = PROC) -> Counters:
         """Read the counters."""
         return cls(parse_stat(_text(proc / "stat")), parse_pressure(_text(proc / "pressure/cpu")), _harness_s(), proc)
 
@@ -93,7 +93,7 @@ class Witness:
             own_cpu_s: Processor time of the run's processes; that of the harness is added here.
             wall_s: How long the run took.
         """
-        now = Witness.begin(self.proc)
+        now = Counters.begin(self.proc)
         foreign_cores = steal_share = psi_share = None
         if self.ticks is not None and now.ticks is not None and now.ticks.all_s > self.ticks.all_s:
             own_s = own_cpu_s + now.harness_s - self.harness_s

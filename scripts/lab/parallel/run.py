@@ -23,7 +23,7 @@ from atoll.scripts.lab.kit import machine
 from atoll.scripts.lab.parallel import plan, records
 from atoll.scripts.lab.parallel.arms import arm
 from atoll.scripts.lab.parallel.drive import WENT_WRONG
-from atoll.scripts.lab.parallel.interference import Interference, Witness, calibrate, reject
+from atoll.scripts.lab.parallel.interference import Counters, Interference, calibrate, reject
 from atoll.scripts.lab.parallel.metrics import busiest_cores
 from atoll.scripts.lab.parallel.rows import FINISHED, SKIPPED, Ending, Provenance, RunRow, outcome_of
 from atoll.scripts.lab.parallel.setting import SETTLED, Request
@@ -53,8 +53,8 @@ LOOK_S = 0.02
 
 
 @dataclass(frozen=True)
-class Bench:
-    """Bench: what all runs of a table have in common.
+class RunContext:
+    """Context of a run: what all runs of a table have in common.
 
     Attributes:
         session: Names the table.
@@ -75,12 +75,12 @@ class Bench:
     note: Callable[[str], None]
 
 
-def run_once(slot: Slot, bench: Bench, *, deadline_s: float) -> RunRow:
+def run_once(slot: Slot, context: RunContext, *, deadline_s: float) -> RunRow:
     """Make one run and return its row.
 
     Args:
         slot: What to run, and its place in the table.
-        bench: What all runs have in common.
+        context: What all runs have in common.
         deadline_s: How long it may take from the start of its first trial.
 
     Raises:
@@ -89,15 +89,15 @@ def run_once(slot: Slot, bench: Bench, *, deadline_s: float) -> RunRow:
     """
     why_not = arm.load(slot.setting.arm).why_not(slot.setting)
     if why_not is not None:
-        return _empty_row(slot, bench, SKIPPED, why_not, deadline_s=deadline_s)
+        return _empty_row(slot, context, SKIPPED, why_not, deadline_s=deadline_s)
     mark = new_mark()
-    bench.note(mark)
+    context.note(mark)
     with atomic.storage_errors("make a run"), _scratch(mark) as scratch:
-        folder = bench.runs / f"{slot.block}-{slot.order}-{slot.setting.arm}-{mark[:6]}"
+        folder = context.runs / f"{slot.block}-{slot.order}-{slot.setting.arm}-{mark[:6]}"
         environment = environment_of(slot.setting, os.environ, scratch=scratch, mark=mark)
         records.make_folders(folder)
-        Request(slot.setting, str(folder.resolve()), bench.ray_address).save(folder / REQUEST)
-        row = _measure(slot, bench, folder, environment, deadline_s=deadline_s)
+        Request(slot.setting, str(folder.resolve()), context.ray_address).save(folder / REQUEST)
+        row = _measure(slot, context, folder, environment, deadline_s=deadline_s)
         if row.outcome == FINISHED:
             atomic.remove_directory(folder)
     return row
@@ -118,15 +118,17 @@ def _scratch(mark: str) -> Iterator[str]:
         atomic.remove_directory(place)
 
 
-def _measure(slot: Slot, bench: Bench, folder: Path, environment: Mapping[str, str], *, deadline_s: float) -> RunRow:
+def _measure(
+    slot: Slot, context: RunContext, folder: Path, environment: Mapping[str, str], *, deadline_s: float
+) -> RunRow:
     setting = slot.setting
-    before_s = calibrate(bench.calibration_steps)
-    witness, began_s = Witness.begin(), time.monotonic()
-    seen = watch(folder, environment, deadline_s=deadline_s, is_stopping=bench.is_stopping)
+    before_s = calibrate(context.calibration_steps)
+    counters, began_s = Counters.begin(), time.monotonic()
+    seen = watch(folder, environment, deadline_s=deadline_s, is_stopping=context.is_stopping)
     wall_s = time.monotonic() - began_s
-    interference = witness.end(own_cpu_s=seen.usage.cpu_s, wall_s=wall_s)
-    after_s = calibrate(bench.calibration_steps)
-    own_cores, cores = busiest_cores(seen.usage.samples), bench.here.cores
+    interference = counters.end(own_cpu_s=seen.usage.cpu_s, wall_s=wall_s)
+    after_s = calibrate(context.calibration_steps)
+    own_cores, cores = busiest_cores(seen.usage.samples), context.here.cores
     rejected = reject(
         interference, calibration_before_s=before_s, calibration_after_s=after_s, own_cores=own_cores, cores=cores
     )
@@ -134,7 +136,7 @@ def _measure(slot: Slot, bench: Bench, folder: Path, environment: Mapping[str, s
     outcome, reason = outcome_of(
         seen.ending, n_trials=setting.n_trials, workers=setting.workers, trials=trials, starts=starts
     )
-    row = _empty_row(slot, bench, outcome, reason, deadline_s=deadline_s)
+    row = _empty_row(slot, context, outcome, reason, deadline_s=deadline_s)
     return replace(
         row,
         launched_s=seen.launched_s,
@@ -146,15 +148,15 @@ def _measure(slot: Slot, bench: Bench, folder: Path, environment: Mapping[str, s
         calibration_before_s=before_s,
         calibration_after_s=after_s,
         rejected=None if setting.fault else rejected,  # what becomes of a fault is no question of time
-        provenance=replace(bench.here, environment=told(environment)),
+        provenance=replace(context.here, environment=told(environment)),
     )
 
 
-def _empty_row(slot: Slot, bench: Bench, outcome: str, reason: str | None, *, deadline_s: float) -> RunRow:
+def _empty_row(slot: Slot, context: RunContext, outcome: str, reason: str | None, *, deadline_s: float) -> RunRow:
     """Return the row of a run that was not made."""
     now_s = time.monotonic()
     return RunRow(
-        session=bench.session,
+        session=context.session,
         block=slot.block,
         order=slot.order,
         is_repeat=slot.is_repeat,
@@ -171,7 +173,7 @@ def _empty_row(slot: Slot, bench: Bench, outcome: str, reason: str | None, *, de
         calibration_before_s=0.0,
         calibration_after_s=0.0,
         rejected=None,
-        provenance=bench.here,
+        provenance=context.here,
     )
 
 

@@ -12,7 +12,7 @@ from atoll.scripts.lab.parallel import plan, rows, run
 from atoll.scripts.lab.parallel.interference import TARGET_S, choose_size
 from atoll.scripts.lab.parallel.plan import Plan, sequential_s
 from atoll.scripts.lab.parallel.rows import most_at_once
-from atoll.scripts.lab.parallel.run import Bench, StoppedError
+from atoll.scripts.lab.parallel.run import RunContext, StoppedError
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -80,7 +80,7 @@ def carry_on(paths: TablePaths, *, is_stopping: Callable[[], bool], say: Callabl
     end_leftovers(paths, say=say)
     with atomic.storage_errors("go on with the table"):
         atomic.mend_tail(paths.rows)
-    bench = Bench(
+    context = RunContext(
         session=planned.session,
         runs=paths.runs,
         calibration_steps=planned.calibration_steps,
@@ -93,7 +93,7 @@ def carry_on(paths: TablePaths, *, is_stopping: Callable[[], bool], say: Callabl
     while left := plan.remaining(slots, found := rows.read(paths.rows), tries=planned.tries):
         say(f"{_place(left[0], slots, left)}: {describe(left[0].setting)} ...")
         try:
-            row = run.run_once(left[0], bench, deadline_s=_deadline_s(left[0], found, planned.deadline_factor))
+            row = run.run_once(left[0], context, deadline_s=_deadline_s(left[0], found, planned.deadline_factor))
         except StoppedError:
             return False
         finally:

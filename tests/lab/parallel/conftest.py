@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from atoll.scripts.lab.parallel import run
-from atoll.scripts.lab.parallel.run import Bench
+from atoll.scripts.lab.parallel.run import RunContext
 from tests.processes import kill_all_in
 
 if TYPE_CHECKING:
@@ -16,10 +16,10 @@ if TYPE_CHECKING:
 
 
 @pytest.fixture
-def bench(tmp_path: Path) -> Iterator[Bench]:
+def bench(tmp_path: Path) -> Iterator[RunContext]:
     """What runs have in common, with a calibration of no length."""
     try:
-        yield Bench(
+        yield RunContext(
             session="test",
             runs=tmp_path / "runs",
             calibration_steps=1,

@@ -9,9 +9,9 @@ from hypothesis import strategies as st
 
 from atoll.scripts.lab.parallel.interference import (
     PROC,
+    Counters,
     Interference,
     Ticks,
-    Witness,
     parse_pressure,
     parse_stat,
     reject,
@@ -43,7 +43,7 @@ def test_idle_and_waiting_for_disks_is_not_busy_and_a_guest_is_not_counted_twice
 
 
 def test_what_this_kernel_does_not_say_is_unknown(tmp_path: Path) -> None:
-    nothing = Witness.begin(tmp_path).end(own_cpu_s=1.0, wall_s=1.0)
+    nothing = Counters.begin(tmp_path).end(own_cpu_s=1.0, wall_s=1.0)
     assert nothing == Interference(None, None, None)
     assert judged(nothing) is None
 
@@ -56,9 +56,9 @@ def test_this_kernel_says_it() -> None:
 
 def test_foreign_is_what_was_busy_less_what_is_ours(tmp_path: Path) -> None:
     per_s = os.sysconf("SC_CLK_TCK")
-    witness = Witness.begin(proc(tmp_path, user=0, idle=0, psi_us=0))
+    counters = Counters.begin(proc(tmp_path, user=0, idle=0, psi_us=0))
     proc(tmp_path, user=12 * per_s, idle=7 * per_s, steal=1 * per_s, psi_us=500_000)
-    found = witness.end(own_cpu_s=9.0, wall_s=10.0)
+    found = counters.end(own_cpu_s=9.0, wall_s=10.0)
     assert found.foreign_cores == pytest.approx(0.3, abs=0.05)  # this process has worked a little, too
     assert found.steal_share == pytest.approx(0.05)
     assert found.psi_share == pytest.approx(0.05)

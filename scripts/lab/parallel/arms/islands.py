@@ -59,20 +59,20 @@ def command(setting: Setting, index: int, *, seed: int, root: Path) -> list[str]
 
 
 def _run_trial(request: Request, index: int) -> None:
-    start_s, lives, error = time.monotonic(), list[Life](), None
+    start_s, processes, error = time.monotonic(), list[EndedProcess](), None
     result = workload.NO_RESULT
     try:
         seeds = workload.seeds_of(workload.tier_named(request.setting.tier))
-        result = workload.summarise([_evolve(request, index, seed, lives) for seed in seeds])
+        result = workload.summarise([_evolve(request, index, seed, processes) for seed in seeds])
     except BackendError as failure:
         error = str(failure)
     record = TrialRecord(
         index=index,
         start_s=start_s,
         end_s=time.monotonic(),
-        cpu_s=sum(life.cpu_s for life in lives),
-        pid=lives[-1].pid,
-        tid=lives[-1].pid,
+        cpu_s=sum(process.cpu_s for process in processes),
+        pid=processes[-1].pid,
+        tid=processes[-1].pid,
         torch_threads=None,
         fitness=result.fitness,
         evaluations=result.evaluations,
@@ -82,8 +82,8 @@ def _run_trial(request: Request, index: int) -> None:
     records.write(request.path, record)
 
 
-def _evolve(request: Request, index: int, seed: int, lives: list[Life]) -> State:
-    """Run an island to its end, and add its lives to the list; a killed one goes on by the same command.
+def _evolve(request: Request, index: int, seed: int, processes: list[EndedProcess]) -> State:
+    """Run an island to its end, and add its processes to the list; a killed one goes on by the same command.
 
     Raises:
         BackendError: It gave up, or was killed too often.
@@ -92,20 +92,20 @@ def _evolve(request: Request, index: int, seed: int, lives: list[Life]) -> State
     paths = shared.island(workload.island_name(index))
     atomic.make_directory(shared.root, durable=False)
     for attempt in range(TRIES):
-        is_noted = attempt > 0 or not lives  # once for the trial, and whenever it is tried again
-        life = live(
+        is_noted = attempt > 0 or not processes  # once for the trial, and whenever it is tried again
+        process = run_process(
             command(request.setting, index, seed=seed, root=shared.root),
             output=request.path / f"island-{index}-{seed}-{attempt}.txt",
             note=partial(_note, request, index) if is_noted else _say_nothing,
-            fault=_fault(request, index, paths) if not lives else None,
+            fault=_fault(request, index, paths) if not processes else None,
         )
-        lives.append(life)
-        found = checkpoint.load_newest(paths) if life.code == 0 else None
+        processes.append(process)
+        found = checkpoint.load_newest(paths) if process.code == 0 else None
         if found is not None:
             return found.state
-        if life.code >= 0:
-            said = life.last_words.replace(f"{request.path}/", "")  # where the rows are made is nobody's business
-            raise BackendError(f"cli.py ended with {life.code}: {said}")
+        if process.code >= 0:
+            said = process.last_words.replace(f"{request.path}/", "")  # where the rows are made is nobody's business
+            raise BackendError(f"cli.py ended with {process.code}: {said}")
     raise BackendError(f"cli.py was killed {TRIES} times")
 
 
@@ -125,7 +125,7 @@ def _fault(request: Request, index: int, paths: IslandPaths) -> Fault | None:
 
 
 @dataclass(frozen=True)
-class Life:
+class EndedProcess:
     """A process that has ended.
 
     Attributes:
@@ -171,7 +171,9 @@ class Fault:
             time.sleep(LOOK_S)
 
 
-def live(command: Sequence[str], *, output: Path, note: Callable[[int], None], fault: Fault | None) -> Life:
+def run_process(
+    command: Sequence[str], *, output: Path, note: Callable[[int], None], fault: Fault | None
+) -> EndedProcess:
     """Start an island and wait for its end.
 
     Args:
@@ -196,4 +198,4 @@ def live(command: Sequence[str], *, output: Path, note: Callable[[int], None], f
     else:
         cpu_s = 0.0  # it ended by itself before anything befell it, and `poll` has thrown its times away
     words = output.read_text(errors="replace").strip().splitlines()
-    return Life(process.pid, process.returncode, cpu_s, words[-1] if words else "")
+    return EndedProcess(process.pid, process.returncode, cpu_s, words[-1] if words else "")

@@ -18,7 +18,7 @@ from atoll.scripts.lab.parallel.setting import FAULTY_TRIAL, Setting
 
 if TYPE_CHECKING:
     from atoll.scripts.lab.parallel.rows import RunRow
-    from atoll.scripts.lab.parallel.run import Bench
+    from atoll.scripts.lab.parallel.run import RunContext
 
 pytestmark = pytest.mark.slow
 
@@ -44,11 +44,11 @@ def setting_for(name: str, **changes) -> Setting:
     return Setting(name, "tiny", workers=workers, start_method=starts[0] if starts else None, **changes)
 
 
-def made(bench: Bench, setting: Setting, *, deadline_s: float = PATIENT_S) -> RunRow:
+def made(bench: RunContext, setting: Setting, *, deadline_s: float = PATIENT_S) -> RunRow:
     return run_once(Slot(1, 0, setting), bench, deadline_s=deadline_s)
 
 
-def faulty(bench: Bench, name: str, fault: str, *, deadline_s: float = PATIENT_S) -> RunRow:
+def faulty(bench: RunContext, name: str, fault: str, *, deadline_s: float = PATIENT_S) -> RunRow:
     evaluator = "reference" if name == "islands" else quick()  # slow enough to be hit in the middle
     return made(bench, setting_for(name, fault=fault, evaluator=evaluator), deadline_s=deadline_s)
 

@@ -12,6 +12,8 @@ from typing import TYPE_CHECKING
 import pytest
 
 from atoll.evo import strict_json
+from atoll.evo.tasks.creatures.options import CreatureOptions
+from atoll.evo.tasks.creatures.task import Creatures
 from atoll.scripts.lab.kit import strict
 from atoll.scripts.lab.parallel import rows
 from atoll.scripts.lab.parallel.plan import TablePaths, load
@@ -40,7 +42,8 @@ def command(paths: TablePaths, name: str, *arguments: str) -> list[str]:
 
 
 def begin(paths: TablePaths, *arguments: str) -> list[str]:
-    quick = ("--tier", "tiny", "--calibration-s", "0.01", "--tries", "1", "--trials", "2")
+    evaluator = Creatures(CreatureOptions()).backend  # the fast one, where it can be built
+    quick = ("--tier", "tiny", "--calibration-s", "0.01", "--tries", "1", "--trials", "2", "--evaluator", evaluator)
     return command(paths, "run", *quick, *arguments)
 
 

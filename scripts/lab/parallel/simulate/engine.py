@@ -12,7 +12,7 @@ import itertools
 import math
 from collections import deque
 from dataclasses import dataclass, fields, replace
-from typing import TYPE_CHECKING, Literal, Protocol
+from typing import TYPE_CHECKING, Literal
 
 import numpy as np
 
@@ -162,23 +162,6 @@ class Piece:
     tries: int = 0
 
 
-class Feed(Protocol):
-    """Hands out pieces."""
-
-    @property
-    def n_workers(self) -> int | None:
-        """Number of workers that it is made for; None: any number."""
-
-    def take(self, worker: int) -> Piece | None:
-        """Return what `worker` does next; None if there is nothing for it now."""
-
-    def put_back(self, worker: int, piece: Piece) -> None:
-        """Take back a piece that is to be done again."""
-
-    def finish(self, worker: int) -> bool:
-        """Note that `worker` has finished a piece, and say whether there is now something for those who had nothing."""
-
-
 class Queue:
     """Trials in order; a worker that is free takes the next ones, `chunk` at a time.
 
@@ -248,6 +231,10 @@ class Epochs:
         """Note that an epoch has ended, and say whether a barrier has fallen."""
         self._ended[worker] += 1
         return self._barrier and min(self._ended) == self._ended[worker]
+
+
+Feed = Queue | Epochs
+"""Who does what next."""
 
 
 @dataclass(frozen=True)

@@ -75,11 +75,11 @@ check: $(READY) ## Lint, check types and check the shell scripts
 	$(BIN)/shellcheck -x scripts/*.sh scripts/*.bash scripts/report/vendor/*.sh scripts/islands.sbatch .ci/run
 
 bench: $(READY) ## Measure everything, in ten minutes (raw rows in bench/; BENCH="evaluator island" for some)
-	@$(BIN)/python -m scripts.lab.speed $(BENCH)
+	@$(BIN)/python -m scripts.lab bench $(BENCH)
 
 compare: $(READY) ## Compare parallel backends, or go on (TIER=tiny BLOCKS=3 ARMS=a,b ROWS=DIR COMPARE="--workers 1,2 ...")
-	@if [ -e "$(ROWS)/plan.json" ]; then $(BIN)/python -m scripts.lab.parallel resume --out "$(ROWS)"; \
-	else $(BIN)/python -m scripts.lab.parallel run --tier $(TIER) --arms $(ARMS) --blocks $(BLOCKS) --out "$(ROWS)" $(COMPARE); fi
+	@if [ -e "$(ROWS)/plan.json" ]; then $(BIN)/python -m scripts.lab compare resume --out "$(ROWS)"; \
+	else $(BIN)/python -m scripts.lab compare run --tier $(TIER) --arms $(ARMS) --blocks $(BLOCKS) --out "$(ROWS)" $(COMPARE); fi
 
 clean: ## Remove the environment and caches; shared/ stays
 	rm -rf $(VENV) build *.egg-info .pytest_cache .mypy_cache .ruff_cache .hypothesis

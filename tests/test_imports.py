@@ -23,7 +23,7 @@ OPEN_TO_MIGRATION = {
 HEAVY = {
     "torch": (
         "evo/tasks/creatures/reference.py",
-        "scripts/lab/parallel/limits.py",
+        "scripts/lab/parallel/worker.py",
         "scripts/lab/parallel/threads/work.py",
     ),
     "optuna": ("scripts/lab/parallel/arms/*optuna*.py",),

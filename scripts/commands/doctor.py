@@ -39,11 +39,11 @@ def doctor(command: tuple[str, ...], pid: int | None, seconds: float, root: Path
     if pid is not None and command:
         raise click.UsageError("give either --pid or a COMMAND")
     if pid is not None:
-        from atoll.scripts.doctor.patient import show_process
+        from atoll.scripts.doctor.attach import show_process
 
         return show_process(pid, seconds=seconds, is_json=is_json)
     if command:
-        from atoll.scripts.doctor.patient import show_command
+        from atoll.scripts.doctor.attach import show_command
 
         return show_command(command, is_json=is_json)
     from atoll.scripts.doctor.examine import show

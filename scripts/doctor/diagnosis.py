@@ -1,12 +1,17 @@
-"""What a tree of processes was doing, in one word, and why; by thresholds on what was seen of its threads."""
+"""Diagnosis of a tree of processes: what it was doing, in one word, by thresholds on what was seen of its threads.
+
+Findings say it in sentences: what there is, what it did, what to change.
+"""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 from enum import StrEnum
+from pathlib import PurePath
 from typing import TYPE_CHECKING
 
-from atoll.scripts.processes import makers as origins
+from atoll.evo.text import count
+from atoll.scripts.processes import makers
 
 if TYPE_CHECKING:
     from atoll.scripts.doctor.observe import Observation, ProcessSeen, ThreadSeen
@@ -22,10 +27,18 @@ TURNS_CORES = (0.7, 1.6)
 TURNS_PER_RUN_S = 50.0
 """And each goes to sleep at least so often while it runs for a second; the interpreter's own interval is 5 ms."""
 PARALLEL_SHARE = 0.7
+OK, WARNING = "ok", "warning"
+LONGEST_COMMAND = 60
+MOST_PROCESSES = 8
+"""Told one by one, those that worked most; the others are counted."""
+LIMIT = (
+    "start each process with OMP_NUM_THREADS=1 (and OPENBLAS_NUM_THREADS=1, MKL_NUM_THREADS=1) in its environment, "
+    "before Python starts: after the import of numpy or torch it is too late, and only torch.set_num_threads(1) helps"
+)
 
 
 class Condition(StrEnum):
-    """What a tree was doing; see `diagnose`."""
+    """Condition of a tree of processes; see `diagnose`."""
 
     ASLEEP = "asleep"
     OVERSUBSCRIBED = "oversubscribed"
@@ -36,9 +49,45 @@ class Condition(StrEnum):
     PARTLY_PARALLEL = "partly parallel"
 
 
+ADVICE = {
+    Condition.OVERSUBSCRIBED: f"fewer runnable threads than cores: {LIMIT}; and run at most one process per core",
+    Condition.CROWDED_OUT: "other programs use the processors; look with 'top', and wait or use fewer workers",
+    Condition.CONVOYED: (
+        "Python threads share one interpreter lock: use processes with one thread each (islands, or "
+        "ProcessPoolExecutor with spawn), not more threads"
+    ),
+    Condition.PARTLY_PARALLEL: "look at what the threads that sleep wait for: a lock, a barrier, the disk or a queue",
+}
+SINGLE = (
+    "one thread works: to use the other cores, run several such processes (islands, ProcessPoolExecutor with spawn)"
+)
+
+
+@dataclass(frozen=True)
+class Finding:
+    """Something that was looked at.
+
+    Attributes:
+        topic: What.
+        verdict: ok or warning.
+        evidence: What was seen.
+        advice: What to do; empty if nothing.
+    """
+
+    topic: str
+    verdict: str
+    evidence: str
+    advice: str = ""
+
+    def lines(self) -> list[str]:
+        """Return it as text for people."""
+        text = [f"{self.verdict:<8}{self.topic}: {self.evidence}"]
+        return [*text, f"{'':<8}-> {self.advice}"] if self.advice else text
+
+
 @dataclass(frozen=True)
 class Diagnosis:
-    """What a tree was doing.
+    """Diagnosis of a tree of processes, with the figures it rests on.
 
     Attributes:
         condition: In one word.
@@ -97,9 +146,9 @@ def is_working(thread: ThreadSeen, seconds: float) -> bool:
 
 def python_threads(process: ProcessSeen) -> list[ThreadSeen]:
     """Return the threads that run Python: those that Python made, and the main one of a process that has it."""
-    has_python = process.libraries is not None and origins.PYTHON in process.libraries
-    makers = {origins.PYTHON, origins.MAIN} if has_python else {origins.PYTHON}
-    return [thread for thread in process.threads if thread.maker in makers]
+    has_python = process.libraries is not None and makers.PYTHON in process.libraries
+    known = {makers.PYTHON, makers.MAIN} if has_python else {makers.PYTHON}
+    return [thread for thread in process.threads if thread.maker in known]
 
 
 def takes_turns(process: ProcessSeen, seconds: float) -> bool:
@@ -117,7 +166,7 @@ def teams(process: ProcessSeen, cores: int) -> tuple[int, int] | None:
     the size is the same for all, unless somebody changed it meanwhile. Of what fits, take the size of the environment,
     or the number of cores; else one team for each thread besides the main one, for each thread, or one.
     """
-    workers = sum(thread.maker == origins.OPENMP for thread in process.threads)
+    workers = sum(thread.maker == makers.OPENMP for thread in process.threads)
     masters = max(1, len(python_threads(process)))
     fitting = [n for n in range(1, masters + 1) if workers and workers % n == 0]
     if not fitting:
@@ -127,3 +176,117 @@ def teams(process: ProcessSeen, cores: int) -> tuple[int, int] | None:
     likely = [n for n in fitting if workers // n + 1 == usual] + [n for n in (masters - 1, masters) if n in fitting]
     n = [*likely, 1][0]
     return n, workers // n + 1
+
+
+def explain(seen: Observation) -> list[Finding]:
+    """Return the findings, the verdict last."""
+    diagnosis = diagnose(seen)
+    order = sorted(seen.processes, key=lambda process: -_run_s(process))
+    told, rest = order[:MOST_PROCESSES], order[MOST_PROCESSES:]
+    findings = [_whole(seen), *(_process(process, seen) for process in told)]
+    if rest:
+        threads = sum(process.peak_threads for process in rest)
+        evidence = f"{len(rest)} with {threads} threads, {sum(map(_run_s, rest)) / seen.seconds:.2f} cores in use"
+        findings.append(Finding("other processes", OK, evidence))
+    return [*findings, _verdict(diagnosis, seen)]
+
+
+def _whole(seen: Observation) -> Finding:
+    threads = sum(process.peak_threads for process in seen.processes)
+    end = "; it has ended meanwhile" if seen.has_ended else ""
+    return Finding(
+        "seen",
+        OK,
+        f"{count(len(seen.processes), 'process')}, {count(threads, 'thread')}, "
+        f"in {seen.looks} looks over {seen.seconds:.1f} s: "
+        f"{seen.cpu_s / seen.seconds:.2f} of {seen.cores} cores in use, {seen.runnable:.1f} threads runnable{end}",
+    )
+
+
+def _process(process: ProcessSeen, seen: Observation) -> Finding:
+    working = [thread for thread in process.threads if is_working(thread, seen.seconds)]
+    switches = sum(thread.voluntary for thread in process.threads) / seen.seconds
+    forced = sum(thread.involuntary for thread in process.threads) / seen.seconds
+    parts = [
+        f"{count(process.peak_threads, 'thread')} ({_makers(process)})",
+        f"{len(working)} worked, {_run_s(process) / seen.seconds:.2f} cores",
+        f"{switches:,.0f} voluntary and {forced:,.0f} forced switches a second",
+        _environment(process),
+        _command(process),
+    ]
+    return Finding(f"{process.name} {process.pid}", OK, "; ".join(parts), "; ".join(_remarks(process, seen)))
+
+
+def _command(process: ProcessSeen) -> str:
+    program, *arguments = process.command.split() or ["no command line"]
+    return " ".join([PurePath(program).name, *arguments])[:LONGEST_COMMAND]
+
+
+def _makers(process: ProcessSeen) -> str:
+    counts = makers.count(thread.maker for thread in process.threads)
+    return ", ".join(f"{n} {maker}" for maker, n in counts.items())
+
+
+def _environment(process: ProcessSeen) -> str:
+    if process.variables is None:
+        return "its environment is not ours to read"
+    shown = ", ".join(f"{name}={value}" for name, value in process.variables.items())
+    return shown or "no thread variable set at its start"
+
+
+def _remarks(process: ProcessSeen, seen: Observation) -> list[str]:
+    remarks = []
+    found = teams(process, seen.cores)
+    if found:
+        n, size = found
+        whose = (
+            "one for each Python thread" if n == len(python_threads(process)) - 1 and n > 1 else "of whoever calculated"
+        )
+        remarks.append(f"OpenMP: {count(n, 'team')} of {size}, {whose} (inferred from the counts)")
+    pools = [thread for thread in process.threads if thread.maker in makers.POOLS]
+    active = [thread for thread in pools if is_working(thread, seen.seconds)]
+    if active:
+        cores = sum(thread.run_s for thread in active) / seen.seconds
+        remarks.append(
+            f"{count(len(active), 'pool thread')} used {cores:.2f} cores; from outside, work looks like spinning"
+        )
+    elif pools:
+        remarks.append("its pool threads sleep, which costs nothing")
+    unseen = [thread for thread in process.threads if thread.maker is None]
+    if unseen and process.libraries is not None:
+        loaded = ", ".join(process.libraries) or "no known library"
+        remarks.append(f"who made {len(unseen)} threads could not be seen; loaded: {loaded}")
+    return remarks
+
+
+def _verdict(diagnosis: Diagnosis, seen: Observation) -> Finding:
+    d = diagnosis
+    evidence = {
+        Condition.ASLEEP: "next to nothing ran",
+        Condition.OVERSUBSCRIBED: f"{seen.runnable:.1f} runnable threads on {seen.cores} cores, {_waiting(d)}",
+        Condition.CROWDED_OUT: f"{_waiting(d)}, with {seen.runnable:.1f} runnable of its own on {seen.cores} cores",
+        Condition.CONVOYED: f"the Python threads of {_names(d)} take turns, about one running at a time",
+        Condition.SEQUENTIAL: f"{count(d.working_threads, 'thread')} worked",
+        Condition.PARALLEL: f"{d.working_threads} threads in {d.working_processes} processes worked side by side",
+        Condition.PARTLY_PARALLEL: f"{d.working_threads} threads worked, {seen.cpu_s / seen.seconds:.2f} cores in use",
+    }[d.condition]
+    if d.convoys and d.condition is not Condition.CONVOYED:
+        evidence += f"; also, the Python threads of {_names(d)} take turns"
+    if d.condition is Condition.CONVOYED and d.wait_share > WAITING_SHARE:
+        evidence += f"; also, {_waiting(d)}"
+    advice = ADVICE.get(d.condition, "")
+    if d.condition is Condition.SEQUENTIAL and seen.cores > 1:
+        advice = SINGLE
+    return Finding("verdict", WARNING if d.condition in ADVICE else OK, f"{d.condition}: {evidence}", advice)
+
+
+def _waiting(diagnosis: Diagnosis) -> str:
+    return f"threads waited for a processor {diagnosis.wait_share:.0%} of the time they could run"
+
+
+def _names(diagnosis: Diagnosis) -> str:
+    return f"process {', '.join(map(str, diagnosis.convoys))}"
+
+
+def _run_s(process: ProcessSeen) -> float:
+    return sum(thread.run_s for thread in process.threads)

@@ -1,4 +1,4 @@
-"""Looks at a process and all that came of it, for a while: what each thread did meanwhile, and who made it."""
+"""Observation of a process and all that came of it, for a while: what each thread did meanwhile, and who made it."""
 
 from __future__ import annotations
 
@@ -10,8 +10,7 @@ from typing import TYPE_CHECKING
 
 from atoll.evo.errors import ConfigError, StorageError
 from atoll.evo.resources import THREAD_VARIABLES
-from atoll.scripts.processes import makers as origins
-from atoll.scripts.processes import proc
+from atoll.scripts.processes import makers, proc
 from atoll.scripts.processes.monitor import pause_s
 from atoll.scripts.processes.tree import Tree
 
@@ -29,7 +28,7 @@ TRIES = 5
 
 @dataclass(frozen=True)
 class ThreadSeen:
-    """What a thread did while it was looked at.
+    """A thread, and what it did while it was looked at.
 
     Attributes:
         tid: Its number.
@@ -54,7 +53,7 @@ class ThreadSeen:
 
 @dataclass(frozen=True)
 class ProcessSeen:
-    """What a process did while it was looked at.
+    """A process, and what it did while it was looked at.
 
     Attributes:
         pid: Its number.
@@ -77,7 +76,7 @@ class ProcessSeen:
 
 @dataclass(frozen=True)
 class Observation:
-    """What a tree of processes did.
+    """A tree of processes, and what it did while it was looked at.
 
     Attributes:
         seconds: For how long it was looked at.
@@ -183,7 +182,7 @@ class _Record:
         """Find out about a process, and about its threads whose makers are not known yet."""
         unknown = {tid for tid in tids if (pid, tid) not in self._makers and self._asked[pid, tid] < TRIES}
         if unknown:
-            found = origins.find(pid, unknown)
+            found = makers.find(pid, unknown)
             self._makers |= {(pid, tid): maker for tid, maker in found.items()}
             for tid in unknown:
                 self._asked[pid, tid] += 1
@@ -241,6 +240,6 @@ def _about(pid: int) -> tuple[str, tuple[str, ...] | None, dict[str, str] | None
     wanted = (*THREAD_VARIABLES, *OTHER_VARIABLES)
     return (
         command,
-        None if maps is None else origins.libraries(origins.parse_regions(maps)),
+        None if maps is None else makers.libraries(makers.parse_regions(maps)),
         None if environment is None else {name: environment[name] for name in wanted if name in environment},
     )

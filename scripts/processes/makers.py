@@ -1,4 +1,4 @@
-"""Who made a thread: the library whose code stands outermost on its stack.
+"""Makers of threads: the library whose code stands outermost on a thread's stack.
 
 A thread's name says nothing (it is its maker's), but the first thing it ever called was given by whoever made it, and
 is still there. A sleeping thread's stack is found from its stack pointer, a running one's from the C library's own
@@ -15,6 +15,7 @@ import bisect
 import platform
 import re
 import struct
+import threading
 from dataclasses import dataclass
 from pathlib import PurePath
 from typing import TYPE_CHECKING, BinaryIO
@@ -110,6 +111,32 @@ def find(pid: int, tids: Collection[int]) -> dict[int, str]:
         return main
 
 
+def check() -> str | None:
+    """Say why the makers of running threads cannot be found on this system; None if they can.
+
+    A thread of this process that runs has no stack pointer to be read, only the C library's record, whose layout is
+    the library's own affair: so it is tried on a thread that is known to be Python's.
+    """
+    found: list[dict[int, str]] = []
+
+    def look() -> None:
+        tid = threading.get_native_id()
+        regions = parse_regions(proc.read("/proc/self/maps") or b"")
+        with open("/proc/self/mem", "rb", buffering=0) as memory:  # noqa: PTH123 - as in `find`
+            found.append(_find_running({tid}, regions, memory))
+
+    thread = threading.Thread(target=look)
+    thread.start()
+    thread.join()
+    if found and PYTHON in found[0].values():
+        return None
+    libc = " ".join(platform.libc_ver()).strip() or "the C library"
+    return (
+        f"a running thread's record is not found in {libc} on {platform.machine()}: expected the thread's number at "
+        f"{TID_OFFSET:#x}; only the makers of sleeping threads are told"
+    )
+
+
 def _find(pid: int, tids: set[int], regions: Regions, memory: BinaryIO) -> dict[int, str]:
     found: dict[int, str] = {}
     for tid in tids:
@@ -120,8 +147,13 @@ def _find(pid: int, tids: set[int], regions: Regions, memory: BinaryIO) -> dict[
             maker = outermost(_words(memory, start, stack.end), regions)
             if maker:
                 found[tid] = maker
-    records = _records(tids - found.keys(), regions, memory)
-    for tid, address in records.items():
+    return found | _find_running(tids - found.keys(), regions, memory)
+
+
+def _find_running(tids: set[int], regions: Regions, memory: BinaryIO) -> dict[int, str]:
+    """Return the makers of threads by the C library's record of each, which lies at the outer end of its stack."""
+    found: dict[int, str] = {}
+    for tid, address in _records(tids, regions, memory).items():
         stack = regions.at(address)
         start = max(address - STACK_BYTES, stack.start) if stack else address
         maker = outermost(_words(memory, start, address + RECORD_BYTES), regions)

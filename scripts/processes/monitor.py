@@ -1,4 +1,4 @@
-"""Watches a whole tree of processes from outside while it runs, at a known and small cost.
+"""Monitor of a whole tree of processes: looks at it from outside while it runs, at a known and small cost.
 
 Three looks, from cheap to dear, each as often as its share of one core allows: processes (threads, processor time)
 every 0.1 s, every thread (time in the run queue, switches), and memory. A thread that begins and ends between two looks
@@ -12,30 +12,30 @@ import os
 import select
 import threading
 import time
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from itertools import pairwise
 from typing import TYPE_CHECKING
 
 from atoll.scripts.processes import proc
-from atoll.scripts.processes.samples import MAX_SAMPLES, Sample, thin
 from atoll.scripts.processes.tree import Tree
-from atoll.scripts.processes.waits import Waits
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable
+    from collections.abc import Callable, Iterable, Mapping, Sequence
 
-    from atoll.scripts.processes.proc import Process
+    from atoll.scripts.processes.proc import Process, Thread
 
 SLOWEST_S = 0.2
 """Between two looks at the processes, whatever they cost: 5 Hz."""
 LOOK_SHARE, THREADS_SHARE, MEMORY_SHARE = 0.01, 0.01, 0.007
 """Of one core, for each kind of look."""
+MAX_SAMPLES = 200
 WORKING_CORES = 0.05
 """A process works if it took more than this over the whole run."""
 
 
 @dataclass(frozen=True)
 class Usage:
-    """What a tree of processes took.
+    """Usage of a tree of processes: processor time, threads, memory, switches.
 
     Attributes:
         cpu_s: Processor time of all, those that ended included.
@@ -53,19 +53,19 @@ class Usage:
         samples: (t_s, threads, processes, cpu_cores, pss_bytes), at most 200, by `time.monotonic`; see `thin`.
     """
 
-    cpu_s: float
-    peak_threads: int
-    peak_threads_of_one: int
-    peak_processes: int
-    working_processes: int
-    peak_pss_bytes: int
-    peak_uss_bytes: int
-    run_s: float
-    wait_s: float
-    voluntary_switches: int
-    involuntary_switches: int
-    stray_processes: int
-    samples: tuple[tuple[float, ...], ...]
+    cpu_s: float = 0.0
+    peak_threads: int = 0
+    peak_threads_of_one: int = 0
+    peak_processes: int = 0
+    working_processes: int = 0
+    peak_pss_bytes: int = 0
+    peak_uss_bytes: int = 0
+    run_s: float = 0.0
+    wait_s: float = 0.0
+    voluntary_switches: int = 0
+    involuntary_switches: int = 0
+    stray_processes: int = 0
+    samples: tuple[tuple[float, ...], ...] = ()
 
 
 class Monitor:
@@ -152,7 +152,7 @@ def pause_s(cost_s: float, *, share: float, at_least_s: float, at_most_s: float)
 
 
 class _Watched:
-    """What was seen so far."""
+    """Everything that was seen so far."""
 
     def __init__(self, tree: Tree) -> None:
         self.tree = tree
@@ -199,3 +199,102 @@ class _Watched:
 def n_working(processes: Iterable[Process], seconds: float) -> int:
     """Return how many of the processes worked over a run that took so long."""
     return sum(process.own_s > WORKING_CORES * seconds for process in processes)
+
+
+@dataclass(frozen=True, slots=True)
+class Sample:
+    """One look at a tree of processes.
+
+    Attributes:
+        t_s: When, by `time.monotonic()`.
+        threads: Of all processes.
+        processes: How many there were.
+        cpu_s: Processor time of all from their beginning, those that ended included.
+        pss_bytes: Their memory, as of the last look at it.
+    """
+
+    t_s: float
+    threads: int
+    processes: int
+    cpu_s: float
+    pss_bytes: int
+
+    def with_memory(self, pss_bytes: int) -> Sample:
+        """Return the same look with this memory."""
+        return replace(self, pss_bytes=pss_bytes)
+
+
+def thin(samples: Sequence[Sample], limit: int) -> tuple[tuple[float, ...], ...]:
+    """Return at most `limit` stretches of time as (t_s, threads, processes, cpu_cores, pss_bytes).
+
+    `t_s` is the end of a stretch, which begins where the one before ended; the first is the first look, before which
+    nothing is known. Counts and memory are the largest within it. The cores times the length of the stretches add up to
+    the processor time between the first look and the last.
+    """
+    if not samples:
+        return ()
+    n = min(limit, len(samples))
+    ends = [0, *(round(k * (len(samples) - 1) / (n - 1)) for k in range(1, n))] if n > 1 else [0]
+    first = samples[0]
+    rows: list[tuple[float, ...]] = [(first.t_s, first.threads, first.processes, 0.0, first.pss_bytes)]
+    for start, end in pairwise(ends):
+        within, before, after = samples[start + 1 : end + 1], samples[start], samples[end]
+        rows.append(
+            (
+                after.t_s,
+                max(each.threads for each in within),
+                max(each.processes for each in within),
+                cores(before, after),
+                max(each.pss_bytes for each in within),
+            )
+        )
+    return tuple(rows)
+
+
+def cores(before: Sample, after: Sample) -> float:
+    """Return how many cores were in use between two looks."""
+    took_s = after.t_s - before.t_s
+    return (after.cpu_s - before.cpu_s) / took_s if took_s > 0 else 0.0
+
+
+@dataclass(frozen=True, slots=True)
+class Sums:
+    """Of several threads: time on a processor, time in the queue for one, switches by themselves and by force."""
+
+    run_s: float = 0.0
+    wait_s: float = 0.0
+    voluntary: int = 0
+    involuntary: int = 0
+
+    def __add__(self, other: Sums) -> Sums:
+        return Sums(
+            self.run_s + other.run_s,
+            self.wait_s + other.wait_s,
+            self.voluntary + other.voluntary,
+            self.involuntary + other.involuntary,
+        )
+
+
+def add_up(threads: Iterable[Thread]) -> Sums:
+    """Return the sums of some threads."""
+    return sum((Sums(each.run_s, each.wait_s, each.voluntary, each.involuntary) for each in threads), Sums())
+
+
+class Waits:
+    """Sums over looks: a thread that is gone, or began anew under its number, keeps its last figures."""
+
+    def __init__(self) -> None:
+        self._last: dict[tuple[int, int], Thread] = {}
+        self._ended = Sums()
+
+    @property
+    def sums(self) -> Sums:
+        """All threads ever seen, from the beginning of each."""
+        return self._ended + add_up(self._last.values())
+
+    def add(self, threads: Mapping[int, Iterable[Thread]]) -> None:
+        """Take a look at the threads of each process, by pid."""
+        now = {(pid, each.tid): each for pid, of_one in threads.items() for each in of_one}
+        gone = [last for key, last in self._last.items() if key not in now or now[key].run_s < last.run_s]
+        self._ended += add_up(gone)
+        self._last = now

@@ -1,4 +1,4 @@
-"""What the kernel tells of processes and threads, read from /proc as cheaply as Python can.
+"""Processes and threads as the kernel tells of them, read from /proc as cheaply as Python can.
 
 Anything may end between two reads, and not everything is ours to read: what cannot be read is None, or left out.
 
@@ -73,7 +73,7 @@ class Thread:
 
 @dataclass(frozen=True, slots=True)
 class Memory:
-    """What a process takes, in bytes: its share of shared pages included (PSS), and what is its alone (USS)."""
+    """Memory of a process, in bytes: its share of shared pages included (PSS), and what is its alone (USS)."""
 
     pss_bytes: int
     uss_bytes: int

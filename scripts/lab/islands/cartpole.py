@@ -1,4 +1,4 @@
-"""How soon do two islands balance a pole? `python -m scripts.lab.islands.cartpole`.
+"""How soon do two islands balance a pole? `python -m scripts.lab cartpole`.
 
 Two islands start at the same moment, each a process of `cli.py evolve --task gym:CartPole-v1` as a user would start it.
 It counts from there until the first moment at which the champion of one balances for 500 steps in 5 of 5 episodes that
@@ -121,7 +121,3 @@ def _told(row: Record) -> str:
     last = {name.partition(":")[0]: steps for name, steps in row["steps"].items()}
     steps = "; ".join(f"{name} {' '.join(f'{n:g}' for n in found)}" for name, found in last.items())
     return f"seed {row['seed']}: {when}, both ended after {row['ended_s']:.1f} s; unseen episodes at the end: {steps}"
-
-
-if __name__ == "__main__":
-    main()

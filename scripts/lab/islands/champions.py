@@ -1,4 +1,4 @@
-"""Audit the champions of a run: `python -m scripts.lab.islands.champions [SHARED]`.
+"""Audit the champions of a run: `python -m scripts.lab champions [SHARED]`.
 
 Each island's champion is walked over 40 courses that it was not trained on; each is a row, written as soon as it is
 known. With `--pictures FOLDER` each also walks on one of them for a contact sheet, so that somebody looks.
@@ -70,7 +70,3 @@ def load(path: Path) -> tuple[Creatures, Floats, float]:
     """
     champion = read(path)
     return creatures_of(champion), champion.genome, champion.fitness
-
-
-if __name__ == "__main__":
-    main()

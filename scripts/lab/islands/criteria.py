@@ -1,4 +1,4 @@
-"""Does a finished run meet what its plan asked of islands? `python -m scripts.lab.islands.criteria [DIR]`.
+"""Does a finished run meet what its plan asked of islands? `python -m scripts.lab criteria [DIR]`.
 
 PARALLEL_EXPERIMENTS.md, experiment 3, names three criteria in words; `questions.py` makes of each questions with a
 number and a threshold. Everything is read from the directory of the run.
@@ -137,7 +137,3 @@ def _is_published(pool: OpenPool, history: IslandHistory, generation: int, event
     except (RefusedError, VanishedError):
         return False
     return True
-
-
-if __name__ == "__main__":
-    main()

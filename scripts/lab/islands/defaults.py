@@ -1,4 +1,4 @@
-"""Are the defaults good ones? `python -m scripts.lab.islands.defaults [VARIANT ...]`.
+"""Are the defaults good ones? `python -m scripts.lab defaults [VARIANT ...]`.
 
 Each variant departs from the defaults in one respect. For every seed an island evolves alone and its champion is
 audited; each is a row, written as soon as it is known. `--table FILE` derives the table from such rows and measures
@@ -140,7 +140,3 @@ def table(rows: Iterable[Record]) -> str:
 def _quartiles(values: list[float]) -> str:
     low, middle, high = np.percentile(values, [25, 50, 75])
     return f"{middle:.3g} ({low:.3g} to {high:.3g})"
-
-
-if __name__ == "__main__":
-    main()

@@ -1,4 +1,4 @@
-"""Do creatures evolve? `python -m scripts.lab.islands.evolvability`.
+"""Do creatures evolve? `python -m scripts.lab evolvability`.
 
 For each seed one island evolves alone, and as many random genomes as it scored are scored beside it. Its champion is
 then audited on courses it was not trained on. Each seed's figures are a row, written as soon as they are known.
@@ -80,7 +80,3 @@ def _search_at_random(creatures: Creatures, config: IslandConfig) -> float:
 def _line(row: Row) -> str:
     random = "" if row["random"] is None else f" random {row['random']:.1f}, margin {row['margin']:+.1f};"
     return f"seed {row['seed']}: evolved {row['evolved']:.1f};{random} {trial.describe(row)}"
-
-
-if __name__ == "__main__":
-    main()

@@ -1,4 +1,4 @@
-"""How should islands exchange by themselves? `python -m scripts.lab.islands.exchanging`.
+"""How should islands exchange by themselves? `python -m scripts.lab exchanging`.
 
 Archipelagos of creatures of a size that a user would call small and not tiny, with the breeding settings that islands
 have by default, that differ in who meets whom and how many come; one pooled population of as many individuals; one of
@@ -185,7 +185,3 @@ def _difference(differences: Sequence[float]) -> tuple[str, str]:
 
 def _mean(values: Sequence[float]) -> str:
     return f"{np.mean(values):.2f}" if values else "-"  # one population differs from nobody
-
-
-if __name__ == "__main__":
-    main()

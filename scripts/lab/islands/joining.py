@@ -1,4 +1,4 @@
-"""What do islands contribute that come late, or leave early? `python -m scripts.lab.islands.joining`.
+"""What do islands contribute that come late, or leave early? `python -m scripts.lab joining`.
 
 Of eight islands two come, or leave, when the others have lived half of their generations (`--at`); who, differs from
 seed to seed. What they contributed is which share of the genes of the six others descends from their founders: the
@@ -123,7 +123,3 @@ def _difference(found: Sequence[tuple[Record, Record]]) -> str:
 def _reached(row: Record) -> list[int]:
     """Return where the clocks of those stood in the end that were there all along."""
     return [generation for name, generation in row["reached"].items() if name not in row["changing"]]
-
-
-if __name__ == "__main__":
-    main()

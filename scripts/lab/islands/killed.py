@@ -1,4 +1,4 @@
-"""What does the death of an island cost the others? `python -m scripts.lab.islands.killed`.
+"""What does the death of an island cost the others? `python -m scripts.lab killed`.
 
 Each archipelago is evolved twice with every seed: undisturbed, and with one island dead after a quarter of its
 generations, another one with each seed. The cost is the difference between the two final bests; it is small if it is
@@ -121,7 +121,3 @@ def _line(task: str, found: Cost) -> str:
         "yes" if found.is_small else "no",
     )
     return "| " + " | ".join(cells) + " |"
-
-
-if __name__ == "__main__":
-    main()

@@ -27,7 +27,7 @@ def write_populations(rows: Sequence[Record], out: Path) -> None:
     """
     check_format(out)
     if not rows:
-        raise ConfigError("there are no rows to draw; 'python -m scripts.lab.islands.relive run DIR' makes them")
+        raise ConfigError("there are no rows to draw; 'python -m scripts.lab relive run DIR' makes them")
     write_figure(lambda figure: _paint(figure, rows), out)
 
 

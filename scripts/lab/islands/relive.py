@@ -1,4 +1,4 @@
-"""Whole populations over time, of a run that kept only its newest: `python -m scripts.lab.islands.relive run [DIR]`.
+"""Whole populations over time, of a run that kept only its newest: `python -m scripts.lab relive run [DIR]`.
 
 Each island is lived again in memory with the imports of its inbox, which gives the same populations bit for bit, and
 every generation is held against its log. Every so many generations the islands are compared: F_ST between their whole
@@ -176,7 +176,3 @@ def live_again(home: Path, every: int) -> tuple[Census, GenomeSpec]:
     recorder = MemoryRecorder(census.note)
     evolve(config, task, exchange=exchange, recorder=recorder, resumed=None, is_stopping=lambda: False)
     return census, task.spec
-
-
-if __name__ == "__main__":
-    main()

@@ -1,4 +1,4 @@
-"""Where a row was measured: figures of two machines never share a table."""
+"""Provenance of a row: machine, versions, commit. Figures of two machines never share a table."""
 
 from __future__ import annotations
 

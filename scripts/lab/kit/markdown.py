@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import re
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from atoll.evo import atomic
@@ -16,6 +17,21 @@ if TYPE_CHECKING:
 BLOCK = re.compile(r"<!-- generated: (?P<name>[\w-]+) -->\n(?P<body>.*?)<!-- end: (?P<end>[\w-]+) -->", re.DOTALL)
 MARK = re.compile(r"<!-- (?:generated|end): [\w-]+ -->")
 NOT_YET = "*Not yet measured.*"
+
+
+@dataclass(frozen=True)
+class Grid:
+    """Lines of cells under headings, with a title above and a remark below; no lines, no table."""
+
+    title: str
+    headings: Sequence[str]
+    lines: Sequence[Sequence[object]]
+    remark: str = ""
+
+    def markdown(self) -> str:
+        """Return it as text."""
+        rows = [[str(cell) for cell in line] for line in self.lines]
+        return under(self.title, table(self.headings, rows), self.remark) if rows else ""
 
 
 def table(headings: Sequence[str], rows: Sequence[Sequence[str]]) -> str:

@@ -1,4 +1,4 @@
-"""What a few noisy blocks can show: paired log ratios, intervals, corrected p-values, a noise floor. Pure.
+"""Statistics of a few noisy blocks: paired log ratios, bootstrap intervals, corrected p-values, a noise floor. Pure.
 
 The unit is a block, in which every arm ran once in random order. What is compared was measured in the same block; a
 ratio is taken as its logarithm, so that twice as fast and half as fast are equally far from equal, and so that it does

@@ -11,7 +11,7 @@ from pathlib import Path
 
 from atoll.scripts.lab.parallel import records
 from atoll.scripts.lab.parallel.arms import arm
-from atoll.scripts.lab.parallel.request import Request
+from atoll.scripts.lab.parallel.setting import Request
 
 WENT_WRONG = "error.txt"
 """In the folder of the run: the one line that says what the arm raised."""

@@ -1,4 +1,4 @@
-"""What workers leave in the folder of a run: a note when a trial begins, its record when it ends.
+"""Records of trials, left by workers in the folder of a run: a note when a trial begins, its record when it ends.
 
 Each is a file of its own that appears whole, so that whatever becomes of a worker, of its neighbours or of the driver,
 what was done stays.
@@ -8,16 +8,65 @@ from __future__ import annotations
 
 import os
 import time
-from typing import TYPE_CHECKING
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, TypeVar
 
 from atoll.evo import atomic, strict_json
 from atoll.scripts.lab.kit import strict
-from atoll.scripts.lab.parallel.rows import TrialRecord, TrialStart
 
 if TYPE_CHECKING:
     from pathlib import Path
 
 RECORDS, STARTS = "trials", "starts"
+T = TypeVar("T", "TrialRecord", "TrialStart")
+
+
+@dataclass(frozen=True)
+class TrialRecord:
+    """One trial, as the worker that ran it tells.
+
+    Attributes:
+        index: Its place in the ordered list of configurations and seeds.
+        start_s: When it began, on the clock that all processes of one boot share (`time.monotonic`).
+        end_s: When it ended.
+        cpu_s: Processor time of the worker meanwhile: of its process, or of its thread where workers are threads.
+        pid: The worker's process.
+        tid: The worker's thread, as the kernel numbers it.
+        torch_threads: What PyTorch says it uses in the worker; None where it is not loaded, or cannot be asked.
+        fitness: The best of each seed.
+        evaluations: Genomes scored, over all seeds.
+        result_hash: SHA-256 over the last genes, their fitness and the champion of every seed; empty if it raised.
+        error: The exception's one line, if the trial raised.
+    """
+
+    index: int
+    start_s: float
+    end_s: float
+    cpu_s: float
+    pid: int
+    tid: int
+    torch_threads: int | None
+    fitness: tuple[float, ...]
+    evaluations: int
+    result_hash: str
+    error: str | None
+
+
+@dataclass(frozen=True)
+class TrialStart:
+    """A note that a trial has begun: what of a trial that never ended is left.
+
+    A trial that is tried again after its worker died has several.
+
+    Attributes:
+        index: Which trial.
+        start_s: When, as `TrialRecord.start_s`.
+        pid: The process that began it.
+    """
+
+    index: int
+    start_s: float
+    pid: int
 
 
 def make_folders(folder: Path) -> None:
@@ -36,7 +85,9 @@ def note_start(folder: Path, index: int, *, pid: int | None = None) -> TrialStar
 
 def write(folder: Path, record: TrialRecord) -> None:
     """Write the record of a trial that has ended; the last one counts."""
-    atomic.replace_file(folder / RECORDS / f"{record.index}.json", strict_json.encode(record.to_json()), durable=False)
+    atomic.replace_file(
+        folder / RECORDS / f"{record.index}.json", strict_json.encode(strict.to_json(record)), durable=False
+    )
 
 
 def read(folder: Path) -> tuple[TrialRecord, ...]:
@@ -45,8 +96,7 @@ def read(folder: Path) -> tuple[TrialRecord, ...]:
     Raises:
         DamagedFileError: A file holds something else.
     """
-    found = (TrialRecord.from_json(strict_json.parse(path.read_bytes())) for path in (folder / RECORDS).glob("*.json"))
-    return tuple(sorted(found, key=lambda record: record.index))
+    return tuple(sorted(_read(TrialRecord, folder / RECORDS), key=lambda record: record.index))
 
 
 def read_starts(folder: Path) -> tuple[TrialStart, ...]:
@@ -55,12 +105,14 @@ def read_starts(folder: Path) -> tuple[TrialStart, ...]:
     Raises:
         DamagedFileError: A file holds something else.
     """
-    paths = (folder / STARTS).glob("*.json")
-    found = (strict.from_json(TrialStart, strict_json.parse(path.read_bytes())) for path in paths)
-    return tuple(sorted(found, key=lambda start: start.start_s))
+    return tuple(sorted(_read(TrialStart, folder / STARTS), key=lambda start: start.start_s))
 
 
 def missing(folder: Path, n_trials: int) -> list[int]:
     """Return the trials that have no record yet."""
     done = {record.index for record in read(folder)}
     return [index for index in range(n_trials) if index not in done]
+
+
+def _read(kind: type[T], folder: Path) -> list[T]:
+    return [strict.from_json(kind, strict_json.parse(path.read_bytes())) for path in folder.glob("*.json")]

@@ -1,18 +1,24 @@
-"""What is written of a run: one record for each trial, by its worker; one row for each run, by the harness.
+"""Rows of runs: one for each, by the harness; and the outcome of a run, from what its workers and its driver left.
 
 Everything that is said of the comparison is derived from these rows.
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from typing import TYPE_CHECKING, Any
 
 from atoll.evo import runlog
-from atoll.evo.errors import DamagedFileError
+from atoll.evo.errors import ConfigError, DamagedFileError
 from atoll.scripts.lab.kit import strict
+from atoll.scripts.lab.kit.rows import PATTERNS, numbered
+from atoll.scripts.lab.parallel.interference import Interference
+from atoll.scripts.lab.parallel.records import TrialRecord, TrialStart  # noqa: TC001 - `strict.from_json` looks for them
+from atoll.scripts.lab.parallel.setting import Setting
+from atoll.scripts.processes.monitor import Usage
 
 if TYPE_CHECKING:
+    from collections.abc import Collection, Iterable, Sequence
     from pathlib import Path
 
 RUN = "run"
@@ -22,69 +28,8 @@ WARM_UP = 0
 
 
 @dataclass(frozen=True)
-class TrialRecord:
-    """One trial, as the worker that ran it tells.
-
-    Attributes:
-        index: Its place in the ordered list of configurations and seeds.
-        start_s: When it began, on the clock that all processes of one boot share (`time.monotonic`).
-        end_s: When it ended.
-        cpu_s: Processor time of the worker meanwhile: of its process, or of its thread where workers are threads.
-        pid: The worker's process.
-        tid: The worker's thread, as the kernel numbers it.
-        torch_threads: What PyTorch says it uses in the worker; None where it is not loaded, or cannot be asked.
-        fitness: The best of each seed.
-        evaluations: Genomes scored, over all seeds.
-        result_hash: SHA-256 over the last genes, their fitness and the champion of every seed; empty if it raised.
-        error: The exception's one line, if the trial raised.
-    """
-
-    index: int
-    start_s: float
-    end_s: float
-    cpu_s: float
-    pid: int
-    tid: int
-    torch_threads: int | None
-    fitness: tuple[float, ...]
-    evaluations: int
-    result_hash: str
-    error: str | None
-
-    def to_json(self) -> dict[str, Any]:
-        """Return it as a JSON object."""
-        return strict.to_json(self)
-
-    @classmethod
-    def from_json(cls, value: object) -> TrialRecord:
-        """Read it from a JSON object.
-
-        Raises:
-            DamagedFileError: It is none.
-        """
-        return strict.from_json(cls, value)
-
-
-@dataclass(frozen=True)
-class TrialStart:
-    """A note that a trial has begun: what of a trial that never ended is left.
-
-    A trial that is tried again after its worker died has several.
-
-    Attributes:
-        index: Which trial.
-        start_s: When, as `TrialRecord.start_s`.
-        pid: The process that began it.
-    """
-
-    index: int
-    start_s: float
-    pid: int
-
-
-@dataclass(frozen=True)
 class Provenance:
-    """Where, with what and under which settings a run took place.
+    """Provenance of a run: machine, versions, commit, environment.
 
     Attributes:
         host: Name of the machine.
@@ -121,27 +66,14 @@ class Provenance:
 
 @dataclass(frozen=True)
 class RunRow:
-    """One run: one arm, one setting, its trials, and what was seen from outside.
+    """One run: one setting, its trials, and what was seen from outside. In files its parts lie flat beside each other.
 
     Attributes:
-        what: Always "run".
         session: The call of `run` that began the table; `resume` keeps it.
         block: From 1; 0 is the warm-up.
         order: Place in the block, from 0; a run that is repeated after a rejection keeps it.
-        arm: Name of the backend.
-        tier: Size of a trial.
-        evaluator: "reference" or "native".
-        workers: How many trials may run at once.
-        threads: For each worker: "1", "default" (as the library likes) or another number.
-        limit: How that was set: "before_import", "after_import", "set_num_threads" or "none".
-        wait_policy: Of idle OpenMP threads: "default" or "passive".
-        start_method: How processes are started, where the arm has the choice.
-        migrate_every: Generations between migrations, in the islands arm; 0 is off.
-        sampler: Who proposed the configurations; None for the fixed list that all arms share.
         is_repeat: The second run of the baseline in a block.
-        fault: What was injected: "kill", "raise", "hang" or None.
-        n_trials: How many trials were to be run.
-        seed: Of the list of configurations.
+        setting: What was run.
         outcome: "finished" (every trial has a result), "deadline" (ended by the harness), "failed" (some trial has
             none) or "skipped" (the arm cannot run here).
         reason: Why it is not a plain "finished"; also which trial was tried again.
@@ -150,46 +82,19 @@ class RunRow:
         deadline_s: Seconds allowed from the start of the first trial.
         trials: What workers recorded, by index.
         starts: What workers noted as begun, in the order of time.
-        cpu_s: Of all processes of the run, ended ones too.
-        peak_threads: Most threads at once, all processes together.
-        peak_threads_of_one: Most threads of one process.
-        peak_processes: Most processes at once.
-        working_processes: Processes that used more than 5 % of a core over the run.
-        peak_pss_bytes: Most proportional memory at once, all processes together.
-        peak_uss_bytes: Most private memory at once, all processes together.
-        run_s: Time that threads ran, as the scheduler counts, summed over all.
-        wait_s: Time that threads were ready and waited for a core.
-        voluntary_switches: Context switches, of all threads.
-        involuntary_switches: The same, forced.
-        stray_processes: Processes that were still there after the driver's exit (they were ended).
-        samples: (t_s, threads, processes, cpu_cores, pss_bytes) over the run, thinned to 200 at the most.
-        foreign_cores: Cores that others used meanwhile; None where the system does not tell.
-        steal_share: Share of time that the host took away.
-        psi_share: Share of time in which something waited for a processor.
+        usage: What its processes took.
+        interference: Who else used the machine meanwhile.
         calibration_before_s: Time of the calibration kernel before the run.
         calibration_after_s: The same afterwards.
         rejected: Why the run does not count and is repeated, by rules fixed in advance.
         provenance: Where it took place.
     """
 
-    what: str
     session: str
     block: int
     order: int
-    arm: str
-    tier: str
-    evaluator: str
-    workers: int
-    threads: str
-    limit: str
-    wait_policy: str
-    start_method: str | None
-    migrate_every: int
-    sampler: str | None
     is_repeat: bool
-    fault: str | None
-    n_trials: int
-    seed: int
+    setting: Setting
     outcome: str
     reason: str | None
     launched_s: float
@@ -197,42 +102,43 @@ class RunRow:
     deadline_s: float
     trials: tuple[TrialRecord, ...]
     starts: tuple[TrialStart, ...]
-    cpu_s: float
-    peak_threads: int
-    peak_threads_of_one: int
-    peak_processes: int
-    working_processes: int
-    peak_pss_bytes: int
-    peak_uss_bytes: int
-    run_s: float
-    wait_s: float
-    voluntary_switches: int
-    involuntary_switches: int
-    stray_processes: int
-    samples: tuple[tuple[float, ...], ...]
-    foreign_cores: float | None
-    steal_share: float | None
-    psi_share: float | None
+    usage: Usage
+    interference: Interference
     calibration_before_s: float
     calibration_after_s: float
     rejected: str | None
     provenance: Provenance
 
     def to_json(self) -> dict[str, Any]:
-        """Return it as a JSON object."""
-        return strict.to_json(self)
+        """Return it as a flat JSON object."""
+        flat = strict.to_json(self)
+        parts = [flat.pop(part) for part in PARTS]
+        return {"what": RUN, **flat, **parts[0], **parts[1], **parts[2]}
 
     @classmethod
     def from_json(cls, value: object) -> RunRow:
-        """Read it from a JSON object.
+        """Read it from a flat JSON object.
 
         Raises:
-            DamagedFileError: It is none, or of an unknown kind or outcome.
+            DamagedFileError: It is none, or of an unknown kind or outcome, or its setting makes no sense.
         """
-        row = strict.from_json(cls, value)
-        if row.what != RUN or row.outcome not in OUTCOMES:
-            raise DamagedFileError(f"RunRow: unknown what {row.what!r} or outcome {row.outcome!r}")
-        return row
+        if not isinstance(value, dict) or value.get("what") != RUN or value.get("outcome") not in OUTCOMES:
+            raise DamagedFileError(f"RunRow: expected an object with what {RUN!r} and an outcome of {OUTCOMES}")
+        if parts := PARTS.keys() & value.keys():
+            raise DamagedFileError(f"RunRow: unknown fields {sorted(parts)}")
+        flat = {name: each for name, each in value.items() if name != "what"}
+        nested = {
+            part: {field.name: flat.pop(field.name) for field in fields(kind) if field.name in flat}
+            for part, kind in PARTS.items()
+        }
+        try:
+            return strict.from_json(cls, flat | nested)
+        except ConfigError as error:
+            raise DamagedFileError(f"RunRow: {error}") from error
+
+
+PARTS = {"setting": Setting, "usage": Usage, "interference": Interference}
+"""The parts of a row whose fields lie flat in files."""
 
 
 def append(path: Path, row: RunRow) -> None:
@@ -251,3 +157,96 @@ def read(path: Path) -> list[RunRow]:
         DamagedFileError: A line is no row.
     """
     return [RunRow.from_json(record) for record in runlog.read(path)]
+
+
+def read_all(folder: Path) -> list[RunRow]:
+    """Return the rows of all runs whose files lie in `folder`, or in a folder of it; rows of other kinds are left out.
+
+    A last line that was cut off is left out; so runs can be looked at while others are measured.
+
+    Raises:
+        DamagedFileError: A file is not what its name says, or a line is no row.
+    """
+    files = sorted(path for pattern in PATTERNS for path in folder.glob(pattern))
+    found = []
+    for place, record in (line for path in files for line in numbered(path)):
+        try:
+            found += [RunRow.from_json(record)] if record.get("what") == RUN else []
+        except DamagedFileError as error:
+            raise DamagedFileError(f"{place}: {error}") from error
+    return found
+
+
+@dataclass(frozen=True)
+class Ending:
+    """End of a run, as the harness saw it.
+
+    Attributes:
+        code: The driver's exit code, minus the signal that killed it; None if it was still running and had to be ended.
+        waited_s: How long the harness waited, where it had to end the driver.
+        living: Processes of the run that were alive then.
+        error: The one line that the driver left of an exception.
+    """
+
+    code: int | None
+    waited_s: float = 0.0
+    living: frozenset[int] = frozenset()
+    error: str | None = None
+
+
+def outcome_of(
+    ending: Ending, *, n_trials: int, workers: int, trials: Sequence[TrialRecord], starts: Sequence[TrialStart]
+) -> tuple[str, str | None]:
+    """Return the outcome of a run and the reason for it, None where there is nothing to say."""
+    done = {trial.index for trial in trials if trial.error is None}
+    raised = [f"trial {trial.index} raised {trial.error}" for trial in trials if trial.error is not None]
+    lost = sorted(set(range(n_trials)) - {trial.index for trial in trials})
+    said = [*_driver(ending, n_done=len(done), n_trials=n_trials), *raised]
+    said += [_lost(index, starts, living=ending.living, is_over=ending.code is not None) for index in lost]
+    said += _tried_again(starts)
+    if ending.code is None:
+        return DEADLINE, "; ".join(said)
+    if len(done) < n_trials or ending.code != 0:
+        return FAILED, "; ".join(said)
+    if workers > 1 and len(starts) == n_trials > 1 and most_at_once(trials) == 1:
+        said.append(f"trials ran one at a time, with {workers} workers")
+    return FINISHED, "; ".join(said) or None
+
+
+def most_at_once(trials: Iterable[TrialRecord]) -> int:
+    """Return how many trials ran at the same time, at the most."""
+    edges = [(trial.start_s, 1) for trial in trials] + [(trial.end_s, -1) for trial in trials]
+    running = most = 0
+    for _, step in sorted(edges):  # at equal times an end comes first
+        running += step
+        most = max(most, running)
+    return most
+
+
+def _driver(ending: Ending, *, n_done: int, n_trials: int) -> list[str]:
+    if ending.code is None:
+        return [f"ended after {ending.waited_s:.1f} s with {n_done} of {n_trials} trials done"]
+    if ending.error:
+        return [ending.error]
+    if ending.code < 0:
+        return [f"the driver was killed by signal {-ending.code}"]
+    return [f"the driver exited with {ending.code}"] if ending.code else []
+
+
+def _lost(index: int, starts: Sequence[TrialStart], *, living: Collection[int], is_over: bool) -> str:
+    mine = [start for start in starts if start.index == index]
+    if not mine:
+        return f"trial {index} never began"
+    pid = mine[-1].pid
+    if is_over or pid in living:
+        return f"trial {index} began in process {pid} and never ended"
+    return f"trial {index} was lost with process {pid}, for which the backend waited"
+
+
+def _tried_again(starts: Sequence[TrialStart]) -> list[str]:
+    indices = [start.index for start in starts]
+    return [
+        f"trial {index} was begun {indices.count(index)} times"
+        for index in sorted(set(indices))
+        if indices.count(index) > 1
+    ]

@@ -3,27 +3,29 @@
 from __future__ import annotations
 
 import secrets
+from collections import defaultdict
+from statistics import mean
 from typing import TYPE_CHECKING
 
 from atoll.evo import atomic
-from atoll.scripts.lab.parallel import blocks, plan, processes, progress, rows, run
-from atoll.scripts.lab.parallel.blocks import sequential_s
-from atoll.scripts.lab.parallel.calibration import TARGET_S, choose_size
-from atoll.scripts.lab.parallel.plan import Plan, TablePaths
-from atoll.scripts.lab.parallel.run import Bench
-from atoll.scripts.lab.parallel.watch import StoppedError
+from atoll.scripts.lab.parallel import plan, rows, run
+from atoll.scripts.lab.parallel.interference import TARGET_S, choose_size
+from atoll.scripts.lab.parallel.plan import Plan, sequential_s
+from atoll.scripts.lab.parallel.rows import most_at_once
+from atoll.scripts.lab.parallel.run import RunContext, StoppedError
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
-    from atoll.scripts.lab.parallel.blocks import Slot
-    from atoll.scripts.lab.parallel.request import Setting
+    from atoll.scripts.lab.parallel.plan import Slot, TablePaths
     from atoll.scripts.lab.parallel.rows import RunRow
+    from atoll.scripts.lab.parallel.setting import Setting
 
 ALLOWANCE_S = 20.0
 """Added to every deadline, for what a backend does besides: start anew after a death, or one process for each trial."""
 WARM_UP_LIMIT_S = 86_400.0
 """For the run that says how long the others may take."""
+MINUTE_S = 60.0
 
 
 def begin(
@@ -78,7 +80,7 @@ def carry_on(paths: TablePaths, *, is_stopping: Callable[[], bool], say: Callabl
     end_leftovers(paths, say=say)
     with atomic.storage_errors("go on with the table"):
         atomic.truncate_torn_line(paths.rows)
-    bench = Bench(
+    context = RunContext(
         session=planned.session,
         runs=paths.runs,
         calibration_steps=planned.calibration_steps,
@@ -87,20 +89,20 @@ def carry_on(paths: TablePaths, *, is_stopping: Callable[[], bool], say: Callabl
         is_stopping=is_stopping,
         note=lambda mark: atomic.replace_file(paths.mark, mark.encode(), durable=False),
     )
-    slots = blocks.table(planned.settings, n_blocks=planned.n_blocks, seed=planned.seed)
-    while left := blocks.remaining(slots, found := rows.read(paths.rows), tries=planned.tries):
-        say(f"{_place(left[0], slots, left)}: {progress.describe(left[0].setting)} ...")
+    slots = plan.slots_of(planned.settings, n_blocks=planned.n_blocks, seed=planned.seed)
+    while left := plan.remaining(slots, found := rows.read(paths.rows), tries=planned.tries):
+        say(f"{_place(left[0], slots, left)}: {describe(left[0].setting)} ...")
         try:
-            row = run.run_once(left[0], bench, deadline_s=_deadline_s(left[0], found, planned.deadline_factor))
+            row = run.run_once(left[0], context, deadline_s=_deadline_s(left[0], found, planned.deadline_factor))
         except StoppedError:
             return False
         finally:
             atomic.remove_file(paths.mark)
         with atomic.storage_errors("write a row"):
             rows.append(paths.rows, row)
-        say(f"    {progress.report(row)}; {_time_left(slots, [*found, row], planned)}")
+        say(f"    {report(row)}; {_time_left(slots, [*found, row], planned)}")
         if is_stopping():
-            return not blocks.remaining(slots, [*found, row], tries=planned.tries)
+            return not plan.remaining(slots, [*found, row], tries=planned.tries)
     return True
 
 
@@ -109,7 +111,7 @@ def end_leftovers(paths: TablePaths, *, say: Callable[[str], None]) -> None:
     if not paths.mark.exists():
         return
     mark = paths.mark.read_text()
-    n = processes.end_marked(mark)
+    n = run.end_marked(mark)
     atomic.remove_directory(run.scratch_of(mark))
     if n:
         say(f"ended {n} processes that an earlier call had left behind")
@@ -127,6 +129,49 @@ def _place(slot: Slot, slots: Sequence[Slot], left: Sequence[Slot]) -> str:
 
 
 def _time_left(slots: Sequence[Slot], found: Sequence[RunRow], planned: Plan) -> str:
-    left = blocks.remaining(slots, found, tries=planned.tries)
+    left = plan.remaining(slots, found, tries=planned.tries)
     besides_s = 2 * max((row.calibration_after_s for row in found), default=0.0)
-    return progress.duration(progress.time_left_s(left, found, besides_s=besides_s)) if left else "done"
+    return duration(time_left_s(left, found, besides_s=besides_s)) if left else "done"
+
+
+def describe(setting: Setting) -> str:
+    """Say what a setting is, leaving out what is usual."""
+    fault = f", fault: {setting.fault}" if setting.fault else ""
+    return f"{setting.label}, {setting.workers} at once, {setting.evaluator}{fault}"
+
+
+def report(row: RunRow) -> str:
+    """Say in a line how a run went."""
+    done = sum(trial.error is None for trial in row.trials)
+    trials = f"{done}/{row.setting.n_trials} trials in {row.exited_s - row.launched_s:.1f} s"
+    at_once = f"at most {most_at_once(row.trials)} at once"
+    notes = [f"{row.usage.stray_processes} stray processes"] if row.usage.stray_processes else []
+    notes += [each for each in (row.reason, row.rejected and f"REJECTED: {row.rejected}") if each]
+    return "; ".join([f"{row.outcome}, {trials}, {at_once}", *notes])
+
+
+def time_left_s(left: Sequence[Slot], rows: Sequence[RunRow], *, besides_s: float) -> float | None:
+    """Estimate how long the remaining slots take: as long as the same setting took, or as all did; None at first.
+
+    Args:
+        left: What is to be run.
+        rows: What was run.
+        besides_s: What each run takes besides, for calibration.
+    """
+    took: defaultdict[Setting, list[float]] = defaultdict(list)
+    for row in rows:
+        if row.block > 0:
+            took[row.setting].append(row.exited_s - row.launched_s)
+    if not took:
+        return None
+    usual_s = mean(seconds for each in took.values() for seconds in each)
+    return sum(mean(took.get(slot.setting, [usual_s])) + besides_s for slot in left)
+
+
+def duration(seconds: float | None) -> str:
+    """Say a duration in words."""
+    if seconds is None:
+        return "time left unknown"
+    if seconds < 1.5 * MINUTE_S:
+        return f"about {seconds:.0f} s left"
+    return f"about {seconds / MINUTE_S:.0f} min left"

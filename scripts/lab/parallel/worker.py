@@ -1,9 +1,10 @@
-"""What runs in a worker: its limits, once; then trials, each timed and recorded where it ran."""
+"""A worker: its limit of threads, set once; then trials, each timed and recorded where it ran."""
 
 from __future__ import annotations
 
 import os
 import signal
+import sys
 import threading
 import time
 from dataclasses import dataclass
@@ -11,16 +12,17 @@ from functools import cache
 from typing import TYPE_CHECKING
 
 from atoll.evo import atomic
-from atoll.scripts.lab.parallel import limits, records, workload
-from atoll.scripts.lab.parallel.request import FAULTY_TRIAL, HANG, KILL
-from atoll.scripts.lab.parallel.rows import TrialRecord
+from atoll.evo.resources import limit_threads
+from atoll.scripts.lab.parallel import records, workload
+from atoll.scripts.lab.parallel.records import TrialRecord
+from atoll.scripts.lab.parallel.setting import AFTER_IMPORT, FAULTY_TRIAL, HANG, KILL, REFERENCE, SET_NUM_THREADS
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
     from atoll.evo.generation import State
-    from atoll.scripts.lab.parallel.request import Request, Setting
-    from atoll.scripts.lab.parallel.space import TrialConfig
+    from atoll.scripts.lab.parallel.setting import Request, Setting
+    from atoll.scripts.lab.parallel.workload import TrialConfig
 
 WARM_UP = workload.Tier(8, 1, 1, life_s=0.1)
 
@@ -30,7 +32,7 @@ class TrialFailedError(Exception):
 
 
 class InjectedError(Exception):
-    """What a trial raises that was told to."""
+    """Raised by a trial that was told to."""
 
 
 @cache
@@ -39,9 +41,29 @@ def prepare(setting: Setting) -> None:
 
     Once in a process: what it does cannot be undone.
     """
-    limits.apply(setting)
+    limit(setting)
     config = workload.sample_configs(1, seed=setting.seed)[0]
     workload.run_trial(0, config, (1,), budget=WARM_UP, evaluator=setting.evaluator)
+
+
+def limit(setting: Setting) -> None:
+    """Set the limit in this process as the setting says, if it is to be set here at all."""
+    if setting.limit == AFTER_IMPORT:
+        import numpy as np  # noqa: F401, PLC0415 - now, before the limit: that is the experiment
+
+        if setting.evaluator == REFERENCE:
+            import torch  # noqa: PLC0415
+        limit_threads(int(setting.threads))
+    elif setting.limit == SET_NUM_THREADS and setting.evaluator == REFERENCE:
+        import torch  # noqa: PLC0415 - a second to load, for nothing with the native evaluator
+
+        torch.set_num_threads(int(setting.threads))
+
+
+def torch_threads() -> int | None:
+    """Return how many threads PyTorch says it uses here; None where it is not loaded."""
+    torch = sys.modules.get("torch")
+    return None if torch is None else int(torch.get_num_threads())
 
 
 def work(
@@ -86,7 +108,7 @@ def work(
         cpu_s=cpu_clock() - cpu_s,
         pid=os.getpid(),
         tid=threading.get_native_id(),
-        torch_threads=limits.torch_threads(),
+        torch_threads=torch_threads(),
         fitness=result.fitness,
         evaluations=result.evaluations,
         result_hash=result.sha256,
@@ -113,7 +135,7 @@ def _nothing(_: State) -> None:
 
 @dataclass
 class _Fault:
-    """What befalls a trial half way. A kill comes once, so that a second try succeeds; the others are the trial's."""
+    """Fault that befalls a trial half way; a kill comes once, so that a second try succeeds."""
 
     request: Request
     after: int

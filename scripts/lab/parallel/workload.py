@@ -1,12 +1,13 @@
 """The workload that every arm gets: an ordered list of trials, each a whole evolution run over its seeds.
 
 A trial is the island loop with nobody to exchange with, and a pure function of its arguments: whatever runs it, the
-result and its hash are the same.
+result and its hash are the same. It tries out six settings of the genetic algorithm, each with its range.
 """
 
 from __future__ import annotations
 
 import hashlib
+import math
 from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING
 
@@ -19,7 +20,6 @@ from atoll.evo.recorder import MemoryRecorder
 from atoll.evo.rng import stream
 from atoll.evo.tasks.creatures.task import CreatureOptions, Creatures
 from atoll.scripts.lab.kit import strict
-from atoll.scripts.lab.parallel.space import SEARCH_SPACE, TrialConfig
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Sequence
@@ -27,10 +27,73 @@ if TYPE_CHECKING:
     from atoll.evo.config import IslandConfig
     from atoll.evo.generation import State
 
+Choice = int | float | str
+
+
+@dataclass(frozen=True)
+class Real:
+    """A number between `low` and `high`; even in its logarithm if `is_log`."""
+
+    low: float
+    high: float
+    is_log: bool = False
+
+    def at(self, share: float) -> float:
+        """Return the value at a share of the range, from 0 to 1."""
+        if self.is_log:
+            value = math.exp(math.log(self.low) + share * (math.log(self.high) - math.log(self.low)))
+            return min(max(value, self.low), self.high)  # the library may round it out of the range
+        return self.low + share * (self.high - self.low)
+
+
+@dataclass(frozen=True)
+class Whole:
+    """A whole number from `low` to `high`."""
+
+    low: int
+    high: int
+
+    def at(self, share: float) -> int:
+        """Return the value at a share of the range, from 0 up to but not including 1."""
+        return self.low + int(share * (self.high - self.low + 1))
+
+
+@dataclass(frozen=True)
+class OneOf:
+    """One of several words."""
+
+    words: tuple[str, ...]
+
+    def at(self, share: float) -> str:
+        """Return the word at a share of the list, from 0 up to but not including 1."""
+        return self.words[int(share * len(self.words))]
+
+
+SEARCH_SPACE: dict[str, Real | Whole | OneOf] = {
+    "mutation_rate": Real(0.001, 0.1, is_log=True),
+    "mutation_scale": Real(0.02, 0.5, is_log=True),
+    "crossover": OneOf(("uniform", "blend", "sbx", "none")),
+    "crossover_rate": Real(0.3, 1.0),
+    "tournament_size": Whole(2, 10),
+    "elite_share": Real(0.0, 0.2),
+}
+
+
+@dataclass(frozen=True)
+class TrialConfig:
+    """The settings of one trial, as `atoll.evo.config.Breeding` describes them."""
+
+    mutation_rate: float
+    mutation_scale: float
+    crossover: str
+    crossover_rate: float
+    tournament_size: int
+    elite_share: float
+
 
 @dataclass(frozen=True)
 class Tier:
-    """How large a trial is.
+    """Size of a trial.
 
     Attributes:
         population: Individuals.
@@ -59,7 +122,7 @@ FIRST_SEED = 1
 
 @dataclass(frozen=True)
 class TrialResult:
-    """What a trial computes.
+    """Result of a trial.
 
     Attributes:
         fitness: The best of each seed.

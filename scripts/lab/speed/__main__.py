@@ -1,4 +1,4 @@
-"""Measure: `python -m scripts.lab.speed [NAME ...]`. Rows go to bench/, tables are derived from them."""
+"""Measure: `python -m scripts.lab bench [NAME ...]`. Rows go to bench/, tables are derived from them."""
 
 from __future__ import annotations
 
@@ -35,7 +35,3 @@ def main(*, names: tuple[str, ...], rounds: int, quick: bool, out: Path) -> None
         click.echo(f"{name}: {time.perf_counter() - started_s:.0f} s; rows in {out}/{name}.jsonl", err=True)
         for text in texts(newest(run for run in read(out) if run.bench == name)):
             click.echo(text + "\n")
-
-
-if __name__ == "__main__":
-    main()

@@ -1,4 +1,4 @@
-"""All tables, and the plot, from raw rows alone: `python -m scripts.lab.speed.report DIR [--plot FILE.svg]`."""
+"""All tables, and the plot, from raw rows alone: `python -m scripts.lab bench-report DIR [--plot FILE.svg]`."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import click
 
 from atoll.scripts.lab.kit import rows
-from atoll.scripts.lab.speed.suite import BENCHES, FORMER
+from atoll.scripts.lab.speed.suite import BENCHES
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -33,12 +33,11 @@ def main(folder: Path, plot_file: Path | None) -> None:
 def texts(runs: Iterable[Run]) -> list[str]:
     """Return a page of Markdown for the newest run of each bench on each machine, and a line for each other one."""
     runs = list(runs)
-    known = BENCHES | FORMER
     newest = rows.newest(runs)
-    order = list(known)
-    shown = sorted((run for run in newest if run.bench in known), key=lambda run: order.index(run.bench))
-    older = len([run for run in runs if run.bench in known]) - len(shown)
-    strangers = [run for run in newest if run.bench not in known]
+    order = list(BENCHES)
+    shown = sorted((run for run in newest if run.bench in BENCHES), key=lambda run: order.index(run.bench))
+    older = len([run for run in runs if run.bench in BENCHES]) - len(shown)
+    strangers = [run for run in newest if run.bench not in BENCHES]
     found = [page(run) for run in shown]
     found += [f"left out: {run.bench}, {len(run.rows)} rows that no bench wrote" for run in strangers]
     return found + ([f"left out: {older} older runs on the same machine"] if older else [])
@@ -46,10 +45,6 @@ def texts(runs: Iterable[Run]) -> list[str]:
 
 def page(run: Run) -> str:
     """Return a run's tables under its name and where it was measured."""
-    bench = (BENCHES | FORMER)[run.bench]
+    bench = BENCHES[run.bench]
     tables = [table.markdown() for table in bench.tables(run)]
     return "\n\n".join([f"### {run.bench}", run.provenance, *filter(None, tables)])
-
-
-if __name__ == "__main__":
-    main()

@@ -37,8 +37,6 @@ BENCHES: dict[str, Bench] = {
     "scaling": scaling,
     "exchange": exchange,
 }
-FORMER: dict[str, Bench] = {"native": evaluator, "reference": evaluator}
-"""The first benches, whose rows can still be read."""
 
 
 def run(name: str, plan: Plan, folder: Path) -> None:

@@ -71,6 +71,13 @@ def test_a_table_has_equal_columns_and_keeps_bars_inside_cells():
     assert markdown.table(("a",), []) == ""
 
 
+def test_a_grid_is_markdown_and_an_empty_one_is_nothing() -> None:
+    assert markdown.Grid("t", ["a", "bc"], [[1, 2], ["x", "yyy"]], "so.").markdown().splitlines() == [
+        *("**t**", "", "| a | bc  |", "| - | --- |", "| 1 | 2   |", "| x | yyy |", "", "so.")
+    ]
+    assert markdown.Grid("t", ["a"], []).markdown() == ""
+
+
 def test_pictures_are_linked_as_seen_from_the_document(tmp_path: Path):
     link = markdown.pictures([tmp_path / "a/plots/x-y.svg"], beside=tmp_path / "DOC.md")
     assert link == "![plots: x y](a/plots/x-y.svg)"

@@ -1,8 +1,12 @@
 from __future__ import annotations
 
+import gzip
 import json
 from pathlib import Path
 
+import pytest
+
+from atoll.evo.errors import DamagedFileError
 from atoll.scripts.lab.kit import rows
 from atoll.scripts.lab.kit.machine import describe
 from atoll.scripts.lab.kit.rows import Rows, newest, read
@@ -50,12 +54,35 @@ def test_another_machine_is_another_table(tmp_path: Path, monkeypatch) -> None:
     assert [run.rows[0]["host"] for run in newest(read(tmp_path))] == ["a", "b"]
 
 
-def test_the_first_benches_rows_can_still_be_read() -> None:
+def test_rows_that_name_no_run_are_those_of_their_file() -> None:
     runs = {run.bench: run for run in read(MEASUREMENTS)}
-    assert len(runs["native"].rows) == 66
-    for row in runs["reference"].rows:
-        assert (row["what"], row["part"], row["population"]) == ("reference", "evaluate", 250)
-        assert row["work_per_s"] == row["creature_steps_per_s"]
+    assert (len(runs["native"].rows), runs["native"].name) == (66, "native")
+
+
+LINES = b'{"a":1}\n{"b":2}\n'
+
+
+def test_compressed_or_not_rows_are_the_same_and_a_torn_last_line_is_left_out(tmp_path: Path) -> None:
+    (tmp_path / "a.jsonl").write_bytes(LINES + b'{"c":')
+    (tmp_path / "table").mkdir()
+    (tmp_path / "table" / "b.jsonl.gz").write_bytes(gzip.compress(LINES))
+    assert rows.records(tmp_path) == 2 * [{"a": 1}, {"b": 2}]
+
+
+@pytest.mark.parametrize("line", [b"{]", b"[1]", b"1", b'{"a": NaN}'])
+def test_a_line_that_is_no_object_is_named_by_its_place(tmp_path: Path, line: bytes) -> None:
+    (tmp_path / "a.jsonl").write_bytes(LINES + line + b"\n")
+    with pytest.raises(DamagedFileError, match=r"a\.jsonl, line 3"):
+        rows.records(tmp_path)
+    with pytest.raises(DamagedFileError, match=r"a\.jsonl, line 3"):
+        read(tmp_path)
+
+
+@pytest.mark.parametrize("data", [b"plain text", gzip.compress(LINES)[:-9]])
+def test_what_is_not_compressed_as_its_name_says_is_an_error(tmp_path: Path, data: bytes) -> None:
+    (tmp_path / "a.jsonl.gz").write_bytes(data)
+    with pytest.raises(DamagedFileError, match=r"a\.jsonl\.gz"):
+        rows.records(tmp_path)
 
 
 def test_where_a_run_was_measured_is_said_as_far_as_it_is_known() -> None:

@@ -6,8 +6,8 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from atoll.scripts.lab.parallel import run, watch
-from atoll.scripts.lab.parallel.run import Bench
+from atoll.scripts.lab.parallel import run
+from atoll.scripts.lab.parallel.run import RunContext
 from tests.processes import kill_all_in, slowness
 
 if TYPE_CHECKING:
@@ -16,12 +16,12 @@ if TYPE_CHECKING:
 
 
 @pytest.fixture
-def bench(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Bench]:
+def bench(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[RunContext]:
     """What runs have in common, with a calibration of no length, and with time to start and end on a busy machine."""
     for limit in ("SETUP_LIMIT_S", "GRACE_S"):
-        monkeypatch.setattr(watch, limit, getattr(watch, limit) * slowness())
+        monkeypatch.setattr(run, limit, getattr(run, limit) * slowness())
     try:
-        yield Bench(
+        yield RunContext(
             session="test",
             runs=tmp_path / "runs",
             calibration_steps=1,

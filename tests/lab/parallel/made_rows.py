@@ -2,9 +2,14 @@
 
 from __future__ import annotations
 
+from dataclasses import fields, replace
 from typing import Any
 
-from atoll.scripts.lab.parallel.rows import FINISHED, RUN, Provenance, RunRow, TrialRecord
+from atoll.scripts.lab.parallel.interference import Interference
+from atoll.scripts.lab.parallel.records import TrialRecord
+from atoll.scripts.lab.parallel.rows import FINISHED, PARTS, Provenance, RunRow
+from atoll.scripts.lab.parallel.setting import Setting
+from atoll.scripts.processes.monitor import Usage
 
 PROVENANCE = Provenance(
     *("here", "boot", "cpu", 2, "kernel", "3.11", "2", "2", None, None, None, "commit"), dirty=False, environment={}
@@ -27,56 +32,36 @@ def trial(index: int, start_s: float, end_s: float, **changes: Any) -> TrialReco
 
 
 def run_row(trials: tuple[TrialRecord, ...], **changes: Any) -> RunRow:
-    """Return a run of these trials, launched at 0 s."""
-    last_s = max((each.end_s for each in trials), default=1.0)
-    facts: dict[str, Any] = {
-        "what": RUN,
-        "session": "s",
-        "block": 1,
-        "order": 0,
-        "arm": "pool",
-        "tier": "tiny",
-        "evaluator": "reference",
-        "workers": 2,
-        "threads": "1",
-        "limit": "before_import",
-        "wait_policy": "default",
-        "start_method": "spawn",
-        "migrate_every": 0,
-        "sampler": None,
-        "is_repeat": False,
-        "fault": None,
-        "n_trials": len(trials),
-        "seed": 1,
-        "outcome": FINISHED,
-        "reason": None,
-        "launched_s": 0.0,
-        "exited_s": last_s,
-        "deadline_s": 100.0,
-        "trials": trials,
-        "starts": (),
-        "cpu_s": 0.0,
-        "peak_threads": 2,
-        "peak_threads_of_one": 1,
-        "peak_processes": 2,
-        "working_processes": 2,
-        "peak_pss_bytes": 0,
-        "peak_uss_bytes": 0,
-        "run_s": 0.0,
-        "wait_s": 0.0,
-        "voluntary_switches": 0,
-        "involuntary_switches": 0,
-        "stray_processes": 0,
-        "samples": (),
-        "foreign_cores": None,
-        "steal_share": None,
-        "psi_share": None,
-        "calibration_before_s": 1.0,
-        "calibration_after_s": 1.0,
-        "rejected": None,
-        "provenance": PROVENANCE,
-    }
-    return RunRow(**{**facts, **changes})
+    """Return a run of these trials, launched at 0 s; changes have the names of files, where its parts lie flat."""
+    row = RunRow(
+        session="s",
+        block=1,
+        order=0,
+        is_repeat=False,
+        setting=Setting("pool", "tiny", workers=2, start_method="spawn", n_trials=max(1, len(trials))),
+        outcome=FINISHED,
+        reason=None,
+        launched_s=0.0,
+        exited_s=max((each.end_s for each in trials), default=1.0),
+        deadline_s=100.0,
+        trials=trials,
+        starts=(),
+        usage=Usage(peak_threads=2, peak_threads_of_one=1, peak_processes=2, working_processes=2),
+        interference=Interference(),
+        calibration_before_s=1.0,
+        calibration_after_s=1.0,
+        rejected=None,
+        provenance=PROVENANCE,
+    )
+    return changed(row, **changes)
+
+
+def changed(row: RunRow, **changes: Any) -> RunRow:
+    """Return a row with some fields changed, also those of its parts."""
+    for part, kind in PARTS.items():
+        own = {field.name: changes.pop(field.name) for field in fields(kind) if field.name in changes}
+        row = replace(row, **{part: replace(getattr(row, part), **own)})
+    return replace(row, **changes)
 
 
 def steady(cores: float, end_s: float, *, n: int = 10) -> tuple[tuple[float, ...], ...]:

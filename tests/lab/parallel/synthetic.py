@@ -8,10 +8,13 @@ from typing import Any
 
 import numpy as np
 
-from atoll.scripts.lab.parallel.rows import Provenance, RunRow, TrialRecord, TrialStart
-from atoll.scripts.lab.parallel.simulate.engine import simulate
-from atoll.scripts.lab.parallel.simulate.feed import Queue
-from atoll.scripts.lab.parallel.simulate.scenario import Machine, Way
+from atoll.scripts.lab.parallel.interference import Interference
+from atoll.scripts.lab.parallel.records import TrialRecord, TrialStart
+from atoll.scripts.lab.parallel.rows import Provenance, RunRow
+from atoll.scripts.lab.parallel.setting import Setting
+from atoll.scripts.lab.parallel.simulate.engine import Machine, Queue, Way, simulate
+from atoll.scripts.processes.monitor import Usage
+from tests.lab.parallel.made_rows import changed
 
 HERE = Provenance(
     host="synthetic",
@@ -68,24 +71,11 @@ def run(arm: str, way: Way, *, block: int = 1, noise: float = 0.0, seed: int = 0
     n_threads = int(3 + way.workers * min(way.cores_per_trial, 2))
     moments = np.linspace(launched_s, exited_s, 60)
     row = RunRow(
-        what="run",
         session="synthetic",
         block=block,
         order=0,
-        arm=arm,
-        tier="tiny",
-        evaluator="reference",
-        workers=way.workers,
-        threads="1",
-        limit="before_import",
-        wait_policy="default",
-        start_method=None,
-        migrate_every=0,
-        sampler=None,
         is_repeat=False,
-        fault=None,
-        n_trials=len(TRIALS_S),
-        seed=1,
+        setting=Setting(arm, "tiny", workers=way.workers, n_trials=len(TRIALS_S)),
         outcome="finished",
         reason=None,
         launched_s=launched_s,
@@ -93,28 +83,27 @@ def run(arm: str, way: Way, *, block: int = 1, noise: float = 0.0, seed: int = 0
         deadline_s=90.0,
         trials=trials,
         starts=tuple(TrialStart(trial.index, trial.start_s, trial.pid) for trial in trials),
-        cpu_s=found.cpu_s,
-        peak_threads=n_threads,
-        peak_threads_of_one=3,
-        peak_processes=way.workers + 1,
-        working_processes=n_working,
-        peak_pss_bytes=200_000_000 * way.workers,
-        peak_uss_bytes=150_000_000 * way.workers,
-        run_s=found.cpu_s,
-        wait_s=0.01 * found.cpu_s,
-        voluntary_switches=1000,
-        involuntary_switches=100,
-        stray_processes=0,
-        samples=tuple((float(t), n_threads, way.workers + 1, cores, 2e8 * way.workers) for t in moments),
-        foreign_cores=0.01,
-        steal_share=0.0,
-        psi_share=0.01,
+        usage=Usage(
+            cpu_s=found.cpu_s,
+            peak_threads=n_threads,
+            peak_threads_of_one=3,
+            peak_processes=way.workers + 1,
+            working_processes=n_working,
+            peak_pss_bytes=200_000_000 * way.workers,
+            peak_uss_bytes=150_000_000 * way.workers,
+            run_s=found.cpu_s,
+            wait_s=0.01 * found.cpu_s,
+            voluntary_switches=1000,
+            involuntary_switches=100,
+            samples=tuple((float(t), n_threads, way.workers + 1, cores, 2e8 * way.workers) for t in moments),
+        ),
+        interference=Interference(foreign_cores=0.01, steal_share=0.0, psi_share=0.01),
         calibration_before_s=1.0,
         calibration_after_s=1.01,
         rejected=None,
         provenance=HERE,
     )
-    return replace(row, **changes)
+    return changed(row, **changes)
 
 
 def table(n_blocks: int = 10, *, noise: float = 0.02) -> list[RunRow]:
@@ -142,4 +131,4 @@ def table(n_blocks: int = 10, *, noise: float = 0.02) -> list[RunRow]:
     hung = run(
         "pool", PROCESSES, block=1, start_method="spawn", fault="hang", outcome="deadline", reason="1 trial missing"
     )
-    return [*rows, killed, replace(hung, trials=hung.trials[:3], stray_processes=2, exited_s=hung.launched_s + 90)]
+    return [*rows, killed, changed(hung, trials=hung.trials[:3], stray_processes=2, exited_s=hung.launched_s + 90)]

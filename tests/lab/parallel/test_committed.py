@@ -5,16 +5,16 @@ import pytest
 from atoll.evo.errors import ConfigError
 from atoll.scripts.lab.kit import stats
 from atoll.scripts.lab.parallel.arms import arm
-from atoll.scripts.lab.parallel.committed import CORE, TABLES, tables_named
-from atoll.scripts.lab.parallel.request import FAULTS, NATIVE
+from atoll.scripts.lab.parallel.plan import CORE, TABLES, tables_named
+from atoll.scripts.lab.parallel.setting import FAULTS, NATIVE
 
 
 def test_every_arm_is_run_and_befallen_by_every_fault():
     run = {setting.arm for table in TABLES.values() for setting in table.settings if table.fault is None}
-    assert run == set(arm.NAMES)
+    assert run == set(arm.ARMS)
     for fault in FAULTS:
         befallen = {setting.arm for table in TABLES.values() for setting in table.settings if setting.fault == fault}
-        assert befallen == set(arm.NAMES) - {"sequential", "gpu_batch"}
+        assert befallen == set(arm.ARMS) - {"sequential", "gpu_batch"}
 
 
 def test_core_arms_have_enough_blocks_to_be_tested_and_all_others_are_described():

@@ -6,9 +6,9 @@ import os
 
 import pytest
 
-from atoll.scripts.lab.parallel.blocks import Slot
-from atoll.scripts.lab.parallel.request import Setting
+from atoll.scripts.lab.parallel.plan import Slot
 from atoll.scripts.lab.parallel.run import run_once
+from atoll.scripts.lab.parallel.setting import Setting
 from tests.processes import hang_s
 
 pytestmark = pytest.mark.slow

@@ -8,8 +8,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from atoll.scripts.lab.parallel.metrics import busiest_cores, cpu_within_s, karp_flatt, measure, times_alone
-from atoll.scripts.lab.parallel.rows import DEADLINE, FAILED, SKIPPED, TrialStart
-from tests.lab.parallel.made_rows import run_row, steady, trial
+from atoll.scripts.lab.parallel.records import TrialStart
+from atoll.scripts.lab.parallel.rows import DEADLINE, FAILED, SKIPPED
+from tests.lab.parallel.made_rows import changed, run_row, steady, trial
 
 if TYPE_CHECKING:
     from atoll.scripts.lab.parallel.rows import RunRow
@@ -35,7 +36,7 @@ def test_speedup_is_utilisation_over_inflation(case: tuple[RunRow, dict[int, flo
     found = measure(row, alone_s)
     assert found is not None
     assert found.speedup == pytest.approx(found.utilisation / found.inflation)
-    assert found.efficiency * row.workers == pytest.approx(found.speedup)
+    assert found.efficiency * row.setting.workers == pytest.approx(found.speedup)
     assert found.setup_s + found.wall_s + found.drain_s == pytest.approx(row.exited_s - row.launched_s)
     assert 0 < found.overlap <= len(row.trials) * 1.000001
     by_trials = found.utilisation / found.trial_inflation
@@ -47,7 +48,7 @@ def test_the_unit_of_time_and_its_zero_do_not_matter(
     case: tuple[RunRow, dict[int, float]], scale: float, shift_s: float
 ) -> None:
     row, alone_s = case
-    moved = replace(
+    moved = changed(
         row,
         launched_s=row.launched_s * scale + shift_s,
         exited_s=row.exited_s * scale + shift_s,
@@ -55,7 +56,7 @@ def test_the_unit_of_time_and_its_zero_do_not_matter(
             replace(t, start_s=t.start_s * scale + shift_s, end_s=t.end_s * scale + shift_s, cpu_s=t.cpu_s * scale)
             for t in row.trials
         ),
-        samples=tuple((s[0] * scale + shift_s, *s[1:]) for s in row.samples),
+        samples=tuple((s[0] * scale + shift_s, *s[1:]) for s in row.usage.samples),
     )
     before, after = measure(row, alone_s), measure(moved, {i: s * scale for i, s in alone_s.items()})
     assert before is not None
@@ -115,10 +116,10 @@ def test_an_unfinished_run_gives_bounds_that_its_end_keeps(
     cut_s = last.end_s
     starts = tuple(TrialStart(each.index, each.start_s, each.pid) for each in row.trials)
     cut = replace(row, outcome=DEADLINE, trials=tuple(ended), starts=starts, exited_s=cut_s)
-    let = replace(
+    let = changed(
         row,
         trials=(*ended, replace(last, end_s=cut_s + more_s)),
-        samples=(*row.samples, (row.samples[-1][0] + more_s, 1.0, 1.0, 1.0, 0.0)),
+        samples=(*row.usage.samples, (row.usage.samples[-1][0] + more_s, 1.0, 1.0, 1.0, 0.0)),
         exited_s=cut_s + more_s,
     )
     bound, truth = measure(cut, alone_s), measure(let, alone_s)

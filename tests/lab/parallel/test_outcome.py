@@ -2,8 +2,8 @@ from __future__ import annotations
 
 import pytest
 
-from atoll.scripts.lab.parallel.outcome import Ending, judge, most_at_once
-from atoll.scripts.lab.parallel.rows import DEADLINE, FAILED, FINISHED, TrialStart
+from atoll.scripts.lab.parallel.records import TrialStart
+from atoll.scripts.lab.parallel.rows import DEADLINE, FAILED, FINISHED, Ending, most_at_once, outcome_of
 from tests.lab.parallel.made_rows import trial
 
 STARTS = [TrialStart(index, 1.0 + index, 100 + index) for index in range(4)]
@@ -12,7 +12,7 @@ TOGETHER = [trial(index, 0, 10) for index in range(4)]
 
 
 def judged(ending, trials, starts=STARTS, workers=2):
-    return judge(ending, n_trials=4, workers=workers, trials=trials, starts=starts)
+    return outcome_of(ending, n_trials=4, workers=workers, trials=trials, starts=starts)
 
 
 def test_four_results_are_all_there_is_to_say():

@@ -7,7 +7,7 @@ import pytest
 from atoll.evo.errors import ConfigError
 from atoll.scripts.lab.parallel import plan
 from atoll.scripts.lab.parallel.plan import OtherMachineError, Plan, TablePaths
-from atoll.scripts.lab.parallel.request import Setting
+from atoll.scripts.lab.parallel.setting import Setting
 from tests.lab.parallel.made_rows import PROVENANCE
 
 PLAN = Plan("s", (Setting("pool", "tiny"), Setting("loky", "small")), 3, 1, "here", "boot", 100, 3.0, 4, None)

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import psutil
 import pytest
 
-from atoll.scripts.lab.parallel import processes
+from atoll.scripts.lab.parallel import run
 from atoll.scripts.processes import proc
 from atoll.scripts.processes.tree import MARKER, Tree
 from tests.processes import wait_until
@@ -27,9 +27,9 @@ time.sleep(1000)
 
 @pytest.fixture
 def mark() -> Iterator[str]:
-    value = processes.new_mark()
+    value = run.new_mark()
     yield value
-    processes.end_marked(value)
+    run.end_marked(value)
 
 
 def start(mark: str) -> tuple[subprocess.Popen[str], int]:
@@ -49,7 +49,7 @@ def start(mark: str) -> tuple[subprocess.Popen[str], int]:
 def test_a_whole_tree_is_ended_with_those_that_left_its_session(mark):
     parent, child = start(mark)
     tree = Tree(parent.pid)
-    assert processes.end(tree) == []
+    assert run.end_all(tree) == []
     assert parent.wait() == -9
     wait_until(lambda: not psutil.pid_exists(child) or psutil.Process(child).status() == "zombie", "the child's end")
 
@@ -61,8 +61,8 @@ def test_who_outlives_the_first_process_is_still_of_its_tree(mark):
     tree.look()
     parent.kill()
     parent.wait()
-    assert [process.pid for process in processes.wait_for_end(tree, 0.1)] == [child]
-    assert processes.end(tree) == []
+    assert [process.pid for process in run.wait_for_end(tree, 0.1)] == [child]
+    assert run.end_all(tree) == []
 
 
 @pytest.mark.slow
@@ -70,13 +70,13 @@ def test_what_a_dead_harness_left_is_found_by_its_mark_and_nobody_else_is_touche
     parent, child = start(mark)
     parent.kill()
     parent.wait()
-    other = processes.new_mark()
+    other = run.new_mark()
     stranger, grandchild = start(other)
-    assert [process.pid for process in processes.marked(mark)] == [child]
-    assert processes.end_marked(mark) == 1
-    assert processes.marked(mark) == []
-    assert {process.pid for process in processes.marked(other)} == {stranger.pid, grandchild}
-    processes.end_marked(other)
+    assert [process.pid for process in run.marked(mark)] == [child]
+    assert run.end_marked(mark) == 1
+    assert run.marked(mark) == []
+    assert {process.pid for process in run.marked(other)} == {stranger.pid, grandchild}
+    run.end_marked(other)
     stranger.wait()
 
 
@@ -84,12 +84,12 @@ def test_what_a_dead_harness_left_is_found_by_its_mark_and_nobody_else_is_touche
 def test_a_number_that_was_given_to_somebody_else_is_spared(mark):
     parent, _ = start(mark)
     earlier = replace(proc.read_process(parent.pid), started=1)
-    processes._kill([earlier])
+    run._kill([earlier])
     with pytest.raises(subprocess.TimeoutExpired):
         parent.wait(0.3)
-    processes.end(Tree(parent.pid))
+    run.end_all(Tree(parent.pid))
     assert parent.wait() == -9
 
 
 def test_marks_are_never_the_same():
-    assert len({processes.new_mark() for _ in range(100)}) == 100
+    assert len({run.new_mark() for _ in range(100)}) == 100

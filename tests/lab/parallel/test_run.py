@@ -6,11 +6,10 @@ from dataclasses import replace
 
 import pytest
 
-from atoll.scripts.lab.parallel import processes, run, watch
-from atoll.scripts.lab.parallel.blocks import Slot
-from atoll.scripts.lab.parallel.request import Setting
-from atoll.scripts.lab.parallel.run import run_once
-from atoll.scripts.lab.parallel.watch import StoppedError
+from atoll.scripts.lab.parallel import run
+from atoll.scripts.lab.parallel.plan import Slot
+from atoll.scripts.lab.parallel.run import StoppedError, run_once
+from atoll.scripts.lab.parallel.setting import Setting
 from atoll.scripts.processes.tree import MARKER
 from tests.processes import hang_s
 
@@ -41,16 +40,16 @@ def test_a_stop_ends_the_run_at_once_and_with_all_its_processes(bench):
     stopping = replace(bench, is_stopping=lambda: time.monotonic() > stop_s, note=marks.append)
     with pytest.raises(StoppedError):
         run_once(SLOT, stopping, deadline_s=hang_s())
-    assert processes.marked(marks[0]) == []
+    assert run.marked(marks[0]) == []
 
 
 @pytest.mark.slow
 def test_a_backend_that_begins_no_trial_is_ended_too(bench, monkeypatch):
-    monkeypatch.setattr(watch, "SETUP_LIMIT_S", 0.1)
+    monkeypatch.setattr(run, "SETUP_LIMIT_S", 0.1)
     row = run_once(SLOT, bench, deadline_s=hang_s())
     assert (row.outcome, row.trials, row.starts) == ("deadline", (), ())
     assert "trial 0 never began" in row.reason
-    assert (row.block, row.order, row.arm) == (2, 3, "process_pool")
+    assert (row.block, row.order, row.setting.arm) == (2, 3, "process_pool")
 
 
 @pytest.mark.slow

@@ -12,11 +12,12 @@ from typing import TYPE_CHECKING
 import pytest
 
 from atoll.evo import strict_json
+from atoll.evo.tasks.creatures.task import CreatureOptions, Creatures
 from atoll.scripts.lab.kit import strict
-from atoll.scripts.lab.parallel import processes, rows
+from atoll.scripts.lab.parallel import rows
 from atoll.scripts.lab.parallel.plan import TablePaths, load
 from atoll.scripts.lab.parallel.rows import FINISHED
-from atoll.scripts.lab.parallel.run import scratch_of
+from atoll.scripts.lab.parallel.run import marked, new_mark, scratch_of
 from atoll.scripts.processes.tree import MARKER
 from tests.processes import ROOT, check_refused, hang_s, kill_all_in, run, wait_until
 
@@ -36,11 +37,12 @@ def paths(tmp_path: Path) -> Iterator[TablePaths]:
 
 
 def command(paths: TablePaths, name: str, *arguments: str) -> list[str]:
-    return [sys.executable, "-m", "atoll.scripts.lab.parallel", name, *arguments, "--out", str(paths.folder)]
+    return [sys.executable, "-m", "atoll.scripts.lab", "compare", name, *arguments, "--out", str(paths.folder)]
 
 
 def begin(paths: TablePaths, *arguments: str) -> list[str]:
-    quick = ("--tier", "tiny", "--calibration-s", "0.01", "--tries", "1", "--trials", "2")
+    evaluator = Creatures(CreatureOptions()).backend  # the fast one, where it can be built
+    quick = ("--tier", "tiny", "--calibration-s", "0.01", "--tries", "1", "--trials", "2", "--evaluator", evaluator)
     return command(paths, "run", *quick, *arguments)
 
 
@@ -53,14 +55,14 @@ def test_a_table_is_made_to_its_end_and_said_as_it_grows(paths):
     assert (ended.returncode, ended.stdout) == (0, f"complete: {paths.rows}\n"), ended.stderr
     found = rows.read(paths.rows)
     assert places(paths) == [(0, 0), (1, 0), (1, 1), (1, 2), (1, 3)]
-    assert sorted(row.arm for row in found[1:]) == ["gpu_batch", "process_pool", "sequential", "sequential"]
-    assert [row.is_repeat for row in found if row.arm == "sequential"] == [False, False, True]
+    assert sorted(row.setting.arm for row in found[1:]) == ["gpu_batch", "process_pool", "sequential", "sequential"]
+    assert [row.is_repeat for row in found if row.setting.arm == "sequential"] == [False, False, True]
     assert {row.session for row in found} == {load(paths).session}
-    assert {row.outcome for row in found if row.arm != "gpu_batch"} == {FINISHED}
+    assert {row.outcome for row in found if row.setting.arm != "gpu_batch"} == {FINISHED}
     for row in found[1:]:
         assert row.deadline_s < 1000
-    pool = next(row for row in found if row.arm == "process_pool")
-    assert pool.peak_processes >= 3
+    pool = next(row for row in found if row.setting.arm == "process_pool")
+    assert pool.usage.peak_processes >= 3
     assert pool.provenance.environment["OMP_NUM_THREADS"] == "1"
     assert pool.provenance.boot_id == load(paths).boot_id
     assert "run 5 of 5, block 1" in ended.stderr
@@ -77,7 +79,7 @@ def test_a_table_that_is_stopped_or_killed_goes_on_and_nothing_runs_on(paths, nu
     harness = subprocess.Popen(begin(paths, "--arms", "process_pool", "--blocks", "1"), cwd=ROOT)
     wait_until(lambda: len(places(paths)) >= 1 and paths.mark.exists(), "the second run")
     mark = paths.mark.read_text()
-    wait_until(lambda: len(processes.marked(mark)) > 0 or not paths.mark.exists(), "its processes")
+    wait_until(lambda: len(marked(mark)) > 0 or not paths.mark.exists(), "its processes")
     harness.send_signal(number)
     code = harness.wait(hang_s())
     before = places(paths)
@@ -85,10 +87,10 @@ def test_a_table_that_is_stopped_or_killed_goes_on_and_nothing_runs_on(paths, nu
         assert code == -number
     else:
         assert code == 128 + number
-        assert processes.marked(mark) == []
+        assert marked(mark) == []
     ended = run(*command(paths, "resume"))
     assert ended.returncode == 0, ended.stderr
-    assert processes.marked(mark) == []
+    assert marked(mark) == []
     assert not scratch_of(mark).exists()
     assert places(paths) == [(0, 0), (1, 0), (1, 1), (1, 2)]
     assert places(paths)[: len(before)] == before
@@ -105,7 +107,7 @@ def test_a_row_that_was_torn_by_a_power_cut_is_made_again(paths):
 
 def test_what_a_killed_harness_left_is_ended_by_the_next_and_said(paths):
     assert run(*begin(paths, "--arms", "sequential", "--blocks", "1")).returncode == 0
-    mark = processes.new_mark()
+    mark = new_mark()
     left = subprocess.Popen([sys.executable, "-c", "import time; time.sleep(1000)"], env={**os.environ, MARKER: mark})
     paths.mark.write_text(mark)
     scratch_of(mark).mkdir()

@@ -4,8 +4,15 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from atoll.scripts.lab.parallel.metrics import Metrics, karp_flatt
-from atoll.scripts.lab.parallel.verdict import Verdict, cores_at_the_end, differing, judge, judge_outcome
+from atoll.scripts.lab.parallel.metrics import (
+    Metrics,
+    Verdict,
+    cores_at_the_end,
+    differing,
+    judge,
+    judge_outcome,
+    karp_flatt,
+)
 from tests.lab.parallel.made_rows import steady, trial
 
 

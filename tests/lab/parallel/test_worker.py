@@ -8,7 +8,7 @@ import pytest
 
 from atoll.evo.errors import ConfigError
 from atoll.scripts.lab.parallel import records, worker, workload
-from atoll.scripts.lab.parallel.request import Request, Setting
+from atoll.scripts.lab.parallel.setting import Request, Setting
 from atoll.scripts.lab.parallel.worker import TrialFailedError, work
 from atoll.scripts.lab.parallel.workload import Tier
 

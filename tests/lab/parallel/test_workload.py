@@ -9,8 +9,7 @@ from hypothesis import strategies as st
 
 from atoll.evo.errors import ConfigError
 from atoll.scripts.lab.parallel import workload
-from atoll.scripts.lab.parallel.space import SEARCH_SPACE, OneOf, Real, Whole
-from atoll.scripts.lab.parallel.workload import TIERS, Tier
+from atoll.scripts.lab.parallel.workload import SEARCH_SPACE, TIERS, OneOf, Real, Tier, Whole
 
 SMALL = Tier(12, 3, 2, life_s=0.1)
 CONFIG = workload.sample_configs(1, seed=1)[0]

@@ -27,13 +27,13 @@ IN_EVERY_ROW = {
 
 def test_the_command_names_every_bench() -> None:
     assert tuple(suite.BENCHES) == command.NAMES
-    assert "python -m scripts.lab.speed $(BENCH)" in (ROOT / "Makefile").read_text()
+    assert "python -m scripts.lab bench $(BENCH)" in (ROOT / "Makefile").read_text()
 
 
 @pytest.mark.slow
 @pytest.mark.skipif(compiler.find() is None, reason="no C++ compiler")
 def test_one_command_measures_everything_and_prints_what_its_rows_say(tmp_path: Path) -> None:
-    ended = run(sys.executable, "-m", "atoll.scripts.lab.speed", "--quick", "--out", tmp_path)
+    ended = run(sys.executable, "-m", "atoll.scripts.lab", "bench", "--quick", "--out", tmp_path)
     assert ended.returncode == 0, ended.stderr
     runs = rows.read(tmp_path)
     assert {each.bench for each in runs} == set(suite.BENCHES)

@@ -10,7 +10,7 @@ from atoll.evo.paths import SharedPaths
 from atoll.migration.pool.identity import Pool
 from atoll.migration.pool.locks import MountSupport
 from atoll.scripts.doctor import examine
-from atoll.scripts.doctor.thread_pools import AS_IT_IS, LIMITED, TOO_LATE, Measurement, measure
+from atoll.scripts.doctor.examine import AS_IT_IS, LIMITED, TOO_LATE, Measurement, measure
 from tests.processes import atoll
 from tests.scripts.view.test_table import ROW
 

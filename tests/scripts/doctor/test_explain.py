@@ -4,7 +4,7 @@ from dataclasses import replace
 
 import pytest
 
-from atoll.scripts.doctor.explain import MOST_PROCESSES, explain
+from atoll.scripts.doctor.diagnosis import MOST_PROCESSES, explain
 from tests.scripts.doctor.made_observations import observation, process, thread
 from tests.scripts.doctor.test_diagnosis import CASES
 

@@ -11,8 +11,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from atoll.scripts.processes import makers as origins
-from atoll.scripts.processes import proc
+from atoll.scripts.processes import makers, proc
 from atoll.scripts.processes.makers import Region, Regions, count, in_order, label, libraries, outermost, parse_regions
 from tests.processes import wait_until
 
@@ -112,9 +111,9 @@ def threads() -> Iterator[Callable[[Callable[[], object]], int]]:
 def test_python_threads_are_known_asleep_or_running(threads: Callable[[Callable[[], object]], int]) -> None:
     asleep, running = threads(lambda: threading.Event().wait(0.2)), threads(lambda: sum(range(1000)))
     pid = os.getpid()
-    assert origins.find(pid, [pid, asleep]) == {pid: "main", asleep: "Python"}
+    assert makers.find(pid, [pid, asleep]) == {pid: "main", asleep: "Python"}
     if platform.machine() == "x86_64":
-        assert origins.find(pid, [running]) == {running: "Python"}
+        assert makers.find(pid, [running]) == {running: "Python"}
 
 
 @pytest.mark.skipif(platform.machine() != "x86_64", reason="the C library's record is known on x86-64 only")
@@ -124,7 +123,18 @@ def test_the_record_of_a_thread_is_found_without_its_stack_pointer(
     tids = {threads(lambda: threading.Event().wait(0.2)) for _ in range(3)}
     regions = parse_regions(proc.read(f"/proc/{os.getpid()}/maps") or b"")
     with open("/proc/self/mem", "rb", buffering=0) as memory:  # noqa: PTH123
-        assert origins._records(tids, regions, memory).keys() == tids
+        assert makers._records(tids, regions, memory).keys() == tids
+
+
+@pytest.mark.skipif(platform.machine() != "x86_64", reason="the C library's record is known on x86-64 only")
+def test_another_layout_of_the_c_librarys_record_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
+    """What a new C library may change: the doctor says so, and names the library."""
+    assert makers.check() is None
+    monkeypatch.setattr(makers, "TID_OFFSET", makers.TID_OFFSET + 16)
+    said = makers.check()
+    assert said is not None
+    assert "record is not found in glibc" in said
+    assert "expected the thread's number at 0x2e0" in said
 
 
 POOL = "import numpy as np, sys; a = np.ones((400, 400)); a @ a; print('ready', flush=True); sys.stdin.read()"
@@ -139,12 +149,12 @@ def test_the_pool_of_numpy_is_its_own() -> None:
         assert child.stdout is not None
         child.stdout.readline()
         tids = {thread.tid for thread in proc.read_threads(child.pid)}
-        wait_until(lambda: len(origins.find(child.pid, tids)) == 2, "both threads to be known")
-        assert sorted(origins.find(child.pid, tids).values()) == ["OpenBLAS", "main"]
+        wait_until(lambda: len(makers.find(child.pid, tids)) == 2, "both threads to be known")
+        assert sorted(makers.find(child.pid, tids).values()) == ["OpenBLAS", "main"]
         child.communicate()
 
 
 def test_nothing_is_known_of_who_is_gone() -> None:
     pid = os.posix_spawn("/bin/true", ["true"], {})
     os.waitpid(pid, 0)
-    assert origins.find(pid, [pid]) == {}
+    assert makers.find(pid, [pid]) == {}

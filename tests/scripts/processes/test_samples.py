@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from atoll.scripts.processes.samples import Sample, thin
+from atoll.scripts.processes.monitor import Sample, thin
 
 steps = st.tuples(st.integers(1, 30), st.integers(0, 400), st.integers(0, 9), st.integers(0, 50), st.integers(0, 2**33))
 

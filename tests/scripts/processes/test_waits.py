@@ -1,11 +1,10 @@
 from __future__ import annotations
 
-import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from atoll.scripts.processes.monitor import Sums, Waits
 from atoll.scripts.processes.proc import Thread
-from atoll.scripts.processes.waits import Sums, Waits, add_up
 
 lives = st.lists(
     st.tuples(st.integers(0, 5), st.integers(1, 5), st.integers(0, 9), st.integers(0, 9)), min_size=1, max_size=6
@@ -33,9 +32,3 @@ def test_a_number_that_is_given_again_is_another_thread() -> None:
     waits.add({1: [Thread(5, "a", "S", 3.0, 1.0, 4, 2)]})
     waits.add({1: [Thread(5, "b", "S", 0.5, 0.0, 1, 0)]})
     assert waits.sums == Sums(3.5, 1.0, 5, 2)
-
-
-def test_the_share_of_waiting() -> None:
-    assert add_up([Thread(1, "a", "R", 1.0, 3.0, 0, 0)]).wait_share == pytest.approx(0.75)
-    assert Sums().wait_share == 0.0
-    assert Sums(3.0, 2.0, 5, 4) - Sums(1.0, 2.0, 1, 1) == Sums(2.0, 0.0, 4, 3)

@@ -1,4 +1,4 @@
-"""When do islands help, by how much, and why? `python -m scripts.lab.islands.equal_budgets run|report|check`."""
+"""When do islands help, by how much, and why? `python -m scripts.lab islands run|report|check`."""
 
 from __future__ import annotations
 
@@ -93,7 +93,3 @@ class _explained:  # noqa: N801 - used like a function
         if isinstance(error, AtollError):
             click.echo(f"error: {error}", err=True)
             sys.exit(error.exit_code)
-
-
-if __name__ == "__main__":
-    main()

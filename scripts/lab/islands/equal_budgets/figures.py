@@ -19,7 +19,7 @@ from atoll.scripts.lab.islands.equal_budgets.arms import (
     STRONG,
 )
 from atoll.scripts.lab.islands.equal_budgets.findings import SEED
-from atoll.scripts.lab.parallel.report.plots import COLOURS, MARKERS, NUMBER, WIDTH_IN, palette, save, style
+from atoll.scripts.lab.kit.figures import COLOURS, MARKERS, NUMBER, WIDTH_IN, palette, save, style
 from atoll.scripts.report.agg import Figure as Drawing
 from atoll.scripts.report.agg import FixedLocator, NullLocator
 

@@ -48,7 +48,7 @@ def write(problems: Sequence[Problem], folder: Path, *, plots: Path, document: P
     if not findings:
         raise ConfigError(
             f"{folder} holds {len(known)} rows, and no problem that was compared with one seed at least; run "
-            f"'python -m scripts.lab.islands.equal_budgets run' first"
+            f"'python -m scripts.lab islands run' first"
         )
     blocks = tables.blocks(findings, rows.read_starts(folder))
     with atomic.storage_errors("write the report"):

@@ -4,9 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from atoll.evo import strict_json
-from atoll.evo.errors import DamagedFileError
-from atoll.scripts.lab.parallel.report.load import PATTERNS, lines
+from atoll.scripts.lab.kit.rows import records
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -32,23 +30,3 @@ def read_starts(folder: Path) -> list[Record]:
         DamagedFileError: See `read`.
     """
     return [row for row in records(folder) if "job" not in row]
-
-
-def records(folder: Path) -> list[Record]:
-    """Return every record of every file in a folder, by the names of the files.
-
-    Raises:
-        DamagedFileError: See `read`.
-    """
-    files = sorted(path for pattern in PATTERNS for path in folder.glob(pattern))
-    found = []
-    for path in files:
-        for number, line in enumerate(lines(path), start=1):
-            try:
-                record = strict_json.parse(line)
-            except DamagedFileError as error:
-                raise DamagedFileError(f"{path}, line {number}: {error}") from error
-            if not isinstance(record, dict):
-                raise DamagedFileError(f"{path}, line {number}: expected an object, got {type(record).__name__}")
-            found.append(record)
-    return found

@@ -1,4 +1,4 @@
-"""Atoll's islands beside pygmo's archipelago: `python -m scripts.lab.islands.peers [--document FILE.md]`.
+"""Atoll's islands beside pygmo's archipelago: `python -m scripts.lab peers [--document FILE.md]`.
 
 pygmo is needed for this alone: `pip install 'atoll[peers]'`. Where it is missing nothing is measured, and the rows and
 tables say so.
@@ -56,15 +56,10 @@ def _measure(file: Path, *, seeds: int) -> None:
 
 
 def _report(folder: Path, document: Path | None) -> str:
-    from atoll.scripts.lab.islands.equal_budgets import rows  # noqa: PLC0415 - see above
     from atoll.scripts.lab.islands.peers import tables  # noqa: PLC0415 - see above
-    from atoll.scripts.lab.kit import markdown  # noqa: PLC0415 - numbers load slowly
+    from atoll.scripts.lab.kit import markdown, rows  # noqa: PLC0415 - numbers load slowly
 
     blocks = tables.blocks(rows.records(folder))
     if document is not None:
         markdown.refresh(document, blocks)
     return "\n\n".join(f"## {name}\n\n{block}" for name, block in blocks.items() if block) + "\n"
-
-
-if __name__ == "__main__":
-    main()

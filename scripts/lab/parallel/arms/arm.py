@@ -1,53 +1,114 @@
-"""What an arm is: a module that runs a request's trials on one backend, or says why it cannot."""
+"""Arms: the backends, by name; what each may choose, why it cannot run here, and the module that runs it.
+
+A backend's module is loaded when it runs, in the driver's process: whoever asks what an arm may choose loads none.
+"""
 
 from __future__ import annotations
 
 import importlib
 import importlib.util
-from typing import TYPE_CHECKING, Protocol, cast
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
 
 from atoll.evo.errors import AtollError, ConfigError
+from atoll.evo.tasks.creatures.task import BACKENDS
 from atoll.evo.text import suggest
+from atoll.scripts.lab.parallel.setting import BASELINE, BEFORE_IMPORT, START_METHODS
 
 if TYPE_CHECKING:
-    from atoll.scripts.lab.parallel.request import Request, Setting
+    from collections.abc import Callable
 
-NAMES = (
-    "sequential",
-    "optuna_threads",
-    "optuna_processes",
-    "pool",
-    "process_pool",
-    "loky",
-    "ray_tasks",
-    "ray_tune",
-    "islands",
-    "gpu_batch",
-)
+    from atoll.scripts.lab.parallel.setting import Request, Setting
+
 TRIES = 3
 """How often an arm begins anew with what a dead worker took with it, the first time included."""
+TPE = ("tpe",)
+GPU_EVALUATOR = "cuda"
+GPU_DRIVER = Path("/proc/driver/nvidia/version")
 
 
 class BackendError(AtollError):
     """A backend did not do what its trials need."""
 
 
-class Arm(Protocol):
-    """A module of this package."""
+@dataclass(frozen=True)
+class Arm:
+    """A backend.
 
-    START_METHODS: tuple[str, ...]
-    """The ways in which its workers may be started, if it has the choice; the first is the default."""
+    Attributes:
+        runner: The module of this package and its function that runs every trial of a request; those whose worker died
+            are tried again where the backend lets us know.
+        start_methods: The ways in which its workers may be started, if it has the choice; the first is the default.
+        samplers: What may propose configurations, besides the fixed list.
+        libraries: What has to be installed.
+        refuses: Says in one line why a setting cannot run here; None if it can.
+    """
 
-    SAMPLERS: tuple[str, ...]
-    """What may propose configurations, besides the fixed list."""
+    runner: str
+    start_methods: tuple[str, ...] = ()
+    samplers: tuple[str, ...] = ()
+    libraries: tuple[str, ...] = ()
+    refuses: Callable[[Setting], str | None] = lambda _: None
 
     def why_not(self, setting: Setting) -> str | None:
         """Say in one line why this setting cannot run here; None if it can."""
-        ...
+        return lacks(*self.libraries) or self.refuses(setting)
 
     def run(self, request: Request) -> None:
-        """Run every trial; those whose worker died are tried again where the backend lets us know."""
-        ...
+        """Run every trial.
+
+        Raises:
+            BackendError: The backend cannot.
+        """
+        module, _, function = self.runner.partition(".")
+        getattr(importlib.import_module(f"atoll.scripts.lab.parallel.arms.{module}"), function)(request)
+
+
+def lacks(*libraries: str) -> str | None:
+    """Say which of these libraries is not installed."""
+    missing = [name for name in libraries if importlib.util.find_spec(name) is None]
+    return f"{', '.join(missing)} is not installed; run 'make setup'" if missing else None
+
+
+def why_no_gpu(_: Setting) -> str:
+    """Say why no GPU runs several trials and all their seeds in one batch: there has to be one, and an evaluator."""
+    if not GPU_DRIVER.exists():
+        return "there is no GPU here (no NVIDIA driver is loaded)"
+    if GPU_EVALUATOR not in BACKENDS:
+        return f"there is a GPU, but the creatures have no {GPU_EVALUATOR} evaluator in this version"
+    return "batches of several trials are not made yet"
+
+
+def run_on_gpu(request: Request) -> None:
+    """Run nothing yet.
+
+    Raises:
+        BackendError: Always, with the reason.
+    """
+    raise BackendError(why_no_gpu(request.setting))
+
+
+def _several_workers(setting: Setting) -> str | None:
+    return None if setting.workers == 1 else "one after the other means one worker"
+
+
+def _another_limit(setting: Setting) -> str | None:
+    return None if setting.limit == BEFORE_IMPORT else "cli.py sets its limit itself, before it loads anything"
+
+
+ARMS = {
+    BASELINE: Arm("pools.run_sequential", refuses=_several_workers),
+    "optuna_threads": Arm("optuna_arms.run_threads", samplers=TPE, libraries=("optuna",)),
+    "optuna_processes": Arm("optuna_arms.run_processes", START_METHODS, TPE, ("optuna",)),
+    "pool": Arm("pools.run_pool", START_METHODS),
+    "process_pool": Arm("pools.run_process_pool", START_METHODS),
+    "loky": Arm("pools.run_loky", libraries=("joblib",)),
+    "ray_tasks": Arm("ray_arms.run_tasks", samplers=TPE, libraries=("ray", "optuna")),
+    "ray_tune": Arm("ray_arms.run_tune", samplers=TPE, libraries=("ray", "optuna", "pandas", "pyarrow")),
+    "islands": Arm("islands.run", refuses=_another_limit),
+    "gpu_batch": Arm("arm.run_on_gpu", refuses=why_no_gpu),
+}
 
 
 def load(name: str) -> Arm:
@@ -56,12 +117,6 @@ def load(name: str) -> Arm:
     Raises:
         ConfigError: There is none.
     """
-    if name not in NAMES:
-        raise ConfigError(f"no arm is called {name!r}{suggest(name, NAMES)}; known are {', '.join(NAMES)}")
-    return cast("Arm", importlib.import_module(f"atoll.scripts.lab.parallel.arms.{name}"))
-
-
-def lacks(*libraries: str) -> str | None:
-    """Say which of these libraries is not installed."""
-    missing = [name for name in libraries if importlib.util.find_spec(name) is None]
-    return f"{', '.join(missing)} is not installed; run 'make setup'" if missing else None
+    if name not in ARMS:
+        raise ConfigError(f"no arm is called {name!r}{suggest(name, tuple(ARMS))}; known are {', '.join(ARMS)}")
+    return ARMS[name]

@@ -6,40 +6,39 @@ that run at the same time exchange genomes, seed by seed, and only their fitness
 
 from __future__ import annotations
 
+import os
+import signal
+import subprocess
 import sys
 import time
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
 from functools import partial
 from typing import TYPE_CHECKING
 
-from atoll.evo import atomic, checkpoint
+from atoll.evo import atomic, checkpoint, runlog
 from atoll.evo.config import flag_name
 from atoll.evo.paths import SharedPaths
 from atoll.scripts.lab.kit.machine import ROOT
 from atoll.scripts.lab.parallel import records, workload
 from atoll.scripts.lab.parallel.arms.arm import TRIES, BackendError
-from atoll.scripts.lab.parallel.arms.island_process import Fault, Life, live
-from atoll.scripts.lab.parallel.request import BEFORE_IMPORT, FAULTY_TRIAL
-from atoll.scripts.lab.parallel.rows import TrialRecord
+from atoll.scripts.lab.parallel.records import TrialRecord
+from atoll.scripts.lab.parallel.setting import FAULTY_TRIAL, HANG, KILL, RAISE
 
 if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
     from pathlib import Path
 
     from atoll.evo.generation import State
     from atoll.evo.paths import IslandPaths
-    from atoll.scripts.lab.parallel.request import Request, Setting
+    from atoll.scripts.lab.parallel.setting import Request, Setting
 
-START_METHODS: tuple[str, ...] = ()
-SAMPLERS: tuple[str, ...] = ()
-
-
-def why_not(setting: Setting) -> str | None:
-    """See `Arm`."""
-    return None if setting.limit == BEFORE_IMPORT else "cli.py sets its limit itself, before it loads anything"
+LOOK_S = 0.005
+"""Between two looks at the log of an island that something is to befall."""
 
 
 def run(request: Request) -> None:
-    """See `Arm`; the threads here only wait for processes."""
+    """Run trials as islands; the threads here only wait for processes."""
     with ThreadPoolExecutor(request.setting.workers) as slots:
         list(slots.map(partial(_run_trial, request), range(request.setting.n_trials)))
 
@@ -60,20 +59,20 @@ def command(setting: Setting, index: int, *, seed: int, root: Path) -> list[str]
 
 
 def _run_trial(request: Request, index: int) -> None:
-    start_s, lives, error = time.monotonic(), list[Life](), None
+    start_s, processes, error = time.monotonic(), list[EndedProcess](), None
     result = workload.NO_RESULT
     try:
         seeds = workload.seeds_of(workload.tier_named(request.setting.tier))
-        result = workload.summarise([_evolve(request, index, seed, lives) for seed in seeds])
+        result = workload.summarise([_evolve(request, index, seed, processes) for seed in seeds])
     except BackendError as failure:
         error = str(failure)
     record = TrialRecord(
         index=index,
         start_s=start_s,
         end_s=time.monotonic(),
-        cpu_s=sum(life.cpu_s for life in lives),
-        pid=lives[-1].pid,
-        tid=lives[-1].pid,
+        cpu_s=sum(process.cpu_s for process in processes),
+        pid=processes[-1].pid,
+        tid=processes[-1].pid,
         torch_threads=None,
         fitness=result.fitness,
         evaluations=result.evaluations,
@@ -83,8 +82,8 @@ def _run_trial(request: Request, index: int) -> None:
     records.write(request.path, record)
 
 
-def _evolve(request: Request, index: int, seed: int, lives: list[Life]) -> State:
-    """Run an island to its end, and add its lives to the list; a killed one goes on by the same command.
+def _evolve(request: Request, index: int, seed: int, processes: list[EndedProcess]) -> State:
+    """Run an island to its end, and add its processes to the list; a killed one goes on by the same command.
 
     Raises:
         BackendError: It gave up, or was killed too often.
@@ -93,20 +92,20 @@ def _evolve(request: Request, index: int, seed: int, lives: list[Life]) -> State
     paths = shared.island(workload.island_name(index))
     atomic.make_directory(shared.root, durable=False)
     for attempt in range(TRIES):
-        is_noted = attempt > 0 or not lives  # once for the trial, and whenever it is tried again
-        life = live(
+        is_noted = attempt > 0 or not processes  # once for the trial, and whenever it is tried again
+        process = run_process(
             command(request.setting, index, seed=seed, root=shared.root),
             output=request.path / f"island-{index}-{seed}-{attempt}.txt",
             note=partial(_note, request, index) if is_noted else _say_nothing,
-            fault=_fault(request, index, paths) if not lives else None,
+            fault=_fault(request, index, paths) if not processes else None,
         )
-        lives.append(life)
-        found = checkpoint.load_newest(paths) if life.code == 0 else None
+        processes.append(process)
+        found = checkpoint.load_newest(paths) if process.code == 0 else None
         if found is not None:
             return found.state
-        if life.code >= 0:
-            said = life.last_words.replace(f"{request.path}/", "")  # where the rows are made is nobody's business
-            raise BackendError(f"cli.py ended with {life.code}: {said}")
+        if process.code >= 0:
+            said = process.last_words.replace(f"{request.path}/", "")  # where the rows are made is nobody's business
+            raise BackendError(f"cli.py ended with {process.code}: {said}")
     raise BackendError(f"cli.py was killed {TRIES} times")
 
 
@@ -123,3 +122,80 @@ def _fault(request: Request, index: int, paths: IslandPaths) -> Fault | None:
     if setting.fault is None or index != FAULTY_TRIAL:
         return None
     return Fault(setting.fault, paths, after=max(1, workload.tier_named(setting.tier).generations // 2))
+
+
+@dataclass(frozen=True)
+class EndedProcess:
+    """A process that has ended.
+
+    Attributes:
+        pid: Its number.
+        code: What it exited with; minus the signal that killed it.
+        cpu_s: Of all its threads, user and system.
+        last_words: The last line it printed.
+    """
+
+    pid: int
+    code: int
+    cpu_s: float
+    last_words: str
+
+
+@dataclass(frozen=True)
+class Fault:
+    """A fault that is injected into an island.
+
+    Attributes:
+        kind: "kill" (SIGKILL), "hang" (it is stopped and never continued) or "raise" (it cannot write its log).
+        paths: The island's files.
+        after: The generation in whose course it happens.
+    """
+
+    kind: str
+    paths: IslandPaths
+    after: int
+
+    def prepare(self) -> None:
+        """Put what makes it fail where its log belongs."""
+        if self.kind == RAISE:
+            atomic.make_directory(self.paths.log, durable=False)
+
+    def strike(self, process: subprocess.Popen[bytes]) -> None:
+        """Wait until it has come that far, then do it."""
+        number = {KILL: signal.SIGKILL, HANG: signal.SIGSTOP}.get(self.kind)
+        while number is not None and process.poll() is None:
+            record = runlog.read_last(self.paths.log).get("generation", {})
+            if record.get("generation", 0) >= self.after:
+                process.send_signal(number)
+                return
+            time.sleep(LOOK_S)
+
+
+def run_process(
+    command: Sequence[str], *, output: Path, note: Callable[[int], None], fault: Fault | None
+) -> EndedProcess:
+    """Start an island and wait for its end.
+
+    Args:
+        command: What to run.
+        output: Where what it prints goes.
+        note: Called with its process number as soon as it runs.
+        fault: What is to befall it.
+    """
+    if fault is not None:
+        fault.prepare()
+    with output.open("wb") as sink:
+        process = subprocess.Popen(  # noqa: S603 - our own program
+            command, stdin=subprocess.DEVNULL, stdout=sink, stderr=subprocess.STDOUT
+        )
+    note(process.pid)
+    if fault is not None:
+        fault.strike(process)
+    if process.returncode is None:
+        _, status, usage = os.wait4(process.pid, 0)
+        process.returncode = os.waitstatus_to_exitcode(status)
+        cpu_s = usage.ru_utime + usage.ru_stime
+    else:
+        cpu_s = 0.0  # it ended by itself before anything befell it, and `poll` has thrown its times away
+    words = output.read_text(errors="replace").strip().splitlines()
+    return EndedProcess(process.pid, process.returncode, cpu_s, words[-1] if words else "")

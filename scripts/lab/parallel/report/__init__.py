@@ -1,1 +1,1 @@
-"""What rows show, as Markdown and plots: everything is derived from rows, and nothing from anything else."""
+"""Report on the comparison, as Markdown and plots: everything is derived from rows, nothing from anything else."""

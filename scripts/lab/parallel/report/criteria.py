@@ -1,4 +1,4 @@
-"""What the plan and the task asked to see, each held against rows: met, not met, not testable here, or not measured.
+"""Criteria of the plan and of the task, each held against rows: met, not met, not testable here, or not measured.
 
 The plan's criteria are taken as they were written, also where what is known by now says that they ask for the wrong
 thing; the remark says so.
@@ -10,8 +10,8 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from atoll.scripts.lab.kit.markdown import counts, number, table
-from atoll.scripts.lab.parallel.report.summary import Summary, summarise
-from atoll.scripts.lab.parallel.verdict import Verdict
+from atoll.scripts.lab.parallel.metrics import Verdict
+from atoll.scripts.lab.parallel.report.study import Summary, summarise
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Sequence
@@ -28,7 +28,7 @@ GIGABYTE = 1e9
 
 @dataclass(frozen=True)
 class Answer:
-    """What became of a criterion.
+    """Answer to a criterion.
 
     Attributes:
         status: One of the words above; "met in n of m" settings and workloads where they differ.
@@ -154,7 +154,7 @@ def _memory_per_worker(evidence: Evidence) -> Answer:
     if not found:
         return Answer(NOT_MEASURED)
     each = found[0][1]
-    gigabytes = each.median(lambda row: row.peak_pss_bytes) / GIGABYTE / each.setting.workers
+    gigabytes = each.median(lambda row: row.usage.peak_pss_bytes) / GIGABYTE / each.setting.workers
     return Answer(
         MET if gigabytes <= 1.5 else NOT_MET, f"{number(gigabytes)} GB of PSS for each of {each.setting.workers}"
     )
@@ -193,7 +193,7 @@ def _threads_in_one(evidence: Evidence) -> Answer:
     found = [each for threads, limit in limits for _, each in evidence.all(THREADED, threads=threads, limit=limit)[:1]]
     if not found:
         return Answer(NOT_MEASURED)
-    texts = [f"{each.setting.label}: {each.median(lambda row: row.peak_threads_of_one):g}" for each in found]
+    texts = [f"{each.setting.label}: {each.median(lambda row: row.usage.peak_threads_of_one):g}" for each in found]
     return Answer(
         NOT_TESTABLE,
         f"a team here has {evidence.cores} threads and not 64; threads of the process: " + "; ".join(texts),
@@ -248,16 +248,17 @@ def _faults(evidence: Evidence) -> Answer:
         n_good = sum(trial.error is None for trial in run.row.trials)
         if run.row.outcome == "skipped":
             continue
-        if n_good < run.row.n_trials - 1 or run.row.stray_processes or run.differing:
-            lost = f"{n_good} of {run.row.n_trials}, {run.row.stray_processes} strays"
-            wrong.append(f"{run.setting.label} with {run.row.fault}: {lost}")
+        if n_good < run.row.setting.n_trials - 1 or run.row.usage.stray_processes or run.differing:
+            lost = f"{n_good} of {run.row.setting.n_trials}, {run.row.usage.stray_processes} strays"
+            wrong.append(f"{run.setting.label} with {run.row.setting.fault}: {lost}")
     return Answer(NOT_MET if wrong else MET, "; ".join(wrong) or f"{len(evidence.faults)} runs with a fault")
 
 
 def _convoy(evidence: Evidence) -> Answer:
     found = [(load, each) for load, each in _in_pytorch(evidence.all(THREADED)) if each.setting.workers == 2]
     return _judged(
-        found, lambda each: _is_always(each, Verdict.CONVOYED) and each.median(lambda row: row.working_processes) == 1
+        found,
+        lambda each: _is_always(each, Verdict.CONVOYED) and each.median(lambda row: row.usage.working_processes) == 1,
     )
 
 
@@ -274,7 +275,7 @@ def _one_thread_each(evidence: Evidence) -> Answer:
 
 
 def _islands_at_work(evidence: Evidence) -> Answer:
-    """Where trials are long: of short ones the start of a process for each is most of the time."""
+    """Judge long trials only: of short ones the start of a process for each is most of the time."""
     found = [(load, each) for load, each in evidence.all("islands") if each.setting.workers == 2]
     long, short = ([one for one in found if one[0].startswith("production") == is_long] for is_long in (True, False))
     rest = [

@@ -1,8 +1,7 @@
-"""The plots on what was measured, each as SVG and PNG, wide enough for a column of text."""
+"""Plots on what was measured, each as SVG and PNG, wide enough for a column of text."""
 
 from __future__ import annotations
 
-import itertools
 import math
 import statistics
 import textwrap
@@ -11,28 +10,33 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from atoll.scripts.lab.kit import stats
-from atoll.scripts.lab.parallel.report.summary import noise, summarise
-from atoll.scripts.report.agg import Figure as Drawing
-from atoll.scripts.report.agg import FixedLocator, NullLocator, mpl
+from atoll.scripts.lab.kit.figures import (
+    COLOURS,
+    NUMBER,
+    WIDTH_IN,
+    Drawing,
+    FixedLocator,
+    NullLocator,
+    legend_below,
+    number_axis,
+    palette,
+    save,
+    style,
+    three_digits,
+)
+from atoll.scripts.lab.parallel.report.study import noise, summarise
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Mapping, Sequence
-    from contextlib import AbstractContextManager
+    from collections.abc import Callable, Mapping, Sequence
     from pathlib import Path
 
     from matplotlib.axes import Axes
 
-    from atoll.scripts.lab.parallel.report.study import Run, Session, Workload
-    from atoll.scripts.lab.parallel.report.summary import Summary
-    from atoll.scripts.lab.parallel.rows import TrialStart
+    from atoll.scripts.lab.parallel.records import TrialStart
+    from atoll.scripts.lab.parallel.report.study import Run, Session, Summary, Workload
 
-WIDTH_IN = 6.4
 ROW_IN = 0.3
 LABEL_CHARACTERS = 34
-COLOURS = ("#0072b2", "#d55e00", "#009e73", "#e69f00", "#cc79a7", "#56b4e9", "#000000", "#999999")
-"""Told apart by people who see fewer colours; every plot has a second sign for the same. Source: Okabe & Ito 2008."""
-MARKERS = ("o", "s", "^", "D", "v", "P", "X", "*")
-NUMBER = "{x:g}"
 TICKS = (0.1, 0.2, 0.3, 0.5, 0.7, 1, 1.5, 2, 3, 4, 5, 7, 10, 15, 20, 50, 100)
 
 
@@ -52,33 +56,6 @@ def draw(session: Session, folder: Path) -> list[Path]:
                 if drawing is not None:
                     found.append(save(drawing, folder / f"{name}-{load.tier}-{load.evaluator}"))
     return found
-
-
-def save(drawing: Drawing, stem: Path) -> Path:
-    """Write a drawing as SVG and as PNG; return the SVG file."""
-    svg = stem.with_name(stem.name + ".svg")
-    with style():
-        drawing.savefig(svg, metadata={"Date": None})
-        drawing.savefig(stem.with_name(stem.name + ".png"), dpi=160)
-    return svg
-
-
-def style() -> AbstractContextManager[None]:
-    """Return the settings of every drawing: text stays text, and equal rows give equal files."""
-    return mpl.rc_context(
-        {"svg.fonttype": "none", "svg.hashsalt": "atoll", "font.size": 9, "axes.titlesize": 9, "legend.fontsize": 8}
-    )
-
-
-def palette(names: Iterable[str]) -> dict[str, tuple[str, str]]:
-    """Return a colour and a marker for each name, in the order in which they come; no two names share both."""
-    pairs = ((COLOURS[n % len(COLOURS)], MARKERS[(n + n // len(COLOURS)) % len(MARKERS)]) for n in itertools.count())
-    return dict(zip(dict.fromkeys(names), pairs, strict=False))
-
-
-def three_digits(value: float) -> str:
-    """Write a number by the three digits that count, never as a power of ten."""
-    return np.format_float_positional(value, precision=3, unique=False, fractional=False, trim="-")
 
 
 def _speedups(session: Session, load: Workload, summaries: Sequence[Summary]) -> Drawing | None:
@@ -102,10 +79,11 @@ def _speedups(session: Session, load: Workload, summaries: Sequence[Summary]) ->
         axes.plot([low, high], [place, place], "-", lw=2, color=colour)
         axes.plot([median], [place], "<" if each.is_bound else "|", ms=8, mew=2, color=colour)
     axes.axvline(1, color="black", lw=0.8, label="as fast as one after the other")
-    _ratio_axis(axes)
+    axes.set_xscale("log")
+    number_axis(axes, "x", TICKS)
     axes.set_yticks(range(len(shown)), [_label(each) for each in shown])
     axes.set(xlabel="speedup S; points are blocks, < is at most", title=f"Speedup ({load})")
-    _legend_below(drawing)
+    legend_below(drawing, columns=3)
     return drawing
 
 
@@ -134,12 +112,12 @@ def _workers(_: Session, load: Workload, summaries: Sequence[Summary]) -> Drawin
         axes.errorbar(x, y, yerr=reach, fmt=f"{marker}-", ms=5, lw=1, capsize=2, color=colour, label=label)
     axes.set(xlabel="workers P", ylabel="speedup S", title=f"Speedup against workers ({load})", xticks=counts)
     axes.set_ylim(bottom=0)
-    _legend_below(drawing, columns=2)
+    legend_below(drawing, columns=2)
     return drawing
 
 
 def _utilisation(_: Session, load: Workload, summaries: Sequence[Summary]) -> Drawing | None:
-    """Where the cores went: busy ones against processor time per work; lines of equal speedup go through S = U / I."""
+    """Busy cores against processor time for the same work; lines of equal speedup go through S = U / I."""
     shown = [each for each in summaries if each.median_metric(lambda m: m.utilisation) is not None]
     if not shown:
         return None
@@ -168,34 +146,34 @@ def _utilisation(_: Session, load: Workload, summaries: Sequence[Summary]) -> Dr
     axes.xaxis.set_minor_locator(NullLocator())
     axes.xaxis.set_major_formatter(NUMBER)
     axes.set_title(f"Busy cores are no speedup ({load})")
-    _legend_below(drawing, columns=2)
+    legend_below(drawing, columns=2)
     return drawing
 
 
 def _threads(_: Session, load: Workload, summaries: Sequence[Summary]) -> Drawing | None:
     cores = summaries[0].runs[0].row.provenance.cores
     bars = {
-        "all processes together": lambda each: each.median(lambda row: row.peak_threads),
-        "in one process": lambda each: each.median(lambda row: row.peak_threads_of_one),
+        "all processes together": lambda each: each.median(lambda row: row.usage.peak_threads),
+        "in one process": lambda each: each.median(lambda row: row.usage.peak_threads_of_one),
     }
     drawing = _bars(summaries, bars)
     if drawing is not None:
         axes = drawing.axes[0]
         axes.axvline(cores, color="black", lw=0.8, ls=":", label=f"{cores} cores")
         axes.set(xlabel="threads at most; idle ones harm nobody", title=f"Threads ({load})")
-        _legend_below(drawing)
+        legend_below(drawing, columns=3)
     return drawing
 
 
 def _memory(_: Session, load: Workload, summaries: Sequence[Summary]) -> Drawing | None:
     bars = {
-        "all (PSS)": lambda each: each.median(lambda row: row.peak_pss_bytes) / 1e6,
-        "not shared with others (USS)": lambda each: each.median(lambda row: row.peak_uss_bytes) / 1e6,
+        "all (PSS)": lambda each: each.median(lambda row: row.usage.peak_pss_bytes) / 1e6,
+        "not shared with others (USS)": lambda each: each.median(lambda row: row.usage.peak_uss_bytes) / 1e6,
     }
     drawing = _bars(summaries, bars, write=three_digits)
     if drawing is not None:
         drawing.axes[0].set(xlabel="memory at most (MB), all processes of a run", title=f"Memory ({load})")
-        _legend_below(drawing)
+        legend_below(drawing, columns=3)
     return drawing
 
 
@@ -283,20 +261,6 @@ def _label(each: Summary) -> str:
 def _rows(n: int) -> tuple[Drawing, Axes]:
     drawing = Drawing(figsize=(WIDTH_IN, 1.3 + ROW_IN * n), layout="constrained")
     return drawing, drawing.subplots()
-
-
-def _ratio_axis(axes: Axes) -> None:
-    axes.set_xscale("log")
-    low, high = axes.get_xlim()
-    axes.xaxis.set_major_locator(FixedLocator([tick for tick in TICKS if low <= tick <= high]))
-    axes.xaxis.set_minor_locator(NullLocator())
-    axes.xaxis.set_major_formatter(NUMBER)
-    axes.grid(axis="x", color="#dddddd", lw=0.5)
-    axes.set_axisbelow(True)
-
-
-def _legend_below(drawing: Drawing, *, columns: int = 3) -> None:
-    drawing.legend(loc="outside lower center", ncols=columns, frameon=False)
 
 
 PAINTERS: dict[str, Callable[[Session, Workload, Sequence[Summary]], Drawing | None]] = {

@@ -1,27 +1,94 @@
-"""The tables on what was measured, each a block of text for every session and workload that has such rows."""
+"""Tables on what was measured, and the report: blocks of text by name, plots, and a document whose blocks are filled.
+
+A table is a block of text for every session and workload that has such rows.
+"""
 
 from __future__ import annotations
 
+import functools
+import itertools
 import math
 import re
 import statistics
 from collections import Counter
 from typing import TYPE_CHECKING
 
-from atoll.scripts.lab.kit import stats
+from atoll.evo import atomic
+from atoll.evo.errors import ConfigError
+from atoll.scripts.lab.kit import markdown, stats
 from atoll.scripts.lab.kit.markdown import counts, number, table, under, whole
-from atoll.scripts.lab.parallel.report.summary import SEED, against, changes, noise, summarise
-from atoll.scripts.lab.parallel.rows import SKIPPED
+from atoll.scripts.lab.parallel.report import criteria, study
+from atoll.scripts.lab.parallel.report.study import SEED, against, changes, noise, summarise
+from atoll.scripts.lab.parallel.rows import SKIPPED, read_all
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Sequence
+    from collections.abc import Callable, Iterable, Mapping, Sequence
+    from pathlib import Path
 
-    from atoll.scripts.lab.parallel.report.study import Run, Session, Workload
-    from atoll.scripts.lab.parallel.report.summary import Summary
+    from atoll.scripts.lab.parallel.report.study import Run, Session, Summary, Workload
     from atoll.scripts.lab.parallel.rows import RunRow
 
 MB = 1e6
 POOL = "process_pool"
+PAGE = "report.md"
+PLOTS = "plots"
+
+
+def blocks(sessions: Sequence[Session]) -> dict[str, str]:
+    """Return every block of text by its name; empty where no row says anything."""
+    note = fewest_blocks_note(sessions)
+    starred = {
+        "verdicts": verdicts(sessions),
+        "noise": noise_floor(sessions),
+        "factors": factors(sessions),
+        "pools": pools(sessions),
+    }
+    return {
+        "provenance": provenance(sessions),
+        **{name: f"{text}\n\n{note}" if note and "*" in text else text for name, text in starred.items()},
+        "resources": resources(sessions),
+        "results": hashes(sessions),
+        "faults": faults(sessions),
+        **criteria.blocks(sessions),
+    }
+
+
+def report(folder: Path, *, document: Path | None = None, more: Mapping[str, str] | None = None) -> str:
+    """Derive everything from the rows in `folder`; write `report.md` and `plots/` there and return the text.
+
+    Args:
+        folder: Holds the rows.
+        document: Whose generated blocks are filled; all else in it stays as it is.
+        more: Blocks of others, by name, that go into the same page and document.
+
+    Raises:
+        ConfigError: There are no rows.
+        DamagedFileError: A row or the document's marks are damaged.
+        StorageError: The file system refused.
+    """
+    sessions = study.sessions(read_all(folder))
+    if not sessions:
+        raise ConfigError(f"{folder} holds no rows of runs (*.jsonl, *.jsonl.gz); give the folder that 'run' wrote to")
+    found = {**blocks(sessions), **(more or {})}
+    with atomic.storage_errors("write the report"):
+        files = draw(sessions, folder / PLOTS)
+        found["plots"] = markdown.pictures(files, beside=folder / PAGE)
+        text = "\n\n".join(f"## {name}\n\n{block}" for name, block in found.items() if block) + "\n"
+        atomic.replace_file(folder / PAGE, text.encode(), durable=False)
+        if document is not None:
+            markdown.refresh(document, {**found, "plots": markdown.pictures(files, beside=document)})
+    return text
+
+
+def draw(sessions: Sequence[Session], folder: Path) -> list[Path]:
+    """Draw all plots, those of each session into a folder of its own if there are several."""
+    from atoll.scripts.lab.parallel.report import plots  # noqa: PLC0415 - matplotlib takes a second to import
+
+    places = [folder] if len(sessions) == 1 else [folder / re.sub(r"[^\w.-]+", "-", each.name) for each in sessions]
+    for place in places:
+        atomic.make_directory(place)
+    drawn = (plots.draw(session, place) for session, place in zip(sessions, places, strict=True))
+    return list(itertools.chain.from_iterable(drawn))
 
 
 def provenance(sessions: Iterable[Session]) -> str:
@@ -29,44 +96,20 @@ def provenance(sessions: Iterable[Session]) -> str:
     return "\n\n".join(_provenance(session) for session in sessions)
 
 
-def verdicts(sessions: Iterable[Session]) -> str:
-    """Return what every setting achieved, and by which verdict."""
-    return _everywhere(sessions, _verdicts)
-
-
-def resources(sessions: Iterable[Session]) -> str:
-    """Return threads, processes, memory, switches and start-up of every setting."""
-    return _everywhere(sessions, _resources)
-
-
-def noise_floor(sessions: Iterable[Session]) -> str:
-    """Return how far two equal sequential runs of a block are apart, and what so many blocks can show."""
-    return _everywhere(sessions, _noise)
-
-
-def hashes(sessions: Iterable[Session]) -> str:
-    """Return whether every arm computed what the sequential one did."""
-    return _everywhere(sessions, _hashes)
-
-
-def factors(sessions: Iterable[Session]) -> str:
-    """Return what one change of setting does, all else left as it is."""
-    return _everywhere(sessions, _factors)
-
-
-def pools(sessions: Iterable[Session]) -> str:
-    """Return how fast each arm is against a plain pool of processes."""
-    return _everywhere(sessions, _pools)
-
-
 def faults(sessions: Iterable[Session]) -> str:
     """Return what became of runs into which a fault was injected."""
     return "\n\n".join(filter(None, (under(session.name, _faults(session)) for session in sessions)))
 
 
-def _everywhere(sessions: Iterable[Session], of: Callable[[Session, Workload], str]) -> str:
-    parts = [under(f"{load} ({session.name})", of(session, load)) for session in sessions for load in session.workloads]
-    return "\n\n".join(filter(None, parts))
+def _for_each_workload(of: Callable[[Session, Workload], str]) -> Callable[[Iterable[Session]], str]:
+    """Make of one table those of all sessions and workloads that have such rows."""
+
+    @functools.wraps(of)
+    def tables(sessions: Iterable[Session]) -> str:
+        found = [(f"{load} ({session.name})", of(session, load)) for session in sessions for load in session.workloads]
+        return "\n\n".join(filter(None, (under(title, text) for title, text in found)))
+
+    return tables
 
 
 def _provenance(session: Session) -> str:
@@ -104,7 +147,9 @@ def _kind(reason: str) -> str:
     return re.sub(r"[\d.]+( ?%)?", "…", reason)
 
 
-def _verdicts(session: Session, load: Workload) -> str:
+@_for_each_workload
+def verdicts(session: Session, load: Workload) -> str:
+    """Return what every setting achieved, and by which verdict."""
     headings = (
         "arm",
         "P",
@@ -154,19 +199,21 @@ def speedup_cell(each: Summary) -> str:
 
 
 COUNTED: dict[str, Callable[[RunRow], float]] = {
-    "threads": lambda row: row.peak_threads,
-    "in one process": lambda row: row.peak_threads_of_one,
-    "processes": lambda row: row.peak_processes,
-    "at work": lambda row: row.working_processes,
-    "PSS MB": lambda row: round(row.peak_pss_bytes / MB),
-    "USS MB": lambda row: round(row.peak_uss_bytes / MB),
-    "switches/s": lambda row: round(row.voluntary_switches / max(row.exited_s - row.launched_s, 1e-9)),
-    "forced/s": lambda row: round(row.involuntary_switches / max(row.exited_s - row.launched_s, 1e-9)),
-    "waiting %": lambda row: 100 * row.wait_s / max(row.run_s + row.wait_s, 1e-9),
+    "threads": lambda row: row.usage.peak_threads,
+    "in one process": lambda row: row.usage.peak_threads_of_one,
+    "processes": lambda row: row.usage.peak_processes,
+    "at work": lambda row: row.usage.working_processes,
+    "PSS MB": lambda row: round(row.usage.peak_pss_bytes / MB),
+    "USS MB": lambda row: round(row.usage.peak_uss_bytes / MB),
+    "switches/s": lambda row: round(row.usage.voluntary_switches / max(row.exited_s - row.launched_s, 1e-9)),
+    "forced/s": lambda row: round(row.usage.involuntary_switches / max(row.exited_s - row.launched_s, 1e-9)),
+    "waiting %": lambda row: 100 * row.usage.wait_s / max(row.usage.run_s + row.usage.wait_s, 1e-9),
 }
 
 
-def _resources(session: Session, load: Workload) -> str:
+@_for_each_workload
+def resources(session: Session, load: Workload) -> str:
+    """Return threads, processes, memory, switches and start-up of every setting."""
     found = [each for each in summarise(session, load) if each.outcomes.keys() != {"skipped"}]
     return table(("arm", "P", *COUNTED, "set-up s", "drain s"), [_resource_cells(each) for each in found])
 
@@ -177,7 +224,9 @@ def _resource_cells(each: Summary) -> tuple[str, ...]:
     return (each.setting.label, str(each.setting.workers), *counted, *around)
 
 
-def _noise(session: Session, load: Workload) -> str:
+@_for_each_workload
+def noise_floor(session: Session, load: Workload) -> str:
+    """Return how far two equal sequential runs of a block are apart, and what so many blocks can show."""
     logs = noise(session, load)
     if not logs:
         return ""
@@ -203,7 +252,9 @@ def _noise(session: Session, load: Workload) -> str:
     return table(headings, [cells])
 
 
-def _hashes(session: Session, load: Workload) -> str:
+@_for_each_workload
+def hashes(session: Session, load: Workload) -> str:
+    """Return whether every arm computed what the sequential one did."""
     rows = []
     for each in summarise(session, load):
         if each.hashes is not None:
@@ -215,7 +266,9 @@ def _hashes(session: Session, load: Workload) -> str:
     return table(("arm", "P", "trials compared", "results", "mean of their best fitness"), rows)
 
 
-def _factors(session: Session, load: Workload) -> str:
+@_for_each_workload
+def factors(session: Session, load: Workload) -> str:
+    """Return what one change of setting does, all else left as it is."""
     rows = []
     for each in changes(summarise(session, load)):
         median, low, high = map(number, each.ratio.ratios)
@@ -224,7 +277,9 @@ def _factors(session: Session, load: Workload) -> str:
     return table(("from", "to", "P", "speedup, to / from", "blocks"), rows)
 
 
-def _pools(session: Session, load: Workload) -> str:
+@_for_each_workload
+def pools(session: Session, load: Workload) -> str:
+    """Return how fast each arm is against a plain pool of processes."""
     rows = []
     for each, ratio, shown in against(summarise(session, load), POOL):
         median, low, high = map(number, ratio.ratios)
@@ -244,12 +299,12 @@ def _fault_cells(run: Run) -> tuple[str, ...]:
     differing = len(run.differing or ())
     return (
         run.setting.label,
-        str(row.fault),
+        str(row.setting.fault),
         row.outcome,
-        f"{n_good} of {row.n_trials}",
+        f"{n_good} of {row.setting.n_trials}",
         "no, ended at the deadline" if row.outcome == "deadline" else "yes",
         "-" if run.differing is None else "equal" if not differing else f"{differing} differ",
-        str(row.stray_processes),
+        str(row.usage.stray_processes),
         row.reason or "",
     )
 

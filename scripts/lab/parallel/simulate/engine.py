@@ -1,4 +1,4 @@
-"""The simulation itself: events in order, and between two of them every running trial goes on at the same rate.
+"""A simulation of P workers: a machine, a way to run trials on it, who does what next, and the events in order.
 
 Since all running trials share one rate, the progress that a trial has made since it began is the difference of one
 common count, however often the rate changes meanwhile. So the next to finish is the one whose final count is smallest,
@@ -9,14 +9,232 @@ from __future__ import annotations
 
 import heapq
 import itertools
-from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING
+import math
+from collections import deque
+from dataclasses import dataclass, fields, replace
+from typing import TYPE_CHECKING, Literal
 
 import numpy as np
 
+from atoll.evo.errors import ConfigError
+
 if TYPE_CHECKING:
-    from atoll.scripts.lab.parallel.simulate.feed import Feed, Piece
-    from atoll.scripts.lab.parallel.simulate.scenario import Machine, Way
+    from collections.abc import Sequence
+
+    from numpy.typing import NDArray
+
+OnCrash = Literal["retry", "break"]
+
+
+@dataclass(frozen=True)
+class Machine:
+    """A host.
+
+    Attributes:
+        cores: That can work at the same time, at least one.
+        slowdown: How many times longer a trial takes when all cores are busy than when one is, at least one: memory
+            bandwidth, clock, two hardware threads of one core. Between one and all cores it grows linearly, which is a
+            guess; its value past two cores is not known and is swept.
+    """
+
+    cores: int
+    slowdown: float = 1.0
+
+    def __post_init__(self) -> None:
+        """Check the ranges.
+
+        Raises:
+            ConfigError: A value is out of its range.
+        """
+        _at_least(self, cores=1, slowdown=1.0)
+
+    def stretch(self, busy_cores: float) -> float:
+        """Return how many times longer work takes while `busy_cores` are busy."""
+        if self.cores == 1:
+            return 1.0
+        share = min(1.0, max(0.0, (busy_cores - 1) / (self.cores - 1)))
+        return 1.0 + (self.slowdown - 1.0) * share
+
+
+@dataclass(frozen=True)
+class Way:
+    """A way to run trials side by side.
+
+    Attributes:
+        workers: How many run at once.
+        startup_s: From the launch of a worker until it can take its first trial; paid again after a crash.
+        lock_s: Ask and tell for one trial, during which all other workers have to wait their turn.
+        cores_per_trial: How many cores one running trial keeps busy if it gets them; above one where its library spins.
+        cap_cores: How many cores all trials together can keep busy: about one under a single interpreter lock.
+        inflation: Processor time of a trial that has company / processor time of the same trial alone.
+        chunk: How many trials a worker takes at a time.
+        crash_p: Probability that a trial ends its worker, somewhere on its way.
+        retries: How often a crashed trial is begun again before it counts as lost.
+        on_crash: "retry" starts that worker anew; "break" all of them, and every trial under way begins again, as when
+            a process pool breaks.
+    """
+
+    workers: int
+    startup_s: float = 0.0
+    lock_s: float = 0.0
+    cores_per_trial: float = 1.0
+    cap_cores: float = math.inf
+    inflation: float = 1.0
+    chunk: int = 1
+    crash_p: float = 0.0
+    retries: int = 3
+    on_crash: OnCrash = "retry"
+
+    def __post_init__(self) -> None:
+        """Check the ranges.
+
+        Raises:
+            ConfigError: A value is out of its range.
+        """
+        _at_least(self, workers=1, startup_s=0, lock_s=0, cores_per_trial=1, cap_cores=1, inflation=1, chunk=1)
+        _at_least(self, crash_p=0, retries=0)
+        if not self.crash_p < 1:
+            raise ConfigError(f"crash_p: expected a probability below 1, got {self.crash_p}")
+
+    def busy_cores(self, n_running: int, machine: Machine) -> float:
+        """Return how many cores are busy while `n_running` trials run."""
+        wanted = 1.0 if n_running == 1 else n_running * self.cores_per_trial
+        return min(wanted, self.cap_cores, float(machine.cores))
+
+    def progress(self, n_running: int, machine: Machine) -> float:
+        """Return how fast each of `n_running` trials goes on, against running alone: (U / I) / n for n of them.
+
+        A trial without company takes the time it takes alone, whatever the way, and none goes faster than that: more
+        threads inside one trial did not make it faster where it was measured.
+        """
+        if n_running == 1:
+            return 1.0
+        busy = self.busy_cores(n_running, machine)
+        return min(1.0, busy / n_running / self.inflation) / machine.stretch(busy)
+
+
+def draw_trials(
+    n: int,
+    *,
+    mean_s: float,
+    cv: float,
+    rng: np.random.Generator,
+    straggler_p: float = 0.0,
+    straggler_factor: float = 1.0,
+) -> NDArray[np.float64]:
+    """Draw how long trials take alone: log-normal, some of them stretched.
+
+    Args:
+        n: How many.
+        mean_s: Mean before any is stretched.
+        cv: Standard deviation / mean.
+        rng: Source of randomness.
+        straggler_p: Share of stragglers.
+        straggler_factor: How many times longer those take.
+
+    Returns:
+        Seconds, [n].
+    """
+    sigma = math.sqrt(math.log1p(cv * cv))
+    times = mean_s * np.exp(sigma * rng.standard_normal(n) - sigma * sigma / 2)
+    return np.where(rng.random(n) < straggler_p, straggler_factor * times, times)
+
+
+def _at_least(value: Machine | Way, **lowest: float) -> None:
+    for field in fields(value):
+        if field.name in lowest and not getattr(value, field.name) >= lowest[field.name]:
+            got = getattr(value, field.name)
+            raise ConfigError(f"{field.name}: expected at least {lowest[field.name]}, got {got}")
+
+
+@dataclass(frozen=True)
+class Piece:
+    """A piece of work.
+
+    Attributes:
+        number: Which.
+        alone_s: How long it takes alone.
+        tries: How often it was begun and crashed.
+    """
+
+    number: int
+    alone_s: float
+    tries: int = 0
+
+
+class Queue:
+    """Trials in order; a worker that is free takes the next ones, `chunk` at a time.
+
+    Args:
+        trials_s: How long each takes alone.
+        chunk: How many a worker takes at a time and does one after the other.
+    """
+
+    n_workers = None
+
+    def __init__(self, trials_s: Sequence[float] | NDArray[np.float64], *, chunk: int = 1) -> None:
+        self._waiting = deque(Piece(number, float(alone_s)) for number, alone_s in enumerate(trials_s))
+        self._chunk = chunk
+        self._taken: dict[int, deque[Piece]] = {}
+
+    def take(self, worker: int) -> Piece | None:
+        """Return the next piece of the worker's chunk, or of a new one."""
+        mine = self._taken.setdefault(worker, deque())
+        if not mine:
+            mine.extend(self._waiting.popleft() for _ in range(min(self._chunk, len(self._waiting))))
+        return mine.popleft() if mine else None
+
+    def put_back(self, worker: int, piece: Piece) -> None:  # noqa: ARG002 - whoever is free may have it
+        """Put a piece at the head of the queue."""
+        self._waiting.appendleft(piece)
+
+    def finish(self, worker: int) -> bool:  # noqa: ARG002 - no trial waits for another
+        """Say no: what waits is in the queue already."""
+        return False
+
+
+class Epochs:
+    """Each worker is an island with epochs of its own, between two migrations; at a barrier all wait for the slowest.
+
+    Args:
+        epochs_s: How long each epoch of each island takes alone, [islands, epochs].
+        barrier: Whether an epoch begins only when all islands have ended the one before.
+    """
+
+    def __init__(self, epochs_s: NDArray[np.float64], *, barrier: bool) -> None:
+        self._epochs_s = epochs_s
+        self._barrier = barrier
+        self._begun = [0] * len(epochs_s)
+        self._ended = [0] * len(epochs_s)
+        self._again: dict[int, Piece] = {}
+
+    @property
+    def n_workers(self) -> int:
+        """One for each island."""
+        return len(self._epochs_s)
+
+    def take(self, worker: int) -> Piece | None:
+        """Return the island's next epoch, unless it is at its end or has to wait."""
+        if worker in self._again:
+            return self._again.pop(worker)
+        epoch = self._begun[worker]
+        if epoch == self._epochs_s.shape[1] or (self._barrier and min(self._ended) < epoch):
+            return None
+        self._begun[worker] += 1
+        return Piece(worker * self._epochs_s.shape[1] + epoch, float(self._epochs_s[worker, epoch]))
+
+    def put_back(self, worker: int, piece: Piece) -> None:
+        """Let the island live this epoch again, from its checkpoint."""
+        self._again[worker] = piece
+
+    def finish(self, worker: int) -> bool:
+        """Note that an epoch has ended, and say whether a barrier has fallen."""
+        self._ended[worker] += 1
+        return self._barrier and min(self._ended) == self._ended[worker]
+
+
+Feed = Queue | Epochs
+"""Who does what next."""
 
 
 @dataclass(frozen=True)
@@ -31,13 +249,12 @@ class Interval:
 
 @dataclass(frozen=True)
 class Simulated:
-    """What came out.
+    """Result of a simulation.
 
     Attributes:
         finished: In the order in which they ended.
         alone_s: What the finished trials take alone, one after the other.
         cpu_s: Processor time of all.
-        lock_wait_s: What workers waited for the lock, in all.
         crashes: How many trials ended their worker.
         lost: How many trials were given up.
     """
@@ -45,7 +262,6 @@ class Simulated:
     finished: tuple[Interval, ...]
     alone_s: float
     cpu_s: float
-    lock_wait_s: float
     crashes: int
     lost: int
 
@@ -65,10 +281,6 @@ class Simulated:
     def speedup(self) -> float:
         """Time alone / wall time, start-up included in neither."""
         return self.alone_s / self.wall_s if self.finished else 0.0
-
-    def finished_by(self, limit_s: float) -> int:
-        """Return how many trials had ended so long after the launch."""
-        return sum(each.end_s <= limit_s for each in self.finished)
 
 
 def simulate(feed: Feed, way: Way, machine: Machine, *, rng: np.random.Generator) -> Simulated:
@@ -97,7 +309,7 @@ class _Run:
         self._running: list[tuple[float, int, int, Piece, float, bool]] = []
         self._idle: list[int] = []
         self._finished: list[Interval] = []
-        self._alone_s = self._cpu_s = self._lock_wait_s = 0.0
+        self._alone_s = self._cpu_s = 0.0
         self._crashes = self._lost = 0
         for worker in range(feed.n_workers or way.workers):
             self._wake(worker, way.startup_s)
@@ -129,9 +341,7 @@ class _Run:
         return True
 
     def result(self) -> Simulated:
-        return Simulated(
-            tuple(self._finished), self._alone_s, self._cpu_s, self._lock_wait_s, self._crashes, self._lost
-        )
+        return Simulated(tuple(self._finished), self._alone_s, self._cpu_s, self._crashes, self._lost)
 
     def _wake(self, worker: int, after_s: float) -> None:
         heapq.heappush(self._timers, (self._now_s + after_s, next(self._number), worker, None))
@@ -143,7 +353,6 @@ class _Run:
             self._idle.append(worker)
             return
         granted_s = max(self._now_s, self._lock_free_s) if self._way.lock_s else self._now_s
-        self._lock_wait_s += granted_s - self._now_s
         self._lock_free_s = granted_s + self._way.lock_s
         heapq.heappush(self._timers, (self._lock_free_s, next(self._number), worker, piece))
 

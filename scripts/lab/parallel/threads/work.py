@@ -1,4 +1,6 @@
-"""Thread measurements in a process: `python -m scripts.lab.parallel.threads.work NAME '{SETTINGS}'` prints JSON.
+"""Thread measurements, each in a fresh process: libraries look at their environment once, and threads stay once made.
+
+`run` starts this module as a program, `python -m ...threads.work NAME '{SETTINGS}'`, which prints JSON.
 
 PyTorch is imported inside the functions, at the very moment that each experiment is about.
 """
@@ -7,22 +9,47 @@ from __future__ import annotations
 
 import json
 import os
+import subprocess
 import sys
 import threading
 import time
 from typing import TYPE_CHECKING, Any
 
-from atoll.evo.resources import limit_threads
-from atoll.scripts.processes import makers as origins
-from atoll.scripts.processes import proc
+from atoll.evo.resources import THREAD_VARIABLES, limit_threads
+from atoll.scripts.lab.kit.machine import ROOT
+from atoll.scripts.processes import makers, proc
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Mapping
 
     from torch import Tensor
 
 ELEMENTS = 1 << 21
 REPETITIONS = 500
+UNTOUCHED: Mapping[str, str] = {}
+
+
+def run(name: str, settings: Mapping[str, Any], environment: Mapping[str, str] = UNTOUCHED) -> dict[str, Any]:
+    """Do a piece of `work` in a process whose thread variables are these and no others, and return what it found.
+
+    Raises:
+        RuntimeError: It did not end well.
+    """
+    inherited = {variable: value for variable, value in os.environ.items() if variable not in THREAD_VARIABLES}
+    command = [sys.executable, "-m", "atoll.scripts.lab.parallel.threads.work", name, json.dumps(settings)]
+    ended = subprocess.run(  # noqa: S603 - our own interpreter and our own module
+        command,
+        cwd=ROOT,
+        env={**inherited, **environment},
+        capture_output=True,
+        errors="replace",
+        check=False,
+    )
+    if ended.returncode:
+        raise RuntimeError(
+            f"{name} {settings}: expected it to end with 0, got {ended.returncode}: {ended.stderr[-500:]}"
+        )
+    return dict(json.loads(ended.stdout))
 
 
 def law(*, k: int, m: int | None, main_works: bool) -> dict[str, Any]:
@@ -57,14 +84,14 @@ def law(*, k: int, m: int | None, main_works: bool) -> dict[str, Any]:
         thread.start()
     meeting.wait()
     tids = [thread.tid for thread in proc.read_threads(os.getpid())]
-    makers = origins.find(os.getpid(), tids)
+    made_by = makers.find(os.getpid(), tids)
     meeting.wait()
     for thread in threads:
         thread.join()
     return {
         **{f"threads_{stage}": n for stage, n in counts.items()},
         "threads_peak": len(tids),
-        "makers": origins.count(makers.get(tid) for tid in tids),
+        "makers": makers.count(made_by.get(tid) for tid in tids),
         "torch_threads": torch.get_num_threads(),
     }
 

@@ -3,15 +3,15 @@ from __future__ import annotations
 import pytest
 
 from atoll.evo.errors import ConfigError
-from atoll.scripts.lab.parallel.arms import arm, gpu_batch, islands
-from atoll.scripts.lab.parallel.request import START_METHODS, Setting
+from atoll.scripts.lab.parallel.arms import arm, islands
+from atoll.scripts.lab.parallel.setting import START_METHODS, Setting
 
 
-@pytest.mark.parametrize("name", arm.NAMES)
+@pytest.mark.parametrize("name", arm.ARMS)
 def test_every_arm_is_loaded_without_its_backend_and_knows_what_it_may_choose(name):
     backend = arm.load(name)
-    assert set(backend.START_METHODS) <= set(START_METHODS)
-    assert set(backend.SAMPLERS) <= {"tpe"}
+    assert set(backend.start_methods) <= set(START_METHODS)
+    assert set(backend.samplers) <= {"tpe"}
 
 
 def test_an_unknown_arm_is_refused_with_the_nearest_name():
@@ -32,10 +32,10 @@ def test_one_after_the_other_means_one_worker():
 
 
 def test_without_a_gpu_its_arm_says_so_and_with_one_what_is_missing(tmp_path, monkeypatch):
-    monkeypatch.setattr(gpu_batch, "DRIVER", tmp_path / "nothing")
-    assert "no GPU here" in gpu_batch.why_not(Setting("gpu_batch", "tiny"))
-    monkeypatch.setattr(gpu_batch, "DRIVER", tmp_path)
-    assert "no GPU here" not in gpu_batch.why_not(Setting("gpu_batch", "tiny"))
+    monkeypatch.setattr(arm, "GPU_DRIVER", tmp_path / "nothing")
+    assert "no GPU here" in arm.load("gpu_batch").why_not(Setting("gpu_batch", "tiny"))
+    monkeypatch.setattr(arm, "GPU_DRIVER", tmp_path)
+    assert "no GPU here" not in arm.load("gpu_batch").why_not(Setting("gpu_batch", "tiny"))
 
 
 def test_an_island_is_started_by_the_command_that_anybody_would_type(tmp_path):

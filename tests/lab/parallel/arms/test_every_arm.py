@@ -10,19 +10,19 @@ import pytest
 from atoll.evo.tasks.creatures.task import CreatureOptions, Creatures
 from atoll.scripts.lab.parallel import workload
 from atoll.scripts.lab.parallel.arms import arm
-from atoll.scripts.lab.parallel.blocks import Slot
-from atoll.scripts.lab.parallel.request import FAULTY_TRIAL, Setting
+from atoll.scripts.lab.parallel.plan import Slot
 from atoll.scripts.lab.parallel.rows import DEADLINE, FAILED, FINISHED, SKIPPED
 from atoll.scripts.lab.parallel.run import run_once
+from atoll.scripts.lab.parallel.setting import FAULTY_TRIAL, Setting
 from tests.processes import hang_s, slowness
 
 if TYPE_CHECKING:
     from atoll.scripts.lab.parallel.rows import RunRow
-    from atoll.scripts.lab.parallel.run import Bench
+    from atoll.scripts.lab.parallel.run import RunContext
 
 pytestmark = pytest.mark.slow
 
-ARMS = [name for name in arm.NAMES if name != "gpu_batch"]
+ARMS = [name for name in arm.ARMS if name != "gpu_batch"]
 IN_ONE_PROCESS = {"sequential", "optuna_threads"}
 """Where a killed worker is the driver itself."""
 ALONE = {"sequential"}
@@ -40,16 +40,16 @@ def quick() -> str:
 
 
 def setting_for(name: str, **changes) -> Setting:
-    starts = arm.load(name).START_METHODS
+    starts = arm.load(name).start_methods
     workers = 1 if name == "sequential" else 2
     return Setting(name, "tiny", workers=workers, start_method=starts[0] if starts else None, **changes)
 
 
-def made(bench: Bench, setting: Setting, *, deadline_s: float | None = None) -> RunRow:
+def made(bench: RunContext, setting: Setting, *, deadline_s: float | None = None) -> RunRow:
     return run_once(Slot(1, 0, setting), bench, deadline_s=deadline_s or hang_s())
 
 
-def faulty(bench: Bench, name: str, fault: str, *, deadline_s: float | None = None) -> RunRow:
+def faulty(bench: RunContext, name: str, fault: str, *, deadline_s: float | None = None) -> RunRow:
     evaluator = "reference" if name == "islands" else quick()  # slow enough to be hit in the middle
     return made(bench, setting_for(name, fault=fault, evaluator=evaluator), deadline_s=deadline_s)
 
@@ -77,7 +77,7 @@ def check_hashes(row: RunRow) -> None:
 @pytest.mark.parametrize("name", ARMS)
 def test_every_arm_returns_the_same_results_and_leaves_nobody_behind(bench, name):
     row = made(bench, setting_for(name))
-    assert (row.outcome, row.stray_processes) == (FINISHED, 0), row.reason
+    assert (row.outcome, row.usage.stray_processes) == (FINISHED, 0), row.reason
     assert done(row) == list(range(N_TRIALS))
     check_hashes(row)
     assert [trial.torch_threads for trial in row.trials] == [None if name == "islands" else 1] * N_TRIALS
@@ -92,14 +92,14 @@ def test_a_trial_that_raises_is_reported_and_costs_no_other(bench, name):
     assert row.outcome == FAILED
     assert f"trial {FAULTY_TRIAL} raised" in row.reason
     assert " /" not in row.reason  # where it was run is no part of a row that is kept
-    assert (done(row), row.stray_processes) == (OTHERS, 0)
+    assert (done(row), row.usage.stray_processes) == (OTHERS, 0)
     check_hashes(row)
 
 
 @pytest.mark.parametrize("name", ARMS)
 def test_a_killed_worker_is_reported_and_loses_nothing_that_was_recorded(bench, name):
     row = faulty(bench, name, "kill", deadline_s=IMPATIENT_S * slowness() if name == "pool" else None)
-    assert row.stray_processes == 0
+    assert row.usage.stray_processes == 0
     check_hashes(row)
     if name in IN_ONE_PROCESS:
         assert row.outcome == FAILED
@@ -130,7 +130,9 @@ def test_a_trial_that_hangs_is_ended_at_the_deadline_and_the_others_are_kept(ben
 @pytest.mark.parametrize("name", ["pool", "process_pool", "optuna_processes"])
 def test_however_processes_start_results_are_the_same(bench, name, start_method):
     row = made(bench, Setting(name, "tiny", workers=2, start_method=start_method, evaluator=quick()))
-    assert (row.outcome, done(row), row.start_method) == (FINISHED, list(range(N_TRIALS)), start_method), row.reason
+    assert (row.outcome, done(row), row.setting.start_method) == (FINISHED, list(range(N_TRIALS)), start_method), (
+        row.reason
+    )
     check_hashes(row)
 
 

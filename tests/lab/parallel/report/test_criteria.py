@@ -6,6 +6,7 @@ import pytest
 
 from atoll.scripts.lab.parallel.report import criteria, study
 from tests.lab.parallel import synthetic
+from tests.lab.parallel.made_rows import changed
 from tests.lab.parallel.synthetic import ALONE, PROCESSES, run
 
 
@@ -19,7 +20,7 @@ LONG = {"tier": "production", "evaluator": "native"}
 
 def test_rows_that_were_invented_to_fulfil_it_do():
     long = [run("sequential", ALONE, **LONG), run("islands", replace(PROCESSES, startup_s=0.3), **LONG)]
-    found = answers([row for row in synthetic.table(10) if row.fault != "hang"] + long)
+    found = answers([row for row in synthetic.table(10) if row.setting.fault != "hang"] + long)
     assert set(found.values()) == {criteria.MET}
 
 
@@ -42,15 +43,18 @@ def test_without_rows_nothing_is_met():
 @pytest.mark.parametrize(
     ("change", "asked"),
     [
-        (lambda row: replace(row, working_processes=2) if row.arm == "optuna_threads" else row, "convoyed"),
-        (lambda row: replace(row, stray_processes=1) if row.fault else row, "no stray"),
-        (lambda row: replace(row, trials=row.trials[:2]) if row.fault else row, "at most that one trial lost"),
-        (lambda row: replace(row, trials=wrong(row.trials)) if row.arm == "islands" else row, "the same results"),
-        (lambda row: row if row.threads == "1" else replace(row, samples=idle(row.samples)), "spinning"),
+        (lambda row: changed(row, working_processes=2) if row.setting.arm == "optuna_threads" else row, "convoyed"),
+        (lambda row: changed(row, stray_processes=1) if row.setting.fault else row, "no stray"),
+        (lambda row: changed(row, trials=row.trials[:2]) if row.setting.fault else row, "at most that one trial lost"),
+        (
+            lambda row: changed(row, trials=wrong(row.trials)) if row.setting.arm == "islands" else row,
+            "the same results",
+        ),
+        (lambda row: row if row.setting.threads == "1" else changed(row, samples=idle(row.usage.samples)), "spinning"),
     ],
 )
 def test_each_is_not_met_where_one_thing_is_wrong(change, asked):
-    rows = [change(row) for row in synthetic.table(2) if row.fault != "hang"]
+    rows = [change(row) for row in synthetic.table(2) if row.setting.fault != "hang"]
     (status,) = [status for name, status in answers(rows).items() if asked in name]
     assert status == criteria.NOT_MET
 

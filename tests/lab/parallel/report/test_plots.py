@@ -4,11 +4,10 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import pytest
-from hypothesis import example, given
-from hypothesis import strategies as st
 
 from atoll.scripts.lab.parallel.report import plots, study
 from tests.lab.parallel import synthetic
+from tests.lab.parallel.made_rows import changed
 from tests.lab.parallel.synthetic import ALONE, PROCESSES, run
 
 if TYPE_CHECKING:
@@ -27,16 +26,6 @@ def test_every_plot_is_drawn_as_svg_and_png_and_says_what_it_shows(tmp_path: Pat
     assert "optuna_threads, P = 2" in text
     assert "two equal runs" in text
     assert "optuna_threads, P = 2: S = 0.6" in (tmp_path / "gantt-tiny-reference.svg").read_text()
-
-
-@given(st.floats(1e-3, 1e9))
-@example(1234.23)
-@example(243.759)
-def test_three_digits_that_count_are_off_by_half_of_the_last_at_most(value: float) -> None:
-    written = plots.three_digits(value)
-    assert float(written) == float(f"{value:.3g}")
-    assert set(written) <= set("0123456789.")
-    assert len(written.replace(".", "").strip("0")) <= 3
 
 
 @pytest.mark.slow
@@ -62,19 +51,14 @@ def test_what_was_not_measured_is_not_drawn(tmp_path: Path) -> None:
     assert {file.stem.split("-")[0] for file in plots.draw(session, tmp_path)} == {"threads", "memory", "gantt"}
 
 
-@given(st.sets(st.text(), max_size=64))
-def test_no_two_arms_share_colour_and_marker(names: set[str]) -> None:
-    assert len(set(plots.palette(names).values())) == len(names)
-
-
 def test_what_never_ended_is_told_from_a_trial_of_several_processes():
     """An island's trial is noted with its first process and recorded with its last."""
     (session,) = study.sessions([run("sequential", ALONE), run("islands", PROCESSES)])
     islands = session.runs[1]
     moved = tuple(replace(trial, pid=trial.pid + 100) for trial in islands.row.trials)
-    assert plots._never_ended(replace(islands, row=replace(islands.row, trials=moved))) == []
+    assert plots._never_ended(replace(islands, row=changed(islands.row, trials=moved))) == []
     again = replace(islands.row.starts[0], start_s=islands.row.starts[-1].start_s + 1)
-    twice = replace(islands.row, starts=(*islands.row.starts, again))
+    twice = changed(islands.row, starts=(*islands.row.starts, again))
     assert plots._never_ended(replace(islands, row=twice)) == [islands.row.starts[0]]
-    cut = replace(islands.row, trials=islands.row.trials[1:])
+    cut = changed(islands.row, trials=islands.row.trials[1:])
     assert [start.index for start in plots._never_ended(replace(islands, row=cut))] == [islands.row.trials[0].index]

@@ -4,9 +4,10 @@ from dataclasses import replace
 
 import pytest
 
+from atoll.scripts.lab.parallel.metrics import Verdict
 from atoll.scripts.lab.parallel.report import study
-from atoll.scripts.lab.parallel.verdict import Verdict
 from tests.lab.parallel import synthetic
+from tests.lab.parallel.made_rows import changed
 from tests.lab.parallel.synthetic import ALONE, PROCESSES, SPINNING, THREADS, run
 
 
@@ -25,7 +26,7 @@ def test_a_run_is_held_against_the_sequential_run_of_its_own_block():
 
 def half_as_fast(row):
     trials = tuple(replace(each, start_s=2 * each.start_s, end_s=2 * each.end_s) for each in row.trials)
-    return replace(row, block=2, launched_s=2 * row.launched_s, exited_s=2 * row.exited_s, trials=trials)
+    return changed(row, block=2, launched_s=2 * row.launched_s, exited_s=2 * row.exited_s, trials=trials)
 
 
 def test_the_second_baseline_stands_in_for_a_lost_first_but_never_for_itself():
@@ -63,9 +64,9 @@ def test_verdicts_are_those_of_the_ways_that_rows_were_invented_for():
 
 def test_warm_up_faults_and_rejected_runs_do_not_count_and_are_kept():
     session = only(synthetic.table(2))
-    assert all(each.row.block > 0 and not each.row.rejected and not each.row.fault for each in session.runs)
+    assert all(each.row.block > 0 and not each.row.rejected and not each.row.setting.fault for each in session.runs)
     assert [row.rejected for row in session.rejected] == ["foreign processes used 0.40 cores"]
-    assert {each.row.fault for each in session.faults} == {"kill", "hang"}
+    assert {each.row.setting.fault for each in session.faults} == {"kill", "hang"}
     assert len(session.rows) == len(synthetic.table(2))
 
 
@@ -75,27 +76,29 @@ def test_without_a_sequential_run_in_its_block_nothing_is_said_of_a_run():
 
 
 def test_a_rejected_sequential_run_says_nothing_of_time_and_all_of_results():
-    rejected = replace(run("sequential", ALONE), rejected="noise")
+    rejected = changed(run("sequential", ALONE), rejected="noise")
     (each,) = only([rejected, run("p", PROCESSES)]).runs
     assert each.metrics is None
     assert each.differing == ()
 
 
 def test_a_setting_all_of_whose_runs_were_rejected_is_named():
-    rejected = replace(run("pool", PROCESSES), rejected="noise")
+    rejected = changed(run("pool", PROCESSES), rejected="noise")
     assert only([run("sequential", ALONE), rejected]).without_a_run == ("pool, P = 2 (tiny, reference evaluator)",)
     assert only([rejected, run("pool", PROCESSES, block=2)]).without_a_run == ()
 
 
-@pytest.mark.parametrize("changes", [{"limit": "after_import"}, {"wait_policy": "passive"}, {"threads": "default"}])
+@pytest.mark.parametrize(
+    "changes", [{"limit": "after_import"}, {"wait_policy": "passive"}, {"threads": "default", "limit": "none"}]
+)
 def test_a_sequential_run_that_is_a_factor_is_no_baseline_either(changes):
     assert only([run("sequential", ALONE, **changes), run("p", PROCESSES)]).runs[1].metrics is None
 
 
 def test_other_results_are_found():
     other = run("t", THREADS)
-    changed = replace(other, trials=(replace(other.trials[0], result_hash="f" * 64), *other.trials[1:]))
-    assert only([run("sequential", ALONE), changed]).runs[1].differing == (0,)
+    another = replace(other, trials=(replace(other.trials[0], result_hash="f" * 64), *other.trials[1:]))
+    assert only([run("sequential", ALONE), another]).runs[1].differing == (0,)
 
 
 def test_what_a_sampler_chose_is_compared_with_nothing():
@@ -121,12 +124,12 @@ def test_halves_of_a_session_on_two_boots_never_share_a_table():
     ],
 )
 def test_a_label_says_what_departs_from_the_usual(changes, label):
-    assert study.Setting.of(run("pool", PROCESSES, **changes)).label == label
+    assert run("pool", PROCESSES, **changes).setting.label == label
 
 
 def test_different_settings_have_different_labels():
     rows = synthetic.table(1)
-    settings = {study.Setting.of(row) for row in rows}
+    settings = {study.compared(row) for row in rows}
     assert len({(each.label, each.workers) for each in settings}) == len(settings)
 
 
@@ -137,7 +140,7 @@ def test_larger_trials_come_first():
 
 def test_a_run_that_did_not_finish_says_what_it_was_like_meanwhile():
     late = run("s", SPINNING)
-    late = replace(late, outcome="deadline", trials=late.trials[:1])
+    late = changed(late, outcome="deadline", trials=late.trials[:1])
     (_, each) = only([run("sequential", ALONE), late]).runs
     assert each.words == "did not finish (spinning)"
 

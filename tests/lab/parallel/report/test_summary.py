@@ -5,8 +5,9 @@ from dataclasses import replace
 import pytest
 
 from atoll.scripts.lab.parallel.report import study
-from atoll.scripts.lab.parallel.report.summary import against, changes, noise, summarise
+from atoll.scripts.lab.parallel.report.study import against, changes, noise, summarise
 from tests.lab.parallel import synthetic
+from tests.lab.parallel.made_rows import changed
 from tests.lab.parallel.synthetic import ALONE, PROCESSES, SPINNING, run
 
 
@@ -40,7 +41,7 @@ def test_settings_with_few_blocks_cost_the_others_nothing():
 
 def test_speedup_of_a_run_that_did_not_finish_is_an_upper_bound():
     late = run("p", SPINNING)
-    late = replace(late, outcome="deadline", trials=(), exited_s=late.launched_s + 90)
+    late = changed(late, outcome="deadline", trials=(), exited_s=late.launched_s + 90)
     (each,) = [each for key, each in summaries([run("sequential", ALONE), late]).items() if key[0] == "p"]
     assert each.is_bound
     assert each.speedup.ratios[0] == pytest.approx(21 / 90, rel=0.01)
@@ -85,16 +86,16 @@ def test_arms_are_held_against_a_pool_within_blocks():
 
 def test_a_change_to_what_met_its_deadline_is_a_bound():
     late = run("p", SPINNING, threads="default", limit="none")
-    late = replace(late, outcome="deadline", trials=(), exited_s=late.launched_s + 90)
+    late = changed(late, outcome="deadline", trials=(), exited_s=late.launched_s + 90)
     (change,) = changes(summaries([run("sequential", ALONE), run("p", PROCESSES), late]).values())
     assert change.bound == ("at most " if change.after.threads == "default" else "at least ")
-    both = [run("sequential", ALONE), late, replace(late, wait_policy="passive")]
+    both = [run("sequential", ALONE), late, changed(late, wait_policy="passive")]
     assert changes(summaries(both).values()) == []
 
 
 def test_the_mean_fitness_is_that_of_a_whole_run():
     part = run("p", PROCESSES, block=1)
-    part = replace(part, trials=(replace(part.trials[0], error="E", fitness=()), *part.trials[1:]))
+    part = changed(part, trials=(replace(part.trials[0], error="E", fitness=()), *part.trials[1:]))
     whole = run("p", PROCESSES, block=2)
     found = summaries([run("sequential", ALONE), run("sequential", ALONE, block=2), part, whole])
     assert found["p", 2].mean_fitness == pytest.approx(1.5)

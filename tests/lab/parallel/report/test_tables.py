@@ -6,6 +6,7 @@ import pytest
 
 from atoll.scripts.lab.parallel.report import study, tables
 from tests.lab.parallel import synthetic
+from tests.lab.parallel.made_rows import changed
 
 SESSIONS = study.sessions(synthetic.table(10))
 FEW = study.sessions(synthetic.table(3))
@@ -48,8 +49,8 @@ def test_the_noise_floor_says_what_blocks_can_show():
 
 def test_results_are_equal_or_not():
     rows = [
-        replace(row, trials=tuple(replace(trial, result_hash="0" * 64) for trial in row.trials))
-        if row.arm == "optuna_threads"
+        changed(row, trials=tuple(replace(trial, result_hash="0" * 64) for trial in row.trials))
+        if row.setting.arm == "optuna_threads"
         else row
         for row in synthetic.table(2)
     ]
@@ -69,7 +70,7 @@ def test_one_change_is_a_row():
 
 
 def test_two_workloads_never_share_a_table():
-    rows = synthetic.table(2) + [replace(row, tier="small") for row in synthetic.table(2)]
+    rows = synthetic.table(2) + [changed(row, tier="small") for row in synthetic.table(2)]
     text = tables.verdicts(study.sessions(rows))
     assert text.count("**tiny, reference evaluator") == text.count("**small, reference evaluator") == 1
 
@@ -81,7 +82,7 @@ def test_no_rows_give_no_text():
 
 def test_reasons_for_rejection_are_counted_without_their_figures():
     rows = [
-        replace(row, rejected=f"foreign processes used {n}.40 cores; somebody waited for a core {n}9.1% of the time")
+        changed(row, rejected=f"foreign processes used {n}.40 cores; somebody waited for a core {n}9.1% of the time")
         for n, row in enumerate(synthetic.table(2), start=1)
     ]
     text = tables.provenance(study.sessions(rows))

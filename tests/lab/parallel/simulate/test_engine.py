@@ -10,9 +10,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from atoll.scripts.lab.parallel.simulate.engine import Simulated, simulate
-from atoll.scripts.lab.parallel.simulate.feed import Epochs, Queue
-from atoll.scripts.lab.parallel.simulate.scenario import Machine, Way, draw_trials
+from atoll.evo.errors import ConfigError
+from atoll.scripts.lab.parallel.simulate.engine import Epochs, Machine, Queue, Simulated, Way, draw_trials, simulate
 
 TRIALS = st.lists(st.floats(0.1, 50), min_size=1, max_size=25)
 WORKERS = st.integers(1, 10)
@@ -133,11 +132,6 @@ def test_equal_seeds_give_equal_runs():
     assert run([1.0, 2.0, 3.0] * 5, way, seed=4) != run([1.0, 2.0, 3.0] * 5, way, seed=5)
 
 
-def test_what_has_ended_by_a_deadline_is_counted():
-    found = run([1.0, 2.0, 4.0], Way(3))
-    assert [found.finished_by(limit_s) for limit_s in (0.5, 1.0, 3.0, 4.0)] == [0, 1, 2, 3]
-
-
 @pytest.mark.slow
 @pytest.mark.parametrize(("cv", "expected"), [(0.0, 50), (0.3, 38), (0.6, 27)])
 def test_a_hundred_trials_on_sixty_four_workers_as_computed_by_others(cv, expected):
@@ -145,3 +139,114 @@ def test_a_hundred_trials_on_sixty_four_workers_as_computed_by_others(cv, expect
     rng = np.random.default_rng(0)
     found = [run(draw_trials(100, mean_s=1.0, cv=cv, rng=rng), Way(64)).speedup for _ in range(200)]
     assert np.mean(found) == pytest.approx(expected, abs=1.5)
+
+
+CORES = st.integers(1, 128)
+
+
+@given(CORES, st.integers(1, 200))
+def test_one_core_per_trial_gives_as_many_cores_as_there_are(cores, n):
+    way, machine = Way(workers=n), Machine(cores)
+    assert n * way.progress(n, machine) == pytest.approx(min(n, cores))
+
+
+MACHINES = st.builds(Machine, CORES, st.floats(1, 2))
+WAYS = st.builds(
+    Way,
+    st.integers(2, 200),
+    cores_per_trial=st.floats(1, 8),
+    inflation=st.floats(1, 20),
+    cap_cores=st.floats(1, 64),
+)
+
+
+@given(WAYS, MACHINES)
+def test_speedup_is_utilisation_over_inflation_and_no_trial_goes_faster_than_alone(way, machine):
+    n = way.workers
+    busy = way.busy_cores(n, machine)
+    speedup = n * way.progress(n, machine)
+    assert speedup == pytest.approx(min(n, busy / way.inflation) / machine.stretch(busy))
+
+
+@given(CORES, st.floats(1, 8), st.floats(1, 20))
+def test_a_trial_without_company_takes_its_own_time(cores, each, inflation):
+    assert Way(4, cores_per_trial=each, inflation=inflation).progress(1, Machine(cores, 2.0)) == 1.0
+
+
+@given(CORES, st.floats(1, 4), st.floats(0, 300), st.floats(0, 10))
+def test_work_never_gets_faster_by_more_busy_cores(cores, slowdown, busy, more):
+    machine = Machine(cores, slowdown)
+    assert 1.0 <= machine.stretch(busy) <= machine.stretch(busy + more) <= slowdown
+    assert machine.stretch(1) == 1.0
+
+
+@pytest.mark.parametrize("cv", [0.0, 0.3, 0.6])
+def test_trials_have_the_mean_and_spread_asked_for(cv):
+    times = draw_trials(200_000, mean_s=10.0, cv=cv, rng=np.random.default_rng(1))
+    assert times.mean() == pytest.approx(10.0, rel=0.01)
+    assert times.std() / times.mean() == pytest.approx(cv, abs=0.01)
+    assert (times > 0).all()
+
+
+def test_stragglers_are_as_many_and_as_slow_as_asked_for():
+    rng = np.random.default_rng(2)
+    times = draw_trials(100_000, mean_s=1.0, cv=0.0, straggler_p=0.05, straggler_factor=7.0, rng=rng)
+    assert set(times) == {1.0, 7.0}
+    assert (times == 7.0).mean() == pytest.approx(0.05, abs=0.005)
+
+
+@pytest.mark.parametrize(
+    ("make", "name"),
+    [
+        (lambda: Machine(0), "cores"),
+        (lambda: Machine(2, 0.5), "slowdown"),
+        (lambda: Way(0), "workers"),
+        (lambda: Way(2, inflation=0.9), "inflation"),
+        (lambda: Way(2, startup_s=-1), "startup_s"),
+        (lambda: Way(2, startup_s=float("nan")), "startup_s"),
+        (lambda: Way(2, crash_p=1.0), "crash_p"),
+    ],
+)
+def test_what_cannot_be_is_refused_by_name(make, name):
+    with pytest.raises(ConfigError, match=name):
+        make()
+
+
+@given(st.integers(0, 30), st.integers(1, 5), st.integers(1, 4))
+def test_every_trial_is_handed_out_once_in_chunks(n, chunk, workers):
+    queue = Queue([1.0] * n, chunk=chunk)
+    taken = {worker: [] for worker in range(workers)}
+    while any(pieces := {worker: queue.take(worker) for worker in range(workers)}.values()):
+        for worker, piece in enumerate(pieces):
+            taken[worker] += [piece.number] if piece else []
+    assert sorted(number for numbers in taken.values() for number in numbers) == list(range(n))
+    for numbers in taken.values():
+        batches = [numbers[i : i + chunk] for i in range(0, len(numbers), chunk)]
+        assert all(len({number // chunk for number in batch}) == 1 for batch in batches)
+
+
+def test_what_is_put_back_comes_next():
+    queue = Queue([1.0, 2.0])
+    first = queue.take(0)
+    queue.put_back(0, first)
+    assert queue.take(1) == first
+
+
+def test_at_a_barrier_nobody_begins_before_the_slowest_has_ended():
+    feed = Epochs(np.ones((2, 2)), barrier=True)
+    assert feed.take(0).number == 0
+    assert feed.take(1).number == 2
+    assert feed.finish(0) is False
+    assert feed.take(0) is None
+    assert feed.finish(1) is True
+    assert feed.take(0).number == 1
+
+
+def test_without_a_barrier_an_island_goes_on():
+    feed = Epochs(np.ones((2, 2)), barrier=False)
+    feed.take(0)
+    feed.finish(0)
+    assert feed.take(0).number == 1
+    feed.finish(0)
+    assert feed.take(0) is None
+    assert feed.take(1).number == 2

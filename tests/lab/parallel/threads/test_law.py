@@ -2,7 +2,8 @@ from __future__ import annotations
 
 import pytest
 
-from atoll.scripts.lab.parallel.threads import child, law
+from atoll.scripts.lab.parallel.threads import experiments as law
+from atoll.scripts.lab.parallel.threads import work as child
 from atoll.scripts.processes.makers import OPENBLAS, OPENMP, PYTHON, TORCH
 
 
@@ -33,8 +34,8 @@ def test_the_makers_add_up_to_the_law(k: int, m: int) -> None:
 
 def test_a_count_off_the_law_is_told() -> None:
     kept, off = row(2, 4), row(3, 4, threads_peak=17)
-    assert "confirmed by all 1 counts" in law.tables([kept])[0].markdown()
-    text = law.tables([kept, off])[0].markdown()
+    assert "confirmed by all 1 counts" in law.law_tables([kept])[0].markdown()
+    text = law.law_tables([kept, off])[0].markdown()
     assert "not what was counted at k=3, m=4: [17]" in text
     assert "confirmed" not in text
 

@@ -4,8 +4,9 @@ import os
 
 import pytest
 
-from atoll.scripts.lab.parallel.threads import child
-from atoll.scripts.lab.parallel.threads.limit import WAYS, tables
+from atoll.scripts.lab.parallel.threads import work as child
+from atoll.scripts.lab.parallel.threads.experiments import WAYS
+from atoll.scripts.lab.parallel.threads.experiments import limit_tables as tables
 
 
 def test_a_limit_is_in_force_if_nobody_helps() -> None:

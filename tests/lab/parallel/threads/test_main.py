@@ -6,19 +6,11 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from atoll.scripts.lab.parallel.threads.child import run as run_child
-from atoll.scripts.lab.parallel.threads.grid import Grid
+from atoll.scripts.lab.parallel.threads.work import run as run_child
 from tests.processes import run
 
 if TYPE_CHECKING:
     from pathlib import Path
-
-
-def test_a_grid_is_markdown_and_an_empty_one_is_nothing() -> None:
-    assert Grid("t", ["a", "bc"], [[1, 2], ["x", "yyy"]], "so.").markdown().splitlines() == [
-        *("**t**", "", "| a | bc  |", "| - | --- |", "| 1 | 2   |", "| x | yyy |", "", "so.")
-    ]
-    assert Grid("t", ["a"], []).markdown() == ""
 
 
 @pytest.mark.slow
@@ -29,10 +21,10 @@ def test_a_piece_of_work_that_fails_says_why() -> None:
 
 @pytest.mark.slow
 def test_rows_are_kept_with_where_they_were_measured_and_give_the_same_tables_again(tmp_path: Path) -> None:
-    measured = run(sys.executable, "-m", "atoll.scripts.lab.parallel.threads", "limit", "--quick", "--out", tmp_path)
+    measured = run(sys.executable, "-m", "atoll.scripts.lab", "threads", "limit", "--quick", "--out", tmp_path)
     assert measured.returncode == 0, measured.stderr
     rows = [json.loads(line) for line in (tmp_path / "limit.jsonl").read_text().splitlines()]
     assert len(rows) == 2
     assert {"host", "cpu", "cores", "torch", "commit", "load_1min", "is_quick"} <= rows[0].keys()
-    again = run(sys.executable, "-m", "atoll.scripts.lab.parallel.threads", "tables", tmp_path)
+    again = run(sys.executable, "-m", "atoll.scripts.lab", "threads", "tables", tmp_path)
     assert again.stdout.strip() == measured.stdout.strip()

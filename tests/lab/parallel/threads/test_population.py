@@ -1,20 +1,26 @@
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from atoll.scripts.lab.parallel.threads import child, population
-from atoll.scripts.lab.parallel.threads.population import DEFAULT, ONE, judgement, onset, tables
+from atoll.scripts.lab.parallel.threads import work as child
+from atoll.scripts.lab.parallel.threads.experiments import DEFAULT, ONE, judgement, onset
+from atoll.scripts.lab.parallel.threads.experiments import population_tables as tables
+
+if TYPE_CHECKING:
+    from atoll.scripts.lab.kit.rows import Row
 
 
-def row(size: int, threads: str, *, first: str | None, wall_s: float = 1.0, cpu_s: float = 1.0) -> population.Row:
+def row(size: int, threads: str, *, first: str | None, wall_s: float = 1.0, cpu_s: float = 1.0) -> Row:
     helper_cpu_s = cpu_s / 2 if first else 0.0
     found = {"wall_s": wall_s, "cpu_s": cpu_s, "helper_cpu_s": helper_cpu_s, "first_spread": first}
     return {"what": "population", "population": size, "threads": threads, **found}
 
 
-def rows_from(begins: int, sizes: list[int]) -> list[population.Row]:
+def rows_from(begins: int, sizes: list[int]) -> list[Row]:
     """Return rows of an evaluator that is spread from a population on, and then takes four times the processor time."""
     spread = [row(n, DEFAULT, first="sqrt" if n >= begins else None, cpu_s=4.0 if n >= begins else 1.0) for n in sizes]
     return [*spread, *(row(n, ONE, first=None, wall_s=2.0) for n in sizes)]

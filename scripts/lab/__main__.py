@@ -1,0 +1,106 @@
+"""The door of the laboratory: `python -m scripts.lab` lists every study, `python -m scripts.lab STUDY ...` runs one.
+
+A study's module is loaded when it is called, so the list waits for nothing.
+"""
+
+from __future__ import annotations
+
+import importlib
+import sys
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+import click
+
+from atoll.evo import atomic
+from atoll.evo.errors import AtollError
+from atoll.evo.threads import limit_threads
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+PROGRAM = "python -m scripts.lab"
+ABORTED = 130
+
+
+class Study(NamedTuple):
+    """A study: the module in this folder whose `main` is its command, and what it is about, in a line."""
+
+    module: str
+    topic: str
+
+
+STUDIES = {
+    "compare": Study("parallel.compare", "Trials on ten backends: run, resume, committed, report"),
+    "simulate": Study("parallel.simulate.sweep", "Parallel trials on 5 to 128 workers, simulated"),
+    "threads": Study("parallel.threads.tables", "Threads of PyTorch: law, population, limit, tables"),
+    "bench": Study("speed.__main__", "Benchmarks of evaluator, island, scaling and exchange"),
+    "bench-report": Study("speed.report", "Tables and plot of the benchmarks, from their rows"),
+    "islands": Study("islands.equal_budgets.__main__", "Islands at equal budgets of evaluations: run, report, check"),
+    "peers": Study("islands.peers.__main__", "Islands against pygmo's archipelago"),
+    "exchanging": Study("islands.exchanging", "Topologies and numbers of migrants, on creatures"),
+    "joining": Study("islands.joining", "Islands that come late, or leave early"),
+    "killed": Study("islands.killed", "The cost of an island's death to the others"),
+    "defaults": Study("islands.defaults", "Default settings, each against its neighbours"),
+    "criteria": Study("islands.criteria", "A finished run against the three criteria of the plan"),
+    "relive": Study("islands.relive", "Whole populations through an ended run: run, plot"),
+    "evolvability": Study("islands.evolvability", "An island against random search at equal evaluations"),
+    "champions": Study("islands.champions", "Audit of a run's champions on unseen courses"),
+    "cartpole": Study("islands.cartpole", "Time until one of two islands balances a pole"),
+}
+
+
+class Door(click.Group):
+    """Lists the studies, and loads one when it is called."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:  # noqa: ARG002 - see `click.Group`
+        """Return the studies in their order."""
+        return list(STUDIES)
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:  # noqa: ARG002 - see `click.Group`
+        """Load a study."""
+        if cmd_name not in STUDIES:
+            return None
+        command: click.Command = importlib.import_module(f"atoll.scripts.lab.{STUDIES[cmd_name].module}").main
+        return command
+
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:  # noqa: ARG002 - see `click.Group`
+        """Write a line for each study, loading none."""
+        with formatter.section("Studies"):
+            formatter.write_dl([(name, study.topic) for name, study in STUDIES.items()])
+
+    def invoke(self, ctx: click.Context) -> Any:  # noqa: ANN401 - Click's type
+        """Run a study on one thread: several of them run processes side by side."""
+        limit_threads(1)
+        return super().invoke(ctx)
+
+
+@click.group(cls=Door, context_settings={"help_option_names": ["-h", "--help"]})
+def main() -> None:
+    """Run a study of the laboratory: what compares, experiments and measures. Findings rest on its rows."""
+
+
+def run(arguments: Sequence[str] | None = None) -> int:
+    """Run a study and return its exit code; a failure that Atoll or Click explains becomes one line.
+
+    Args:
+        arguments: Of the command line; those of this process if None.
+    """
+    try:
+        with atomic.storage_errors("read or write what this study needs"):
+            return main.main(arguments, prog_name=PROGRAM, standalone_mode=False) or 0
+    except AtollError as error:
+        click.echo(f"error: {error}", err=True)
+        return error.exit_code
+    except click.exceptions.NoArgsIsHelpError as error:
+        click.echo(error.format_message(), err=True)
+        return error.exit_code
+    except click.ClickException as error:
+        hint = f" (see '{error.ctx.command_path} --help')" if isinstance(error, click.UsageError) and error.ctx else ""
+        click.echo(f"error: {error.format_message()}{hint}", err=True)
+        return error.exit_code
+    except click.Abort:
+        return ABORTED
+
+
+if __name__ == "__main__":
+    sys.exit(run())

@@ -4,7 +4,7 @@ import sys
 from importlib.machinery import PathFinder
 
 OLDEST_PYTHON = (3, 11)
-REQUIRED = ("click", "numpy", "rich", "filelock", "psutil", "safetensors")
+REQUIRED = ("click", "numpy", "rich", "filelock", "psutil", "safetensors", "msgspec")
 """The packages that every command may need."""
 PACKAGES = (*REQUIRED, "torch")
 """All that is installed. An island on the native evaluator never asks for torch, so neither does its start."""

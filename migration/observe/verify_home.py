@@ -7,9 +7,9 @@ from typing import TYPE_CHECKING
 from atoll.evo import arrayfile, strict_json
 from atoll.evo.errors import AtollError, DamagedFileError
 from atoll.evo.paths import CHECKPOINT_NAME, TEMPORARY, TRASH, parse_generation
+from atoll.migration.observe.history import is_torn, read_lines
 from atoll.migration.pool import inbox
 from atoll.migration.pool.bounded_io import RefusedError, VanishedError, directory, list_names, read_file
-from atoll.migration.pool.lines import is_torn, read_lines
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -83,7 +83,7 @@ def evolve(
     with StopSignal() as stop:
         from atoll.evo.process_group import separate_children_of
         from atoll.scripts.run.island import run_island
-        from atoll.scripts.view.progress import choose_display
+        from atoll.scripts.view.display import choose_display
 
         separate_children_of(config.task)
         with choose_display(target=config.generations, is_json=is_json) as display:
@@ -112,7 +112,7 @@ def status(root: Path, is_json: bool, is_watching: bool, pids: tuple[int, ...], 
       python cli.py status --watch
       python cli.py status --json | jq '.islands[].best'
     """
-    from atoll.migration.observe.flow import refusals_of
+    from atoll.migration.observe.history import refusals_of
     from atoll.migration.observe.status import read_all
     from atoll.migration.pool import identity as pool
     from atoll.scripts.view import table
@@ -152,7 +152,7 @@ def tail(islands: tuple[str, ...], lines: int, is_following: bool, root: Path, i
       python cli.py tail island-01 -n 50 --no-follow
     """
     from atoll.migration.pool import identity as pool
-    from atoll.scripts.view.tail import tail as follow
+    from atoll.scripts.view.watch import tail as follow
 
     shared = SharedPaths(root)
     pool.check_directory(shared)
@@ -196,7 +196,7 @@ def check(task: str, options: tuple[str, ...], backend: str, is_json: bool) -> i
 
     limit_threads(1)
     from atoll.evo.process_group import separate_children_of
-    from atoll.scripts.view.reserved import reserved_stdout
+    from atoll.scripts.view.streams import reserved_stdout
     from atoll.scripts.view.tasks import show_check
 
     separate_children_of(task)
@@ -256,7 +256,7 @@ def prune(
     Example:
       python cli.py pool prune --keep 10 --dry-run
     """
-    from atoll.scripts.view.prune import show_pruned
+    from atoll.scripts.view.pool import show_pruned
 
     return show_pruned(
         SharedPaths(root),
@@ -277,7 +277,7 @@ def owners(root: Path, is_json: bool) -> int:
     Example:
       python cli.py pool owners
     """
-    from atoll.scripts.view.owners import show_owners
+    from atoll.scripts.view.pool import show_owners
 
     return show_owners(SharedPaths(root), is_json=is_json)
 

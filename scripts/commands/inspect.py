@@ -37,7 +37,7 @@ def report(root: Path, out: Path, is_json: bool) -> int:
     from atoll.evo.threads import limit_threads
 
     limit_threads(1)
-    from atoll.scripts.report.report import write_report
+    from atoll.scripts.report.page import write_report
 
     return write_report(SharedPaths(root), out, is_json=is_json)
 

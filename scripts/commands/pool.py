@@ -27,7 +27,7 @@ def ledger(islands: tuple[str, ...], with_events: bool, root: Path, is_json: boo
       python cli.py pool ledger
       python cli.py pool ledger island-01 --events --json
     """
-    from atoll.scripts.view.flow import show_events, show_flow
+    from atoll.scripts.view.migration import show_events, show_flow
 
     show = show_events if with_events else show_flow
     return show(SharedPaths(root), islands, is_json=is_json)
@@ -55,7 +55,7 @@ def flow(islands: tuple[str, ...], table: str | None, root: Path, is_json: bool)
       python cli.py pool flow --json | jq .f_st
       python cli.py pool flow --csv migrants > migrants.csv
     """
-    from atoll.scripts.view.origins import show_origins
+    from atoll.scripts.view.migration import show_origins
 
     if is_json and table:
         raise click.UsageError("--json and --csv exclude each other")

@@ -133,33 +133,33 @@ def _basics(champion: Champion) -> dict[str, Any]:
 
 def _creature(creatures: Creatures, champion: Champion) -> dict[str, Any]:
     from atoll.evo.tasks.creatures.audit import examine  # noqa: PLC0415 - PyTorch takes a second to import
-    from atoll.scripts.report import words  # noqa: PLC0415
+    from atoll.scripts.report import describe  # noqa: PLC0415
 
     audit: Audit = examine(creatures, champion.genome)
     lives = creatures.live(champion.genome[None])
     return {
-        "body": words.describe_body(creatures, champion.genome),
-        "muscles": words.describe_muscles(creatures, champion.genome),
-        "controller": words.describe_controller(creatures, champion.genome),
-        "terms": [[name, points, why] for name, points, why in words.describe_fitness(lives)],
-        "moves": words.describe_walk(audit),
+        "body": describe.describe_body(creatures, champion.genome),
+        "muscles": describe.describe_muscles(creatures, champion.genome),
+        "controller": describe.describe_controller(creatures, champion.genome),
+        "terms": [[name, points, why] for name, points, why in describe.describe_fitness(lives)],
+        "moves": describe.describe_walk(audit),
         "audit": {**asdict(audit), "is_sound": audit.is_sound},
     }
 
 
 def _draw(champion: Champion, *, gif: Path | None, png: Path | None, is_unseen: bool) -> list[str]:
     from atoll.evo.tasks.creatures.recording import record  # noqa: PLC0415
-    from atoll.scripts.report import animation, contact_sheet  # noqa: PLC0415
+    from atoll.scripts.report import pictures  # noqa: PLC0415
 
     creatures = champions.creatures_of(champion)
     film = record(creatures, champion.genome, course_number=course.UNSEEN if is_unseen else 0)
     where = "an unseen course" if is_unseen else "a trained course"
     with atomic.storage_errors("write the picture"):
         if gif:
-            animation.write(film, gif)
+            pictures.write_animation(film, gif)
         if png:
             title = f"{champion.island}: {film.fitness:.0f} points, {where}"
-            contact_sheet.draw(film, png, title=title)
+            pictures.write_sheet(film, png, title=title)
     return [str(path) for path in (gif, png) if path]
 
 

@@ -5,9 +5,11 @@ from __future__ import annotations
 import contextlib
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Protocol
 
-from atoll.evo import atomic, checkpoint
+from msgspec.structs import replace
+
+from atoll.evo import atomic, checkpoint, records
 from atoll.evo.config import ASYNC, LOCKSTEP, REPLAY
 from atoll.evo.errors import StorageError, TaskError
 from atoll.evo.island import evolve
@@ -32,7 +34,7 @@ if TYPE_CHECKING:
     from atoll.evo.config import IslandConfig
     from atoll.evo.generation import State
     from atoll.evo.paths import IslandPaths
-    from atoll.evo.runlog import Record
+    from atoll.evo.records import Record
     from atoll.evo.stopping import StopSignal
     from atoll.evo.tasks.task import Task
     from atoll.migration.pool.epochs import Epoch
@@ -178,7 +180,6 @@ def _evolve(start: Start, shared: SharedPaths, paths: IslandPaths, *, stop: Stop
         checkpoint.drop(paths, start.superseded, last_look=check_owner)
     _greet(start, display)
     stop.answer = partial(_answer, paths)
-    record: dict[str, Any] = {"epoch": epoch.number, "generation": start.generation}
     keeper = FileKeeper(
         paths,
         config=config,
@@ -187,11 +188,11 @@ def _evolve(start: Start, shared: SharedPaths, paths: IslandPaths, *, stop: Stop
         observe=_observer(start, display),
         check_owner=check_owner,
     )
-    keeper.start(
-        {**record, "host": epoch.host, "pid": epoch.pid, "run_id": start.pool.run_id, "started_s": epoch.started_s}
-    )
+    began = records.Start(generation=start.generation, epoch=epoch.number)
+    run_id = start.pool.run_id
+    keeper.start(replace(began, host=epoch.host, pid=epoch.pid, run_id=run_id, started_s=epoch.started_s))
     ledger = Ledger(paths, observe=display.migration, check_owner=check_owner)
-    ledger.start(record)
+    ledger.start(began)
     exchange = directory_exchange(
         shared,
         paths,
@@ -230,7 +231,7 @@ def _observer(start: Start, display: Display) -> Callable[[Record], None]:
     def observe(record: Record) -> None:
         display.generation(record)
         if start.recording:
-            replay.check_line(start.recording, record)
+            replay.check_line(start.recording, records.to_json(record))
 
     return observe
 

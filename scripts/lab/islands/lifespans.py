@@ -18,7 +18,7 @@ from atoll.evo.diversity import fixation_index
 from atoll.evo.errors import ConfigError
 from atoll.evo.island import live
 from atoll.migration.exchange.memory import memory_exchange
-from atoll.migration.observe.origins import effective_number, pooled
+from atoll.migration.observe.history import effective_number, pooled
 from atoll.migration.pool.batch import Publisher
 from atoll.scripts.lab.islands.budgeted import Course
 from atoll.scripts.run.archipelago import RUN_ID, NoNotes, take_turns

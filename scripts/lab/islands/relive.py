@@ -27,7 +27,7 @@ from atoll.evo.paths import SharedPaths
 from atoll.evo.tasks.loader import load_task
 from atoll.migration.exchange.memory import MemoryMailbox
 from atoll.migration.exchange.replay import Journal, ReplayExchange
-from atoll.migration.observe.origins import Shares, effective_number, pooled
+from atoll.migration.observe.history import effective_number, pooled
 from atoll.migration.pool import identity as pool
 from atoll.migration.pool.batch import Publisher
 from atoll.migration.pool.bounded_io import islands_in
@@ -40,6 +40,7 @@ if TYPE_CHECKING:
 
     from atoll.evo.generation import State
     from atoll.evo.genome import Floats, GenomeSpec
+    from atoll.evo.records import Shares
     from atoll.evo.runlog import Record
     from atoll.scripts.run.recording import Recording
 

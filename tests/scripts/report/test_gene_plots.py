@@ -16,7 +16,7 @@ from atoll.migration.observe.verify import spec_of
 from atoll.migration.pool import identity as pool
 from atoll.scripts.report import champion as champions
 from atoll.scripts.report import gene_plots
-from atoll.scripts.report.paper import COLOURS
+from atoll.scripts.report.style import COLOURS
 
 if TYPE_CHECKING:
     from pathlib import Path

@@ -20,8 +20,8 @@ from atoll.scripts.lab.islands.equal_budgets.arms import (
 )
 from atoll.scripts.lab.islands.equal_budgets.findings import SEED
 from atoll.scripts.lab.parallel.report.plots import COLOURS, MARKERS, NUMBER, WIDTH_IN, palette, save, style
-from atoll.scripts.report.agg import Figure as Drawing
-from atoll.scripts.report.agg import FixedLocator, NullLocator
+from atoll.scripts.report.style import Figure as Drawing
+from atoll.scripts.report.style import FixedLocator, NullLocator
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence

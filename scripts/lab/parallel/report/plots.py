@@ -12,8 +12,8 @@ import numpy as np
 
 from atoll.scripts.lab.kit import stats
 from atoll.scripts.lab.parallel.report.summary import noise, summarise
-from atoll.scripts.report.agg import Figure as Drawing
-from atoll.scripts.report.agg import FixedLocator, NullLocator, mpl
+from atoll.scripts.report.style import Figure as Drawing
+from atoll.scripts.report.style import FixedLocator, NullLocator, mpl
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping, Sequence

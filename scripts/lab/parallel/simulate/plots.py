@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING
 from atoll.scripts.lab.parallel.report.plots import COLOURS, MARKERS, NUMBER, WIDTH_IN, palette, save, style
 from atoll.scripts.lab.parallel.simulate import scaling
 from atoll.scripts.lab.parallel.simulate.inputs import CORES, PROCESSES
-from atoll.scripts.report.agg import Figure as Drawing
-from atoll.scripts.report.agg import NullLocator
+from atoll.scripts.report.style import Figure as Drawing
+from atoll.scripts.report.style import NullLocator
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

@@ -1,4 +1,4 @@
-"""A creature in plain words."""
+"""Description of a creature in plain words: its body, muscles, controller, fitness and walk."""
 
 from __future__ import annotations
 

@@ -1,70 +1,139 @@
-"""What `pool flow` says: whose genes each island has, how much flows between them, what became of the migrants."""
+"""Migration of a run, as `pool ledger` and `pool flow` tell of it: who gave what to whom, and whose genes live on."""
 
 from __future__ import annotations
 
 import csv
 import json
 import sys
-from dataclasses import asdict, dataclass, fields
+from collections import Counter
+from dataclasses import asdict, fields
 from typing import TYPE_CHECKING, Any
 
 import click
 
-from atoll.evo.errors import PoolMismatchError
-from atoll.migration.observe import snapshot
-from atoll.migration.observe.origins import (
-    Fate,
-    History,
-    Influx,
-    Origins,
-    Shares,
-    effective_number,
-    pooled,
-    read_histories,
-)
-from atoll.migration.observe.verify import spec_of
+from atoll.evo import records, runlog
+from atoll.evo.errors import ConfigError, PoolMismatchError
+from atoll.migration.observe.history import Fate, Flow, Influx, Origins, read_flow, whole_lines
 from atoll.migration.pool import identity as pools
-from atoll.migration.pool.islands import unreadable_of
+from atoll.migration.pool.islands import lived, unreadable_of
 from atoll.migration.pool.ledger import printable
-from atoll.scripts.view.flow import closed, known
 from atoll.scripts.view.table import UNKNOWN, aligned, together
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
+    from pathlib import Path
 
-    from atoll.evo.genome import GenomeSpec
     from atoll.evo.paths import SharedPaths
+    from atoll.evo.records import Record, Shares
+    from atoll.migration.observe.snapshot import Archipelago
 
 HEADER = ("", "island", "gen", "origins", "diversity", "taken", "live")
 SHARES = "largest shares"
 MOST_NAMED = 3
 
 
-@dataclass(frozen=True)
-class Archipelago:
-    """All that is told.
+def show_flow(shared: SharedPaths, names: Sequence[str], *, is_json: bool) -> int:
+    """Print who gave what to whom; return the exit code.
 
-    Attributes:
-        histories: Of each island.
-        origins: The newest line of each.
-        ancestry: Each ancestor's share of the genes of all islands, the largest first.
-        effective: The effective number of ancestors of all islands together.
-        f_st: Between the islands' newest checkpoints.
-        compared: Island -> the generation of the checkpoint that was compared.
-        fates: Of every accepted migrant.
-        kept: How much of its island consists of each one's genes now.
-        unreadable: Islands that may not be read, and why.
+    Raises:
+        ConfigError: An island that was named has no ledger.
     """
+    flow = read_flow(shared, known(shared, names))
+    if is_json:
+        click.echo(json.dumps(asdict(flow)))
+        return 0
+    if not flow.islands and not flow.unreadable:
+        click.echo(f"no islands in {shared.root} yet")
+        return 0
+    click.echo(_table(flow))
+    for line in (*_refusals(flow), *_unreadable(flow), *closed(flow.unreadable)):
+        click.echo(printable(line))
+    return 0
 
-    histories: Sequence[History]
-    origins: Sequence[Origins]
-    ancestry: Shares
-    effective: float | None
-    f_st: float | None
-    compared: dict[str, int]
-    fates: Sequence[Fate]
-    kept: Sequence[float | None]
-    unreadable: Mapping[str, str]
+
+def show_events(shared: SharedPaths, names: Sequence[str], *, is_json: bool) -> int:
+    """Print every event that stands, by time; return the exit code.
+
+    Raises:
+        ConfigError: An island that was named has no ledger.
+    """
+    asked = known(shared, names)
+    unreadable = unreadable_of(shared, asked)
+    islands = [name for name in asked or lived(shared) if name not in unreadable]
+    events = [(name, *event) for name in islands for event in _events(shared.island(name).ledger)]
+    for name, record, raw in sorted(events, key=lambda event: event[1].unix_s or 0.0):  # an island's own order stays
+        line = f"{name}  gen {record.generation}  {record}"
+        click.echo(json.dumps(raw) if is_json else printable(line))
+    for line in closed(unreadable):
+        click.echo(printable(line), err=True)
+    return 0
+
+
+def _events(ledger: Path) -> list[tuple[Record, runlog.Record]]:
+    """Return the records of a ledger that stand, each also as JSON has it: with what only other versions know."""
+    lines = [json.loads(line) for line in whole_lines(ledger) if records.parse(line) is not None]
+    parsed = ((records.from_json(raw), raw) for raw in runlog.current(lines))
+    return [(record, raw) for record, raw in parsed if record is not None]
+
+
+def _table(flow: Flow) -> str:
+    """Return a row for each giver and a numbered column for each taker; the numbers are those of the givers' rows.
+
+    Behind the takers: how many of a giver's genomes were taken in all; how many of them led, which is to say were
+    better than all who lived where they came to; how many scored there what the giver had said; and what was refused.
+    """
+    givers = flow.givers
+    number = {name: str(i) for i, name in enumerate(givers, start=1)}
+    taken = {(passage.giver, passage.taker): passage.genomes for passage in flow.passages}
+    refused: Counter[str] = Counter()
+    for refusal in flow.refusals:
+        refused[refusal.giver] += refusal.times
+    lines = [("", "giver", *(number[taker] for taker in flow.islands), "published", "taken", "led", "equal", "refused")]
+    for giver in givers:
+        own = [passage for passage in flow.passages if passage.giver == giver]
+        sums = (
+            flow.published.get(giver),
+            sum(passage.genomes for passage in own),
+            sum(passage.led for passage in own),
+            sum(passage.equal for passage in own),
+            refused[giver],
+        )
+        cells = (taken.get((giver, taker)) for taker in flow.islands)
+        lines.append((number[giver], giver, *map(_number, (*cells, *sums))))
+    return aligned(lines, n_words=2)
+
+
+def _refusals(flow: Flow) -> list[str]:
+    return [
+        f"{refusal.taker} refused {refusal.giver} {refusal.times} times: {refusal.reason}" for refusal in flow.refusals
+    ]
+
+
+def _unreadable(flow: Flow) -> list[str]:
+    return [f"{n} lines of the ledger of {name} cannot be read" for name, n in flow.unreadable_lines.items()]
+
+
+def closed(unreadable: Mapping[str, str]) -> list[str]:
+    """Return a line for each island that may not be read."""
+    return [f"{name} may not be read: {why}" for name, why in unreadable.items()]
+
+
+def known(shared: SharedPaths, names: Sequence[str]) -> tuple[str, ...]:
+    """Return the names of islands that a user gave.
+
+    Raises:
+        ConfigError: There is no such island.
+        StorageError: There is no such directory.
+    """
+    pools.check_directory(shared)
+    for name in names:
+        if not shared.island(name).home.exists():
+            raise ConfigError(f"there is no island {name} in {shared.root}; 'cli.py status' lists them")
+    return tuple(names)
+
+
+def _number(n: int | None) -> str:
+    return UNKNOWN if n is None else str(n)
 
 
 def show_origins(shared: SharedPaths, names: Sequence[str], *, is_json: bool, table: str | None) -> int:
@@ -80,6 +149,9 @@ def show_origins(shared: SharedPaths, names: Sequence[str], *, is_json: bool, ta
         ConfigError: An island that was named has no private folder.
         PoolMismatchError: There is no pool, or POOL.json is damaged.
     """
+    from atoll.migration.observe import snapshot  # noqa: PLC0415 - `pool ledger` needs no NumPy
+    from atoll.migration.observe.verify import spec_of  # noqa: PLC0415
+
     names = known(shared, names)
     pool = pools.read(shared)
     if pool is None:
@@ -92,7 +164,7 @@ def show_origins(shared: SharedPaths, names: Sequence[str], *, is_json: bool, ta
             map(asdict, snapshot.differentiation(shared, run_id=pool.run_id, spec=spec)), snapshot.Differentiation
         )
         return 0
-    found = look(shared, names, spec=spec)
+    found = snapshot.look(shared, names, spec=spec)
     if table:
         _print_table(found, table)
         for line in closed(found.unreadable):
@@ -102,26 +174,6 @@ def show_origins(shared: SharedPaths, names: Sequence[str], *, is_json: bool, ta
     else:
         click.echo(printable_lines(as_text(found)))
     return 0
-
-
-def look(shared: SharedPaths, names: Sequence[str], *, spec: GenomeSpec) -> Archipelago:
-    """Read logs, ledgers, newest checkpoints and inboxes."""
-    histories = read_histories(shared, names)
-    origins = [history.last for history in histories if history.last is not None]
-    ancestry = pooled([each.ancestry for each in origins], [each.population or 1 for each in origins])
-    snapshots = snapshot.take(shared, [history.island for history in histories])
-    fates = [fate for history in histories for fate in history.fates]
-    return Archipelago(
-        histories,
-        origins,
-        ancestry,
-        effective_number(ancestry.values()) if ancestry else None,
-        snapshot.f_st(snapshots, spec),
-        {each.island: each.generation for each in snapshots},
-        fates,
-        snapshot.kept(shared, snapshots, fates),
-        unreadable_of(shared, names),
-    )
 
 
 def as_json(found: Archipelago) -> dict[str, Any]:
@@ -208,7 +260,7 @@ def _print_table(found: Archipelago, table: str) -> None:
         shares = (
             {"island": history.island, "generation": generation, "ancestor": name, "share": share}
             for history in found.histories
-            for generation, line in history.lines.items()
+            for generation, line in history.shares.items()
             for name, share in line.items()
         )
         _print_csv(shares, None, "island", "generation", "ancestor", "share")

@@ -318,7 +318,7 @@ class History:
     events: tuple[Record, ...]
     n_unreadable: int
 
-    @property
+    @cached_property
     def settings(self) -> dict[str, Any]:
         """What its last start logged, the task's options left out."""
         logged = (self.last_start and self.last_start.settings) or {}
@@ -330,7 +330,7 @@ class History:
         options = ((self.last_start and self.last_start.settings) or {}).get("options")
         return options if isinstance(options, dict) else {}
 
-    @property
+    @cached_property
     def arrivals(self) -> tuple[Imported, ...]:
         """What it took in."""
         return tuple(event for event in self.events if isinstance(event, Imported))

@@ -14,6 +14,7 @@ from atoll.evo.config import flag_name, island_config
 from atoll.evo.errors import ConfigError, LockstepTimeoutError, PoolMismatchError, ResumeError
 from atoll.evo.keeper import FileKeeper, recorded_settings
 from atoll.evo.paths import GENOMES, MANIFEST, SharedPaths
+from atoll.evo.records import Start
 from atoll.evo.tasks.loader import load_task
 from atoll.migration.observe import status
 from atoll.migration.pool import identity as pool
@@ -56,12 +57,12 @@ def together(root, **values):
     def keeper_of(config):
         settings = recorded_settings(config, task)
         keeper = FileKeeper(paths_of(root, config.island), config=config, task=task, settings=settings, observe=id)
-        keeper.start({"epoch": 1, "generation": 0})
+        keeper.start(Start(epoch=1, generation=0))
         return keeper
 
     def ledger_of(config):
         ledger = Ledger(paths_of(root, config.island))
-        ledger.start({"epoch": 1, "generation": 0})
+        ledger.start(Start(epoch=1, generation=0))
         return ledger
 
     states = evolve_together(members, task, keeper_of=keeper_of, ledger_of=ledger_of)

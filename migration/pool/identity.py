@@ -188,6 +188,24 @@ def read(paths: SharedPaths) -> Pool | None:
         ) from error
 
 
+def require(paths: SharedPaths) -> Pool:
+    """Return the pool's identity.
+
+    Raises:
+        PoolMismatchError: There is none, or the file is damaged or of another format.
+        StorageError: The file cannot be read.
+    """
+    pool = read(paths)
+    if pool is None:
+        raise missing(paths)
+    return pool
+
+
+def missing(paths: SharedPaths) -> PoolMismatchError:
+    """Return the error of a directory without a pool."""
+    return PoolMismatchError(f"{paths.identity} does not exist: no island has used this directory yet")
+
+
 def _read(paths: SharedPaths) -> bytes | None:
     try:
         descriptor = os.open(paths.pool, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)

@@ -204,107 +204,6 @@ def check(task: str, options: tuple[str, ...], backend: str, is_json: bool) -> i
         return show_check(task, pairs(options), backend=backend, is_json=is_json, out=out)
 
 
-@cli.group()
-def pool() -> None:
-    """Look after the pool of migrants."""
-
-
-pool.add_command(pool_commands.ledger)
-pool.add_command(pool_commands.flow)
-
-
-@pool.command()
-@click.option(
-    "--limit-s",
-    type=click.FloatRange(min=0.0),
-    default=600.0,
-    show_default=True,
-    help="Stop after so many seconds, and say what was not read.",
-)
-@shared_options
-def verify(root: Path, is_json: bool, limit_s: float) -> int:
-    """Read everything, change nothing, report what an island would refuse.
-
-    Private folders are read too; archived runs are not, nor migration.log, which says what the ledger says. Each defect
-    has its file, and the byte where that is known. What running or killed processes leave is none. The exit code is 9
-    if there is a defect, or if something was not read.
-
-    \b
-    Example:
-      python cli.py pool verify --migration-dir shared/
-    """
-    from atoll.scripts.view.pool import show_findings
-
-    return show_findings(SharedPaths(root), limit_s=limit_s, is_json=is_json)
-
-
-@pool.command()
-@click.argument("islands", nargs=-1)
-@click.option("--keep", type=click.IntRange(min=3), required=True, help="How many publications of each island stay.")
-@click.option("--dry-run", "is_dry_run", is_flag=True, help="Say what would be removed, and change nothing.")
-@foreign_option
-@shared_options
-def prune(
-    islands: tuple[str, ...], keep: int, is_dry_run: bool, is_foreign_allowed: bool, root: Path, is_json: bool
-) -> int:
-    """Remove old publications of islands that do not run (all, unless named).
-
-    An island that runs, or that somebody reads just now, is left alone and named, and the exit code is 4; a running one
-    prunes by itself with evolve --keep-generations. In lockstep nothing is pruned.
-
-    \b
-    Example:
-      python cli.py pool prune --keep 10 --dry-run
-    """
-    from atoll.scripts.view.pool import show_pruned
-
-    return show_pruned(
-        SharedPaths(root),
-        islands,
-        keep=keep,
-        is_dry_run=is_dry_run,
-        is_foreign_allowed=is_foreign_allowed,
-        is_json=is_json,
-    )
-
-
-@pool.command()
-@shared_options
-def owners(root: Path, is_json: bool) -> int:
-    """Tell who holds which island, since when, and whether that process lives.
-
-    \b
-    Example:
-      python cli.py pool owners
-    """
-    from atoll.scripts.view.pool import show_owners
-
-    return show_owners(SharedPaths(root), is_json=is_json)
-
-
-@pool.command()
-@click.option("--if-finished", "only_finished", is_flag=True, help="Leave an unfinished run where it is, and say so.")
-@click.option("--force", "is_forced", is_flag=True, help="Believe that islands on other hosts have ended.")
-@foreign_option
-@shared_options
-def archive(root: Path, is_json: bool, only_finished: bool, is_forced: bool, is_foreign_allowed: bool) -> int:
-    """Put a whole run away, to old/run-<id>/ in the shared directory.
-
-    \b
-    Example:
-      python cli.py pool archive --if-finished
-    """
-    from atoll.scripts.view.pool import put_away
-
-    return put_away(
-        SharedPaths(root),
-        only_finished=only_finished,
-        is_forced=is_forced,
-        is_foreign_allowed=is_foreign_allowed,
-        is_json=is_json,
-    )
-
-
 @cli.command()
 @click.argument("shell", type=click.Choice(["bash", "zsh", "fish"]))
 def completion(shell: str) -> int:
@@ -326,6 +225,7 @@ def completion(shell: str) -> int:
 for looking in see.COMMANDS:
     cli.add_command(looking)
 cli.add_command(doctor)
+cli.add_command(pool_commands.pool)
 
 
 def main() -> None:

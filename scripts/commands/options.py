@@ -1,7 +1,8 @@
-"""The options that several commands share, and a flag for every setting."""
+"""The options that several commands share, a flag for every setting, and the choice between text and JSON."""
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -38,6 +39,11 @@ class Directory(click.Path):
 def json_option(command: Command) -> Command:
     """Add the option of every command that tells something."""
     return click.option("--json", "is_json", is_flag=True, help="Print JSON instead of text.")(command)
+
+
+def emit(value: object, text: str, *, as_json: bool) -> None:
+    """Print what a command tells, as one line of JSON or as text."""
+    click.echo(json.dumps(value) if as_json else text)
 
 
 def shared_options(command: Command) -> Command:

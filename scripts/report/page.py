@@ -13,16 +13,13 @@ import json
 import re
 import time
 from pathlib import Path
-from typing import TYPE_CHECKING
-
-import click
+from typing import TYPE_CHECKING, Any
 
 from atoll.evo import atomic
 from atoll.evo.errors import ConfigError
 from atoll.migration.observe import status
 from atoll.migration.observe.history import read_histories
 from atoll.migration.pool import identity as pool
-from atoll.migration.pool.ledger import printable
 from atoll.scripts.report import walks
 from atoll.scripts.report.document import document
 from atoll.scripts.report.output import check_output
@@ -39,8 +36,8 @@ PROGRAM = ("base", "film", "stage", "creatures", "curves", "migration", "ancestr
 PLACE = re.compile(r"\{\{([a-z_]+)\}\}")
 
 
-def write_report(shared: SharedPaths, out: Path, *, is_json: bool) -> int:
-    """Write the page of an archipelago; return the exit code.
+def write_report(shared: SharedPaths, out: Path) -> dict[str, Any]:
+    """Write the page of an archipelago; return what it shows, and what could not be read or shown.
 
     Raises:
         ConfigError: There are no islands.
@@ -72,15 +69,8 @@ def write_report(shared: SharedPaths, out: Path, *, is_json: bool) -> int:
     data = build(shown).encode()
     with atomic.storage_errors("write the report"):
         atomic.replace_file(out, data, durable=False)
-    notes = shown["notes"]
-    if is_json:
-        told = {"page": str(out), "bytes": len(data), "islands": len(histories), "walkers": len(walkers)}
-        click.echo(json.dumps({**told, "notes": notes}))
-        return 0
-    for note in notes:
-        click.echo(printable(f"note: {note}"), err=True)
-    click.echo(f"{out}: {len(histories)} islands, {len(walkers)} champions on the move, {len(data) / 1e6:.1f} MB")
-    return 0
+    told = {"page": str(out), "bytes": len(data), "islands": len(histories), "walkers": len(walkers)}
+    return {**told, "notes": shown["notes"]}
 
 
 def build(document: Mapping[str, object]) -> str:

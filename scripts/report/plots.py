@@ -5,7 +5,6 @@ Of genes themselves: whose the champions have, and how far apart the islands are
 
 from __future__ import annotations
 
-import json
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -54,8 +53,8 @@ ONE_ISLAND = "one island has nobody to exchange genomes with"
 NOTHING_CROSSED = "no genome has gone from one island to another"
 
 
-def write_plot(what: str, shared: SharedPaths, out: Path, *, is_json: bool) -> int:
-    """Draw one figure of an archipelago; return the exit code.
+def write_plot(what: str, shared: SharedPaths, out: Path) -> int:
+    """Draw one figure of an archipelago; return how many islands it shows.
 
     Raises:
         ConfigError: There is nothing to draw, or the file's suffix names no format.
@@ -78,9 +77,7 @@ def write_plot(what: str, shared: SharedPaths, out: Path, *, is_json: bool) -> i
         "differentiation": lambda figure: differentiation(figure, shared),
     }
     write_figure(painters[what], out)
-    n = len(histories)
-    click.echo(json.dumps({"plot": str(out), "what": what, "islands": n}) if is_json else f"{out}: {what}, {n} islands")
-    return 0
+    return len(histories)
 
 
 def _curves(figure: Figure, histories: Sequence[History], name: str, label: str) -> None:

@@ -2,12 +2,9 @@
 
 from __future__ import annotations
 
-import json
 from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
-
-import click
 
 from atoll.evo import atomic
 from atoll.evo.config import runs_code
@@ -28,7 +25,7 @@ if TYPE_CHECKING:
     from atoll.scripts.report.champion import Champion
 
 
-def show_champion(
+def tell_of(
     name: str,
     shared: SharedPaths,
     *,
@@ -37,9 +34,8 @@ def show_champion(
     png: Path | None,
     is_unseen: bool,
     task: str | None,
-    is_json: bool,
-) -> int:
-    """Tell of a champion; return the exit code.
+) -> dict[str, Any]:
+    """Return what there is to tell of a champion, after writing pictures of it.
 
     Args:
         name: An island of `shared`, or a champion's file.
@@ -49,13 +45,11 @@ def show_champion(
         png: Where to write its walk as a contact sheet.
         is_unseen: It walks on a course that it was not trained on.
         task: A task in the user's own file, which only the user can name.
-        is_json: Print JSON instead of text.
 
     Raises:
         ConfigError: There is no such champion, what is asked needs a creature, or a picture is named as another kind of
             file.
         DamagedFileError: The file is no champion, or damaged.
-        ReplayError: It scores something else than was recorded.
         StorageError: A picture cannot be written where it is wanted.
     """
     for picture, suffix in ((gif, ".gif"), (png, ".png")):
@@ -73,10 +67,19 @@ def show_champion(
         told["pictures"] = _draw(champion, gif=gif, png=png, is_unseen=is_unseen)
     if score is not None:
         told["simulated"] = score
-    click.echo(json.dumps(told) if is_json else printable_lines(told))
-    if score is not None and score != champion.fitness:
-        raise ReplayError(f"{path} says {champion.fitness!r}, simulated again it scores {score!r}")
-    return 0
+    return told
+
+
+def check_score(told: dict[str, Any]) -> None:
+    """Make sure that a champion which was simulated again scores what was recorded.
+
+    Raises:
+        ReplayError: It does not.
+    """
+    if "simulated" in told and told["simulated"] != told["fitness"]:
+        raise ReplayError(
+            f"{told['champion']} says {told['fitness']!r}, simulated again it scores {told['simulated']!r}"
+        )
 
 
 def find(name: str, shared: SharedPaths) -> Path:
@@ -163,7 +166,7 @@ def _draw(champion: Champion, *, gif: Path | None, png: Path | None, is_unseen: 
     return [str(path) for path in (gif, png) if path]
 
 
-def printable_lines(told: dict[str, Any]) -> str:
+def champion_text(told: dict[str, Any]) -> str:
     """Return what is told as lines for people."""
     options = " ".join(f"{name}={value}" for name, value in told["options"].items())
     origins = ", ".join(f"{100 * share:.0f} % from {name}" for name, share in told["ancestry"].items())

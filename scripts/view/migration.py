@@ -9,13 +9,8 @@ from collections import Counter
 from dataclasses import asdict, fields
 from typing import TYPE_CHECKING, Any
 
-import click
-
 from atoll.evo import records, runlog
-from atoll.evo.errors import ConfigError, PoolMismatchError
-from atoll.migration.observe.history import Fate, Flow, Influx, Origins, read_flow, whole_lines
-from atoll.migration.pool import identity as pools
-from atoll.migration.pool.islands import lived, unreadable_of
+from atoll.migration.observe.history import Fate, Flow, Influx, Origins, whole_lines
 from atoll.migration.pool.ledger import printable
 from atoll.scripts.view.table import UNKNOWN, aligned, together
 
@@ -32,41 +27,22 @@ SHARES = "largest shares"
 MOST_NAMED = 3
 
 
-def show_flow(shared: SharedPaths, names: Sequence[str], *, is_json: bool) -> int:
-    """Print who gave what to whom; return the exit code.
-
-    Raises:
-        ConfigError: An island that was named has no ledger.
-    """
-    flow = read_flow(shared, known(shared, names))
-    if is_json:
-        click.echo(json.dumps(asdict(flow)))
-        return 0
+def flow_text(flow: Flow, *, root: Path) -> str:
+    """Return who gave what to whom, who was refused and why, and what could not be read."""
     if not flow.islands and not flow.unreadable:
-        click.echo(f"no islands in {shared.root} yet")
-        return 0
-    click.echo(_table(flow))
-    for line in (*_refusals(flow), *_unreadable(flow), *closed(flow.unreadable)):
-        click.echo(printable(line))
-    return 0
+        return f"no islands in {root} yet"
+    lines = (*_refusals(flow), *_unreadable(flow), *closed(flow.unreadable))
+    return "\n".join([_table(flow), *map(printable, lines)])
 
 
-def show_events(shared: SharedPaths, names: Sequence[str], *, is_json: bool) -> int:
-    """Print every event that stands, by time; return the exit code.
-
-    Raises:
-        ConfigError: An island that was named has no ledger.
-    """
-    asked = known(shared, names)
-    unreadable = unreadable_of(shared, asked)
-    islands = [name for name in asked or lived(shared) if name not in unreadable]
-    events = [(name, *event) for name in islands for event in _events(shared.island(name).ledger)]
-    for name, record, raw in sorted(events, key=lambda event: event[1].unix_s or 0.0):  # an island's own order stays
-        line = f"{name}  gen {record.generation}  {record}"
-        click.echo(json.dumps(raw) if is_json else printable(line))
-    for line in closed(unreadable):
-        click.echo(printable(line), err=True)
-    return 0
+def event_lines(shared: SharedPaths, names: Sequence[str], *, as_json: bool) -> list[str]:
+    """Return every event of these islands that stands, by time."""
+    events = [(name, *event) for name in names for event in _events(shared.island(name).ledger)]
+    events.sort(key=lambda event: event[1].unix_s or 0.0)  # stable: an island's own order stays
+    return [
+        json.dumps(raw) if as_json else printable(f"{name}  gen {record.generation}  {record}")
+        for name, record, raw in events
+    ]
 
 
 def _events(ledger: Path) -> list[tuple[Record, runlog.Record]]:
@@ -118,65 +94,11 @@ def closed(unreadable: Mapping[str, str]) -> list[str]:
     return [f"{name} may not be read: {why}" for name, why in unreadable.items()]
 
 
-def known(shared: SharedPaths, names: Sequence[str]) -> tuple[str, ...]:
-    """Return the names of islands that a user gave.
-
-    Raises:
-        ConfigError: There is no such island.
-        StorageError: There is no such directory.
-    """
-    pools.check_directory(shared)
-    for name in names:
-        if not shared.island(name).home.exists():
-            raise ConfigError(f"there is no island {name} in {shared.root}; 'cli.py status' lists them")
-    return tuple(names)
-
-
 def _number(n: int | None) -> str:
     return UNKNOWN if n is None else str(n)
 
 
-def show_origins(shared: SharedPaths, names: Sequence[str], *, is_json: bool, table: str | None) -> int:
-    """Print where the genes come from; return the exit code.
-
-    Args:
-        shared: The archipelago's files.
-        names: Islands; all if there are none.
-        is_json: As one JSON object.
-        table: As CSV, one of `pool_commands.TABLES`.
-
-    Raises:
-        ConfigError: An island that was named has no private folder.
-        PoolMismatchError: There is no pool, or POOL.json is damaged.
-    """
-    from atoll.migration.observe import snapshot  # noqa: PLC0415 - `pool ledger` needs no NumPy
-    from atoll.migration.observe.verify import spec_of  # noqa: PLC0415
-
-    names = known(shared, names)
-    pool = pools.read(shared)
-    if pool is None:
-        raise PoolMismatchError(f"{shared.identity} does not exist: no island has used this directory yet")
-    spec = spec_of(pool.task)
-    if table == "differentiation":
-        for line in closed(unreadable_of(shared)):
-            click.echo(printable(line), err=True)
-        _print_csv(
-            map(asdict, snapshot.differentiation(shared, run_id=pool.run_id, spec=spec)), snapshot.Differentiation
-        )
-        return 0
-    found = snapshot.look(shared, names, spec=spec)
-    if table:
-        _print_table(found, table)
-        for line in closed(found.unreadable):
-            click.echo(printable(line), err=True)
-    elif is_json:
-        click.echo(json.dumps(as_json(found)))
-    else:
-        click.echo(printable_lines(as_text(found)))
-    return 0
-
-
-def as_json(found: Archipelago) -> dict[str, Any]:
+def gene_flow_json(found: Archipelago) -> dict[str, Any]:
     """Return all but the history of shares, which is in the logs and in `--csv shares`."""
     return {
         "islands": [asdict(each) for each in found.origins],
@@ -189,11 +111,15 @@ def as_json(found: Archipelago) -> dict[str, Any]:
     }
 
 
-def as_text(found: Archipelago) -> list[str]:
+def gene_flow_text(found: Archipelago) -> str:
     """Return a numbered row for each island, with whose genes it has, and what is true of all of them.
 
     An ancestor is named by the number of its row, so that the lines fit 80 columns.
     """
+    return "\n".join(map(printable, _gene_flow(found)))
+
+
+def _gene_flow(found: Archipelago) -> list[str]:
     if not found.origins:
         return [*closed(found.unreadable), "no island has logged anything yet"]
     last = {each.island: each for each in found.origins}
@@ -222,11 +148,6 @@ def summary(found: Archipelago) -> list[str]:
     ]
 
 
-def printable_lines(lines: Iterable[str]) -> str:
-    """Return lines that may quote a stranger as a terminal can show them."""
-    return "\n".join(map(printable, lines))
-
-
 def _row(found: Archipelago, island: Origins) -> tuple[str, ...]:
     own = [share for fate, share in zip(found.fates, found.kept, strict=True) if fate.island == island.island]
     return (
@@ -250,12 +171,13 @@ def _migrants(found: Archipelago) -> list[dict[str, Any]]:
     return [{**asdict(fate), "kept": share} for fate, share in zip(found.fates, found.kept, strict=True)]
 
 
-def _print_table(found: Archipelago, table: str) -> None:
+def print_table(found: Archipelago, table: str) -> None:
+    """Print one of the tables `intervals`, `migrants` and `shares` as CSV."""
     if table == "intervals":
-        _print_csv((asdict(each) for history in found.histories for each in history.influxes), Influx)
+        print_csv((asdict(each) for history in found.histories for each in history.influxes), Influx)
     elif table == "migrants":
         rows = _migrants(found)
-        _print_csv(({**row, "ancestry": json.dumps(row["ancestry"])} for row in rows), Fate, "kept")
+        print_csv(({**row, "ancestry": json.dumps(row["ancestry"])} for row in rows), Fate, "kept")
     else:
         shares = (
             {"island": history.island, "generation": generation, "ancestor": name, "share": share}
@@ -263,10 +185,11 @@ def _print_table(found: Archipelago, table: str) -> None:
             for generation, line in history.shares.items()
             for name, share in line.items()
         )
-        _print_csv(shares, None, "island", "generation", "ancestor", "share")
+        print_csv(shares, None, "island", "generation", "ancestor", "share")
 
 
-def _print_csv(rows: Iterable[dict[str, Any]], kind: Any, *more: str) -> None:  # noqa: ANN401 - a dataclass or None
+def print_csv(rows: Iterable[dict[str, Any]], kind: Any, *more: str) -> None:  # noqa: ANN401 - a dataclass or None
+    """Print rows as CSV, with the fields of `kind` and some more as columns."""
     names = [field.name for field in fields(kind)] if kind else []
     writer = csv.DictWriter(sys.stdout, [*names, *more], lineterminator="\n")
     writer.writeheader()

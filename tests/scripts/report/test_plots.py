@@ -35,7 +35,7 @@ pytestmark = pytest.mark.slow
 @pytest.mark.parametrize("what", PLOTS)
 def test_each_figure_is_drawn_one_column_wide(what, archipelago, tmp_path, capsys):
     out = tmp_path / f"{what}.png"
-    assert plots.write_plot(what, SharedPaths(archipelago), out, is_json=False) == 0
+    assert plots.write_plot(what, SharedPaths(archipelago), out) > 0
     with Image.open(out) as image:
         assert image.width == round(style.COLUMN_INCHES * style.DOTS_PER_INCH)
         assert len(np.unique(np.asarray(image.convert("L")))) > 20
@@ -45,7 +45,7 @@ def test_each_figure_is_drawn_one_column_wide(what, archipelago, tmp_path, capsy
 @pytest.mark.parametrize("what", PLOTS)
 def test_equal_logs_give_equal_files_with_text_in_them(what, archipelago, tmp_path):
     for name in ("one.svg", "two.svg"):
-        plots.write_plot(what, SharedPaths(archipelago), tmp_path / name, is_json=True)
+        plots.write_plot(what, SharedPaths(archipelago), tmp_path / name)
     text = (tmp_path / "one.svg").read_text()
     assert text == (tmp_path / "two.svg").read_text()
     assert ET.fromstring(text).tag.endswith("svg")  # noqa: S314 - our own file
@@ -63,9 +63,9 @@ def test_islands_that_ended_early_share_the_others_axis(archipelago):
 
 def test_a_format_that_is_none_and_a_place_without_islands_are_refused(tmp_path):
     with pytest.raises(ConfigError, match=r"\.png, \.svg"):
-        plots.write_plot("fitness", SharedPaths(tmp_path), tmp_path / "x.gif", is_json=False)
+        plots.write_plot("fitness", SharedPaths(tmp_path), tmp_path / "x.gif")
     with pytest.raises(ConfigError, match="nothing to draw"):
-        plots.write_plot("fitness", SharedPaths(tmp_path), tmp_path / "x.png", is_json=False)
+        plots.write_plot("fitness", SharedPaths(tmp_path), tmp_path / "x.png")
 
 
 @pytest.mark.parametrize(
@@ -77,7 +77,7 @@ def test_where_nothing_crossed_the_figure_of_migration_says_so_instead_of_drawin
 ):
     for name in islands:
         assert perform(Job(tmp_path / "s", name, {"topology": "none", "generations": 2})) == 0
-    plots.write_plot("migration", SharedPaths(tmp_path / "s"), tmp_path / "x.svg", is_json=True)
+    plots.write_plot("migration", SharedPaths(tmp_path / "s"), tmp_path / "x.svg")
     text = (tmp_path / "x.svg").read_text()
     assert told in text
     assert "took" not in text
@@ -86,7 +86,7 @@ def test_where_nothing_crossed_the_figure_of_migration_says_so_instead_of_drawin
 def test_one_island_s_ancestry_names_no_others_and_generations_are_whole(tmp_path):
     assert perform(Job(tmp_path / "s", "a", {"topology": "none", "generations": 4})) == 0
     for what in ("ancestry", "fitness"):
-        plots.write_plot(what, SharedPaths(tmp_path / "s"), tmp_path / "x.svg", is_json=True)
+        plots.write_plot(what, SharedPaths(tmp_path / "s"), tmp_path / "x.svg")
         text = (tmp_path / "x.svg").read_text()
         assert "others" not in text
         assert ">0.5<" not in text

@@ -16,7 +16,7 @@ from atoll.evo.errors import ConfigError, DamagedFileError
 from atoll.evo.paths import SharedPaths
 from atoll.scripts.commands import group as cli
 from atoll.scripts.report import champion as champions
-from atoll.scripts.report.show import find, show_champion, simulate_again
+from atoll.scripts.report.show import find, simulate_again, tell_of
 from tests.processes import atoll, check_refused
 
 if TYPE_CHECKING:
@@ -152,7 +152,7 @@ def test_a_champion_without_a_body_is_told_of_and_checked(tmp_path):
 def test_simulating_again_is_the_evaluation_itself(archipelago):
     champion = champions.read(SharedPaths(archipelago).island("reef-a").champion)
     assert simulate_again(champion, task=None) == champion.fitness
-    assert show_champion.__module__ == "atoll.scripts.report.show"
+    assert tell_of.__module__ == "atoll.scripts.report.show"
 
 
 @pytest.mark.parametrize("segments", [7, [3], [["a"]], [["a", "b"]]])

@@ -43,13 +43,13 @@ class Time(Struct, frozen=True, omit_defaults=True):
 
 
 class Record(Struct, frozen=True, kw_only=True, omit_defaults=True, tag_field="kind"):
-    """One line of a log or a ledger; `generation` is when, on the island's clock, and `str` says it for people."""
+    """One line of a log or a ledger; `generation` is when, on the island's clock, and `str` its text for people."""
 
     generation: Count
 
     @property
     def unix_s(self) -> float | None:
-        """When it was written, in seconds since 1970; None where it does not say."""
+        """Time of writing, in seconds since 1970; None where it does not say."""
         time: Time | None = getattr(self, "time", None)
         return time.unix_s if time else None
 

@@ -113,7 +113,7 @@ def _with_leaders(events: list[Record]) -> list[Record]:
 
 @dataclass(frozen=True)
 class Passage:
-    """What one island took from another.
+    """Migration from one island to another: what the taker took.
 
     Attributes:
         giver: Who published.
@@ -132,7 +132,7 @@ class Passage:
 
 @dataclass(frozen=True)
 class Refusals:
-    """What one island turned away of another's, for one reason."""
+    """Refusals of one island's genomes by another, for one reason."""
 
     giver: str
     taker: str
@@ -142,7 +142,7 @@ class Refusals:
 
 @dataclass(frozen=True)
 class Flow:
-    """What crossed between the islands of an archipelago.
+    """Migration between the islands of an archipelago, summed up.
 
     Attributes:
         islands: Those whose ledgers were read.
@@ -199,7 +199,7 @@ def read_flow(shared: SharedPaths, names: Sequence[str] = ()) -> Flow:
 
 @dataclass(frozen=True)
 class Life:
-    """One start of an island, to its end.
+    """Life of an island: one start, to its end.
 
     Attributes:
         epoch: Which.
@@ -225,7 +225,7 @@ class Life:
 
 @dataclass(frozen=True)
 class Origins:
-    """Whose genes one island has.
+    """Ancestry of one island: whose founders its genes descend from.
 
     Attributes:
         island: The island.
@@ -246,7 +246,7 @@ class Origins:
 
 @dataclass(frozen=True)
 class Influx:
-    """What one migration brought to one island: the gene flow of one interval.
+    """Gene flow of one interval: what one migration brought to one island.
 
     Attributes:
         island: Who imported.
@@ -269,7 +269,7 @@ class Influx:
 
 @dataclass(frozen=True)
 class Fate:
-    """What became of one accepted migrant.
+    """Fate of one accepted migrant.
 
     Attributes:
         island: Who let it in.
@@ -298,7 +298,7 @@ class Fate:
 
 @dataclass(frozen=True)
 class History:
-    """What one island lived through.
+    """History of one island, from its log and its ledger.
 
     Attributes:
         island: The island.
@@ -320,7 +320,7 @@ class History:
 
     @cached_property
     def settings(self) -> dict[str, Any]:
-        """What its last start logged, the task's options left out."""
+        """Settings that its last start logged, the task's options left out."""
         logged = (self.last_start and self.last_start.settings) or {}
         return {name: value for name, value in logged.items() if name != "options"}
 
@@ -332,12 +332,12 @@ class History:
 
     @cached_property
     def arrivals(self) -> tuple[Imported, ...]:
-        """What it took in."""
+        """Immigrants that it took in."""
         return tuple(event for event in self.events if isinstance(event, Imported))
 
     @property
     def refusals(self) -> Counter[str]:
-        """How often it turned something away, by reason."""
+        """Refusals by reason: how often it turned something away."""
         return _refusals(self.events)
 
     @cached_property
@@ -356,7 +356,7 @@ class History:
 
     @cached_property
     def influxes(self) -> tuple[Influx, ...]:
-        """What each migration brought."""
+        """Gene flow: what each migration brought."""
         taken = Counter(event.generation for event in self.arrivals)
         refused = Counter(event.generation for event in self.events if isinstance(event, Refused))
         published = {event.generation for event in self.events if isinstance(event, Published)}
@@ -375,7 +375,7 @@ class History:
 
     @cached_property
     def fates(self) -> tuple[Fate, ...]:
-        """What became of each accepted migrant."""
+        """Fates: what became of each accepted migrant."""
         last, vanished = max(self.shares, default=-1), _vanishings(self.shares)
         fates = []
         for event in self.arrivals:

@@ -65,7 +65,7 @@ class Differentiation:
 
 @dataclass(frozen=True)
 class Archipelago:
-    """Whose genes the islands of an archipelago have, and what flowed between them.
+    """Gene flow of an archipelago: whose genes its islands have, and what became of the migrants.
 
     Attributes:
         histories: Of each island.

@@ -1,4 +1,4 @@
-"""From files to one row per island: the observer. It takes no lock, writes nothing and needs no server."""
+"""Status of islands, a row each, from their files alone: no lock is taken, nothing written and no server needed."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ ENDED = frozenset({FINISHED, STOPPED})
 
 @dataclass(frozen=True)
 class IslandStatus:
-    """What the files say of one island.
+    """Status of one island, as its files say.
 
     Attributes:
         name: The island.
@@ -169,7 +169,7 @@ def _closed(name: str, why: str) -> IslandStatus:
 
 
 class BeatWatch:
-    """Tells over time whether islands on other hosts still beat, by the watcher's own clock alone.
+    """Watches the heartbeats of islands on other hosts over time, by the watcher's own clock alone.
 
     Args:
         shared: The archipelago's files.

@@ -1,4 +1,4 @@
-"""All that the page shows, as one JSON document: short lists of numbers, and texts that are only ever texts."""
+"""Document of the page, in JSON: all that it shows, as short lists of numbers, and texts that are only ever texts."""
 
 from __future__ import annotations
 

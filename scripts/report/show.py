@@ -1,4 +1,4 @@
-"""`show`: a champion in plain words, as pictures, and simulated again."""
+"""Champion as `show` tells of it: in plain words, as pictures, and simulated again."""
 
 from __future__ import annotations
 

@@ -51,7 +51,7 @@ LARGEST = 32767
 
 @dataclass(frozen=True)
 class Walk:
-    """One genome on a course that it was trained on, and on one that it was not.
+    """Walks of one genome: on a course that it was trained on, and on one that it was not.
 
     Attributes:
         generation: When it lived.
@@ -68,7 +68,7 @@ class Walk:
 
 @dataclass(frozen=True)
 class Walker:
-    """A champion that was simulated again.
+    """Champion that was simulated again, with its walks.
 
     Attributes:
         champion: The champion.

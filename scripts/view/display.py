@@ -31,7 +31,7 @@ def choose_display(*, target: int, is_json: bool) -> UndisturbedDisplay:
 
 
 class UndisturbedDisplay:
-    """Another display until it fails in any way, then none.
+    """Display that shields an island: another display until that fails in any way, then none.
 
     A terminal that closed or is strange, a reader that left or a full disk behind standard output must not end an
     island; nor may they fail what its task prints.
@@ -150,7 +150,7 @@ class JsonDisplay:
 
 
 class LiveDisplay:
-    """A live line for a person."""
+    """Live line for a person at a terminal, redrawn in place."""
 
     def __init__(self, *, target: int) -> None:
         from rich.console import Console  # noqa: PLC0415 - rich is slow to load, and useless in a pipe

@@ -1,4 +1,4 @@
-"""Standard input, output and error, mended at the door: no command fails of who watches it, or of how.
+"""Standard streams, made safe before a command begins: no command fails of who watches it, or of how.
 
 Standard output can be reserved for ourselves: what a task prints, and what its programs print, goes to standard error.
 """

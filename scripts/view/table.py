@@ -258,7 +258,7 @@ def sparkline(values: Sequence[float], *, width: int = TREND_WIDTH) -> str:
 
 
 class Trends:
-    """The best of each generation of each island: what was seen, and before that what the end of its log holds."""
+    """Trends: the best of each generation of each island, as was seen, and before that as the end of its log holds."""
 
     def __init__(self, shared: SharedPaths) -> None:
         self._shared = shared
@@ -315,7 +315,7 @@ class Events:
 
 @dataclass
 class Board:
-    """What is drawn, look after look."""
+    """Live board of all islands, drawn look after look."""
 
     shared: SharedPaths
     looks: int = 0

@@ -23,7 +23,11 @@ if TYPE_CHECKING:
 QUICK = ("-p", "20", "-g", "20", "--task", "sphere")
 COMMANDS = [
     (*group, name)
-    for group, commands in (((), cli.cli.commands), (("pool",), cli.pool.commands), (("tasks",), cli.tasks.commands))
+    for group, commands in (
+        ((), cli.cli.commands),
+        (("pool",), cli.pool_commands.pool.commands),
+        (("tasks",), cli.tasks.commands),
+    )
     for name in commands
     if name != "pool"
 ]

@@ -123,7 +123,7 @@ def test_no_page_has_a_placeholder() -> None:
 def test_the_readme_names_every_command_and_every_exit_code() -> None:
     text = (ROOT / "README.md").read_text()
     for name in cli.cli.commands:
-        group = {"pool": cli.pool, "tasks": cli.tasks}.get(name)
+        group = {"pool": cli.pool_commands.pool, "tasks": cli.tasks}.get(name)
         alone = [] if name == "pool" else [name]
         names = [*alone, *(f"{name} {sub}" for sub in (group.commands if group else ()))]
         assert all(f"| `{full}` |" in text for full in names)

@@ -30,7 +30,7 @@ Shares = dict[str, Share]
 MAX_NAMED = 4
 
 
-class Time(Struct, frozen=True, omit_defaults=True):
+class Time(Struct, frozen=True):
     """The times of a record, in a field of their own, so that equal runs write equal lines without it.
 
     Attributes:
@@ -42,7 +42,7 @@ class Time(Struct, frozen=True, omit_defaults=True):
     evaluate_s: Number | None = None
 
 
-class Record(Struct, frozen=True, kw_only=True, omit_defaults=True, tag_field="kind"):
+class Record(Struct, frozen=True, kw_only=True, tag_field="kind"):
     """One line of a log or a ledger; `generation` is when, on the island's clock, and `str` its text for people."""
 
     generation: Count
@@ -268,9 +268,13 @@ R = TypeVar("R", bound=Record)
 
 
 def to_json(record: Record) -> dict[str, Any]:
-    """Return a record as JSON has it."""
-    fields: dict[str, Any] = msgspec.to_builtins(record)
-    return fields
+    """Return a record as JSON has it, without the fields that are None."""
+    fields = {"kind": record.__struct_config__.tag, **_known(record)}
+    return {**fields, "time": _known(fields["time"])} if "time" in fields else fields
+
+
+def _known(struct: Struct) -> dict[str, Any]:
+    return {name: value for name, value in msgspec.structs.asdict(struct).items() if value is not None}
 
 
 def parse(line: bytes) -> Record | None:

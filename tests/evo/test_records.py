@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 
+import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -144,3 +145,8 @@ def test_half_a_character_is_text_like_any_other():
     [record] = [parse(json.dumps({"kind": "no-beat", "generation": 1, "error": "\udcff"}).encode())]
     assert record == NoBeat(generation=1, error="\udcff")
     assert parse(strict_json.encode(to_json(record))) == record
+
+
+def test_texts_and_numbers_may_be_of_kinds_that_numpy_has():
+    record = Published(generation=3, island=np.str_("a"), ids=(np.str_("x"),), best=np.float64(0.5))
+    assert parse(strict_json.encode(to_json(record))) == Published(generation=3, island="a", ids=("x",), best=0.5)

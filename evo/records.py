@@ -10,7 +10,7 @@ from __future__ import annotations
 import json
 import sys
 from contextlib import suppress
-from typing import TYPE_CHECKING, Annotated, Any, TypeVar, get_args
+from typing import TYPE_CHECKING, Annotated, Any, TypeVar
 
 import msgspec
 from msgspec import Meta, Struct
@@ -246,23 +246,12 @@ class Other(Event, frozen=True, kw_only=True, tag="other"):
         return f"{self.name} {json.dumps(self.details)}" if self.details else self.name
 
 
-Known = (
-    Start
-    | Generation
-    | Published
-    | Imported
-    | Refused
-    | Alone
-    | Waiting
-    | Unpublished
-    | NoBeat
-    | Unpruned
-    | Pruned
-    | Mended
-    | Unmended
+WRITTEN: tuple[type[Record], ...] = (
+    *(Start, Generation, Published, Imported, Refused, Alone, Waiting),
+    *(Unpublished, NoBeat, Unpruned, Pruned, Mended, Unmended),
 )
-KINDS: dict[str, type[Record]] = {str(kind.__struct_config__.tag): kind for kind in get_args(Known)}
-"""Every kind that is written -> its type."""
+KINDS = {str(kind.__struct_config__.tag): kind for kind in WRITTEN}
+"""The kind of each record that is written -> its type."""
 
 R = TypeVar("R", bound=Record)
 

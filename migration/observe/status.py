@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass, fields, replace
+from dataclasses import asdict, dataclass, field, replace
 from itertools import takewhile
 from typing import TYPE_CHECKING, Any
 
@@ -73,28 +73,28 @@ class IslandStatus:
 
     name: str
     condition: str
-    waiting_for: tuple[str, ...]
-    generation: int | None
-    target: int | None
-    best: float | None
-    median: float | None
-    champion: float | None
-    diversity: float | None
-    population: int | None
-    ancestry: Shares
-    origins: float | None
-    exports: int
-    imports: int
-    refused: int
-    last_export: int | None
-    last_import: int | None
-    rate_per_s: float | None
-    epoch: int | None
-    host: str | None
-    pid: int | None
-    threads: int | None
-    memory_mb: float | None
-    champion_path: str | None
+    waiting_for: tuple[str, ...] = ()
+    generation: int | None = None
+    target: int | None = None
+    best: float | None = None
+    median: float | None = None
+    champion: float | None = None
+    diversity: float | None = None
+    population: int | None = None
+    ancestry: Shares = field(default_factory=dict)
+    origins: float | None = None
+    exports: int = 0
+    imports: int = 0
+    refused: int = 0
+    last_export: int | None = None
+    last_import: int | None = None
+    rate_per_s: float | None = None
+    epoch: int | None = None
+    host: str | None = None
+    pid: int | None = None
+    threads: int | None = None
+    memory_mb: float | None = None
+    champion_path: str | None = None
     unreadable: str | None = None
     last_source: str | None = None
     last_source_times: int = 0
@@ -116,7 +116,7 @@ def read_all(shared: SharedPaths) -> list[IslandStatus]:
 def read_island(paths: IslandPaths) -> IslandStatus:
     """Return the row of one island; what is no number where its log should have one is not known."""
     if why := islands.unreadable(paths):
-        return _closed(paths.name, why)
+        return IslandStatus(paths.name, UNREADABLE, unreadable=why)
     epoch = epochs.latest(paths)
     last, ledger = runlog.read_last(paths.log), runlog.read_last(paths.ledger)
     line = records.of_kind(last.get("generation"), Generation)
@@ -158,14 +158,6 @@ def read_island(paths: IslandPaths) -> IslandStatus:
         last_source=last_source,
         last_source_times=last_source_times,
     )
-
-
-def _closed(name: str, why: str) -> IslandStatus:
-    """Return the row of an island that may not be read."""
-    counts = dict.fromkeys(("exports", "imports", "refused"), 0)
-    known: dict[str, Any] = {"name": name, "condition": UNREADABLE, "waiting_for": (), "ancestry": {}, **counts}
-    nothing = dict.fromkeys(field.name for field in fields(IslandStatus))
-    return IslandStatus(**{**nothing, **known, "unreadable": why, "last_source_times": 0})
 
 
 class BeatWatch:

@@ -11,8 +11,9 @@ import numpy as np
 
 from atoll.migration.observe.history import MAX_NAME
 from atoll.migration.observe.status import ALIVE
-from atoll.scripts.report import describe, walks
+from atoll.scripts.report import walks
 from atoll.scripts.report.champion import creatures_of
+from atoll.scripts.report.show import describe_body, describe_controller, describe_walk
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
@@ -148,9 +149,9 @@ def _champion(champion: Champion, walker: Walker | None) -> dict[str, Any]:
     return shown | {
         "simulated": _number(walker.simulated),
         "is_confirmed": walker.simulated == champion.fitness,
-        "body": describe.describe_body(creatures, champion.genome),
-        "controller": describe.describe_controller(creatures, champion.genome),
-        "moves": describe.describe_walk(walker.audit),
+        "body": describe_body(creatures, champion.genome),
+        "controller": describe_controller(creatures, champion.genome),
+        "moves": describe_walk(walker.audit),
         "audit": {
             **{name: _number(value) for name, value in asdict(walker.audit).items()},
             "is_sound": walker.audit.is_sound,

@@ -6,11 +6,16 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
+
 from atoll.evo import atomic
 from atoll.evo.config import runs_code
 from atoll.evo.errors import ConfigError, ReplayError
 from atoll.evo.paths import is_island_name
-from atoll.evo.tasks.creatures import course
+from atoll.evo.tasks.creatures import body, course
+from atoll.evo.tasks.creatures.audit import NUDGE, UNSEEN_COURSES
+from atoll.evo.tasks.creatures.fitness import APPROACH, COLLECT, terms
+from atoll.evo.tasks.creatures.world import FIRST, SECOND
 from atoll.evo.tasks.loader import load_task
 from atoll.migration.pool import identity as pool
 from atoll.migration.pool.ledger import printable
@@ -18,8 +23,11 @@ from atoll.scripts.report import champion as champions
 from atoll.scripts.report.output import check_output
 
 if TYPE_CHECKING:
+    from atoll.evo.genome import Floats
     from atoll.evo.paths import SharedPaths
     from atoll.evo.tasks.creatures.audit import Audit
+    from atoll.evo.tasks.creatures.body import Body
+    from atoll.evo.tasks.creatures.fitness import Summary
     from atoll.evo.tasks.creatures.task import Creatures
     from atoll.evo.tasks.task import Task
     from atoll.scripts.report.champion import Champion
@@ -136,16 +144,15 @@ def _basics(champion: Champion) -> dict[str, Any]:
 
 def _creature(creatures: Creatures, champion: Champion) -> dict[str, Any]:
     from atoll.evo.tasks.creatures.audit import examine  # noqa: PLC0415 - PyTorch takes a second to import
-    from atoll.scripts.report import describe  # noqa: PLC0415
 
     audit: Audit = examine(creatures, champion.genome)
     lives = creatures.live(champion.genome[None])
     return {
-        "body": describe.describe_body(creatures, champion.genome),
-        "muscles": describe.describe_muscles(creatures, champion.genome),
-        "controller": describe.describe_controller(creatures, champion.genome),
-        "terms": [[name, points, why] for name, points, why in describe.describe_fitness(lives)],
-        "moves": describe.describe_walk(audit),
+        "body": describe_body(creatures, champion.genome),
+        "muscles": describe_muscles(creatures, champion.genome),
+        "controller": describe_controller(creatures, champion.genome),
+        "terms": [[name, points, why] for name, points, why in describe_fitness(lives)],
+        "moves": describe_walk(audit),
         "audit": {**asdict(audit), "is_sound": audit.is_sound},
     }
 
@@ -184,3 +191,76 @@ def champion_text(told: dict[str, Any]) -> str:
         lines += [f"simulated again: {told['simulated']!r}, {'exactly as' if is_same else 'not what was'} recorded"]
     lines += [f"wrote {path}" for path in told.get("pictures", ())]
     return "\n".join(map(printable, lines))
+
+
+def describe_body(creatures: Creatures, genome: Floats) -> str:
+    """Say what a genome [D] grows into."""
+    built = body.decode(genome[None], creatures.spec, density_kg_m3=creatures.world.density_kg_m3)
+    if not built.viable[0]:
+        return "a body that does not hold together"
+    is_node, is_muscle = built.reach_m[:, 0] > 0, built.stiffness_n_m[:, 0] > 0
+    radius_m, mass_kg = built.radius_m[is_node, 0], 1 / built.inverse_mass[is_node, 0]
+    length_m = _length_m(built)[is_muscle]
+    return (
+        f"{is_node.sum()} nodes of {_range(radius_m)} m radius and {mass_kg.sum():.1f} kg in all, joined by "
+        f"{is_muscle.sum()} muscles of {_range(length_m)} m"
+    )
+
+
+def describe_muscles(creatures: Creatures, genome: Floats) -> str:
+    """Say what the muscles of a genome [D] are like."""
+    built = body.decode(genome[None], creatures.spec, density_kg_m3=creatures.world.density_kg_m3)
+    is_muscle = built.stiffness_n_m[:, 0] > 0
+    if not is_muscle.any():
+        return "none"
+    swing = 100 * (built.swing_m[is_muscle, 0] / built.rest_m[is_muscle, 0])
+    return (
+        f"stiffness {_range(built.stiffness_n_m[is_muscle, 0], 0)} N/m once softened to be stable, damping "
+        f"{_range(built.damping_n_s_m[is_muscle, 0], 1)} N s/m; they shorten and lengthen by {_range(swing, 0)} %"
+    )
+
+
+def describe_controller(creatures: Creatures, genome: Floats) -> str:
+    """Say what moves a genome [D]."""
+    n = creatures.n_weights
+    if creatures.options["controller"] == "neural":
+        clock_hz = float(genome[creatures.spec.slice_of("clock_hz")][0])
+        return f"neural: 7 senses and a clock of {clock_hz:.2f} Hz, 8 tanh units, an output per muscle; {n} weights"
+    frequency_hz = genome[creatures.spec.slice_of("frequency_hz")]
+    return f"oscillator: a sine of {_range(frequency_hz)} Hz per muscle, its swing set by 7 senses; {n} weights"
+
+
+def describe_fitness(summary: Summary) -> list[tuple[str, float, str]]:
+    """Return the terms of a fitness, each its name, its mean over the courses in points, and what it is for."""
+    parts = terms(summary)
+    pellets = float(summary.collected.mean())
+    return [
+        ("pellets", float(parts.pellets.mean()), f"{pellets:.2f} taken, {APPROACH + COLLECT:.0f} each"),
+        ("approach", float(parts.approach.mean()), f"to the next one, {APPROACH:.0f} for the whole gap"),
+        ("retreat", float(parts.retreat.mean()), "for ending farther from it than at first"),
+        ("travel", float(parts.travel.mean()), "for the way from birth to the end"),
+    ]
+
+
+def describe_walk(audit: Audit) -> str:
+    """Say how a creature moves, and by what means, in one sentence."""
+    verdict = "sound" if audit.is_sound else "not sound, so do not believe its fitness"
+    return (
+        f"walks at {audit.speed_m_s:.2f} m/s; no node touches the ground for {100 * audit.airborne_share:.0f} % of the "
+        f"time; takes {audit.unseen_pellets:.2f} pellets on {UNSEEN_COURSES} courses that it never saw and "
+        f"{audit.trained_pellets:.2f} on those it was trained on; fastest node {audit.max_node_m_s:.1f} m/s, longest "
+        f"stretch {audit.max_stretch:.2f} times the body; keeps {100 * audit.retained_share:.0f} % of its fitness "
+        f"after a {NUDGE:g} change of its genes; the audit finds it {verdict}"
+    )
+
+
+def _length_m(built: Body) -> Floats:
+    """Distance between the two nodes of each muscle at birth, [28]."""
+    place = built.position_m[..., 0]
+    length: Floats = np.linalg.norm(place[:, SECOND] - place[:, FIRST], axis=0)
+    return length
+
+
+def _range(values: Floats, digits: int = 2) -> str:
+    low, high = (f"{value:.{digits}f}" for value in (values.min(), values.max()))
+    return low if low == high else f"{low} to {high}"

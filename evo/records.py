@@ -54,24 +54,6 @@ class Record(Struct, frozen=True, kw_only=True, tag_field="kind"):
         return time.unix_s if time else None
 
 
-class Start(Record, frozen=True, kw_only=True, tag="start"):
-    """One start of an island, in log and ledger: what was written of this generation and later ones is superseded."""
-
-    epoch: Count | None = None
-    host: str | None = None
-    pid: Count | None = None
-    run_id: str | None = None
-    started_s: Number | None = None
-    settings: dict[str, Any] | None = None
-    backend: str | None = None
-    build: str | None = None
-    island: str | None = None
-    time: Time | None = None
-
-    def __str__(self) -> str:
-        return f"epoch {self.epoch} starts here"
-
-
 class Generation(Record, frozen=True, kw_only=True, tag="generation"):
     """One generation in the log: fitness, diversity, ancestors' shares of all genes, and counts since the founders."""
 
@@ -94,6 +76,22 @@ class Event(Record, frozen=True, kw_only=True):
 
     island: str | None = None
     time: Time | None = None
+
+
+class Start(Event, frozen=True, kw_only=True, tag="start"):
+    """One start of an island, in log and ledger: what was written of this generation and later ones is superseded."""
+
+    epoch: Count | None = None
+    host: str | None = None
+    pid: Count | None = None
+    run_id: str | None = None
+    started_s: Number | None = None
+    settings: dict[str, Any] | None = None
+    backend: str | None = None
+    build: str | None = None
+
+    def __str__(self) -> str:
+        return f"epoch {self.epoch} starts here"
 
 
 class Published(Event, frozen=True, kw_only=True, tag="published"):
@@ -278,15 +276,14 @@ def from_json(raw: object) -> Record | None:
     """Return what a value of JSON is as a record; None if it is none."""
     if not isinstance(raw, dict) or not isinstance(raw.get("kind"), str):
         return None
+    kind = KINDS.get(raw["kind"], Other)
+    if kind is Other:
+        details = {name: value for name, value in raw.items() if name not in {"kind", *Event.__struct_fields__}}
+        raw = {**raw, "kind": "other", "name": raw["kind"], "details": details}
     try:
-        if raw["kind"] in KINDS:
-            return msgspec.convert(raw, KINDS[raw["kind"]])
-        generation: int = msgspec.convert(raw.get("generation"), Count)
+        return msgspec.convert(raw, kind)
     except msgspec.ValidationError:
-        return _in_part(raw)
-    usual = {name: _usable(raw.get(name), kind) for name, kind in (("island", str), ("time", Time))}
-    details = {name: value for name, value in raw.items() if name not in {"kind", "generation", *usual}}
-    return Other(generation=generation, name=raw["kind"], details=details, **usual)
+        return _in_part(raw, kind)
 
 
 def of_kind(raw: object, kind: type[R]) -> R | None:
@@ -295,10 +292,9 @@ def of_kind(raw: object, kind: type[R]) -> R | None:
     return record if isinstance(record, kind) else None
 
 
-def _in_part(raw: dict[str, Any]) -> Record | None:
+def _in_part(raw: dict[str, Any], kind: type[Record]) -> Record | None:
     """Return a record without what cannot be used of it; None if that is its generation."""
-    kind = KINDS.get(raw["kind"])
-    if kind is None or _usable(raw.get("generation"), Count) is None:
+    if _usable(raw.get("generation"), Count) is None:
         return None
     shares = raw.get("ancestry")
     if isinstance(shares, dict):

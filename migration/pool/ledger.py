@@ -68,7 +68,7 @@ class Ledger:
         if events:
             self._write([(event, str(event)) for event in events])
 
-    def _write(self, told: Sequence[tuple[Start | Event, str]]) -> None:
+    def _write(self, told: Sequence[tuple[Event, str]]) -> None:
         self._check_owner()
         now_s, name = self._clock(), self._paths.name
         stamp = time.strftime("%Y-%m-%d %H:%M:%S", time.localtime(now_s))

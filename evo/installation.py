@@ -9,7 +9,7 @@ import sys
 from importlib.machinery import PathFinder
 
 OLDEST_PYTHON = (3, 11)
-REQUIRED = ("click", "numpy", "rich", "filelock", "psutil", "safetensors")
+REQUIRED = ("click", "numpy", "rich", "filelock", "psutil", "safetensors", "msgspec")
 """The packages that every command may need."""
 EXTRAS = {"torch": "reference", "matplotlib": "plot", "PIL": "plot"}
 """The packages that only some commands need, by the name that is imported, and the extra that installs each."""

@@ -6,9 +6,11 @@ import time
 from typing import TYPE_CHECKING, Any, Protocol
 
 import numpy as np
+from msgspec.structs import replace
 
 from atoll.evo import ancestry, atomic, checkpoint, diversity, runlog
 from atoll.evo.checkpoint import Checkpoint
+from atoll.evo.records import Generation, Time, to_json
 from atoll.evo.tasks.task import build_of, task_identity
 
 if TYPE_CHECKING:
@@ -17,7 +19,7 @@ if TYPE_CHECKING:
     from atoll.evo.config import IslandConfig
     from atoll.evo.generation import State
     from atoll.evo.paths import IslandPaths
-    from atoll.evo.runlog import Record
+    from atoll.evo.records import Record, Start
     from atoll.evo.tasks.task import Task
 
 
@@ -83,8 +85,8 @@ class FileRecorder:
         self._observe = observe
         self._check_owner = check_owner
 
-    def start(self, record: Record) -> None:
-        """Begin an epoch in the log: what `record` says of the process, and the settings.
+    def start(self, start: Start) -> None:
+        """Begin an epoch in the log: what `start` says of the process, and the settings.
 
         Raises:
             StorageError: The file system refused.
@@ -92,8 +94,8 @@ class FileRecorder:
         with atomic.storage_errors("begin the log"):
             atomic.make_directory(self._paths.home)
             atomic.truncate_torn_line(self._paths.log)
-        computed_by = {"backend": self._task.backend, "build": build_of(self._task)}
-        self._append({"kind": "start", **record, "settings": dict(self._settings), **computed_by})
+        backend, build = self._task.backend, build_of(self._task)
+        self._append(replace(start, settings=dict(self._settings), backend=backend, build=build))
 
     def checkpoint(self, state: State) -> None:
         """Write the checkpoint.
@@ -123,28 +125,27 @@ class FileRecorder:
     def log(self, state: State, *, evaluate_s: float) -> None:
         """Append the generation's line. Times stand in a field of their own, so equal runs log equal lines."""
         ordered = np.sort(state.fitness).astype(np.float64)
-        record: Record = {
-            "kind": "generation",
-            "generation": state.generation,
-            "best": float(ordered[-1]),
-            "median": float(ordered[(len(ordered) - 1) // 2] + ordered[len(ordered) // 2]) / 2,
-            "mean": float(ordered.mean()),
-            "worst": float(ordered[0]),
-            "champion": state.champion.fitness,
-            "diversity": diversity.gene_deviation(state.population, self._task.spec),
-            "ancestry": ancestry.shares(state.population),
-            "evaluations": state.counts.evaluations,
-            "exports": state.counts.exports,
-            "imports": state.counts.imports,
-            "refused": state.counts.refused,
-            "time": {"unix_s": time.time(), "evaluate_s": evaluate_s},
-        }
+        record = Generation(
+            generation=state.generation,
+            best=float(ordered[-1]),
+            median=float(ordered[(len(ordered) - 1) // 2] + ordered[len(ordered) // 2]) / 2,
+            mean=float(ordered.mean()),
+            worst=float(ordered[0]),
+            champion=state.champion.fitness,
+            diversity=diversity.gene_deviation(state.population, self._task.spec),
+            ancestry=ancestry.shares(state.population),
+            evaluations=state.counts.evaluations,
+            exports=state.counts.exports,
+            imports=state.counts.imports,
+            refused=state.counts.refused,
+            time=Time(unix_s=time.time(), evaluate_s=evaluate_s),
+        )
         self._append(record)
 
     def _append(self, record: Record) -> None:
         self._check_owner()
         with atomic.storage_errors("append to the log"):
-            runlog.append(self._paths.log, record)
+            runlog.append(self._paths.log, to_json(record))
         self._observe(record)
 
 

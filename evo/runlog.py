@@ -8,16 +8,19 @@ from __future__ import annotations
 
 import json
 import re
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
-from atoll.evo import atomic, strict_json
+from atoll.evo import atomic, records, strict_json
 from atoll.evo.errors import DamagedFileError
+from atoll.evo.records import Start
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
     from pathlib import Path
 
 Record = dict[str, Any]
+"""A line as JSON has it; `records.py` has types for those of islands."""
+L = TypeVar("L", Record, records.Record)
 
 TAIL_BYTES = 1 << 16
 KIND = re.compile(rb'"kind":"([a-z]+)"')
@@ -29,9 +32,9 @@ def append(path: Path, record: Record) -> None:
     append_all(path, [record])
 
 
-def append_all(path: Path, records: Iterable[Record]) -> None:
+def append_all(path: Path, lines: Iterable[Record]) -> None:
     """Add records in one write."""
-    atomic.append_lines(path, [strict_json.encode(record) for record in records])
+    atomic.append_lines(path, [strict_json.encode(line) for line in lines])
 
 
 def read(path: Path) -> list[Record]:
@@ -47,13 +50,13 @@ def read(path: Path) -> list[Record]:
     return [_record(line, path, number) for number, line in enumerate(data.split(b"\n")[:-1], start=1)]
 
 
-def current(records: Iterable[Record]) -> list[Record]:
+def current(lines: Iterable[L]) -> list[L]:
     """Leave out what later starts supersede; of the start lines only the last remains."""
-    kept: list[Record] = []
-    for record in records:
-        if record.get("kind") == "start":
-            kept = [old for old in kept if old["kind"] != "start" and old["generation"] < record["generation"]]
-        kept.append(record)
+    kept: list[L] = []
+    for line in lines:
+        if _is_start(line):
+            kept = [old for old in kept if not _is_start(old) and _generation(old) < _generation(line)]
+        kept.append(line)
     return kept
 
 
@@ -75,19 +78,28 @@ def read_last(path: Path) -> dict[str, Record]:
     return last
 
 
-def read_starts(path: Path) -> list[Record]:
+def read_starts(path: Path) -> list[Start]:
     """Return the record of every start, oldest first, however much the island has logged since."""
     try:
         with path.open("rb") as file:
-            records = [_lenient(line) for line in file if b'"kind":"start"' in line]
+            found = [records.parse(line) for line in file if b'"kind":"start"' in line]
     except FileNotFoundError:
         return []
-    return [record for record in records if record is not None and record.get("kind") == "start"]
+    return [record for record in found if isinstance(record, Start)]
 
 
-def read_tail(path: Path) -> list[Record]:
-    """Return the whole records at the end of the file, oldest first: those of its last 64 KiB, one at least."""
-    return [record for record in map(_lenient, _last_lines(path)) if record is not None]
+def read_tail(path: Path) -> list[records.Record]:
+    """Return the records at the end of the file, oldest first: those among its last 64 KiB, and its last whole line."""
+    return [record for record in map(records.parse, _last_lines(path)) if record is not None]
+
+
+def _is_start(line: Record | records.Record) -> bool:
+    return line.get("kind") == "start" if isinstance(line, dict) else isinstance(line, Start)
+
+
+def _generation(line: Record | records.Record) -> int:
+    generation: int = line["generation"] if isinstance(line, dict) else line.generation
+    return generation
 
 
 def _last_lines(path: Path) -> list[bytes]:

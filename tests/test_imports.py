@@ -16,7 +16,7 @@ import pytest
 ROOT = Path(__file__).parents[1]
 
 OPEN_TO_MIGRATION = {
-    *("config", "errors", "paths", "atomic", "rng", "genome", "runlog", "ancestry", "diversity"),
+    *("config", "errors", "paths", "atomic", "rng", "genome", "records", "runlog", "ancestry", "diversity"),
     *("arrayfile", "strict_json", "selection", "text"),
 }
 
@@ -28,7 +28,7 @@ HEAVY = {
     ),
     "optuna": ("scripts/lab/parallel/arms/*optuna*.py",),
     "ray": ("scripts/lab/parallel/arms/*ray*.py",),
-    "matplotlib": ("scripts/report/agg.py",),
+    "matplotlib": ("scripts/report/style.py",),
     "pygmo": ("scripts/lab/islands/peers/pygmo_side.py",),
     "gymnasium": ("evo/tasks/gym.py",),
 }

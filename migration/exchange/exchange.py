@@ -16,13 +16,12 @@ import numpy as np
 from atoll.evo import ancestry
 from atoll.evo.errors import DamagedFileError
 from atoll.evo.genome import NO_PLACE
-from atoll.evo.text import count
+from atoll.evo.records import Alone, Imported, NoBeat, Pruned, Published, Refused, Unpruned, Unpublished
 from atoll.migration.exchange import policy
 from atoll.migration.exchange.immigration import draw_immigrants
 from atoll.migration.pool import inbox
 from atoll.migration.pool.bounded_io import NO_MEMORY, Reason, RefusedError
 from atoll.migration.pool.inbox import Arrivals, Refusal
-from atoll.migration.pool.ledger import Event
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -30,6 +29,7 @@ if TYPE_CHECKING:
     from atoll.evo.config import Migration
     from atoll.evo.genome import Floats, GenomeSpec, Indices, Migrants, Population
     from atoll.evo.paths import PrivateFiles
+    from atoll.evo.records import Event
     from atoll.evo.rng import Streams
     from atoll.migration.exchange.immigration import Offer
     from atoll.migration.pool.batch import Batch
@@ -52,8 +52,8 @@ class Mailbox(Protocol):
 class Notes(Protocol):
     """A ledger, in which events are noted; see `atoll.migration.pool.ledger.Ledger`."""
 
-    def note(self, kind: str, text: str, *, generation: int, **details: Any) -> None: ...  # noqa: ANN401, D102
-    def note_all(self, events: Sequence[Event], *, generation: int) -> None: ...  # noqa: D102
+    def note(self, event: Event, *, text: str = "") -> None: ...  # noqa: D102
+    def note_all(self, events: Sequence[Event]) -> None: ...  # noqa: D102
 
 
 class Exchange:
@@ -92,7 +92,8 @@ class Exchange:
             self._mailbox.publish(generation, emigrants)
         except (OSError, RefusedError, MemoryError, RecursionError) as error:
             why = NO_MEMORY if isinstance(error, MemoryError) else str(error)
-            self._ledger.note("unpublished", f"could not publish: {why}; evolving on", generation=generation, error=why)
+            event = Unpublished(generation=generation, error=why)
+            self._ledger.note(event, text=f"{event}; evolving on")
             return 0
         self._note_published(generation, emigrants)
         self._prune(generation)
@@ -116,18 +117,18 @@ class Exchange:
         self._seen = dict(arrivals.seen)
         for refusal in arrivals.refusals:
             self._ledger.note(
-                "refused",
-                f"refused {refusal.island} gen {refusal.generation}, {refusal.reason}: {refusal.detail}",
-                generation=generation,
-                source=refusal.island,
-                source_generation=refusal.generation,
-                reason=refusal.reason,
-                detail=refusal.detail,
+                Refused(
+                    generation=generation,
+                    source=refusal.island,
+                    source_generation=refusal.generation,
+                    reason=refusal.reason,
+                    detail=refusal.detail,
+                )
             )
         if not len(arrivals.migrants):
             why = "nothing to import from them yet" if arrivals.peers else "no other island in the pool yet"
             why = "all that was drawn is refused" if arrivals.refusals else why
-            self._ledger.note("alone", f"{why}; evolving alone", generation=generation, peers=arrivals.peers)
+            self._ledger.note(Alone(generation=generation, peers=arrivals.peers), text=f"{why}; evolving alone")
         return arrivals
 
     def record_outcome(
@@ -136,6 +137,7 @@ class Exchange:
         """Note what the immigrants scored here, whose genes they brought, and whose places they took, if any."""
         events = [
             _settled(
+                generation,
                 arrivals,
                 i,
                 here=float(fitness[i]),
@@ -145,7 +147,7 @@ class Exchange:
             )
             for i, source in enumerate(arrivals.sources)
         ]
-        self._ledger.note_all(events, generation=generation)
+        self._ledger.note_all(events)
 
     def heartbeat(self, generation: int) -> None:
         """Show that the island lives; a beat that cannot be written is a beat missed, which is what it says.
@@ -156,7 +158,7 @@ class Exchange:
         try:
             self._mailbox.beat(generation)
         except OSError as error:
-            self._ledger.note("no-beat", f"could not write the beat: {error}", generation=generation, error=str(error))
+            self._ledger.note(NoBeat(generation=generation, error=str(error)))
 
     def _draw(self, generation: int, *, residents: Population, streams: Streams) -> Arrivals:
         try:
@@ -178,13 +180,7 @@ class Exchange:
 
     def _note_published(self, generation: int, emigrants: Migrants) -> None:
         best = float(emigrants.fitness.max())
-        self._ledger.note(
-            "published",
-            f"published {count(len(emigrants), 'genome')}, best {best:.6g}",
-            generation=generation,
-            ids=list(emigrants.ids),
-            best=best,
-        )
+        self._ledger.note(Published(generation=generation, ids=tuple(emigrants.ids), best=best))
 
     def _prune(self, generation: int) -> None:
         if not self._migration.keep_generations:
@@ -192,15 +188,10 @@ class Exchange:
         try:
             pruned = self._mailbox.prune(self._migration.keep_generations)
         except OSError as error:
-            self._ledger.note("unpruned", f"could not prune: {error}", generation=generation, error=str(error))
+            self._ledger.note(Unpruned(generation=generation, error=str(error)))
             return
         if pruned:
-            self._ledger.note(
-                "pruned",
-                f"pruned {count(len(pruned), 'old publication')}",
-                generation=generation,
-                generations=pruned,
-            )
+            self._ledger.note(Pruned(generation=generation, generations=tuple(pruned)))
 
 
 @dataclass(frozen=True)
@@ -257,25 +248,23 @@ class ReplayExchange(Exchange):
         return self._journal.arrivals(generation)
 
 
-def _settled(arrivals: Arrivals, i: int, *, here: float, displaced: int, best: float, is_again: bool) -> Event:
+def _settled(
+    generation: int, arrivals: Arrivals, i: int, *, here: float, displaced: int, best: float, is_again: bool
+) -> Event:
     source, genome = arrivals.sources[i], arrivals.migrants.ids[i]
-    there = float(arrivals.migrants.fitness[i])
-    is_settled = displaced != NO_PLACE
-    turned_away = {"reason": str(Reason.NOT_BETTER), "detail": f"{genome}, {here:.6g} here"}
-    details = {
+    evaluated: dict[str, Any] = {
+        "generation": generation,
         "id": genome,
         "source": source.island,
         "source_generation": source.generation,
         "source_epoch": source.epoch,
         "genome_sha256": source.genome_sha256,
         "ancestry": ancestry.shares(arrivals.migrants.population.take(np.asarray([i]))),
-        "fitness_there": there,
+        "fitness_there": float(arrivals.migrants.fitness[i]),
         "fitness_here": here,
         "led": here > best,
-        **({"again": True} if is_again else {}),  # of a batch that it was drawn from before: no newer one is there
-        **({"displaced": displaced} if is_settled else turned_away),
+        "again": True if is_again else None,  # of a batch that it was drawn from before: no newer one is there
     }
-    what = "imported" if is_settled else "refused"
-    where = f"{source.island} gen {source.generation}" + ", again" * is_again
-    text = f"{what} {genome} from {where}: {there:.6g} there, {here:.6g} here"
-    return Event(what, text if is_settled else f"{text}, {Reason.NOT_BETTER}", details)
+    if displaced != NO_PLACE:
+        return Imported(**evaluated, displaced=displaced)
+    return Refused(**evaluated, reason=str(Reason.NOT_BETTER), detail=f"{genome}, {here:.6g} here")

@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, NoReturn
 
 from atoll.evo import atomic
 from atoll.evo.errors import LockstepTimeoutError, ResumeError, StorageError
+from atoll.evo.records import NoBeat, Refused, Unpublished, Waiting, named
 from atoll.migration.exchange.exchange import Exchange
 from atoll.migration.exchange.immigration import draw_immigrants, draw_sources
 from atoll.migration.pool.bounded_io import Reason, RefusedError, VanishedError
@@ -24,10 +25,10 @@ from atoll.migration.pool.mailbox import BROKEN
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
-    from typing import Any
 
     from atoll.evo.config import Migration
     from atoll.evo.genome import GenomeSpec, Migrants, Population
+    from atoll.evo.records import Event
     from atoll.evo.rng import Streams
     from atoll.migration.exchange.exchange import Mailbox, Notes
     from atoll.migration.pool.access import OpenPool
@@ -38,7 +39,6 @@ FIRST_PAUSE_S = 0.002
 LONGEST_PAUSE_S = 0.5
 TOLD_AFTER_S = 3.0
 BEAT_AFTER_S = 1.0
-MAX_NAMED = 4
 
 
 class Backoff:
@@ -165,9 +165,9 @@ class LockstepExchange(Exchange):
 
     def _put_off(self, generation: int, error: OSError | RefusedError) -> None:
         self._refused_offer = error
-        text = f"could not publish: {error}; trying again"
         why = error.errno if isinstance(error, OSError) else error.reason
-        self._say_once(("offer", why), "unpublished", text, generation=generation, error=str(error))
+        event = Unpublished(generation=generation, error=str(error))
+        self._say_once(("offer", why), event, text=f"{event}; trying again")
 
     def _missing(self, generation: int, streams: Streams) -> tuple[str, ...]:
         """Return those whom this import draws from, and whose batch is not there or not valid."""
@@ -183,23 +183,22 @@ class LockstepExchange(Exchange):
             except VanishedError:
                 return False
             except RefusedError as error:
+                reason = str(error.reason)
+                event = Refused(generation=generation, source=peer, source_generation=generation, reason=reason)
                 text = f"refused {peer} gen {generation}, {error}; waiting for it to be published anew"
-                details = {"source": peer, "source_generation": generation, "reason": str(error.reason)}
-                self._say_once((peer, error.reason), "refused", text, generation=generation, **details)
+                self._say_once((peer, error.reason), event, text=text)
                 return False
         return True
 
     def _show_that_we_wait(self, generation: int, missing: tuple[str, ...]) -> None:
         waited_s = self._backoff.waited_s
         if missing and waited_s >= TOLD_AFTER_S:
-            text = f"waiting for {_named(missing)} gen-{generation}"
-            self._say_once("waiting", "waiting", text, generation=generation, waiting_for=list(missing))
+            self._say_once("waiting", Waiting(generation=generation, waiting_for=missing))
         if waited_s >= BEAT_AFTER_S:
             try:
                 self._mailbox.beat(generation, waiting_for=missing)
             except OSError as error:
-                text = f"could not write the beat: {error}"
-                self._say_once("beat", "no-beat", text, generation=generation, error=str(error))
+                self._say_once("beat", NoBeat(generation=generation, error=str(error)))
 
     def _give_up(self, generation: int, missing: tuple[str, ...]) -> NoReturn:
         waited = f"{self._backoff.timeout_s:g} s"
@@ -209,15 +208,15 @@ class LockstepExchange(Exchange):
         if self._offer is not None:
             raise StorageError(f"cannot publish gen-{generation}, tried for {waited}: {self._refused_offer}")
         raise LockstepTimeoutError(
-            f"{self._island} waited {waited} for {_named(missing)} gen-{generation}; start whoever of them does not "
+            f"{self._island} waited {waited} for {named(missing)} gen-{generation}; start whoever of them does not "
             f"run, then run the same command again (--lockstep-timeout-s sets how long to wait)"
         )
 
-    def _say_once(self, key: object, kind: str, text: str, *, generation: int, **details: Any) -> None:  # noqa: ANN401
+    def _say_once(self, key: object, event: Event, *, text: str = "") -> None:
         """Note an event of this wait in the ledger, unless it has been: whoever waits meets it at every look."""
         if key not in self._said:
             self._said.add(key)
-            self._ledger.note(kind, text, generation=generation, **details)
+            self._ledger.note(event, text=text)
 
 
 def first_lost(pool: OpenPool, island: str, generations: Iterable[int]) -> int | None:
@@ -234,8 +233,3 @@ def first_lost(pool: OpenPool, island: str, generations: Iterable[int]) -> int |
             if error.reason in BROKEN:
                 return generation
     return None
-
-
-def _named(islands: tuple[str, ...]) -> str:
-    more = len(islands) - MAX_NAMED
-    return ", ".join(islands[:MAX_NAMED]) + (f" and {more} more" if more > 0 else "")

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from atoll.evo import atomic
 from atoll.evo.config import LOCKSTEP
-from atoll.evo.text import count
+from atoll.evo.records import Mended, Unmended
 from atoll.migration.exchange.exchange import Exchange, ReplayExchange
 from atoll.migration.exchange.lockstep import Backoff, LockstepExchange
 from atoll.migration.pool import inbox
@@ -85,21 +85,14 @@ def _mode(migration: Migration, backoff: Backoff, journal: Journal | None = None
 
 def _note_mending(ledger: Ledger, moved: list[Refusal], left: list[Refusal]) -> None:
     for refusal in moved:
-        ledger.note(
-            "mended",
-            f"moved our gen-{refusal.generation} away, {refusal.reason}: {refusal.detail}",
-            generation=refusal.generation,
-            reason=refusal.reason,
-            detail=refusal.detail,
-        )
+        ledger.note(Mended(generation=refusal.generation, reason=refusal.reason, detail=refusal.detail))
     for reason in sorted({refusal.reason for refusal in left}):
         alike = [refusal for refusal in left if refusal.reason == reason]  # newest first
         ledger.note(
-            "unmended",
-            f"left {count(len(alike), 'publication')} of ours alone, {reason}: gen-{alike[0].generation}, "
-            f"{alike[0].detail}",
-            generation=alike[0].generation,
-            generations=[refusal.generation for refusal in alike],
-            reason=reason,
-            detail=alike[0].detail,
+            Unmended(
+                generation=alike[0].generation,
+                generations=tuple(refusal.generation for refusal in alike),
+                reason=reason,
+                detail=alike[0].detail,
+            )
         )

@@ -1,4 +1,4 @@
-"""Snapshots of the genes themselves, as an observer finds them: newest checkpoints, publications and inboxes.
+"""Gene flow of an archipelago, from histories and from the genes themselves: checkpoints, publications and inboxes.
 
 Nothing here is computed while islands evolve. A checkpoint is from before the immigrants of its generation, and islands
 are seen at the generations that they had reached, so numbers of a run in progress are of about then.
@@ -15,6 +15,7 @@ from atoll.evo import arrayfile, diversity
 from atoll.evo.errors import AtollError, DamagedFileError
 from atoll.evo.genome import Population
 from atoll.evo.paths import CHECKPOINT_NAME, parse_generation
+from atoll.migration.observe.history import effective_number, pooled, read_histories
 from atoll.migration.pool import inbox, islands
 from atoll.migration.pool.bounded_io import (
     RefusedError,
@@ -30,7 +31,8 @@ if TYPE_CHECKING:
 
     from atoll.evo.genome import GenomeSpec, Migrants
     from atoll.evo.paths import IslandPaths, SharedPaths
-    from atoll.migration.observe.origins import Fate
+    from atoll.evo.records import Shares
+    from atoll.migration.observe.history import Fate, History, Origins
     from atoll.migration.pool.access import OpenPool
 
 MAX_CHECKPOINT_BYTES = 1 << 30
@@ -60,6 +62,53 @@ class Differentiation:
     generation: int
     islands: int
     f_st: float | None
+
+
+@dataclass(frozen=True)
+class Archipelago:
+    """Gene flow of an archipelago: whose genes its islands have, and what became of the migrants.
+
+    Attributes:
+        histories: Of each island.
+        origins: The newest line of each.
+        ancestry: Each ancestor's share of the genes of all islands, the largest first.
+        effective: The effective number of ancestors of all islands together.
+        f_st: Between the islands' newest checkpoints.
+        compared: Island -> the generation of the checkpoint that was compared.
+        fates: Of every accepted migrant.
+        kept: How much of its island consists of each one's genes now.
+        unreadable: Islands that may not be read, and why.
+    """
+
+    histories: Sequence[History]
+    origins: Sequence[Origins]
+    ancestry: Shares
+    effective: float | None
+    f_st: float | None
+    compared: dict[str, int]
+    fates: Sequence[Fate]
+    kept: Sequence[float | None]
+    unreadable: Mapping[str, str]
+
+
+def look(shared: SharedPaths, names: Sequence[str], *, spec: GenomeSpec) -> Archipelago:
+    """Read logs, ledgers, newest checkpoints and inboxes."""
+    histories = read_histories(shared, names)
+    origins = [history.last for history in histories if history.last is not None]
+    ancestry = pooled([each.ancestry for each in origins], [each.population or 1 for each in origins])
+    snapshots = take(shared, [history.island for history in histories])
+    fates = [fate for history in histories for fate in history.fates]
+    return Archipelago(
+        histories,
+        origins,
+        ancestry,
+        effective_number(ancestry.values()) if ancestry else None,
+        f_st(snapshots, spec),
+        {each.island: each.generation for each in snapshots},
+        fates,
+        kept(shared, snapshots, fates),
+        islands.unreadable_of(shared, names),
+    )
 
 
 def take(shared: SharedPaths, names: Sequence[str]) -> list[Snapshot]:

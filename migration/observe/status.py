@@ -1,26 +1,26 @@
-"""From files to one row per island: the observer. It takes no lock, writes nothing and needs no server."""
+"""Status of islands, a row each, from their files alone: no lock is taken, nothing written and no server needed."""
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass, fields, replace
+from dataclasses import asdict, dataclass, field, replace
 from itertools import takewhile
 from typing import TYPE_CHECKING, Any
 
 import psutil
 
-from atoll.evo import runlog, strict_json
+from atoll.evo import records, runlog, strict_json
 from atoll.evo.errors import DamagedFileError
 from atoll.evo.paths import is_island_name
-from atoll.migration.observe.origins import Shares, effective_number, shares_of
+from atoll.evo.records import Generation, Imported, Published, Start
+from atoll.migration.observe.history import effective_number
 from atoll.migration.pool import epochs, islands
 from atoll.migration.pool.bounded_io import RefusedError, VanishedError, directory, read_file
-from atoll.migration.pool.lines import finite_number, unix_s, whole_number
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
     from atoll.evo.paths import IslandPaths, SharedPaths
-    from atoll.evo.runlog import Record
+    from atoll.evo.records import Shares
     from atoll.migration.pool.epochs import Epoch
 
 MAX_BEAT_BYTES = 4096
@@ -36,7 +36,7 @@ ENDED = frozenset({FINISHED, STOPPED})
 
 @dataclass(frozen=True)
 class IslandStatus:
-    """What the files say of one island.
+    """Status of one island, as its files say.
 
     Attributes:
         name: The island.
@@ -73,28 +73,28 @@ class IslandStatus:
 
     name: str
     condition: str
-    waiting_for: tuple[str, ...]
-    generation: int | None
-    target: int | None
-    best: float | None
-    median: float | None
-    champion: float | None
-    diversity: float | None
-    population: int | None
-    ancestry: Shares
-    origins: float | None
-    exports: int
-    imports: int
-    refused: int
-    last_export: int | None
-    last_import: int | None
-    rate_per_s: float | None
-    epoch: int | None
-    host: str | None
-    pid: int | None
-    threads: int | None
-    memory_mb: float | None
-    champion_path: str | None
+    waiting_for: tuple[str, ...] = ()
+    generation: int | None = None
+    target: int | None = None
+    best: float | None = None
+    median: float | None = None
+    champion: float | None = None
+    diversity: float | None = None
+    population: int | None = None
+    ancestry: Shares = field(default_factory=dict)
+    origins: float | None = None
+    exports: int = 0
+    imports: int = 0
+    refused: int = 0
+    last_export: int | None = None
+    last_import: int | None = None
+    rate_per_s: float | None = None
+    epoch: int | None = None
+    host: str | None = None
+    pid: int | None = None
+    threads: int | None = None
+    memory_mb: float | None = None
+    champion_path: str | None = None
     unreadable: str | None = None
     last_source: str | None = None
     last_source_times: int = 0
@@ -116,16 +116,19 @@ def read_all(shared: SharedPaths) -> list[IslandStatus]:
 def read_island(paths: IslandPaths) -> IslandStatus:
     """Return the row of one island; what is no number where its log should have one is not known."""
     if why := islands.unreadable(paths):
-        return _closed(paths.name, why)
+        return IslandStatus(paths.name, UNREADABLE, unreadable=why)
     epoch = epochs.latest(paths)
-    last = runlog.read_last(paths.log)
-    line = last.get("generation", {})
-    ledger = runlog.read_last(paths.ledger)
-    generation = whole_number(line.get("generation", last.get("start", {}).get("generation")))
+    last, ledger = runlog.read_last(paths.log), runlog.read_last(paths.ledger)
+    line = records.of_kind(last.get("generation"), Generation)
+    start = records.of_kind(last.get("start"), Start)
+    published = records.of_kind(ledger.get("published"), Published)
+    imported = records.of_kind(ledger.get("imported"), Imported)
+    newest = line or (None if "generation" in last else start)
+    generation = newest.generation if newest else None
     condition = _condition(epoch, generation)
-    ancestry = shares_of(line)
+    ancestry = (line and line.ancestry) or {}
     waiting_for = _waiting_for(paths, epoch) if condition in {RUNNING, ELSEWHERE} and epoch else ()
-    last_source, last_source_times = _last_source(paths, ledger.get("imported", {}))
+    last_source, last_source_times = _last_source(paths, imported)
     threads, memory_mb = _process(epoch) if condition == RUNNING and epoch else (None, None)
     return IslandStatus(
         name=paths.name,
@@ -133,18 +136,18 @@ def read_island(paths: IslandPaths) -> IslandStatus:
         waiting_for=waiting_for,
         generation=generation,
         target=epoch.target if epoch else None,
-        best=finite_number(line.get("best")),
-        median=finite_number(line.get("median")),
-        champion=finite_number(line.get("champion")),
-        diversity=finite_number(line.get("diversity")),
+        best=line.best if line else None,
+        median=line.median if line else None,
+        champion=line.champion if line else None,
+        diversity=line.diversity if line else None,
         population=epoch.population if epoch else None,
         ancestry=ancestry,
         origins=effective_number(ancestry.values()) if ancestry else None,
-        exports=whole_number(line.get("exports")) or 0,
-        imports=whole_number(line.get("imports")) or 0,
-        refused=whole_number(line.get("refused")) or 0,
-        last_export=whole_number(ledger.get("published", {}).get("generation")),
-        last_import=whole_number(ledger.get("imported", {}).get("generation")),
+        exports=(line and line.exports) or 0,
+        imports=(line and line.imports) or 0,
+        refused=(line and line.refused) or 0,
+        last_export=published.generation if published else None,
+        last_import=imported.generation if imported else None,
         rate_per_s=_rate(epoch, line),
         epoch=epoch.number if epoch else None,
         host=epoch.host if epoch else None,
@@ -157,16 +160,8 @@ def read_island(paths: IslandPaths) -> IslandStatus:
     )
 
 
-def _closed(name: str, why: str) -> IslandStatus:
-    """Return the row of an island that may not be read."""
-    counts = dict.fromkeys(("exports", "imports", "refused"), 0)
-    known: dict[str, Any] = {"name": name, "condition": UNREADABLE, "waiting_for": (), "ancestry": {}, **counts}
-    nothing = dict.fromkeys(field.name for field in fields(IslandStatus))
-    return IslandStatus(**{**nothing, **known, "unreadable": why, "last_source_times": 0})
-
-
 class BeatWatch:
-    """Tells over time whether islands on other hosts still beat, by the watcher's own clock alone.
+    """Watches the heartbeats of islands on other hosts over time, by the watcher's own clock alone.
 
     Args:
         shared: The archipelago's files.
@@ -220,32 +215,30 @@ def _process(epoch: Epoch) -> tuple[int | None, float | None]:
         return None, None
 
 
-def _rate(epoch: Epoch | None, line: Record) -> float | None:
-    written_s, generation = unix_s(line), whole_number(line.get("generation"))
-    if epoch is None or written_s is None or generation is None:
+def _rate(epoch: Epoch | None, line: Generation | None) -> float | None:
+    if epoch is None or line is None or line.unix_s is None:
         return None
-    passed_s, lived = written_s - epoch.started_s, generation - epoch.generation
+    passed_s, lived = line.unix_s - epoch.started_s, line.generation - epoch.generation
     return lived / passed_s if lived > 0 and passed_s > 0 else None
 
 
-def _last_source(paths: IslandPaths, last: Record) -> tuple[str | None, int]:
+def _last_source(paths: IslandPaths, last: Imported | None) -> tuple[str | None, int]:
     """Return which batch an island last took from, and how often in a row; the ledger is read if it was again."""
-    batch = _batch_of(last)
-    if batch is None:
+    batch = _batch_of(last) if last else None
+    if last is None or batch is None:
         return None, 0
-    if last.get("again") is not True:
+    if not last.again:
         return batch, 1
-    taken: dict[int | None, str | None] = {}
+    taken: dict[int, str | None] = {}
     for record in runlog.read_tail(paths.ledger):
-        if record.get("kind") == "imported" and record.get("source") == last.get("source"):
-            taken[whole_number(record.get("generation"))] = _batch_of(record)
+        if isinstance(record, Imported) and record.source == last.source:
+            taken[record.generation] = _batch_of(record)
     return batch, len(list(takewhile(lambda each: each == batch, reversed(taken.values()))))
 
 
-def _batch_of(record: Record) -> str | None:
-    source, generation = record.get("source"), whole_number(record.get("source_generation"))
-    is_whole = isinstance(source, str) and is_island_name(source) and generation is not None
-    return f"{source}:{generation}" if is_whole else None
+def _batch_of(record: Imported) -> str | None:
+    is_whole = record.source is not None and is_island_name(record.source) and record.source_generation is not None
+    return f"{record.source}:{record.source_generation}" if is_whole else None
 
 
 def _beat(paths: IslandPaths) -> bytes:

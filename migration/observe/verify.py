@@ -26,6 +26,7 @@ from atoll.evo.paths import (
     is_island_name,
     parse_generation,
 )
+from atoll.migration.observe.history import is_torn, read_lines
 from atoll.migration.pool import epochs, inbox, islands
 from atoll.migration.pool import identity as pools
 from atoll.migration.pool.access import OpenPool, spec_of
@@ -39,7 +40,6 @@ from atoll.migration.pool.bounded_io import (
     list_names,
     read_file,
 )
-from atoll.migration.pool.lines import is_torn, read_lines
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping

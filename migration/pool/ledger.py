@@ -1,37 +1,23 @@
-"""Every genome offered, imported or refused: `ledger.jsonl` for programs, `migration.log` for people.
+"""Ledger of an island: every genome offered, imported or refused, in `ledger.jsonl` for programs, and for people.
 
-One call writes both, so they never disagree.
+One call writes `ledger.jsonl` and `migration.log`, so they never disagree.
 """
 
 from __future__ import annotations
 
 import time
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
+
+from msgspec.structs import replace
 
 from atoll.evo import atomic, runlog
+from atoll.evo.records import Event, Start, Time, to_json
 from atoll.evo.text import printable
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping, Sequence
+    from collections.abc import Callable, Sequence
 
     from atoll.evo.paths import IslandPaths
-    from atoll.evo.runlog import Record
-
-
-@dataclass(frozen=True)
-class Event:
-    """Something that happened to genomes between islands.
-
-    Attributes:
-        kind: What.
-        text: The same for people.
-        details: What a program wants to know of it.
-    """
-
-    kind: str
-    text: str
-    details: Mapping[str, Any]
 
 
 class Ledger:
@@ -57,38 +43,40 @@ class Ledger:
         self._check_owner = check_owner
         self._clock = clock
 
-    def start(self, record: Record) -> None:
+    def start(self, start: Start) -> None:
         """Begin an epoch: later lines supersede what an earlier one wrote from this generation on."""
         with atomic.storage_errors("write the ledger"):
             atomic.make_directory(self._paths.home)
             atomic.truncate_torn_line(self._paths.ledger)
             atomic.truncate_torn_line(self._paths.migration_log)
-        self.note("start", f"epoch {record['epoch']} starts here", **record)
+        self._write([(start, str(start))])
 
-    def note(self, kind: str, text: str, *, generation: int, **details: Any) -> None:  # noqa: ANN401 - JSON
-        """Record one event; see `note_all`."""
-        self.note_all([Event(kind, text, details)], generation=generation)
-
-    def note_all(self, events: Sequence[Event], *, generation: int) -> None:
-        """Record events of one generation, in their order.
+    def note(self, event: Event, *, text: str = "") -> None:
+        """Record one event; see `note_all`.
 
         Args:
-            events: What happened.
-            generation: When, on the island's clock.
+            event: What happened.
+            text: What people are told, where that is more than the record says.
+        """
+        self._write([(event, text or str(event))])
+
+    def note_all(self, events: Sequence[Event]) -> None:
+        """Record events, in their order.
 
         Raises:
             StorageError: The file system refused.
         """
-        if not events:
-            return
+        if events:
+            self._write([(event, str(event)) for event in events])
+
+    def _write(self, told: Sequence[tuple[Event, str]]) -> None:
         self._check_owner()
-        now_s = self._clock()
+        now_s, name = self._clock(), self._paths.name
         stamp = time.strftime("%Y-%m-%d %H:%M:%S", time.localtime(now_s))
-        common = {"island": self._paths.name, "generation": generation}
-        records = [{"kind": e.kind, **common, **e.details, "time": {"unix_s": now_s}} for e in events]
-        lines = [printable(f"{stamp}  {self._paths.name}  gen {generation}  {e.text}") for e in events]
+        records = [replace(record, island=name, time=Time(unix_s=now_s)) for record, _ in told]
+        lines = [printable(f"{stamp}  {name}  gen {record.generation}  {text}") for record, text in told]
         with atomic.storage_errors("write the ledger"):
-            runlog.append_all(self._paths.ledger, records)
+            runlog.append_all(self._paths.ledger, map(to_json, records))
             atomic.append_lines(self._paths.migration_log, [line.encode(errors="replace") for line in lines])
-        for event in events:
-            self._observe(f"gen {generation}  {printable(event.text)}")
+        for record, text in told:
+            self._observe(f"gen {record.generation}  {printable(text)}")

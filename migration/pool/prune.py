@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 
 import filelock
 
-from atoll.evo import atomic
+from atoll.evo import atomic, records
 from atoll.evo.errors import ConfigError
 from atoll.evo.paths import TRASH
 from atoll.migration.pool import epochs, islands
@@ -127,7 +127,7 @@ def _prune_own(paths: IslandPaths, locks: Locks, *, keep: int) -> list[int] | No
         atomic.truncate_torn_line(paths.ledger)
         atomic.truncate_torn_line(paths.migration_log)
         text = f"'pool prune' removed {len(removed)} of {len(removed) + keep} publications"
-        Ledger(paths).note("pruned", text, generation=removed[0], generations=removed)
+        Ledger(paths).note(records.Pruned(generation=removed[0], generations=tuple(removed)), text=text)
     return removed
 
 

@@ -58,7 +58,7 @@ def evolve(
     with StopSignal() as stop:
         from atoll.evo.signals import separate_children_of
         from atoll.scripts.run.island import run_island
-        from atoll.scripts.view.progress import choose_display
+        from atoll.scripts.view.display import choose_display
 
         separate_children_of(config.task)
         with choose_display(target=config.generations, is_json=is_json) as display:

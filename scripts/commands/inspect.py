@@ -7,7 +7,7 @@ from pathlib import Path
 import click
 
 from atoll.evo.paths import SharedPaths
-from atoll.scripts.commands.options import Directory, json_option, shared_options
+from atoll.scripts.commands.options import Directory, emit, json_option, shared_options
 
 PLOTS = ("fitness", "diversity", "ancestry", "migration", "champions", "differentiation")
 
@@ -37,9 +37,16 @@ def report(root: Path, out: Path, is_json: bool) -> int:
     from atoll.evo.resources import limit_threads
 
     limit_threads(1)
-    from atoll.scripts.report.report import write_report
+    from atoll.evo.text import printable
+    from atoll.scripts.report.page import write_report
 
-    return write_report(SharedPaths(root), out, is_json=is_json)
+    told = write_report(SharedPaths(root), out)
+    if not is_json:
+        for note in told["notes"]:
+            click.echo(printable(f"note: {note}"), err=True)
+    shown = f"{told['islands']} islands, {told['walkers']} champions on the move, {told['bytes'] / 1e6:.1f} MB"
+    emit(told, f"{out}: {shown}", as_json=is_json)
+    return 0
 
 
 @click.command()
@@ -75,9 +82,9 @@ def show(
     from atoll.evo.resources import limit_threads
 
     limit_threads(1)
-    from atoll.scripts.report.show import show_champion
+    from atoll.scripts.report.show import champion_text, check_score, tell_of
 
-    return show_champion(
+    told = tell_of(
         champion,
         SharedPaths(root),
         is_checking=is_checking,
@@ -85,8 +92,10 @@ def show(
         png=png,
         is_unseen=course == "unseen",
         task=task,
-        is_json=is_json,
     )
+    emit(told, champion_text(told), as_json=is_json)
+    check_score(told)
+    return 0
 
 
 @click.command()
@@ -106,7 +115,9 @@ def plot(what: str, root: Path, out: Path, is_json: bool) -> int:
     """
     from atoll.scripts.report.plots import write_plot
 
-    return write_plot(what, SharedPaths(root), out, is_json=is_json)
+    n = write_plot(what, SharedPaths(root), out)
+    emit({"plot": str(out), "what": what, "islands": n}, f"{out}: {what}, {n} islands", as_json=is_json)
+    return 0
 
 
 COMMANDS = (plot, report, show)

@@ -2,14 +2,19 @@
 
 from __future__ import annotations
 
+from dataclasses import asdict
 from typing import TYPE_CHECKING
 
 import click
 
+from atoll.evo import atomic
+from atoll.evo.config import LOCKSTEP
+from atoll.evo.errors import ConfigError, DamagedFileError, OwnerConflictError, PoolMismatchError
 from atoll.evo.paths import SharedPaths
-from atoll.scripts.commands.options import foreign_option, shared_options
+from atoll.scripts.commands.options import emit, foreign_option, shared_options
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
     from pathlib import Path
 
 TABLES = ("shares", "intervals", "migrants", "differentiation")
@@ -32,10 +37,22 @@ def ledger(islands: tuple[str, ...], with_events: bool, root: Path, is_json: boo
       python cli.py pool ledger
       python cli.py pool ledger island-01 --events --json
     """
-    from atoll.scripts.view.flow import show_events, show_flow
+    from atoll.migration.observe.history import read_flow
+    from atoll.migration.pool.islands import lived, unreadable_of
+    from atoll.scripts.view.migration import closed, event_lines, flow_text
 
-    show = show_events if with_events else show_flow
-    return show(SharedPaths(root), islands, is_json=is_json)
+    shared = SharedPaths(root)
+    _check_islands(shared, islands)
+    if not with_events:
+        told = read_flow(shared, islands)
+        emit(asdict(told), flow_text(told, root=root), as_json=is_json)
+        return 0
+    unreadable = unreadable_of(shared, islands)
+    readable = [name for name in islands or lived(shared) if name not in unreadable]
+    for line in event_lines(shared, readable, as_json=is_json):
+        click.echo(line)
+    _warn(closed(unreadable))
+    return 0
 
 
 @pool.command()
@@ -60,11 +77,28 @@ def flow(islands: tuple[str, ...], table: str | None, root: Path, is_json: bool)
       python cli.py pool flow --json | jq .f_st
       python cli.py pool flow --csv migrants > migrants.csv
     """
-    from atoll.scripts.view.origins import show_origins
+    from atoll.migration.observe import snapshot
+    from atoll.migration.pool.access import open_pool
+    from atoll.migration.pool.islands import unreadable_of
+    from atoll.scripts.view import migration as view
 
     if is_json and table:
         raise click.UsageError("--json and --csv exclude each other")
-    return show_origins(SharedPaths(root), islands, is_json=is_json, table=table)
+    shared = SharedPaths(root)
+    _check_islands(shared, islands)
+    pool = open_pool(shared)
+    if table == "differentiation":
+        _warn(view.closed(unreadable_of(shared)))
+        rows = snapshot.differentiation(pool)
+        view.print_csv(map(asdict, rows), snapshot.Differentiation)
+        return 0
+    told = snapshot.look(shared, islands, spec=pool.spec)
+    if table:
+        view.print_table(told, table)
+        _warn(view.closed(told.unreadable))
+    else:
+        emit(view.gene_flow_json(told), view.gene_flow_text(told), as_json=is_json)
+    return 0
 
 
 @pool.command()
@@ -87,9 +121,15 @@ def verify(root: Path, is_json: bool, limit_s: float) -> int:
     Example:
       python cli.py pool verify --migration-dir shared/
     """
-    from atoll.scripts.view.pool import show_findings
+    from atoll.migration.observe.verify import verify as read_everything
+    from atoll.migration.pool import identity as pools
+    from atoll.scripts.view.pool import findings_text
 
-    return show_findings(SharedPaths(root), limit_s=limit_s, is_json=is_json)
+    shared = SharedPaths(root)
+    pools.check_directory(shared)
+    findings = read_everything(shared, limit_s=limit_s)
+    emit(asdict(findings), findings_text(findings), as_json=is_json)
+    return 0 if findings.is_clean else DamagedFileError.exit_code
 
 
 @pool.command()
@@ -110,16 +150,25 @@ def prune(
     Example:
       python cli.py pool prune --keep 10 --dry-run
     """
-    from atoll.scripts.view.prune import show_pruned
+    from atoll.migration.pool import identity as pools
+    from atoll.migration.pool.prune import prune as remove
+    from atoll.scripts.view.pool import pruned_text
 
-    return show_pruned(
-        SharedPaths(root),
-        islands,
-        keep=keep,
-        is_dry_run=is_dry_run,
-        is_foreign_allowed=is_foreign_allowed,
-        is_json=is_json,
-    )
+    shared = SharedPaths(root)
+    pools.check_directory(shared)
+    identity = pools.require(shared)
+    if identity.agreement["mode"] == LOCKSTEP:
+        raise PoolMismatchError(
+            "in lockstep every publication is kept, since a slower member or a restart may need it; "
+            "'cli.py pool archive' puts the whole run away"
+        )
+    with atomic.storage_errors("prune the pool"):
+        pools.check_account(shared, is_foreign_allowed=is_foreign_allowed)
+        rows = remove(shared, islands, keep=keep, locks=identity.locks, is_dry_run=is_dry_run)
+    if rows or is_json:
+        told = {"is_dry_run": is_dry_run, "islands": [asdict(row) for row in rows]}
+        emit(told, pruned_text(rows, is_dry_run=is_dry_run), as_json=is_json)
+    return OwnerConflictError.exit_code if any(row.left_alone for row in rows) else 0
 
 
 @pool.command()
@@ -131,9 +180,18 @@ def owners(root: Path, is_json: bool) -> int:
     Example:
       python cli.py pool owners
     """
-    from atoll.scripts.view.owners import show_owners
+    from atoll.migration.pool import identity as pools
+    from atoll.migration.pool.islands import read_owners
+    from atoll.scripts.view.pool import owners_text
 
-    return show_owners(SharedPaths(root), is_json=is_json)
+    shared = SharedPaths(root)
+    pools.check_directory(shared)
+    identity = pools.require(shared)
+    rows = read_owners(shared, identity.locks)
+    emit(
+        {"lock_class": identity.lock_class, "owners": [asdict(row) for row in rows]}, owners_text(rows), as_json=is_json
+    )
+    return 0
 
 
 @pool.command()
@@ -148,12 +206,41 @@ def archive(root: Path, is_json: bool, only_finished: bool, is_forced: bool, is_
     Example:
       python cli.py pool archive --if-finished
     """
-    from atoll.scripts.view.pool import put_away
+    from atoll.migration.observe import archive as archives
+    from atoll.migration.pool import identity as pools
+    from atoll.scripts.view.pool import archived_text
 
-    return put_away(
-        SharedPaths(root),
-        only_finished=only_finished,
-        is_forced=is_forced,
-        is_foreign_allowed=is_foreign_allowed,
-        is_json=is_json,
-    )
+    shared = SharedPaths(root)
+    pools.check_directory(shared)
+    run = archives.look(shared)
+    is_half_done = run.target is not None and run.target.exists()
+    stays = run.run_id is None or (only_finished and not run.is_finished and not is_half_done)
+    if not stays:
+        with atomic.storage_errors("archive the run"):
+            pools.check_account(shared, is_foreign_allowed=is_foreign_allowed)
+    target = None if stays else archives.put_away(shared, run, force=is_forced)
+    told = {"run_id": run.run_id, "archived_to": str(target) if target else None}
+    emit(told, archived_text(root, run, target), as_json=is_json)
+    return 0
+
+
+def _check_islands(shared: SharedPaths, names: Iterable[str]) -> None:
+    """Make sure that there are the islands that a user named.
+
+    Raises:
+        ConfigError: There is no such island.
+        StorageError: There is no such directory.
+    """
+    from atoll.migration.pool import identity as pools
+
+    pools.check_directory(shared)
+    for name in names:
+        if not shared.island(name).home.exists():
+            raise ConfigError(f"there is no island {name} in {shared.root}; 'cli.py status' lists them")
+
+
+def _warn(lines: Iterable[str]) -> None:
+    from atoll.evo.text import printable
+
+    for line in lines:
+        click.echo(printable(line), err=True)

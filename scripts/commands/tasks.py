@@ -41,7 +41,7 @@ def check(task: str, options: tuple[str, ...], backend: str, is_json: bool) -> i
 
     limit_threads(1)
     from atoll.evo.signals import separate_children_of
-    from atoll.scripts.view.reserved import reserved_stdout
+    from atoll.scripts.view.streams import reserved_stdout
     from atoll.scripts.view.tasks import show_check
 
     separate_children_of(task)

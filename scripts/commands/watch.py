@@ -27,7 +27,7 @@ def status(root: Path, is_json: bool, is_watching: bool, pids: tuple[int, ...], 
       python cli.py status --watch
       python cli.py status --json | jq '.islands[].best'
     """
-    from atoll.migration.observe.flow import refusals_of
+    from atoll.migration.observe.history import refusals_of
     from atoll.migration.observe.status import read_all
     from atoll.migration.pool import identity as pool
     from atoll.scripts.view import table
@@ -67,7 +67,7 @@ def tail(islands: tuple[str, ...], lines: int, is_following: bool, root: Path, i
       python cli.py tail island-01 -n 50 --no-follow
     """
     from atoll.migration.pool import identity as pool
-    from atoll.scripts.view.tail import tail as follow
+    from atoll.scripts.view.watch import tail as follow
 
     shared = SharedPaths(root)
     pool.check_directory(shared)

@@ -13,7 +13,7 @@ import click
 
 from atoll.evo import atomic
 from atoll.evo.errors import AtollError
-from atoll.evo.threads import limit_threads
+from atoll.evo.resources import limit_threads
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

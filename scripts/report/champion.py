@@ -1,4 +1,4 @@
-"""A champion's file: whose it is, its genes and where they come from, and the task that it can be tried on again."""
+"""Champion's file: whose it is, its genes and where they come from, and the task that it can be tried on again."""
 
 from __future__ import annotations
 

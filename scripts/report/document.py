@@ -1,4 +1,4 @@
-"""All that the page shows, as one JSON document: short lists of numbers, and texts that are only ever texts."""
+"""Document of the page, in JSON: all that it shows, as short lists of numbers, and texts that are only ever texts."""
 
 from __future__ import annotations
 
@@ -9,16 +9,19 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from atoll.migration.observe import status as states
-from atoll.scripts.report import film, words
+from atoll.migration.observe.history import MAX_NAME
+from atoll.migration.observe.status import ALIVE
+from atoll.scripts.report import walks
 from atoll.scripts.report.champion import creatures_of
-from atoll.scripts.report.history import MAX_NAME
+from atoll.scripts.report.show import describe_body, describe_controller, describe_walk
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
 
+    from atoll.evo.records import Generation
+    from atoll.migration.observe.history import History
+    from atoll.migration.observe.status import IslandStatus
     from atoll.scripts.report.champion import Champion
-    from atoll.scripts.report.history import IslandHistory, Line
     from atoll.scripts.report.walks import Walker
 
 MAX_POINTS = 300
@@ -37,7 +40,8 @@ MAX_TEXT = 200
 
 
 def document(
-    histories: Sequence[IslandHistory],
+    histories: Sequence[History],
+    rows: Mapping[str, IslandStatus],
     champions: Mapping[str, Champion],
     walkers: Mapping[str, Walker],
     *,
@@ -48,7 +52,8 @@ def document(
     """Return the page's document.
 
     Args:
-        histories: Every island's story.
+        histories: Every island's history.
+        rows: How each of them is now.
         champions: The champions that could be read, by island.
         walkers: Those that were simulated again.
         title: Which archipelago.
@@ -63,7 +68,7 @@ def document(
     arrivals = _arrivals(histories)
     if len(arrivals) > MAX_ARRIVALS:
         unreadable.append(f"of {len(arrivals)} arrivals the last {MAX_ARRIVALS} are shown")
-    names = [history.name for history in histories]
+    names = [history.island for history in histories]
     different, common = _settings(histories)
     return {
         "title": _text(title),
@@ -71,10 +76,12 @@ def document(
         "notes": [_text(note) for note in (*notes, *unreadable)],
         "run": _run(histories, champions),
         "generations": grid,
-        "islands": [_island(h, grid, champions.get(h.name), walkers.get(h.name)) for h in histories],
+        "islands": [
+            _island(h, rows[h.island], grid, champions.get(h.island), walkers.get(h.island)) for h in histories
+        ],
         "ancestry": {
             "generations": sparse,
-            "founders": [*founders, OTHERS],
+            "founders": [*(name[:MAX_NAME] for name in founders), OTHERS],
             "shares": [_shares(history, sparse, founders) for history in histories],
         },
         "givers": sorted({*names, *(arrival[2] for arrival in arrivals)}),
@@ -92,35 +99,36 @@ def thin(numbers: Iterable[int], *, at_most: int) -> list[int]:
     return [distinct[i] for i in np.unique(np.linspace(0, len(distinct) - 1, at_most).round().astype(int))]
 
 
-def _run(histories: Sequence[IslandHistory], champions: Mapping[str, Champion]) -> dict[str, Any]:
+def _run(histories: Sequence[History], champions: Mapping[str, Champion]) -> dict[str, Any]:
     first = next((history for history in histories if history.settings), None)
+    start = first and first.last_start
     segments = next((champion.task["segments"] for champion in champions.values()), ())
     return {
         "task": _text(first.settings.get("task", "")) if first else "",
         "options": _texts(first.options) if first else {},
         "seed": _text(first.settings.get("seed", "")) if first else "",
-        "run_id": _text(first.run.get("run_id", "")) if first else "",
-        "backend": _text(" ".join(first.run.get(n, "") for n in ("backend", "build"))) if first else "",
+        "run_id": _text(start.run_id or "") if start else "",
+        "backend": _text(f"{start.backend or ''} {start.build or ''}") if start else "",
         "segments": [[_text(name), size] for name, size in segments],
     }
 
 
 def _island(
-    history: IslandHistory, grid: Sequence[int], champion: Champion | None, walker: Walker | None
+    history: History, row: IslandStatus, grid: Sequence[int], champion: Champion | None, walker: Walker | None
 ) -> dict[str, Any]:
-    row, at = history.status, {line.generation: line for line in history.lines}
+    at = {line.generation: line for line in history.lines}
     last = history.lines[-1] if history.lines else None
     return {
-        "name": history.name,
+        "name": history.island,
         "state": row.condition,
-        "is_alive": row.condition in states.ALIVE,
+        "is_alive": row.condition in ALIVE,
         "generation": last.generation if last else None,
         "target": row.target,
         "exports": row.exports,
         "imports": len(history.arrivals),
         "refusals": {_text(reason): n for reason, n in history.refusals.items()},
         "curves": {name: _curve(at, grid, name) for name in ("best", "median", "champion", "diversity")},
-        "lives": [asdict(life) for life in history.lives],
+        "lives": [{**asdict(life), "ending": life.ending or row.condition} for life in history.lives],
         "champion": None if champion is None else _champion(champion, walker),
     }
 
@@ -141,9 +149,9 @@ def _champion(champion: Champion, walker: Walker | None) -> dict[str, Any]:
     return shown | {
         "simulated": _number(walker.simulated),
         "is_confirmed": walker.simulated == champion.fitness,
-        "body": words.describe_body(creatures, champion.genome),
-        "controller": words.describe_controller(creatures, champion.genome),
-        "moves": words.describe_walk(walker.audit),
+        "body": describe_body(creatures, champion.genome),
+        "controller": describe_controller(creatures, champion.genome),
+        "moves": describe_walk(walker.audit),
         "audit": {
             **{name: _number(value) for name, value in asdict(walker.audit).items()},
             "is_sound": walker.audit.is_sound,
@@ -152,31 +160,31 @@ def _champion(champion: Champion, walker: Walker | None) -> dict[str, Any]:
             {
                 "generation": walk.generation,
                 "fitness": _number(walk.fitness),
-                "trained": film.pack(walk.trained),
-                "unseen": film.pack(walk.unseen),
+                "trained": walks.pack(walk.trained),
+                "unseen": walks.pack(walk.unseen),
             }
             for walk in walker.walks
         ],
     }
 
 
-def _curve(at: Mapping[int, Line], grid: Sequence[int], name: str) -> list[float | None]:
+def _curve(at: Mapping[int, Generation], grid: Sequence[int], name: str) -> list[float | None]:
     return [_number(getattr(at[g], name)) if g in at else None for g in grid]
 
 
-def _founders(histories: Sequence[IslandHistory]) -> list[str]:
+def _founders(histories: Sequence[History]) -> list[str]:
     """Return the founders with the largest shares in the end, in order of their names."""
-    total = dict.fromkeys([history.name for history in histories], 0.0)
+    total = dict.fromkeys([history.island for history in histories], 0.0)
     for history in histories:
         for line in history.lines[-1:]:
-            for name, share in line.shares.items():
+            for name, share in (line.ancestry or {}).items():
                 total[name] = total.get(name, 0.0) + share
     return sorted(sorted(total, key=lambda name: -total[name])[:MAX_FOUNDERS])
 
 
-def _shares(history: IslandHistory, grid: Sequence[int], founders: Sequence[str]) -> list[list[int | None]]:
+def _shares(history: History, grid: Sequence[int], founders: Sequence[str]) -> list[list[int | None]]:
     """Return the share of each founder, and of all others, at each generation, in ten-thousandths."""
-    at = {line.generation: line.shares for line in history.lines}
+    at = {line.generation: line.ancestry or {} for line in history.lines}
     rows = [[round(1e4 * at[g].get(name, 0.0)) if g in at else None for g in grid] for name in founders]
     others = [
         max(round(1e4 * (sum(at[g].values()) - sum(at[g].get(name, 0.0) for name in founders))), 0) if g in at else None
@@ -185,17 +193,20 @@ def _shares(history: IslandHistory, grid: Sequence[int], founders: Sequence[str]
     return [*rows, others]
 
 
-def _arrivals(histories: Sequence[IslandHistory]) -> list[list[Any]]:
+def _arrivals(histories: Sequence[History]) -> list[list[Any]]:
     """Return a row for each arrival by time: seconds, taker, giver, generations there and here, fitness, has it led."""
     rows = [
-        [a.unix_s or 0.0, h.name, a.giver, a.giver_generation, a.generation, _number(a.fitness), int(a.has_led)]
-        for h in histories
-        for a in h.arrivals
+        [
+            *(event.unix_s or 0.0, history.island, str(event.source)[:MAX_NAME], event.source_generation),
+            *(event.generation, _number(event.fitness_here), int(bool(event.led))),
+        ]
+        for history in histories
+        for event in history.arrivals
     ]
     return sorted(rows, key=lambda row: row[0])
 
 
-def _settings(histories: Sequence[IslandHistory]) -> tuple[list[dict[str, Any]], list[list[str]]]:
+def _settings(histories: Sequence[History]) -> tuple[list[dict[str, Any]], list[list[str]]]:
     """Return the settings in which islands differ, with each island's value, and those that all share."""
     known = [history for history in histories if history.settings]
     different, shared = [], []
@@ -208,9 +219,9 @@ def _settings(histories: Sequence[IslandHistory]) -> tuple[list[dict[str, Any]],
     return different, shared
 
 
-def _unreadable(history: IslandHistory) -> str:
+def _unreadable(history: History) -> str:
     n = history.n_unreadable
-    return f"{n} line{'s' * (n > 1)} of the logs of {history.name} cannot be read"
+    return f"{n} line{'s' * (n > 1)} of the logs of {history.island} cannot be read"
 
 
 def _number(value: float | None) -> float | None:

@@ -1,4 +1,4 @@
-"""Where a command is to write a file for its user: looked at before the work is done."""
+"""Output files of commands: whether one can be written is looked at before the work is done."""
 
 from __future__ import annotations
 

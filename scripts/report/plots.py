@@ -1,22 +1,34 @@
-"""Figures of an archipelago from its raw logs: fitness, diversity, ancestry, migration; `gene_plots.py` has others."""
+"""Figures of an archipelago for papers: fitness, diversity, ancestry and migration, from its raw logs; and of genes.
+
+Of genes themselves: whose the champions have, and how far apart the islands are over time.
+"""
 
 from __future__ import annotations
 
-import json
 from typing import TYPE_CHECKING, Any
 
 import click
 import numpy as np
 
-from atoll.evo.errors import ConfigError
+from atoll.evo.errors import AtollError, ConfigError
 from atoll.evo.text import printable
-from atoll.migration.observe.flow import read_flow
+from atoll.migration.observe import snapshot
+from atoll.migration.observe.history import read_flow, read_histories
 from atoll.migration.pool import identity as pool
-from atoll.migration.pool.islands import unreadable_of
-from atoll.scripts.report.gene_plots import ROUNDING, champions, differentiation
-from atoll.scripts.report.history import read_history
+from atoll.migration.pool.access import open_pool
+from atoll.migration.pool.islands import lived, unreadable_of
+from atoll.scripts.report.champion import Champion, read
 from atoll.scripts.report.output import check_output
-from atoll.scripts.report.paper import COLOURS, COLUMN_INCHES, DASHES, check_format, short, write_figure
+from atoll.scripts.report.style import (
+    COLOURS,
+    COLUMN_INCHES,
+    DASHES,
+    MaxNLocator,
+    check_format,
+    short,
+    to_rgb,
+    write_figure,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -27,17 +39,22 @@ if TYPE_CHECKING:
 
     from atoll.evo.genome import Floats
     from atoll.evo.paths import SharedPaths
-    from atoll.scripts.report.history import IslandHistory
+    from atoll.migration.observe.history import History
 
 MANY = 16
 """Beyond so many islands lines are drawn alike, with their median and their range."""
+OTHERS = "0.8"
 MAX_FOUNDERS = len(COLOURS)
+MAX_LINES = 40
+"""Of the champions, the best; more would not be read."""
+LINE_INCHES = 0.13
+ROUNDING = 1e-6
 ONE_ISLAND = "one island has nobody to exchange genomes with"
 NOTHING_CROSSED = "no genome has gone from one island to another"
 
 
-def write_plot(what: str, shared: SharedPaths, out: Path, *, is_json: bool) -> int:
-    """Draw one figure of an archipelago; return the exit code.
+def write_plot(what: str, shared: SharedPaths, out: Path) -> int:
+    """Draw one figure of an archipelago; return how many islands it shows.
 
     Raises:
         ConfigError: There is nothing to draw, or the file's suffix names no format.
@@ -46,7 +63,7 @@ def write_plot(what: str, shared: SharedPaths, out: Path, *, is_json: bool) -> i
     check_format(out)
     check_output(out)
     pool.check_directory(shared)
-    histories = [history for history in read_history(shared) if history.lines]
+    histories = [history for history in read_histories(shared) if history.lines]
     if not histories:
         raise ConfigError(f"no island in {shared.root} has logged a generation, so there is nothing to draw")
     for name, why in unreadable_of(shared).items():
@@ -56,16 +73,14 @@ def write_plot(what: str, shared: SharedPaths, out: Path, *, is_json: bool) -> i
         "diversity": lambda figure: _curves(figure, histories, "diversity", "diversity within the island"),
         "ancestry": lambda figure: _ancestry(figure, histories),
         "migration": lambda figure: _migration(figure, shared),
-        "champions": lambda figure: champions(figure, shared, [history.name for history in histories]),
+        "champions": lambda figure: champions(figure, shared, [history.island for history in histories]),
         "differentiation": lambda figure: differentiation(figure, shared),
     }
     write_figure(painters[what], out)
-    n = len(histories)
-    click.echo(json.dumps({"plot": str(out), "what": what, "islands": n}) if is_json else f"{out}: {what}, {n} islands")
-    return 0
+    return len(histories)
 
 
-def _curves(figure: Figure, histories: Sequence[IslandHistory], name: str, label: str) -> None:
+def _curves(figure: Figure, histories: Sequence[History], name: str, label: str) -> None:
     axes = figure.subplots()
     is_many = len(histories) > MANY
     for i, history in enumerate(histories):
@@ -76,7 +91,7 @@ def _curves(figure: Figure, histories: Sequence[IslandHistory], name: str, label
         else:
             style = DASHES[i // len(COLOURS) % len(DASHES)]
             dot = "o" if len(x) == 1 else ""  # one point makes no line
-            axes.plot(x, y, style, marker=dot, ms=3, color=COLOURS[i % len(COLOURS)], label=short(history.name))
+            axes.plot(x, y, style, marker=dot, ms=3, color=COLOURS[i % len(COLOURS)], label=short(history.island))
     if is_many:
         x, middle = _median(histories, name)
         axes.plot(x, middle, color=COLOURS[0], lw=1.8, label=f"median of {len(histories)} islands")
@@ -88,12 +103,10 @@ def _curves(figure: Figure, histories: Sequence[IslandHistory], name: str, label
 
 
 def _number_generations(axes: Axes) -> None:
-    from atoll.scripts.report.agg import MaxNLocator  # noqa: PLC0415 - slow to load
-
     axes.xaxis.set_major_locator(MaxNLocator(integer=True))
 
 
-def _median(histories: Sequence[IslandHistory], name: str) -> tuple[list[int], list[float]]:
+def _median(histories: Sequence[History], name: str) -> tuple[list[int], list[float]]:
     at: dict[int, list[float]] = {}
     for history in histories:
         for line in history.lines:
@@ -102,7 +115,7 @@ def _median(histories: Sequence[IslandHistory], name: str) -> tuple[list[int], l
     return sorted(at), [float(np.median(at[generation])) for generation in sorted(at)]
 
 
-def _ancestry(figure: Figure, histories: Sequence[IslandHistory]) -> None:
+def _ancestry(figure: Figure, histories: Sequence[History]) -> None:
     """Draw a small stack of shares for each island, founders in the same colours everywhere."""
     founders = _founders(histories)
     columns = min(len(histories), 4)
@@ -114,9 +127,9 @@ def _ancestry(figure: Figure, histories: Sequence[IslandHistory]) -> None:
     has_others = False
     for place, history in zip(axes, histories, strict=False):
         x, shares = _shares(history, founders)
-        stacks = place.stackplot(x, shares, colors=[*COLOURS[: len(founders)], "0.8"], linewidth=0)
+        stacks = place.stackplot(x, shares, colors=[*COLOURS[: len(founders)], OTHERS], linewidth=0)
         has_others |= bool(shares[-1].max() > ROUNDING)
-        place.set_title(short(history.name), fontsize=6, pad=2)
+        place.set_title(short(history.island), fontsize=6, pad=2)
         place.set(ylim=(0, 1), yticks=[0, 1], xlim=(first, max(last, first + 1)))
         place.tick_params(labelsize=6)
     _number_generations(axes[0])
@@ -128,27 +141,26 @@ def _ancestry(figure: Figure, histories: Sequence[IslandHistory]) -> None:
     figure.legend(stacks[: len(names)], names, loc="outside upper center", ncols=4, frameon=False, title="founders of")
 
 
-def _founders(histories: Sequence[IslandHistory]) -> list[str]:
+def _founders(histories: Sequence[History]) -> list[str]:
     total: dict[str, float] = {}
     for history in histories:
         for line in history.lines:
-            for name, share in line.shares.items():
+            for name, share in (line.ancestry or {}).items():
                 total[name] = total.get(name, 0.0) + share / len(history.lines)
     return sorted(sorted(total, key=lambda name: -total[name])[:MAX_FOUNDERS])
 
 
-def _shares(history: IslandHistory, founders: Sequence[str]) -> tuple[list[int], Floats]:
+def _shares(history: History, founders: Sequence[str]) -> tuple[list[int], Floats]:
     """Return generations [G], and the shares of the founders and of all others, [F + 1, G]."""
     x = [line.generation for line in history.lines]
-    named = np.array([[line.shares.get(name, 0.0) for line in history.lines] for name in founders], dtype=np.float32)
-    whole = np.array([sum(line.shares.values()) for line in history.lines], dtype=np.float32)
+    lines = [line.ancestry or {} for line in history.lines]
+    named = np.array([[line.get(name, 0.0) for line in lines] for name in founders], dtype=np.float32)
+    whole = np.array([sum(line.values()) for line in lines], dtype=np.float32)
     return x, np.concatenate([named, (whole - named.sum(axis=0)).clip(0)[None]])
 
 
 def _migration(figure: Figure, shared: SharedPaths) -> None:
     """Draw who gave how many genomes to whom, as a matrix."""
-    from atoll.scripts.report.agg import MaxNLocator  # noqa: PLC0415
-
     flow = read_flow(shared)
     givers, takers = list(flow.givers), list(flow.islands)
     counts = np.zeros((len(givers), len(takers)))
@@ -179,3 +191,99 @@ def _write_counts(axes: Axes, counts: np.ndarray[Any, Any]) -> None:
     for (row, column), count in np.ndenumerate(counts):
         is_light = count > 0.6 * counts.max()
         axes.text(column, row, f"{count:.0f}", ha="center", va="center", color="black" if is_light else "white")
+
+
+def champions(figure: Figure, shared: SharedPaths, names: Sequence[str]) -> None:
+    """Draw whose founders each island's champion descends from, the best first, and the best one gene by gene.
+
+    Raises:
+        ConfigError: No island has a champion that can be read.
+    """
+    found = sorted(_champions(shared, names), key=lambda champion: -champion.fitness)[:MAX_LINES]
+    if not found:
+        raise ConfigError(f"no island in {shared.root} has a champion, so there is nothing to draw")
+    ancestors = _ancestors(found)
+    colours = dict(zip(ancestors, COLOURS, strict=False))
+    figure.set_size_inches(COLUMN_INCHES, 1.3 + LINE_INCHES * len(found))
+    strip, bars = figure.subplots(2, 1, height_ratios=[1.5, max(len(found), 4)])
+    _strip(strip, found[0], colours)
+    for line, champion in enumerate(found):
+        left = 0.0
+        for name in (*ancestors, None):
+            share = _share(champion, name, ancestors)
+            bars.barh(line, share, left=left, height=0.8, color=colours.get(name or "", OTHERS))
+            left += share
+    size = 6 if len(found) <= 24 else 4
+    labels = [f"{short(champion.island)}  {champion.fitness:.4g}" for champion in found]
+    bars.set_yticks(range(len(found)), labels, fontsize=size)
+    bars.set(xlim=(0, 1), ylim=(len(found) - 0.4, -0.6), xlabel="share of the champion's genes")
+    has_others = any(_share(champion, None, ancestors) > ROUNDING for champion in found)
+    keys = [*ancestors, *(["others"] if has_others else [])]
+    patches = [strip.bar(0, 0, color=colours.get(key, OTHERS)) for key in keys]
+    place: Any = {"loc": "outside upper center", "ncols": 4, "frameon": False}  # matplotlib types every key
+    figure.legend(patches, [*map(short, keys)], title="founders of", **place)
+
+
+def differentiation(figure: Figure, shared: SharedPaths) -> None:
+    """Draw F_ST between islands over time, of those who emigrated, and of whole populations as they are now.
+
+    Raises:
+        ConfigError: No two islands have published at the same generation.
+        PoolMismatchError: There is no pool, or POOL.json is damaged.
+    """
+    opened = open_pool(shared)
+    published = snapshot.differentiation(opened)
+    known = [(each.generation, each.f_st) for each in published if each.f_st is not None]
+    if not known:
+        raise ConfigError(f"no two islands in {shared.root} have published at the same generation: nothing to draw")
+    axes = figure.subplots()
+    most = max(each.islands for each in published)
+    axes.plot(*zip(*known, strict=True), "o-", color=COLOURS[0], ms=3, label=f"emigrants of {most} islands")
+    snapshots = snapshot.take(shared, lived(shared))
+    whole = snapshot.f_st(snapshots, opened.spec)
+    if whole is not None:
+        newest = max(each.generation for each in snapshots)
+        axes.plot([newest], [whole], "s", color=COLOURS[5], ms=5, mfc="none", label="whole populations")
+    axes.set(xlabel="generation", ylabel="F_ST between islands", ylim=(0, 1.02))
+    axes.legend(frameon=False)
+
+
+def _champions(shared: SharedPaths, names: Sequence[str]) -> list[Champion]:
+    found = []
+    for name in names:
+        try:
+            found.append(read(shared.island(name).champion))
+        except AtollError:
+            continue  # an island that has none yet, or whose file is damaged, is left out
+    return found
+
+
+def _ancestors(found: Sequence[Champion]) -> list[str]:
+    """Return those of whom the champions have most genes together, by name."""
+    total: dict[str, float] = {}
+    for champion in found:
+        for name in champion.islands:
+            total[name] = total.get(name, 0.0) + _share_of(champion, name)
+    most = sorted((name for name in total if total[name]), key=lambda name: (-total[name], name))
+    return sorted(most[:MAX_FOUNDERS])
+
+
+def _share(champion: Champion, name: str | None, ancestors: Sequence[str]) -> float:
+    if name is not None:
+        return _share_of(champion, name)
+    return max(0.0, 1.0 - sum(_share_of(champion, each) for each in ancestors))
+
+
+def _share_of(champion: Champion, name: str) -> float:
+    if name not in champion.islands:
+        return 0.0
+    return float(np.mean(champion.ancestry == champion.islands.index(name)))
+
+
+def _strip(axes: Axes, best: Champion, colours: dict[str, str]) -> None:
+    """Paint each gene of the best champion in the colour of its ancestor."""
+    table = np.asarray([to_rgb(colours.get(name, OTHERS)) for name in best.islands])
+    axes.imshow(table[best.ancestry][None], aspect="auto", interpolation="nearest")
+    axes.set_title(f"the best: {short(best.island)}, {best.fitness:.4g}, gene by gene", fontsize=6, pad=2)
+    axes.set_yticks([])
+    axes.tick_params(labelsize=6)

@@ -1,19 +1,21 @@
-"""`show`: a champion in plain words, as pictures, and simulated again."""
+"""Champion as `show` tells of it: in plain words, as pictures, and simulated again."""
 
 from __future__ import annotations
 
-import json
 from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-import click
+import numpy as np
 
 from atoll.evo import atomic
 from atoll.evo.config import runs_code
 from atoll.evo.errors import ConfigError, ReplayError
 from atoll.evo.paths import is_island_name
-from atoll.evo.tasks.creatures import course
+from atoll.evo.tasks.creatures import body, course
+from atoll.evo.tasks.creatures.audit import NUDGE, UNSEEN_COURSES
+from atoll.evo.tasks.creatures.fitness import APPROACH, COLLECT, terms
+from atoll.evo.tasks.creatures.world import FIRST, SECOND
 from atoll.evo.tasks.loader import load_task
 from atoll.evo.text import printable
 from atoll.migration.pool import identity as pool
@@ -21,14 +23,17 @@ from atoll.scripts.report import champion as champions
 from atoll.scripts.report.output import check_output
 
 if TYPE_CHECKING:
+    from atoll.evo.genome import Floats
     from atoll.evo.paths import SharedPaths
     from atoll.evo.tasks.creatures.audit import Audit
+    from atoll.evo.tasks.creatures.body import Body
+    from atoll.evo.tasks.creatures.fitness import Summary
     from atoll.evo.tasks.creatures.task import Creatures
     from atoll.evo.tasks.task import Task
     from atoll.scripts.report.champion import Champion
 
 
-def show_champion(
+def tell_of(
     name: str,
     shared: SharedPaths,
     *,
@@ -37,9 +42,8 @@ def show_champion(
     png: Path | None,
     is_unseen: bool,
     task: str | None,
-    is_json: bool,
-) -> int:
-    """Tell of a champion; return the exit code.
+) -> dict[str, Any]:
+    """Return what there is to tell of a champion, after writing pictures of it.
 
     Args:
         name: An island of `shared`, or a champion's file.
@@ -49,13 +53,11 @@ def show_champion(
         png: Where to write its walk as a contact sheet.
         is_unseen: It walks on a course that it was not trained on.
         task: A task in the user's own file, which only the user can name.
-        is_json: Print JSON instead of text.
 
     Raises:
         ConfigError: There is no such champion, what is asked needs a creature, or a picture is named as another kind of
             file.
         DamagedFileError: The file is no champion, or damaged.
-        ReplayError: It scores something else than was recorded.
         StorageError: A picture cannot be written where it is wanted.
     """
     for picture, suffix in ((gif, ".gif"), (png, ".png")):
@@ -73,10 +75,19 @@ def show_champion(
         told["pictures"] = _draw(champion, gif=gif, png=png, is_unseen=is_unseen)
     if score is not None:
         told["simulated"] = score
-    click.echo(json.dumps(told) if is_json else printable_lines(told))
-    if score is not None and score != champion.fitness:
-        raise ReplayError(f"{path} says {champion.fitness!r}, simulated again it scores {score!r}")
-    return 0
+    return told
+
+
+def check_score(told: dict[str, Any]) -> None:
+    """Make sure that a champion which was simulated again scores what was recorded.
+
+    Raises:
+        ReplayError: It does not.
+    """
+    if "simulated" in told and told["simulated"] != told["fitness"]:
+        raise ReplayError(
+            f"{told['champion']} says {told['fitness']!r}, simulated again it scores {told['simulated']!r}"
+        )
 
 
 def find(name: str, shared: SharedPaths) -> Path:
@@ -133,37 +144,36 @@ def _basics(champion: Champion) -> dict[str, Any]:
 
 def _creature(creatures: Creatures, champion: Champion) -> dict[str, Any]:
     from atoll.evo.tasks.creatures.audit import examine  # noqa: PLC0415 - PyTorch takes a second to import
-    from atoll.scripts.report import words  # noqa: PLC0415
 
     audit: Audit = examine(creatures, champion.genome)
     lives = creatures.simulate(champion.genome[None])
     return {
-        "body": words.describe_body(creatures, champion.genome),
-        "muscles": words.describe_muscles(creatures, champion.genome),
-        "controller": words.describe_controller(creatures, champion.genome),
-        "terms": [[name, points, why] for name, points, why in words.describe_fitness(lives)],
-        "moves": words.describe_walk(audit),
+        "body": describe_body(creatures, champion.genome),
+        "muscles": describe_muscles(creatures, champion.genome),
+        "controller": describe_controller(creatures, champion.genome),
+        "terms": [[name, points, why] for name, points, why in describe_fitness(lives)],
+        "moves": describe_walk(audit),
         "audit": {**asdict(audit), "is_sound": audit.is_sound},
     }
 
 
 def _draw(champion: Champion, *, gif: Path | None, png: Path | None, is_unseen: bool) -> list[str]:
     from atoll.evo.tasks.creatures.recording import record  # noqa: PLC0415
-    from atoll.scripts.report import animation, contact_sheet  # noqa: PLC0415
+    from atoll.scripts.report import pictures  # noqa: PLC0415
 
     creatures = champions.creatures_of(champion)
     film = record(creatures, champion.genome, course_number=course.UNSEEN if is_unseen else 0)
     where = "an unseen course" if is_unseen else "a trained course"
     with atomic.storage_errors("write the picture"):
         if gif:
-            animation.write(film, gif)
+            pictures.write_animation(film, gif)
         if png:
             title = f"{champion.island}: {film.fitness:.0f} points, {where}"
-            contact_sheet.draw(film, png, title=title)
+            pictures.write_sheet(film, png, title=title)
     return [str(path) for path in (gif, png) if path]
 
 
-def printable_lines(told: dict[str, Any]) -> str:
+def champion_text(told: dict[str, Any]) -> str:
     """Return what is told as lines for people."""
     options = " ".join(f"{name}={value}" for name, value in told["options"].items())
     origins = ", ".join(f"{100 * share:.0f} % from {name}" for name, share in told["ancestry"].items())
@@ -181,3 +191,76 @@ def printable_lines(told: dict[str, Any]) -> str:
         lines += [f"simulated again: {told['simulated']!r}, {'exactly as' if is_same else 'not what was'} recorded"]
     lines += [f"wrote {path}" for path in told.get("pictures", ())]
     return "\n".join(map(printable, lines))
+
+
+def describe_body(creatures: Creatures, genome: Floats) -> str:
+    """Say what a genome [D] grows into."""
+    built = body.decode(genome[None], creatures.spec, density_kg_m3=creatures.world.density_kg_m3)
+    if not built.viable[0]:
+        return "a body that does not hold together"
+    is_node, is_muscle = built.reach_m[:, 0] > 0, built.stiffness_n_m[:, 0] > 0
+    radius_m, mass_kg = built.radius_m[is_node, 0], 1 / built.inverse_mass[is_node, 0]
+    length_m = _length_m(built)[is_muscle]
+    return (
+        f"{is_node.sum()} nodes of {_range(radius_m)} m radius and {mass_kg.sum():.1f} kg in all, joined by "
+        f"{is_muscle.sum()} muscles of {_range(length_m)} m"
+    )
+
+
+def describe_muscles(creatures: Creatures, genome: Floats) -> str:
+    """Say what the muscles of a genome [D] are like."""
+    built = body.decode(genome[None], creatures.spec, density_kg_m3=creatures.world.density_kg_m3)
+    is_muscle = built.stiffness_n_m[:, 0] > 0
+    if not is_muscle.any():
+        return "none"
+    swing = 100 * (built.swing_m[is_muscle, 0] / built.rest_m[is_muscle, 0])
+    return (
+        f"stiffness {_range(built.stiffness_n_m[is_muscle, 0], 0)} N/m once softened to be stable, damping "
+        f"{_range(built.damping_n_s_m[is_muscle, 0], 1)} N s/m; they shorten and lengthen by {_range(swing, 0)} %"
+    )
+
+
+def describe_controller(creatures: Creatures, genome: Floats) -> str:
+    """Say what moves a genome [D]."""
+    n = creatures.n_weights
+    if creatures.options["controller"] == "neural":
+        clock_hz = float(genome[creatures.spec.slice_of("clock_hz")][0])
+        return f"neural: 7 senses and a clock of {clock_hz:.2f} Hz, 8 tanh units, an output per muscle; {n} weights"
+    frequency_hz = genome[creatures.spec.slice_of("frequency_hz")]
+    return f"oscillator: a sine of {_range(frequency_hz)} Hz per muscle, its swing set by 7 senses; {n} weights"
+
+
+def describe_fitness(summary: Summary) -> list[tuple[str, float, str]]:
+    """Return the terms of a fitness, each its name, its mean over the courses in points, and what it is for."""
+    parts = terms(summary)
+    pellets = float(summary.collected.mean())
+    return [
+        ("pellets", float(parts.pellets.mean()), f"{pellets:.2f} taken, {APPROACH + COLLECT:.0f} each"),
+        ("approach", float(parts.approach.mean()), f"to the next one, {APPROACH:.0f} for the whole gap"),
+        ("retreat", float(parts.retreat.mean()), "for ending farther from it than at first"),
+        ("travel", float(parts.travel.mean()), "for the way from birth to the end"),
+    ]
+
+
+def describe_walk(audit: Audit) -> str:
+    """Say how a creature moves, and by what means, in one sentence."""
+    verdict = "sound" if audit.is_sound else "not sound, so do not believe its fitness"
+    return (
+        f"walks at {audit.speed_m_s:.2f} m/s; no node touches the ground for {100 * audit.airborne_share:.0f} % of the "
+        f"time; takes {audit.unseen_pellets:.2f} pellets on {UNSEEN_COURSES} courses that it never saw and "
+        f"{audit.trained_pellets:.2f} on those it was trained on; fastest node {audit.max_node_m_s:.1f} m/s, longest "
+        f"stretch {audit.max_stretch:.2f} times the body; keeps {100 * audit.retained_share:.0f} % of its fitness "
+        f"after a {NUDGE:g} change of its genes; the audit finds it {verdict}"
+    )
+
+
+def _length_m(built: Body) -> Floats:
+    """Distance between the two nodes of each muscle at birth, [28]."""
+    place = built.position_m[..., 0]
+    length: Floats = np.linalg.norm(place[:, SECOND] - place[:, FIRST], axis=0)
+    return length
+
+
+def _range(values: Floats, digits: int = 2) -> str:
+    low, high = (f"{value:.{digits}f}" for value in (values.min(), values.max()))
+    return low if low == high else f"{low} to {high}"

@@ -19,10 +19,10 @@ if TYPE_CHECKING:
     from atoll.evo.config import IslandConfig
     from atoll.evo.generation import State
     from atoll.evo.recorder import Recorder
+    from atoll.evo.records import Event
     from atoll.evo.tasks.task import Task
     from atoll.migration.exchange.exchange import Notes
     from atoll.migration.pool.batch import Batch
-    from atoll.migration.pool.ledger import Event
 
 RUN_ID = "in-memory"
 
@@ -30,10 +30,10 @@ RUN_ID = "in-memory"
 class NoNotes:
     """A ledger for who does not ask what became of each migrant."""
 
-    def note(self, kind: str, text: str, *, generation: int, **details: object) -> None:
+    def note(self, event: Event, *, text: str = "") -> None:
         """Keep nothing."""
 
-    def note_all(self, events: Sequence[Event], *, generation: int) -> None:
+    def note_all(self, events: Sequence[Event]) -> None:
         """Keep nothing."""
 
 

@@ -5,9 +5,9 @@ from __future__ import annotations
 import contextlib
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Protocol
 
-from atoll.evo import atomic, checkpoint
+from atoll.evo import atomic, checkpoint, records
 from atoll.evo.config import ASYNC, LOCKSTEP, REPLAY
 from atoll.evo.errors import StorageError, TaskError
 from atoll.evo.island import evolve
@@ -42,7 +42,7 @@ if TYPE_CHECKING:
     from atoll.evo.config import IslandConfig
     from atoll.evo.generation import State
     from atoll.evo.paths import IslandPaths
-    from atoll.evo.runlog import Record
+    from atoll.evo.records import Record
     from atoll.evo.signals import StopSignal
     from atoll.evo.tasks.task import Task
     from atoll.scripts.run.recording import Recording
@@ -210,7 +210,7 @@ def _evolve(start: Start, *, stop: StopSignal, display: Display) -> State:
     stop.answer = partial(_answer, owned.paths)
     recorder = _begin_log(start, owned, display)
     ledger = owned.ledger(observe=display.migration)
-    ledger.start({"epoch": owned.epoch.number, "generation": start.generation})
+    ledger.start(records.Start(generation=start.generation, epoch=owned.epoch.number))
     journal = Journal(start.recording.files, start.recording.exports) if start.recording else None
     exchange = directory_exchange(owned, migration=config.migration, ledger=ledger, journal=journal)
     resumed = start.resumed.state if start.resumed else None
@@ -231,9 +231,15 @@ def _begin_log(start: Start, owned: Ownership, display: Display) -> FileRecorder
         check_owner=owned.check_owner,
     )
     epoch = owned.epoch
-    record: dict[str, Any] = {"epoch": epoch.number, "generation": start.generation}
     recorder.start(
-        {**record, "host": epoch.host, "pid": epoch.pid, "run_id": owned.pool.run_id, "started_s": epoch.started_s}
+        records.Start(
+            generation=start.generation,
+            epoch=epoch.number,
+            host=epoch.host,
+            pid=epoch.pid,
+            run_id=owned.pool.run_id,
+            started_s=epoch.started_s,
+        )
     )
     return recorder
 
@@ -258,7 +264,7 @@ def _observer(recording: Recording | None, display: Display) -> Callable[[Record
     def observe(record: Record) -> None:
         display.generation(record)
         if recording:
-            replay.check_line(recording, record)
+            replay.check_line(recording, records.to_json(record))
 
     return observe
 

@@ -11,6 +11,7 @@ from atoll.evo.config import ASYNC, LOCKSTEP
 from atoll.evo.errors import ResumeError
 from atoll.evo.paths import archive_name, parse_generation
 from atoll.evo.recorder import recorded_settings
+from atoll.evo.records import Generation, of_kind
 from atoll.evo.tasks.loader import load_task
 from atoll.migration.exchange import lockstep
 from atoll.migration.pool import epochs
@@ -19,10 +20,10 @@ from atoll.migration.pool.bounded_io import generations_in, list_names
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
 
+    from atoll.evo import records
     from atoll.evo.checkpoint import Checkpoint
     from atoll.evo.config import IslandConfig
     from atoll.evo.paths import IslandPaths, SharedPaths
-    from atoll.evo.runlog import Record
     from atoll.evo.tasks.task import Task
     from atoll.migration.pool.access import OpenPool
     from atoll.scripts.run.recording import Recording
@@ -65,7 +66,7 @@ class Start:
         return self.resumed.state.generation if self.resumed else 0
 
 
-def read_starts(paths: IslandPaths) -> list[Record]:
+def read_starts(paths: IslandPaths) -> list[records.Start]:
     """Return what an island logged of its earlier starts, oldest first.
 
     Raises:
@@ -75,28 +76,28 @@ def read_starts(paths: IslandPaths) -> list[Record]:
         return runlog.read_starts(paths.log)
 
 
-def last_epoch(shared: SharedPaths, paths: IslandPaths, starts: Sequence[Record]) -> int:
+def last_epoch(shared: SharedPaths, paths: IslandPaths, starts: Sequence[records.Start]) -> int:
     """Return the highest epoch known here, also when a crash left an island archived by half, or archived and no more.
 
     Raises:
         StorageError: The file system refused.
     """
     with atomic.storage_errors("look for earlier starts"):
-        logged = [start.get("epoch") for start in starts]
+        logged = [start.epoch for start in starts]
         archived = [parse_generation(name, archive_name(paths.name)) for name in list_names(shared.archive)]
         known = [*logged, epochs.latest_number(paths), *archived]
     return max(number for number in known if isinstance(number, int))
 
 
 def warn_of_another_run(
-    pool: OpenPool, paths: IslandPaths, starts: Sequence[Record], *, say: Callable[[str], None]
+    pool: OpenPool, paths: IslandPaths, starts: Sequence[records.Start], *, say: Callable[[str], None]
 ) -> None:
     """Say where the two halves of an island do not belong together: what is private goes on all the same.
 
     Raises:
         StorageError: The file system refused.
     """
-    run_id = starts[-1].get("run_id", pool.run_id) if starts else pool.run_id
+    run_id = (starts[-1].run_id if starts else None) or pool.run_id
     with atomic.storage_errors("look for earlier starts"):
         is_published = epochs.has_started(paths)
     if run_id != pool.run_id:
@@ -201,8 +202,8 @@ def has_logged(paths: IslandPaths, generation: int) -> bool:
         StorageError: The log cannot be read.
     """
     with atomic.storage_errors("read the log"):
-        last = runlog.read_last(paths.log).get("generation", {}).get("generation")
-    return isinstance(last, int) and last >= generation
+        last = of_kind(runlog.read_last(paths.log).get("generation"), Generation)
+    return last is not None and last.generation >= generation
 
 
 def _check_published(paths: IslandPaths, resumed: Checkpoint | None) -> None:

@@ -1,1 +1,1 @@
-"""The terminal: one island's progress, the table of all, their migration logs."""
+"""Terminal output: one island's progress, the table of all, their migration logs, the state of the pool."""

@@ -1,4 +1,7 @@
-"""Standard input, output and error, mended at the door: no command fails of who watches it, or of how."""
+"""Standard streams, made safe before a command begins: no command fails of who watches it, or of how.
+
+Standard output can be reserved for ourselves: what a task prints, and what its programs print, goes to standard error.
+"""
 
 from __future__ import annotations
 
@@ -12,7 +15,11 @@ import sys
 from typing import TYPE_CHECKING, Literal, TextIO
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from _typeshed import ReadableBuffer
+
+STDOUT, STDERR = 1, 2
 
 STAND_INS = dict(zip("…▁▂▃▄▅▆▇█", "~.:-=+*#@", strict=True))
 """ASCII of the same width for what we draw with."""
@@ -116,3 +123,30 @@ def _showable(error: UnicodeError) -> tuple[str | bytes, int]:
     if "\udc80" <= character <= "\udcff":
         return bytes([ord(character) - 0xDC00]), error.start + 1
     return STAND_INS.get(character, "?"), error.start + 1
+
+
+@contextlib.contextmanager
+def reserved_stdout() -> Iterator[TextIO]:
+    """Yield standard output, while descriptor 1 is standard error for everybody else in this process and its children.
+
+    Raises:
+        OSError: What is written last cannot be.
+    """
+    _flush()
+    kept = os.dup(STDOUT)  # which no program inherits
+    os.dup2(STDERR, STDOUT)
+    encoding, errors = getattr(sys.stdout, "encoding", None), getattr(sys.stdout, "errors", None)
+    raw = io.BufferedWriter(io.FileIO(os.dup(kept), "w"))
+    stream = io.TextIOWrapper(raw, encoding=encoding or "utf-8", errors=errors or "replace", line_buffering=True)
+    try:
+        yield stream
+    finally:
+        _flush()
+        os.dup2(kept, STDOUT)
+        os.close(kept)
+        stream.close()
+
+
+def _flush() -> None:
+    with contextlib.suppress(AttributeError, OSError, ValueError):  # there is none, nobody reads it, or it is closed
+        sys.stdout.flush()

@@ -1,58 +1,94 @@
-"""The table of all islands, as text for a pipe and as a rich table for a terminal, from the same cells."""
+"""Table of all islands: as text for a pipe, as a rich table for a terminal, and live as a board with trends and events.
+
+The board is the table with a trend of each island, and what migrates below it, in the space that a terminal has.
+"""
 
 from __future__ import annotations
 
 import json
 import sys
+from collections import deque
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import click
 
+from atoll.evo import runlog
 from atoll.evo.installation import as_typed
+from atoll.evo.paths import is_island_name
+from atoll.evo.records import Generation
 from atoll.evo.text import printable
-from atoll.migration.observe.origins import effective_number, pooled
+from atoll.migration.observe.history import effective_number, pooled
 from atoll.migration.observe.status import ENDED, FINISHED, RUNNING, STOPPED, UNREADABLE, WAITING
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Iterable, Mapping, Sequence
+    from pathlib import Path
 
+    from rich.console import RenderableType
     from rich.table import Table
 
     from atoll.evo.paths import SharedPaths
-    from atoll.migration.observe.origins import Shares
+    from atoll.evo.records import Shares
     from atoll.migration.observe.status import IslandStatus
 
-HEADER = (
-    "island",
-    "state",
-    "gen",
-    "best",
-    "median",
-    "origins",
-    "exports",
-    "imports",
-    "refused",
-    "gen/s",
-    "threads",
-    "MB",
-)
 STYLES = {RUNNING: "green", WAITING: "cyan", FINISHED: "bold", STOPPED: "yellow"}
 UNKNOWN = "-"
 GAP = 2
 WORD_COLUMNS = 2
-LEAST_IMPORTANT_FIRST = (
-    "MB",
-    "refused",
-    "exports",
-    "gen/s",
-    "median",
-    "threads",
-    "imports",
-    "origins",
-    "best",
-    "gen",
-    "state",
+
+
+@dataclass(frozen=True)
+class Columns:
+    """The columns of a table of islands on a terminal.
+
+    Attributes:
+        header: Their names.
+        least_important_first: Those that are left out where they do not fit.
+        gaps: Between columns: first the widest, then narrower ones.
+        words: How many, besides a trend, are words, which stand to the left.
+    """
+
+    header: tuple[str, ...]
+    least_important_first: tuple[str, ...]
+    gaps: tuple[int, ...] = (GAP,)
+    words: int = WORD_COLUMNS
+
+
+HEADER = (
+    *("island", "state", "gen", "best", "median", "origins"),
+    *("exports", "imports", "refused", "gen/s", "threads", "MB"),
 )
+TABLE = Columns(
+    HEADER,
+    ("MB", "refused", "exports", "gen/s", "median", "threads", "imports", "origins", "best", "gen", "state"),
+)
+TREND = "trend"
+BOARD_HEADER = ("island", "state", "gen", "best", TREND, "median", "gen/s", "out", "in", "ref", "thr", "MB")
+"""`out` and `in` are the generations of the last export and import, `ref` migrants refused, `thr` threads.
+
+Behind an import stands how many in a row were from one batch, as in `40 x3`: its giver is dead or slow.
+"""
+BOARD = Columns(
+    BOARD_HEADER,
+    ("MB", "thr", "ref", "median", "gen/s", "out", "in", TREND, "best", "gen", "state"),
+    gaps=(GAP, 1),
+)
+USUAL_NAME, SHORTEST_NAME = 24, 8
+ALL_ELSE, LEAST_ELSE = 72, 27
+"""Columns that everything beside the names takes, and that what is never left out takes."""
+BARS = "▁▂▃▄▅▆▇█"
+TREND_WIDTH = 8
+TREND_LENGTH = 256
+MAX_EVENTS = 60
+DATE = len("2026-11-23 ")
+STAMP = len("2026-11-23 12:00:00")
+FIRST_BYTES = 4096
+"""How much of each migration log is read to begin with."""
+HEAD_AND_FOOT = 2
+LEAST_EVENTS, AMPLE = 4, 16
+"""Lines that events have at least where islands do not fit, on a terminal that is not lower than so many."""
+LOOKS_PER_PAGE = 5
 
 
 def cells(row: IslandStatus) -> tuple[str, ...]:
@@ -110,28 +146,35 @@ def aligned(lines: Sequence[Sequence[str]], *, n_words: int) -> str:
 
 def as_rich(rows: Sequence[IslandStatus], *, width: int) -> Table:
     """Return the table for a terminal of `width` columns; what matters least is left out where it would not fit."""
+    return _grid(list(map(cells, rows)), TABLE, width=width)
+
+
+def _grid(lines: Sequence[Sequence[str]], columns: Columns, *, width: int) -> Table:
     from rich.table import Table  # noqa: PLC0415 - slow to load, and useless in a pipe
     from rich.text import Text  # noqa: PLC0415
 
-    lines = list(map(cells, rows))
-    columns = fitting_columns([HEADER, *lines], width=width)
-    table = Table(box=None, pad_edge=False, padding=(0, GAP, 0, 0), header_style="bold")
-    for i in columns:
-        table.add_column(HEADER[i], justify="left" if i < WORD_COLUMNS else "right", no_wrap=True)
+    header = columns.header
+    places, gap = fitting([header, *lines], columns, width=width)
+    grid = Table(box=None, pad_edge=False, padding=(0, gap, 0, 0), header_style="bold")
+    for i in places:
+        is_left = i < columns.words or header[i] == TREND
+        grid.add_column(header[i], justify="left" if is_left else "right", no_wrap=True)
     for line in lines:
-        styles = ["", STYLES.get(line[1], "red"), *[""] * len(HEADER)]
-        table.add_row(*[Text(line[i], style=styles[i]) for i in columns])
-    return table
+        styles = {"state": STYLES.get(line[1], "red"), TREND: "cyan"}
+        grid.add_row(*[Text(line[i], style=styles.get(header[i], "")) for i in places])
+    return grid
 
 
-def fitting_columns(lines: Sequence[Sequence[str]], *, width: int) -> list[int]:
-    """Return the places of the columns that fit `width`, dropping the least important first."""
-    widths = {i: max(len(line[i]) for line in lines) for i in range(len(HEADER))}
-    for name in LEAST_IMPORTANT_FIRST:
-        if sum(widths.values()) + GAP * (len(widths) - 1) <= width:
-            break
-        del widths[HEADER.index(name)]
-    return list(widths)
+def fitting(lines: Sequence[Sequence[str]], columns: Columns, *, width: int) -> tuple[list[int], int]:
+    """Return the columns that fit `width` and the gap between them: first the gap narrows, then columns go."""
+    widths = {i: max(map(len, column)) for i, column in enumerate(zip(*lines, strict=True))}
+    for name in (None, *columns.least_important_first):
+        if name is not None:
+            del widths[columns.header.index(name)]
+        for gap in columns.gaps:
+            if sum(widths.values()) + gap * (len(widths) - 1) <= width:
+                return list(widths), gap
+    return list(widths), columns.gaps[-1]
 
 
 def show(rows: Sequence[IslandStatus]) -> None:
@@ -201,3 +244,142 @@ def champions(rows: Sequence[IslandStatus]) -> str:
 def number(value: float | None, *, digits: int = 4) -> str:
     """Return a number as a cell shows it."""
     return UNKNOWN if value is None else f"{value:.{digits}g}"
+
+
+def sparkline(values: Sequence[float], *, width: int = TREND_WIDTH) -> str:
+    """Return a row of bars from the lowest to the highest value; the last of each group of values stands for it."""
+    if not values:
+        return ""
+    n = min(len(values), width)
+    picked = [values[(i + 1) * len(values) // n - 1] for i in range(n)]
+    low, high = min(picked), max(picked)
+    steps = (len(BARS) - 1) / (high - low) if high > low else 0.0
+    return "".join(BARS[round((value - low) * steps)] for value in picked)
+
+
+class Trends:
+    """Trends: the best of each generation of each island, as was seen, and before that as the end of its log holds."""
+
+    def __init__(self, shared: SharedPaths) -> None:
+        self._shared = shared
+        self._seen: dict[str, deque[tuple[int, float]]] = {}
+
+    def add(self, rows: Iterable[IslandStatus]) -> dict[str, str]:
+        """Take note of a look, and return a trend for each island."""
+        for row in rows:
+            if row.name not in self._seen:
+                logged = [] if row.unreadable else _logged(self._shared.island(row.name).log)
+                self._seen[row.name] = deque(logged, maxlen=TREND_LENGTH)
+            seen = self._seen[row.name]
+            while seen and row.generation is not None and seen[-1][0] > row.generation:
+                seen.pop()  # it was killed, and lives these again
+            if row.generation is not None and row.best is not None and (not seen or seen[-1][0] < row.generation):
+                seen.append((row.generation, row.best))
+        return {row.name: sparkline([best for _, best in self._seen[row.name]]) for row in rows}
+
+
+def _logged(log: Path) -> list[tuple[int, float]]:
+    lines = [record for record in runlog.current(runlog.read_tail(log)) if isinstance(record, Generation)]
+    return [(line.generation, line.best) for line in lines if line.best is not None]
+
+
+class Events:
+    """The newest lines of all islands' migration logs."""
+
+    def __init__(self, shared: SharedPaths) -> None:
+        self._shared = shared
+        self._places: dict[str, int] = {}
+        self.lines: deque[str] = deque(maxlen=MAX_EVENTS)
+
+    def add(self, names: Iterable[str]) -> None:
+        """Read what was added since the last time."""
+        new = [line for name in names if is_island_name(name) for line in self._read(name)]
+        self.lines.extend(sorted(new, key=lambda line: line[:STAMP]))
+
+    def _read(self, name: str) -> list[str]:
+        try:
+            with self._shared.island(name).migration_log.open("rb") as file:
+                size = file.seek(0, 2)
+                place = self._places.get(name)
+                is_first = place is None
+                start = max(size - FIRST_BYTES, 0) if place is None or place > size else place
+                file.seek(start)
+                data = file.read()
+        except (FileNotFoundError, PermissionError):
+            return []
+        whole = data[: data.rfind(b"\n") + 1]
+        self._places[name] = start + len(whole)
+        lines = whole.decode(errors="replace").split("\n")[:-1]
+        return lines[1:] if is_first and start else lines
+
+
+@dataclass
+class Board:
+    """Live board of all islands, drawn look after look."""
+
+    shared: SharedPaths
+    looks: int = 0
+
+    def __post_init__(self) -> None:
+        self._trends = Trends(self.shared)
+        self._events = Events(self.shared)
+
+    def draw(self, rows: Sequence[IslandStatus], *, width: int, height: int) -> RenderableType:
+        """Return the board for a terminal of that size, from a new look at the islands."""
+        from rich.console import Group  # noqa: PLC0415 - slow to load, and useless in a pipe
+        from rich.text import Text  # noqa: PLC0415
+
+        trends = self._trends.add(rows)
+        self._events.add([row.name for row in rows])
+        is_whole = len(rows) < height  # the foot and the events get what is left
+        room = len(rows) if is_whole else max(height - HEAD_AND_FOOT - (LEAST_EVENTS if height >= AMPLE else 0), 1)
+        pages = -(-len(rows) // room) if rows else 1
+        page = self.looks // LOOKS_PER_PAGE % pages
+        self.looks += 1
+        shown = rows[page * room : (page + 1) * room]
+        at_most = max(width - ALL_ELSE, min(USUAL_NAME, width - LEAST_ELSE), min(SHORTEST_NAME, max(width, 2)))
+        lines = [(shortened(row.name, at_most=at_most), *board_cells(row, trends)[1:]) for row in shown]
+        left = height - HEAD_AND_FOOT - len(lines)
+        events = list(self._events.lines)[-left:] if left > 0 else []
+        foot = [_foot(rows, first=page * room + 1, n=len(shown))] if left >= 0 else []
+        return Group(
+            _grid(lines, BOARD, width=width),
+            *[Text(text, style="bold", no_wrap=True, overflow="ellipsis") for text in foot],
+            *[Text(printable(event[DATE:]), style="dim", no_wrap=True, overflow="ellipsis") for event in events],
+        )
+
+
+def board_cells(row: IslandStatus, trends: Mapping[str, str]) -> tuple[str, ...]:
+    """Return one island's row as texts, in the order of `BOARD_HEADER`."""
+    name, condition, generation, best, median, _, _, _, refused, _, threads, memory = cells(row)
+    if condition == UNREADABLE:
+        return cells(row)
+    return (
+        *(name, condition, generation, best, trends.get(row.name, ""), median),
+        number(row.rate_per_s, digits=3),
+        UNKNOWN if row.last_export is None else str(row.last_export),
+        UNKNOWN if row.last_import is None else str(row.last_import) + _times(row),
+        *(refused, threads, memory),
+    )
+
+
+def _times(row: IslandStatus) -> str:
+    is_again = row.last_source_times > 1 and row.condition not in ENDED
+    return f" x{row.last_source_times}" if is_again else ""
+
+
+def shortened(name: str, *, at_most: int) -> str:
+    """Return a name without its middle where it is too long: names that are numbered differ at their ends."""
+    if len(name) <= at_most:
+        return name
+    head = (at_most - 1) // 2
+    return f"{name[:head]}…{name[head + 1 - at_most :]}"
+
+
+def _foot(rows: Sequence[IslandStatus], *, first: int, n: int) -> str:
+    conditions: dict[str, int] = {}
+    for row in rows:
+        conditions[row.condition] = conditions.get(row.condition, 0) + 1
+    told = ", ".join(f"{count} {condition}" for condition, count in sorted(conditions.items()))
+    which = f"islands {first} to {first + n - 1} of {len(rows)}: " if n < len(rows) else ""
+    return f"{which}{told}" if rows else "no islands yet"

@@ -1,4 +1,4 @@
-"""The problems that can be evolved, for people and for programs, and whether one keeps its contract."""
+"""Tasks: the problems that can be evolved, for people and for programs, and whether one keeps its contract."""
 
 from __future__ import annotations
 

@@ -7,6 +7,7 @@ from atoll.evo.errors import FencedError, StorageError
 from atoll.evo.island import evolve
 from atoll.evo.paths import SharedPaths
 from atoll.evo.recorder import FileRecorder, recorded_settings
+from atoll.evo.records import Start, to_json
 from tests.evo.lives import Memory, configured, disk, live, never, stopping_after
 from tests.problems import Weather
 
@@ -28,7 +29,7 @@ class Folder:
         if newest:
             checkpoint.check_settings(newest, noted)
         resumed = newest.state if newest else None
-        recorder.start({"epoch": len(self.seen) + 1, "generation": resumed.generation if resumed else 0, "pid": 7})
+        recorder.start(Start(epoch=len(self.seen) + 1, generation=resumed.generation if resumed else 0, pid=7))
         return evolve(
             config, task, exchange=Memory(self._disk), recorder=recorder, resumed=resumed, is_stopping=is_stopping
         )
@@ -55,7 +56,7 @@ def test_the_log_has_a_start_line_and_one_line_per_generation_and_is_shown_as_it
     folder = Folder(tmp_path)
     state = folder.live(configured())
     records = runlog.read(folder.paths.log)
-    assert records == folder.seen
+    assert records == [to_json(record) for record in folder.seen]
     first, *rest = records
     assert (first["kind"], first["epoch"], first["generation"], first["pid"]) == ("start", 1, 0, 7)
     assert first["settings"] == recorded_settings(configured(), Weather())

@@ -6,6 +6,7 @@ from hypothesis import strategies as st
 
 from atoll.evo import atomic, runlog, strict_json
 from atoll.evo.errors import DamagedFileError
+from atoll.evo.records import KINDS, Start
 
 
 def start(epoch, generation):
@@ -111,7 +112,7 @@ def test_every_start_is_found_however_long_ago_it_was(tmp_path, monkeypatch):
     write(path, [*lived, {"kind": "refused", "detail": {"kind": "start"}}])
     path.write_bytes(path.read_bytes() + b'{"kind":"start","epo')
     monkeypatch.setattr(runlog, "TAIL_BYTES", 100)
-    assert runlog.read_starts(path) == [start(1, 0), start(2, 40)]
+    assert runlog.read_starts(path) == [Start(epoch=1, generation=0), Start(epoch=2, generation=40)]
 
 
 def test_the_end_is_read_past_lines_that_are_not_records(tmp_path):
@@ -143,4 +144,4 @@ def test_the_last_of_each_kind_is_what_reading_everything_forwards_would_find(tm
         runlog.append(path, record)
         expected = {kind: record} if kind == "start" else {**expected, kind: record}
     assert runlog.read_last(path) == expected
-    assert [record["kind"] for record in runlog.read_tail(path)] == [kind for kind, _ in kinds]
+    assert [type(record) for record in runlog.read_tail(path)] == [KINDS[kind] for kind, _ in kinds]

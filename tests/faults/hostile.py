@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from atoll.evo.paths import GENOMES, MANIFEST, SharedPaths, is_island_name
-from atoll.migration.observe import flow, status
+from atoll.migration.observe import history, status
 from atoll.migration.observe.verify import verify
 from atoll.migration.pool import batch, islands
 from atoll.migration.pool.bounded_io import MAX_ISLANDS, NO_MEMORY, RefusedError, VanishedError
@@ -279,7 +279,7 @@ def observers(outcome: Outcome, place: Path) -> None:
     found = verify(shared)
     outcome.refused["defects"] = len(found.defects)
     status.read_all(shared)
-    flow.read_flow(shared)
+    history.read_flow(shared)
     islands.read_owners(shared, Locks("soft"))
     outcome.cases = 4
 

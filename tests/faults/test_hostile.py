@@ -17,7 +17,7 @@ import pytest
 from atoll.evo import arrayfile, runlog
 from atoll.evo.paths import SharedPaths
 from atoll.evo.rng import streams
-from atoll.migration.observe import flow, status
+from atoll.migration.observe import history, status
 from atoll.migration.pool import identity as pool
 from atoll.migration.pool.access import spec_of
 from atoll.migration.pool.bounded_io import MAX_GENOME_FILE_BYTES, NO_MEMORY
@@ -248,7 +248,7 @@ def test_an_island_lives_among_strangers_and_tells_what_it_refused(tmp_path, tal
     done("island", tmp_path, values=values)
     assert done("observers", tmp_path)["refused"]["defects"] > len(told)
     row = {row.name: row for row in status.read_all(shared)}["a"]
-    reasons = flow.refusals_of(shared.island("a"))
+    reasons = history.refusals_of(shared.island("a"))
     assert row.generation == 80
     assert row.refused == reasons.total() > 100
     assert {
@@ -259,7 +259,7 @@ def test_an_island_lives_among_strangers_and_tells_what_it_refused(tmp_path, tal
         "of another run",
         "misplaced",
     } <= reasons.keys()
-    assert {passage.giver for passage in flow.read_flow(shared, ("a",)).passages} == {"honest"}
+    assert {passage.giver for passage in history.read_flow(shared, ("a",)).passages} == {"honest"}
     for command in (("pool", "verify"), ("pool", "ledger"), ("pool", "owners"), ("status",), ("tail", "--no-follow")):
         for output in ((), ("--json",)):
             ended = atoll(*command, *output, "--migration-dir", shared.root)

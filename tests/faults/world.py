@@ -9,6 +9,7 @@ import numpy as np
 
 from atoll.evo.config import Migration
 from atoll.evo.paths import SharedPaths
+from atoll.evo.records import Start
 from atoll.migration.exchange.modes import directory_exchange
 from atoll.migration.pool import epochs
 from atoll.migration.pool import identity as pool
@@ -56,7 +57,7 @@ class World:
 
     def exchange(self, epoch: Epoch, island: str = "a", **migration: object) -> Exchange:
         ledger = Ledger(self.shared.island(island))
-        ledger.start({"epoch": epoch.number, "generation": epoch.generation})
+        ledger.start(Start(epoch=epoch.number, generation=epoch.generation))
         return directory_exchange(
             self.owned(epoch, island), migration=Migration(durability="power", **migration), ledger=ledger
         )

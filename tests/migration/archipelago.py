@@ -13,6 +13,7 @@ from atoll.evo import atomic, runlog
 from atoll.evo.config import Migration
 from atoll.evo.genome import GenomeSpec, Kind, Migrants, Population, Segment
 from atoll.evo.paths import GENOMES, MANIFEST, IslandPaths, SharedPaths
+from atoll.evo.records import Start
 from atoll.evo.rng import streams
 from atoll.migration.exchange.modes import directory_exchange, memory_exchange
 from atoll.migration.pool import batch, epochs, inbox
@@ -163,7 +164,7 @@ class OnDisk:
         """Start an island, again if it was there before."""
         epoch = self.epoch(island, generation)
         ledger = Ledger(self.paths(island))
-        ledger.start({"epoch": epoch.number, "generation": generation})
+        ledger.start(Start(epoch=epoch.number, generation=generation))
         return directory_exchange(
             self.owned(island, epoch), migration=Migration(**{"topology": "full", **migration}), ledger=ledger
         )
@@ -182,7 +183,7 @@ class InMemory:
 
     def island(self, island: str, **migration: Any) -> Exchange:
         ledger = Ledger(self.paths(island))
-        ledger.start({"epoch": 1, "generation": 0})
+        ledger.start(Start(epoch=1, generation=0))
         return memory_exchange(
             self.pool,
             publisher=publisher(island),

@@ -13,8 +13,7 @@ from atoll.evo import ancestry
 from atoll.evo.config import LOCKSTEP, Value, island_config
 from atoll.evo.diversity import fixation_index
 from atoll.evo.errors import ConfigError
-from atoll.evo.recorder import MemoryRecorder
-from atoll.migration.observe.origins import effective_number, pooled
+from atoll.migration.observe.history import effective_number, pooled
 from atoll.scripts.run.archipelago import evolve_together
 from atoll.scripts.run.vary import vary
 

@@ -20,8 +20,8 @@ from atoll.evo.tasks.creatures import course
 from atoll.evo.tasks.creatures.audit import examine
 from atoll.evo.tasks.creatures.recording import record
 from atoll.scripts.lab.kit.machine import describe
-from atoll.scripts.report import contact_sheet
 from atoll.scripts.report.champion import creatures_of, read
+from atoll.scripts.report.pictures import write_sheet
 
 if TYPE_CHECKING:
     from atoll.evo.genome import Floats
@@ -51,7 +51,7 @@ def main(shared: Path, pictures: Path | None, out: Path) -> None:
         if pictures is not None:
             atomic.make_directory(pictures)
             film = record(creatures, genome, course_number=course.UNSEEN)
-            contact_sheet.draw(film, pictures / f"{name}.png", title=f"{name}: {fitness:.0f} points, an unseen course")
+            write_sheet(film, pictures / f"{name}.png", title=f"{name}: {fitness:.0f} points, an unseen course")
     if not rows:
         raise click.ClickException(f"{shared} holds no island; name the directory that --migration-dir named")
     for column in ("fitness", "unseen_pellets", "max_node_m_s", "max_stretch", "airborne_share", "retained_share"):

@@ -21,23 +21,23 @@ import click
 from atoll.evo import atomic
 from atoll.evo.errors import AtollError
 from atoll.evo.paths import SharedPaths
-from atoll.evo.text import printable
-from atoll.migration.observe.flow import PUBLISHED, read_events
-from atoll.migration.pool import identity as pools
-from atoll.migration.pool.access import open_pool
+from atoll.evo.records import Pruned, Published, Waiting
+from atoll.migration.observe import snapshot, status
+from atoll.migration.observe.history import read_histories
+from atoll.migration.observe.verify import spec_of
+from atoll.migration.pool import batch
+from atoll.migration.pool import identity as pool
 from atoll.migration.pool.bounded_io import RefusedError, VanishedError, generations_in
 from atoll.scripts.commands.options import json_option
 from atoll.scripts.lab.islands.questions import Answer, Posted, diversity, exchange, independence
-from atoll.scripts.report.history import read_history
-from atoll.scripts.view.origins import look
 from atoll.scripts.view.table import aligned
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from atoll.evo.runlog import Record
-    from atoll.migration.pool.access import OpenPool
-    from atoll.scripts.report.history import IslandHistory
+    from atoll.evo.genome import GenomeSpec
+    from atoll.migration.observe.history import History
+    from atoll.migration.observe.status import IslandStatus
 
 NOT_MET = 12
 
@@ -68,14 +68,21 @@ def examine(shared: SharedPaths) -> list[Answer]:
         PoolMismatchError: There is no pool, or POOL.json is damaged.
         StorageError: The directory cannot be read.
     """
-    pools.check_directory(shared)
-    pool = open_pool(shared)
-    histories = read_history(shared)
-    posted = [_posted(pool, history) for history in histories]
-    found = look(shared, (), spec=pool.spec)
+    pool.check_directory(shared)
+    identity = pool.read(shared)
+    if identity is None:
+        raise PoolMismatchError(f"{shared.identity} does not exist: no island has used this directory yet")
+    spec = spec_of(identity.task)
+    rows = [row for row in status.read_all(shared) if not row.unreadable]
+    histories = read_histories(shared, [row.name for row in rows])
+    posted = [
+        _posted(shared, history, row, run_id=identity.run_id, spec=spec)
+        for history, row in zip(histories, rows, strict=True)
+    ]
+    found = snapshot.look(shared, (), spec=spec)
     diversities = [(history.lines[0].diversity, history.lines[-1].diversity) for history in histories if history.lines]
     return [
-        *independence(histories, posted),
+        *independence(histories, rows, posted),
         *exchange(posted),
         *diversity(
             origins=found.effective,
@@ -100,25 +107,24 @@ def as_text(answers: Sequence[Answer]) -> str:
     return "\n".join(told)
 
 
-def _posted(pool: OpenPool, history: IslandHistory) -> Posted:
-    events = read_events(pool.shared.island(history.name))[0]
-    migrations = sorted({event["generation"] for event in events if event["kind"] == PUBLISHED})
-    due = _due(history, migrations)
+def _posted(shared: SharedPaths, history: History, row: IslandStatus, *, run_id: str, spec: GenomeSpec) -> Posted:
+    migrations = sorted({event.generation for event in history.events if isinstance(event, Published)})
+    due = _due(history, row.target, migrations)
     arrivals = history.arrivals
     return Posted(
-        history.name,
+        history.island,
         due,
-        tuple(g for g in due if _is_published(pool, history, g, events)),
+        tuple(g for g in due if _is_published(shared, history, g, run_id=run_id, spec=spec)),
         len(migrations),
-        Counter(arrival.giver for arrival in arrivals),
+        Counter(str(arrival.source) for arrival in arrivals),
         len({arrival.generation for arrival in arrivals}),
-        sum(event["kind"] == "waiting" for event in events),
+        sum(isinstance(event, Waiting) for event in history.events),
     )
 
 
-def _due(history: IslandHistory, migrations: Sequence[int]) -> tuple[int, ...]:
+def _due(history: History, target: int | None, migrations: Sequence[int]) -> tuple[int, ...]:
     """Return when an island was to publish; one with an adaptive interval decides that itself."""
-    every, target = history.settings.get("migrate_every"), history.status.target
+    every = history.settings.get("migrate_every")
     if history.settings.get("topology") == "none" or not isinstance(every, int) or not every or target is None:
         return ()
     if history.settings.get("migration_interval") == "adaptive":
@@ -126,14 +132,17 @@ def _due(history: IslandHistory, migrations: Sequence[int]) -> tuple[int, ...]:
     return tuple(range(every, target + 1, every))
 
 
-def _is_published(pool: OpenPool, history: IslandHistory, generation: int, events: Sequence[Record]) -> bool:
-    pruned = {g for event in events if event["kind"] == "pruned" for g in event.get("generations", ())}
+def _is_published(shared: SharedPaths, history: History, generation: int, *, run_id: str, spec: GenomeSpec) -> bool:
+    paths = shared.island(history.island)
+    pruned = {g for event in history.events if isinstance(event, Pruned) for g in event.generations or ()}
     if generation in pruned:
         return True
     if generation not in generations_in(pool.shared.island(history.name).outbox):
         return False
     try:
-        pool.read(history.name, generation)
+        batch.read(
+            paths.publication(generation), run_id=run_id, spec=spec, island=history.island, generation=generation
+        )
     except (RefusedError, VanishedError):
         return False
     return True

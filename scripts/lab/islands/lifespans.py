@@ -16,10 +16,8 @@ from atoll.evo import ancestry
 from atoll.evo.config import Value, island_config
 from atoll.evo.diversity import fixation_index
 from atoll.evo.errors import ConfigError
-from atoll.evo.island import steps
-from atoll.evo.recorder import MemoryRecorder
 from atoll.migration.exchange.modes import memory_exchange
-from atoll.migration.observe.origins import effective_number, pooled
+from atoll.migration.observe.history import effective_number, pooled
 from atoll.migration.pool.batch import Publisher
 from atoll.scripts.lab.islands.budgeted import Course
 from atoll.scripts.run.archipelago import RUN_ID, NoNotes, take_turns

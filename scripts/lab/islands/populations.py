@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from atoll.evo.errors import ConfigError
-from atoll.scripts.report.paper import COLOURS, COLUMN_INCHES, DASHES, check_format, write_figure
+from atoll.scripts.report.style import COLOURS, COLUMN_INCHES, DASHES, check_format, write_figure
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

@@ -18,7 +18,8 @@ if TYPE_CHECKING:
     from collections import Counter
     from collections.abc import Sequence
 
-    from atoll.scripts.report.history import IslandHistory
+    from atoll.migration.observe.history import History
+    from atoll.migration.observe.status import IslandStatus
 
 INDEPENDENT = "all islands run independently"
 MIGRATING = "periodic migration files appear"
@@ -76,11 +77,11 @@ class Posted:
     waits: int
 
 
-def independence(histories: Sequence[IslandHistory], posted: Sequence[Posted]) -> list[Answer]:
+def independence(histories: Sequence[History], rows: Sequence[IslandStatus], posted: Sequence[Posted]) -> list[Answer]:
     """Ask whether each island went its way: to its end, in a process of its own, beside the others, never waiting."""
     n = len(histories)
-    finished = sum(history.status.condition == FINISHED for history in histories)
-    processes = len({(h.status.host, h.status.pid) for h in histories if h.status.pid is not None})
+    finished = sum(row.condition == FINISHED for row in rows)
+    processes = len({(row.host, row.pid) for row in rows if row.pid is not None})
     starts = sum(len(history.lives) for history in histories)
     together = most_at_once([(life.began_s, life.ended_s) for history in histories for life in history.lives])
     waits = sum(each.waits for each in posted)

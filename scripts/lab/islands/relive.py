@@ -27,7 +27,8 @@ from atoll.evo.paths import SharedPaths
 from atoll.evo.recorder import MemoryRecorder
 from atoll.evo.tasks.loader import load_task
 from atoll.migration.exchange.exchange import Journal, ReplayExchange
-from atoll.migration.observe.origins import Shares, effective_number, pooled
+from atoll.migration.exchange.modes import MemoryMailbox
+from atoll.migration.observe.history import effective_number, pooled
 from atoll.migration.pool import identity as pool
 from atoll.migration.pool.batch import Publisher
 from atoll.migration.pool.bounded_io import islands_in
@@ -41,6 +42,7 @@ if TYPE_CHECKING:
 
     from atoll.evo.generation import State
     from atoll.evo.genome import Floats, GenomeSpec
+    from atoll.evo.records import Shares
     from atoll.evo.runlog import Record
     from atoll.scripts.run.recording import Recording
 

@@ -12,8 +12,8 @@ import numpy as np
 from atoll.scripts.lab.speed.evaluator import NOMINAL_FLOP, PEAK
 from atoll.scripts.lab.speed.generation import WHOLE
 from atoll.scripts.lab.speed.pairs import by_round, ratios, values
-from atoll.scripts.report.agg import Figure as Drawing
-from atoll.scripts.report.agg import NullLocator, mpl
+from atoll.scripts.report.style import Figure as Drawing
+from atoll.scripts.report.style import NullLocator, mpl
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence

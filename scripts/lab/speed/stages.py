@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from atoll.evo.config import IslandConfig
+    from atoll.evo.records import Record
 
 ISLAND = "bench"
 LOOP = "loop/rest"
@@ -56,7 +57,7 @@ class Unseen:
     def say(self, text: str) -> None:
         """Say nothing."""
 
-    def generation(self, record: dict[str, Any]) -> None:
+    def generation(self, record: Record) -> None:
         """Show nothing."""
 
     def migration(self, text: str) -> None:

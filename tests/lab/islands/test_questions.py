@@ -14,7 +14,7 @@ from atoll.scripts.lab.islands.questions import Posted
 
 def test_waiting_and_lockstep_are_not_independent() -> None:
     waiting = Posted("a", (10,), (10,), 1, Counter(b=2), 1, waits=3)
-    found = questions.independence([], [waiting])[-1]
+    found = questions.independence([], [], [waiting])[-1]
     assert not found.is_met
     assert found.found.startswith("3 times")
 

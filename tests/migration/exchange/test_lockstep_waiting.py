@@ -10,6 +10,7 @@ from atoll.evo import atomic
 from atoll.evo.config import Migration
 from atoll.evo.errors import FencedError, LockstepTimeoutError, StorageError
 from atoll.evo.paths import GENOMES, MANIFEST
+from atoll.evo.records import Start
 from atoll.migration.exchange.lockstep import FIRST_PAUSE_S, LONGEST_PAUSE_S, Backoff, LockstepExchange
 from atoll.migration.pool.bounded_io import Reason, RefusedError
 from atoll.migration.pool.ledger import Ledger
@@ -35,7 +36,7 @@ def waiting(disk, name="a", *, timeout_s=60.0, **migration):
     time = Time()
     epoch = disk.epoch(name)
     ledger = Ledger(disk.paths(name))
-    ledger.start({"epoch": epoch.number, "generation": 0})
+    ledger.start(Start(epoch=epoch.number, generation=0))
     mailbox = disk.mailbox(name, epoch)
     mailbox._clock = lambda: time.now_s
     backoff = Backoff(timeout_s, clock=lambda: time.now_s, sleep=time.sleep)

@@ -9,6 +9,7 @@ from atoll.evo import atomic
 from atoll.evo.config import Migration
 from atoll.evo.errors import DamagedFileError
 from atoll.evo.paths import PrivateFiles
+from atoll.evo.records import Start
 from atoll.migration.exchange.exchange import Journal, ReplayExchange
 from atoll.migration.exchange.modes import directory_exchange
 from atoll.migration.pool import inbox
@@ -35,7 +36,7 @@ def replaying(recorded, tmp_path, exports=None):
     there = OnDisk(tmp_path / "replayed", run_id="b" * 32)
     epoch = there.epoch("a")
     ledger = Ledger(there.paths("a"))
-    ledger.start({"epoch": 1, "generation": 0})
+    ledger.start(Start(epoch=1, generation=0))
     journal = Journal(PrivateFiles(recorded.paths("a").home), exports or {10: 5, 20: 0, 30: 5})
     exchange = directory_exchange(
         there.owned("a", epoch),

@@ -12,7 +12,7 @@ from atoll.evo.paths import SharedPaths
 from atoll.evo.recorder import FileRecorder, recorded_settings
 from atoll.evo.tasks.loader import load_task
 from atoll.migration.observe import snapshot
-from atoll.migration.observe.origins import Fate
+from atoll.migration.observe.history import Fate
 from atoll.migration.pool import inbox
 from atoll.migration.pool.inbox import Arrivals, Source
 from tests.migration.archipelago import SPEC, OnDisk, damage, migrants_of, tree

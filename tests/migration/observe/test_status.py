@@ -227,7 +227,7 @@ def test_how_often_in_a_row_an_island_took_from_one_batch_is_counted(shared: Sha
     assert found == [("b:5", 1), ("b:5", 2), ("b:5", 3), ("b:6", 1)]
 
 
-def test_a_migration_of_no_generation_counts_once(shared: SharedPaths) -> None:
+def test_an_import_of_no_generation_is_none(shared: SharedPaths) -> None:
     paths = shared.island("a")
     live(paths, generation=40)
     for nonsense in ([1], {}, "x"):
@@ -235,7 +235,7 @@ def test_a_migration_of_no_generation_counts_once(shared: SharedPaths) -> None:
             paths.ledger,
             {"kind": "imported", "generation": nonsense, "source": "b", "source_generation": 5, "again": True},
         )
-    assert (status.read_island(paths).last_source, status.read_island(paths).last_source_times) == ("b:5", 1)
+    assert (status.read_island(paths).last_source, status.read_island(paths).last_source_times) == (None, 0)
 
 
 @pytest.mark.parametrize("closed", ["home", "outbox", "epochs", "log", "ledger"])

@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 from atoll.evo import runlog
 from atoll.evo.errors import FencedError, StorageError
 from atoll.evo.paths import SharedPaths
+from atoll.evo.records import Alone, Imported, Published, Refused, Start
 from atoll.migration.pool.ledger import Ledger
 from tests.migration.archipelago import read_ledger
 
@@ -21,7 +22,7 @@ def paths(tmp_path):
 @pytest.fixture
 def ledger(paths):
     ledger = Ledger(paths, clock=lambda: 0.0)
-    ledger.start({"epoch": 1, "generation": 0})
+    ledger.start(Start(epoch=1, generation=0))
     return ledger
 
 
@@ -34,7 +35,7 @@ def people(paths):
 def test_every_event_is_one_line_in_both(paths, ledger, text):
     """Whatever a stranger calls a genome: no line break, no control sequence reaches the people's log."""
     before = len(people(paths))
-    ledger.note("refused", text, generation=10, detail=text)
+    ledger.note(Refused(generation=10, id=text, source=text, detail=text))
     lines = people(paths)
     assert len(lines) == before + 1 == len(read_ledger(paths))
     assert lines[-1].isprintable()
@@ -45,33 +46,33 @@ def test_every_event_is_one_line_in_both(paths, ledger, text):
 def test_who_watches_sees_the_text(paths):
     seen = []
     ledger = Ledger(paths, observe=seen.append)
-    ledger.start({"epoch": 1, "generation": 0})
-    ledger.note("published", "published 5 genomes\n\x1b[2J", generation=10)
-    assert seen == ["gen 0  epoch 1 starts here", "gen 10  published 5 genomes??[2J"]
+    ledger.start(Start(epoch=1, generation=0))
+    ledger.note(Alone(generation=10), text="nobody\n\x1b[2J")
+    assert seen == ["gen 0  epoch 1 starts here", "gen 10  nobody??[2J"]
 
 
 def test_time_stands_in_its_own_field(paths, ledger):
-    ledger.note("beat", "x", generation=1)
+    ledger.note(Alone(generation=1))
     assert read_ledger(paths)[-1]["time"] == {"unix_s": 0.0}
 
 
 @pytest.mark.parametrize("name", ["ledger", "migration_log"])
 def test_a_line_that_a_crash_cut_short_does_not_swallow_the_next(paths, ledger, name):
-    ledger.note("published", "whole", generation=10)
+    ledger.note(Published(generation=10))
     file = getattr(paths, name)
     with file.open("ab") as torn:
         torn.write(b'{"kind":"impor')
-    Ledger(paths).start({"epoch": 2, "generation": 10})
+    Ledger(paths).start(Start(epoch=2, generation=10))
     assert [r["kind"] for r in read_ledger(paths)] == ["start", "published", "start"]
     assert len(people(paths)) == 3
     assert "impor" not in file.read_text()
 
 
 def test_a_later_start_supersedes(paths, ledger):
-    ledger.note("published", "x", generation=10)
-    ledger.note("published", "x", generation=20)
-    ledger.start({"epoch": 2, "generation": 20})
-    ledger.note("published", "x", generation=20)
+    ledger.note(Published(generation=10))
+    ledger.note(Published(generation=20))
+    ledger.start(Start(epoch=2, generation=20))
+    ledger.note(Published(generation=20))
     kept = runlog.current(read_ledger(paths))
     assert [(r["kind"], r["generation"]) for r in kept] == [("published", 10), ("start", 20), ("published", 20)]
 
@@ -80,7 +81,7 @@ def test_a_ledger_that_cannot_be_written_stops_the_island(paths, ledger):
     paths.ledger.unlink()
     paths.ledger.mkdir()
     with pytest.raises(StorageError, match="cannot write the ledger"):
-        ledger.note("published", "x", generation=10)
+        ledger.note(Published(generation=10))
 
 
 @pytest.mark.usefixtures("ledger")
@@ -90,5 +91,5 @@ def test_nothing_is_written_into_a_ledger_that_is_another_process_s_by_now(paths
 
     before = paths.ledger.read_bytes(), paths.migration_log.read_bytes()
     with pytest.raises(FencedError):
-        Ledger(paths, check_owner=stop, observe=pytest.fail).note("imported", "", generation=1)
+        Ledger(paths, check_owner=stop, observe=pytest.fail).note(Imported(generation=1))
     assert (paths.ledger.read_bytes(), paths.migration_log.read_bytes()) == before

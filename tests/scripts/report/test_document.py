@@ -10,12 +10,13 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from atoll.evo.paths import is_island_name
-from atoll.migration.observe.status import IslandStatus
+from atoll.evo.paths import SharedPaths, is_island_name
+from atoll.evo.records import Generation, Imported, Start, Time
+from atoll.migration.observe.history import History, Life, read_histories
+from atoll.migration.observe.status import IslandStatus, read_all
 from atoll.scripts.report import document as documents
 from atoll.scripts.report.champion import Champion
 from atoll.scripts.report.document import document, thin
-from atoll.scripts.report.history import Arrival, IslandHistory, Life, Line
 
 
 def status(name: str) -> IslandStatus:
@@ -24,16 +25,41 @@ def status(name: str) -> IslandStatus:
     return IslandStatus(**{**nothing, **counts, "name": name, "condition": "running", "target": 9})
 
 
-def story(name: str, n: int, islands: list[str], **settings: object) -> IslandHistory:
+def story(name: str, n: int, islands: list[str], **settings: object) -> History:
     share = 1 / len(islands)
-    lines = tuple(Line(g, 1.7e9 + g, g / 7, g / 9, g / 7, 0.123456789, dict.fromkeys(islands, share)) for g in range(n))
-    arrivals = tuple(Arrival(g, 1.7e9 + g, islands[g % len(islands)], g, g / 3, has_led=True) for g in range(0, n, 2))
-    lives = (Life(1, 0, n - 1, 1.7e9, 1.7e9 + n, "running", 0, "host"),)
-    return IslandHistory(status(name), lines, lives, settings, {}, {}, arrivals, {}, 0)
+    lines = tuple(
+        Generation(
+            generation=g,
+            best=g / 7,
+            median=g / 9,
+            champion=g / 7,
+            diversity=0.123456789,
+            ancestry=dict.fromkeys(islands, share),
+            time=Time(unix_s=1.7e9 + g),
+        )
+        for g in range(n)
+    )
+    arrivals = tuple(
+        Imported(
+            generation=g,
+            source=islands[g % len(islands)],
+            source_generation=g,
+            fitness_here=g / 3,
+            led=True,
+            time=Time(unix_s=1.7e9 + g),
+        )
+        for g in range(0, n, 2)
+    )
+    lives = (Life(1, 0, n - 1, 1.7e9, 1.7e9 + n, "", 0, "host"),)
+    return History(name, 20, lines, lives, Start(generation=0, settings=settings), arrivals, 0)
 
 
 def shown(histories, **more):
-    return document(histories, {}, {}, title="t", made="now", **more)
+    return document(histories, rows_of(histories), {}, {}, title="t", made="now", **more)
+
+
+def rows_of(histories):
+    return {history.island: status(history.island) for history in histories}
 
 
 @given(st.lists(st.integers(0, 10_000), max_size=700), st.integers(2, 300))
@@ -93,7 +119,9 @@ def test_genes_are_painted_by_their_commonest_origins_and_the_rest_as_one(n_isla
     task = {"name": "sphere", "segments": [("x", origins.size)], "options": {}, "genome_sha256": ""}
     genome = np.zeros(origins.size, np.float32)
     champion = Champion("a", 3, 1.0, genome, origins.astype(np.uint16), names, task)
-    told = document([story("a", 1, ["a"])], {"a": champion}, {}, title="t", made="now")["islands"][0]["champion"]
+    histories = [story("a", 1, ["a"])]
+    told = document(histories, rows_of(histories), {"a": champion}, {}, title="t", made="now")
+    told = told["islands"][0]["champion"]
     painted = dict(zip(map(chr, range(ord("0"), 128)), told["origins"], strict=False))
     shown = [painted.get(letter) for letter in told["genes"]]
     common = set(names[-documents.MAX_PAINTED :])  # the later ones have more genes
@@ -115,3 +143,28 @@ def test_what_is_no_finite_number_is_not_known():
 def test_lines_that_cannot_be_read_are_counted(n, words):
     [note] = shown([replace(story("a", 1, ["a"]), n_unreadable=n)])["notes"]
     assert note == f"{words} the logs of a cannot be read"
+
+
+def test_a_name_that_no_island_can_have_is_cut():
+    told = shown([story("a", 2, ["x" * 999])])
+    assert told["ancestry"]["founders"] == ["a", "x" * 64, documents.OTHERS]
+    assert told["givers"] == ["a", "x" * 64]
+
+
+@pytest.mark.slow
+def test_real_kills_and_restarts_are_told(archipelago):
+    shared = SharedPaths(archipelago)
+    stories = {history.island: history for history in read_histories(shared)}
+    rows = {row.name: row for row in read_all(shared)}
+    told = document(list(stories.values()), rows, {}, {}, title="t", made="now")["islands"]
+    endings = {island["name"]: [life["ending"] for life in island["lives"]] for island in told}
+    assert (endings["reef-a"], endings["reef-c"]) == (["finished"], ["stopped", "finished"])
+    killed, again = stories["reef-b"].lives
+    assert killed.lost == max(killed.last - again.generation, 0)
+    assert (killed.ending == "killed") == (killed.lost > 0)
+    assert endings["reef-b"][-1] == "finished"
+    assert all(
+        [each.generation for each in history.lines] == list(range(len(history.lines))) for history in stories.values()
+    )
+    assert {arrival.source for arrival in stories["reef-c"].arrivals} == {"reef-a", "reef-b"}
+    assert stories["reef-c"].settings["mutation_rate"] == 0.02

@@ -1,4 +1,4 @@
-"""A champion is told of in words, and found to score what it did, or not."""
+"""Champions are told of in plain words, simulated again exactly, and refused where they are damaged."""
 
 from __future__ import annotations
 
@@ -14,13 +14,18 @@ from PIL import Image
 from atoll.evo import arrayfile
 from atoll.evo.errors import ConfigError, DamagedFileError
 from atoll.evo.paths import SharedPaths
+from atoll.evo.tasks.creatures import body
+from atoll.evo.tasks.creatures.fitness import score
+from atoll.evo.tasks.creatures.task import CreatureOptions, Creatures
 from atoll.scripts.commands import group as cli
 from atoll.scripts.report import champion as champions
-from atoll.scripts.report.show import find, show_champion, simulate_again
+from atoll.scripts.report import show
+from atoll.scripts.report.show import find, simulate_again, tell_of
 from tests.processes import atoll, check_refused
 
 if TYPE_CHECKING:
     from pathlib import Path
+
 
 pytestmark = pytest.mark.slow
 
@@ -152,7 +157,7 @@ def test_a_champion_without_a_body_is_told_of_and_checked(tmp_path):
 def test_simulating_again_is_the_evaluation_itself(archipelago):
     champion = champions.read(SharedPaths(archipelago).island("reef-a").champion)
     assert simulate_again(champion, task=None) == champion.fitness
-    assert show_champion.__module__ == "atoll.scripts.report.show"
+    assert tell_of.__module__ == "atoll.scripts.report.show"
 
 
 @pytest.mark.parametrize("segments", [7, [3], [["a"]], [["a", "b"]]])
@@ -161,3 +166,30 @@ def test_a_champion_with_a_nonsensical_layout_is_damaged(copy, segments):
     change(path, task=dict(champions.read(path).task) | {"segments": segments})
     with pytest.raises(DamagedFileError, match="no champion that can be read"):
         champions.read(path)
+
+
+@pytest.fixture(params=["neural", "oscillator"])
+def creatures(request):
+    return Creatures(CreatureOptions(courses=2, life_s=2.0, controller=request.param), backend="reference")
+
+
+def test_a_body_is_counted(creatures):
+    genes = creatures.spec.sample(np.random.default_rng(3), 40)
+    bodies = body.decode(genes, creatures.spec)
+    for i in np.flatnonzero(bodies.viable)[:5]:
+        text = show.describe_body(creatures, genes[i])
+        assert text.startswith(f"{(bodies.reach_m[:, i] > 0).sum()} nodes")
+        assert f"joined by {(bodies.stiffness_n_m[:, i] > 0).sum()} muscles" in text
+        assert creatures.options["controller"] in show.describe_controller(creatures, genes[i])
+    dead = np.flatnonzero(~bodies.viable)[0]
+    assert "does not hold together" in show.describe_body(creatures, genes[dead])
+    assert show.describe_muscles(creatures, genes[dead]) == "none"
+
+
+def test_terms_add_up_to_the_score(creatures):
+    genes = creatures.spec.sample(np.random.default_rng(3), 40)
+    alive = genes[body.decode(genes, creatures.spec).viable][:1]
+    lives = creatures.simulate(alive)
+    assert sum(points for _, points, _ in show.describe_fitness(lives)) == pytest.approx(
+        float(score(lives)[0]), abs=1e-4
+    )

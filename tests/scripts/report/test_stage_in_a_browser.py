@@ -13,7 +13,7 @@ from atoll.evo.paths import SharedPaths
 from atoll.evo.tasks.creatures import course
 from atoll.evo.tasks.creatures.recording import record
 from atoll.scripts.report import champion as champions
-from atoll.scripts.report import film
+from atoll.scripts.report import walks
 from tests.processes import hang_s, wait_until
 from tests.scripts.report.lives import made_up
 from tests.scripts.report.pages import PHONE, PICTURES, WITHOUT_3D, changed, numbers, opened, picture
@@ -50,15 +50,15 @@ def test_any_places_come_back_in_the_page_as_they_do_here(browser, written):
         for reach_m in (0.1, 32.0, 9e3):
             places = random.uniform(-reach_m, reach_m, (50, 3, 4))
             places[::2, :, 0] *= reach_m / np.abs(places[::2, :, 0])  # from end to end: differences wrap around
-            packed = film.pack(made_up(places))
+            packed = walks.pack(made_up(places))
             shown = page.evaluate("async film => Array.from((await atollReport.unpack(film)).places_m)", packed)
-            np.testing.assert_allclose(np.reshape(shown, places.shape), film.unpack(packed), rtol=1e-6)
+            np.testing.assert_allclose(np.reshape(shown, places.shape), walks.unpack(packed), rtol=1e-6)
             np.testing.assert_allclose(np.reshape(shown, places.shape), places, atol=0.501 * packed["quantum_m"])
 
 
 def test_a_damaged_film_is_refused_or_is_the_same_film(browser, written):
     random = np.random.default_rng(8)
-    packed = film.pack(made_up(random.normal(size=(30, 3, 4))))
+    packed = walks.pack(made_up(random.normal(size=(30, 3, 4))))
     data = base64.b64decode(packed["places"])
     damaged = [data[:n] for n in random.integers(0, len(data), 20)]
     for bit in random.integers(0, 8 * len(data), 60):

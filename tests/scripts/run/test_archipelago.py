@@ -13,10 +13,11 @@ from atoll.evo.config import island_config
 from atoll.evo.errors import ConfigError, LockstepTimeoutError, TaskError
 from atoll.evo.paths import SharedPaths
 from atoll.evo.recorder import FileRecorder, MemoryRecorder, recorded_settings
+from atoll.evo.records import Imported, Start
 from atoll.evo.tasks.loader import load_task
+from atoll.migration.observe.snapshot import look
 from atoll.migration.pool.ledger import Ledger
 from atoll.scripts.run.archipelago import evolve_together, take_turns
-from atoll.scripts.view.origins import look
 from tests.contracts import check_archipelago
 
 if TYPE_CHECKING:
@@ -60,7 +61,7 @@ def written(root, names="abc", **values):
     def recorder_of(config):
         paths, settings = SharedPaths(root).island(config.island), recorded_settings(config, task)
         recorder = FileRecorder(paths, config=config, task=task, settings=settings, observe=id)
-        recorder.start({"epoch": 1, "generation": 0})
+        recorder.start(Start(epoch=1, generation=0))
         return recorder
 
     configs = [island_config(name, {**SMALL, **values}, {}) for name in names]
@@ -155,12 +156,11 @@ def test_with_neither_mutation_nor_crossover_every_child_is_a_copy_of_somebody_w
         def __init__(self, island):
             self._island = island
 
-        def note(self, kind, text, *, generation, **details):
+        def note(self, event, *, text=""):
             """Keep nothing: nobody is refused here, and nobody alone for long."""
 
-        def note_all(self, events, *, generation):  # noqa: ARG002 - see `atoll.migration.exchange.exchange.Notes`
-            imported = [event for event in events if event.kind == "imported"]
-            let_in[self._island] |= {event.details["genome_sha256"] for event in imported}
+        def note_all(self, events):
+            let_in[self._island] |= {event.genome_sha256 for event in events if isinstance(event, Imported)}
 
     values = {**SMALL, "mutation_rate": 0.0, "crossover": "none", "mode": "lockstep", "members": "a,b,c"}
     configs = [island_config(name, values, {}) for name in "abc"]

@@ -14,6 +14,7 @@ from atoll.evo.config import flag_name, island_config
 from atoll.evo.errors import ConfigError, LockstepTimeoutError, PoolMismatchError, ResumeError
 from atoll.evo.paths import GENOMES, MANIFEST, SharedPaths
 from atoll.evo.recorder import FileRecorder, MemoryRecorder, recorded_settings
+from atoll.evo.records import Start
 from atoll.evo.tasks.loader import load_task
 from atoll.migration.observe import status
 from atoll.migration.pool import identity as pool
@@ -56,12 +57,12 @@ def together(root, **values):
     def recorder_of(config):
         settings = recorded_settings(config, task)
         recorder = FileRecorder(paths_of(root, config.island), config=config, task=task, settings=settings, observe=id)
-        recorder.start({"epoch": 1, "generation": 0})
+        recorder.start(Start(epoch=1, generation=0))
         return recorder
 
     def ledger_of(config):
         ledger = Ledger(paths_of(root, config.island))
-        ledger.start({"epoch": 1, "generation": 0})
+        ledger.start(Start(epoch=1, generation=0))
         return ledger
 
     states = evolve_together(members, task, recorder_of=recorder_of, ledger_of=ledger_of)

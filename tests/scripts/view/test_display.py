@@ -8,19 +8,13 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from atoll.scripts.view.progress import UndisturbedDisplay, choose_display
+from atoll.evo.records import Generation, Time
+from atoll.scripts.view.display import UndisturbedDisplay, choose_display
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-RECORD = {
-    "kind": "generation",
-    "generation": 3,
-    "best": 1.0,
-    "median": 0.5,
-    "diversity": 0.1,
-    "time": {"evaluate_s": 0.1},
-}
+RECORD = Generation(generation=3, best=1.0, median=0.5, diversity=0.1, time=Time(evaluate_s=0.1))
 STEPS = ("make", "__enter__", "say", "generation", "migration", "__exit__")
 
 

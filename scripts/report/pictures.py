@@ -1,4 +1,9 @@
-"""A walk as an animated picture for a slide, drawn with Pillow: a camera that follows, ground in squares of a metre."""
+"""Pictures of a walk: an animation for a slide, drawn with Pillow, and a contact sheet, drawn with Matplotlib.
+
+The animation has a camera that follows and ground in squares of a metre. The sheet has the way it went, seen from
+above, and the body at a dozen moments. A muscle has the same colour everywhere: orange when it is shorter than at rest,
+blue when it is longer.
+"""
 
 from __future__ import annotations
 
@@ -9,18 +14,24 @@ import numpy as np
 from numpy.typing import NDArray
 
 from atoll.evo.tasks.creatures.world import PELLET_M
-from atoll.scripts.report.strain import FULL_STRAIN, colour_of, mixed
 
 if TYPE_CHECKING:
     from pathlib import Path
 
+    from matplotlib.axes import Axes
     from PIL.Image import Image
     from PIL.ImageDraw import ImageDraw
 
+    from atoll.evo.genome import Floats
     from atoll.evo.tasks.creatures.recording import Recording
-    from atoll.scripts.report.strain import Colour
 
 Places = NDArray[np.floating[Any]]
+Colour = tuple[int, int, int]
+"""Red, green and blue, 0 to 255."""
+
+SHORT, REST, LONG = (230, 97, 0), (185, 180, 168), (47, 111, 208)
+FULL_STRAIN = 0.35
+"""Where a muscle has its full colour: its length over that at rest, less 1; `web/stage.js` draws by them too."""
 
 FRAMES_PER_S = 20
 MAX_S = 8.0
@@ -37,6 +48,25 @@ LIGHTS = (0.72, 0.9, 1.08, 1.3)
 MUSCLE_M = 0.045
 GRID_M = 14
 NEAREST_M = 0.5
+
+MOMENTS = 12
+MOMENT_S = 1 / 6
+COLUMNS = 4
+VIEW_M = 2.6
+"""Half the width of what a moment shows."""
+TILT = np.deg2rad(20.0)
+"""How far the camera looks down."""
+
+
+def colour_of(strain: float) -> Colour:
+    """Return the colour of a muscle that is longer than at rest by this share, or shorter by it if negative."""
+    return mixed(REST, SHORT if strain < 0 else LONG, min(abs(strain) / FULL_STRAIN, 1.0))
+
+
+def mixed(one: Colour, other: Colour, share: float) -> Colour:
+    """Return the colour between two, `share` of the way to the other."""
+    red, green, blue = (round(a + (b - a) * share) for a, b in zip(one, other, strict=True))
+    return red, green, blue
 
 
 @dataclass(frozen=True)
@@ -58,7 +88,7 @@ class _Camera:
         return np.stack([x, y], axis=-1), scale
 
 
-def write(recording: Recording, path: Path) -> None:
+def write_animation(recording: Recording, path: Path) -> None:
     """Write the walk, or its first eight seconds, as a GIF.
 
     Raises:
@@ -200,3 +230,59 @@ def _pellets(recording: Recording, frame: int) -> list[_Ball]:
 def _lit(colour: Colour, light: float) -> Colour:
     red, green, blue = (min(round(light * channel), 255) for channel in colour)
     return red, green, blue
+
+
+def write_sheet(recording: Recording, path: Path, *, title: str) -> None:
+    """Write a contact sheet of one life, in the format that the suffix of `path` names."""
+    from atoll.scripts.report.style import Figure  # noqa: PLC0415 - half a second, for sheets only
+
+    figure = Figure(figsize=(15, 6.2), layout="constrained")
+    places = figure.add_gridspec(MOMENTS // COLUMNS, COLUMNS + 2)
+    _draw_way(figure.add_subplot(places[:, :2]), recording)
+    for i, frame in enumerate(_moments(recording)):
+        _draw_moment(figure.add_subplot(places[i // COLUMNS, 2 + i % COLUMNS]), recording, frame)
+    figure.suptitle(title)
+    figure.savefig(path, dpi=100)
+
+
+def _moments(recording: Recording) -> list[int]:
+    """Return frames `MOMENT_S` apart, from the middle of the life, so that a gait can be seen."""
+    apart = round(MOMENT_S / recording.frame_s)
+    first = max(len(recording.position_m) // 2 - apart * MOMENTS // 2, 0)
+    return [min(first + i * apart, len(recording.position_m) - 1) for i in range(MOMENTS)]
+
+
+def _draw_way(axes: Axes, recording: Recording) -> None:
+    taken = int(recording.collected[-1])
+    centre = recording.centre_m
+    for k, (x, z) in enumerate(recording.pellets_m[: taken + 1]):
+        axes.plot(x, z, "o", color="tab:orange", markersize=9, fillstyle="full" if k < taken else "none")
+        axes.annotate(str(k + 1), (x, z), xytext=(7, 5), textcoords="offset points")
+    axes.scatter(centre[:, 0], centre[:, 2], c=np.arange(len(centre)), s=2, cmap="viridis")
+    axes.plot(centre[0, 0], centre[0, 2], "k+", markersize=10)
+    axes.set(aspect="equal", xlabel="x (m)", ylabel="z (m)", title=f"from above: {taken} pellets taken")
+    axes.grid(alpha=0.3)
+
+
+def _draw_moment(axes: Axes, recording: Recording, frame: int) -> None:
+    from atoll.scripts.report.style import Circle  # noqa: PLC0415
+
+    place = _seen_from_the_side(recording, frame)
+    ends = recording.position_m[frame][:, recording.muscles]
+    strain = np.linalg.norm(ends[:, :, 1] - ends[:, :, 0], axis=0) / recording.rest_m - 1
+    for (i, j), value in zip(recording.muscles, strain, strict=True):
+        axes.plot(*place[:, [i, j]], color=[channel / 255 for channel in colour_of(value)], linewidth=2, zorder=1)
+    for i, radius_m in enumerate(recording.radius_m):
+        axes.add_patch(Circle((place[0, i], place[1, i]), radius_m, color="0.3", alpha=0.8, zorder=2))
+    axes.axhline(0, color="0.6", zorder=0)
+    axes.set(aspect="equal", xlim=(-VIEW_M, VIEW_M), ylim=(-1.2, 3.2), xticks=[], yticks=[])
+    axes.set_title(f"{(frame + 1) * recording.frame_s:.1f} s", fontsize=9)
+
+
+def _seen_from_the_side(recording: Recording, frame: int) -> Floats:
+    """Project the nodes of a frame, looking slightly down and following the centre of mass, [2, N]."""
+    x, y, z = recording.position_m[frame]
+    centre = recording.centre_m[frame]
+    depth = z - centre[2]
+    seen: Floats = np.stack([x - centre[0], y * np.cos(TILT) + depth * np.sin(TILT)])
+    return seen

@@ -1,8 +1,20 @@
-"""How figures for papers look: one column wide, in colours that everybody tells apart, the same for the same data."""
+"""Style of figures for papers, and the one import of Matplotlib: one column, in colours that everybody tells apart.
+
+Figures are files, equal for equal data, whatever backend or style a notebook or a user's file asks for.
+"""
 
 from __future__ import annotations
 
+import os
 from typing import TYPE_CHECKING, Any
+
+os.environ.pop("MPLBACKEND", None)  # with a backend that it does not know, Matplotlib refuses to be imported
+
+import matplotlib as mpl
+from matplotlib.colors import to_rgb
+from matplotlib.figure import Figure
+from matplotlib.patches import Circle
+from matplotlib.ticker import FixedLocator, MaxNLocator, NullLocator
 
 from atoll.evo import atomic
 from atoll.evo.errors import ConfigError
@@ -11,7 +23,9 @@ if TYPE_CHECKING:
     from collections.abc import Callable
     from pathlib import Path
 
-    from matplotlib.figure import Figure
+mpl.rcdefaults()  # equal logs give equal files, also beside a matplotlibrc
+
+__all__ = ["Circle", "Figure", "FixedLocator", "MaxNLocator", "NullLocator", "mpl", "to_rgb"]
 
 COLUMN_INCHES = 3.5
 FORMATS = (".png", ".svg")
@@ -51,8 +65,6 @@ def write_figure(paint: Callable[[Figure], None], out: Path) -> None:
     Raises:
         StorageError: It cannot be written.
     """
-    from atoll.scripts.report.agg import Figure, mpl  # noqa: PLC0415 - half a second, for pictures only
-
     with mpl.rc_context(STYLE):
         figure = Figure(figsize=(COLUMN_INCHES, 0.75 * COLUMN_INCHES), layout="constrained")
         paint(figure)

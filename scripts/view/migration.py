@@ -1,0 +1,197 @@
+"""Migration of a run, as `pool ledger` and `pool flow` tell of it: who gave what to whom, and whose genes live on."""
+
+from __future__ import annotations
+
+import csv
+import json
+import sys
+from collections import Counter
+from dataclasses import asdict, fields
+from typing import TYPE_CHECKING, Any
+
+from atoll.evo import records, runlog
+from atoll.evo.text import printable
+from atoll.migration.observe.history import Fate, Flow, Influx, Origins, whole_lines
+from atoll.scripts.view.table import UNKNOWN, aligned, together
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping, Sequence
+    from pathlib import Path
+
+    from atoll.evo.paths import SharedPaths
+    from atoll.evo.records import Record, Shares
+    from atoll.migration.observe.snapshot import Archipelago
+
+HEADER = ("", "island", "gen", "origins", "diversity", "taken", "live")
+SHARES = "largest shares"
+MOST_NAMED = 3
+
+
+def flow_text(flow: Flow, *, root: Path) -> str:
+    """Return who gave what to whom, who was refused and why, and what could not be read."""
+    if not flow.islands and not flow.unreadable:
+        return f"no islands in {root} yet"
+    lines = (*_refusals(flow), *_unreadable(flow), *closed(flow.unreadable))
+    return "\n".join([_table(flow), *map(printable, lines)])
+
+
+def event_lines(shared: SharedPaths, names: Sequence[str], *, as_json: bool) -> list[str]:
+    """Return every event of these islands that stands, by time."""
+    events = [(name, *event) for name in names for event in _events(shared.island(name).ledger)]
+    events.sort(key=lambda event: event[1].unix_s or 0.0)  # stable: an island's own order stays
+    return [
+        json.dumps(raw) if as_json else printable(f"{name}  gen {record.generation}  {record}")
+        for name, record, raw in events
+    ]
+
+
+def _events(ledger: Path) -> list[tuple[Record, runlog.Record]]:
+    """Return the records of a ledger that stand, each also as JSON has it: with what only other versions know."""
+    lines = [json.loads(line) for line in whole_lines(ledger) if records.parse(line) is not None]
+    parsed = ((records.from_json(raw), raw) for raw in runlog.current(lines))
+    return [(record, raw) for record, raw in parsed if record is not None]
+
+
+def _table(flow: Flow) -> str:
+    """Return a row for each giver and a numbered column for each taker; the numbers are those of the givers' rows.
+
+    Behind the takers: how many of a giver's genomes were taken in all; how many of them led, which is to say were
+    better than all who lived where they came to; how many scored there what the giver had said; and what was refused.
+    """
+    givers = flow.givers
+    number = {name: str(i) for i, name in enumerate(givers, start=1)}
+    taken = {(passage.giver, passage.taker): passage.genomes for passage in flow.passages}
+    refused: Counter[str] = Counter()
+    for refusal in flow.refusals:
+        refused[refusal.giver] += refusal.times
+    lines = [("", "giver", *(number[taker] for taker in flow.islands), "published", "taken", "led", "equal", "refused")]
+    for giver in givers:
+        own = [passage for passage in flow.passages if passage.giver == giver]
+        sums = (
+            flow.published.get(giver),
+            sum(passage.genomes for passage in own),
+            sum(passage.led for passage in own),
+            sum(passage.equal for passage in own),
+            refused[giver],
+        )
+        cells = (taken.get((giver, taker)) for taker in flow.islands)
+        lines.append((number[giver], giver, *map(_number, (*cells, *sums))))
+    return aligned(lines, n_words=2)
+
+
+def _refusals(flow: Flow) -> list[str]:
+    return [
+        f"{refusal.taker} refused {refusal.giver} {refusal.times} times: {refusal.reason}" for refusal in flow.refusals
+    ]
+
+
+def _unreadable(flow: Flow) -> list[str]:
+    return [f"{n} lines of the ledger of {name} cannot be read" for name, n in flow.unreadable_lines.items()]
+
+
+def closed(unreadable: Mapping[str, str]) -> list[str]:
+    """Return a line for each island that may not be read."""
+    return [f"{name} may not be read: {why}" for name, why in unreadable.items()]
+
+
+def _number(n: int | None) -> str:
+    return UNKNOWN if n is None else str(n)
+
+
+def gene_flow_json(found: Archipelago) -> dict[str, Any]:
+    """Return all but the history of shares, which is in the logs and in `--csv shares`."""
+    return {
+        "islands": [asdict(each) for each in found.origins],
+        "all": {"ancestry": found.ancestry, "effective": found.effective},
+        "f_st": found.f_st,
+        "compared": found.compared,
+        "intervals": [asdict(each) for history in found.histories for each in history.influxes],
+        "migrants": _migrants(found),
+        "unreadable": dict(found.unreadable),
+    }
+
+
+def gene_flow_text(found: Archipelago) -> str:
+    """Return a numbered row for each island, with whose genes it has, and what is true of all of them.
+
+    An ancestor is named by the number of its row, so that the lines fit 80 columns.
+    """
+    return "\n".join(map(printable, _gene_flow(found)))
+
+
+def _gene_flow(found: Archipelago) -> list[str]:
+    if not found.origins:
+        return [*closed(found.unreadable), "no island has logged anything yet"]
+    last = {each.island: each for each in found.origins}
+    names = sorted({*last, *found.ancestry})
+    number = {name: str(i) for i, name in enumerate(names, start=1)}
+    rows = [_row(found, last[name]) if name in last else (name, *[UNKNOWN] * (len(HEADER) - 2)) for name in names]
+    table = aligned([HEADER, *((number[row[0]], *row) for row in rows)], n_words=2).splitlines()
+    shares = [SHARES, *(_largest(last[name].ancestry, number) if name in last else UNKNOWN for name in names)]
+    return [*(f"{row}  {share}" for row, share in zip(table, shares, strict=True)), *summary(found)]
+
+
+def summary(found: Archipelago) -> list[str]:
+    """Return the archipelago in a few lines."""
+    n_live = sum(bool(each) for each in found.kept)
+    n_led = sum(fate.is_led for fate in found.fates)
+    f_st = "F_ST between islands: not to be told (it takes checkpoints of two islands that differ)"
+    if found.f_st is not None:
+        reached = sorted(set(found.compared.values()))
+        when = f"generation {reached[0]}" if len(reached) == 1 else f"generations {reached[0]} to {reached[-1]}"
+        f_st = f"F_ST between islands: {found.f_st:.3f}, of {len(found.compared)} checkpoints at {when}"
+    return [
+        together(found.ancestry),
+        f_st,
+        f"migrants: {len(found.fates)} taken, {n_led} led on arrival, foreign genes of {n_live} live",
+        *closed(found.unreadable),
+    ]
+
+
+def _row(found: Archipelago, island: Origins) -> tuple[str, ...]:
+    own = [share for fate, share in zip(found.fates, found.kept, strict=True) if fate.island == island.island]
+    return (
+        island.island,
+        str(island.generation),
+        f"{island.effective:.2f}",
+        UNKNOWN if island.diversity is None else f"{island.diversity:.3f}",
+        str(len(own)),
+        str(sum(bool(share) for share in own)),
+    )
+
+
+def _largest(ancestry: Shares, number: Mapping[str, str]) -> str:
+    largest = sorted(ancestry.items(), key=lambda item: (-item[1], item[0]))
+    named = ", ".join(f"{number[name]} {share:.0%}" for name, share in largest[:MOST_NAMED])
+    more = len(largest) - MOST_NAMED
+    return named + (f" + {more}" if more > 0 else "")
+
+
+def _migrants(found: Archipelago) -> list[dict[str, Any]]:
+    return [{**asdict(fate), "kept": share} for fate, share in zip(found.fates, found.kept, strict=True)]
+
+
+def print_table(found: Archipelago, table: str) -> None:
+    """Print one of the tables `intervals`, `migrants` and `shares` as CSV."""
+    if table == "intervals":
+        print_csv((asdict(each) for history in found.histories for each in history.influxes), Influx)
+    elif table == "migrants":
+        rows = _migrants(found)
+        print_csv(({**row, "ancestry": json.dumps(row["ancestry"])} for row in rows), Fate, "kept")
+    else:
+        shares = (
+            {"island": history.island, "generation": generation, "ancestor": name, "share": share}
+            for history in found.histories
+            for generation, line in history.shares.items()
+            for name, share in line.items()
+        )
+        print_csv(shares, None, "island", "generation", "ancestor", "share")
+
+
+def print_csv(rows: Iterable[dict[str, Any]], kind: Any, *more: str) -> None:  # noqa: ANN401 - a dataclass or None
+    """Print rows as CSV, with the fields of `kind` and some more as columns."""
+    names = [field.name for field in fields(kind)] if kind else []
+    writer = csv.DictWriter(sys.stdout, [*names, *more], lineterminator="\n")
+    writer.writeheader()
+    writer.writerows(rows)
+    sys.stdout.flush()  # here a failure has its exit code

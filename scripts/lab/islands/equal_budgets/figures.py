@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from atoll.scripts.lab.islands.equal_budgets import analyse
-from atoll.scripts.lab.islands.equal_budgets.arms import (
+from atoll.scripts.lab.islands.equal_budgets.findings import SEED, median
+from atoll.scripts.lab.islands.equal_budgets.plan import (
     INTERVALS,
     ISLANDS,
     ISOLATED,
@@ -18,7 +18,6 @@ from atoll.scripts.lab.islands.equal_budgets.arms import (
     SMALL,
     STRONG,
 )
-from atoll.scripts.lab.islands.equal_budgets.findings import SEED
 from atoll.scripts.lab.parallel.report.plots import COLOURS, MARKERS, NUMBER, WIDTH_IN, palette, save, style
 from atoll.scripts.report.agg import Figure as Drawing
 from atoll.scripts.report.agg import FixedLocator, NullLocator
@@ -29,8 +28,7 @@ if TYPE_CHECKING:
 
     from matplotlib.axes import Axes
 
-    from atoll.scripts.lab.islands.equal_budgets.analyse import Interval
-    from atoll.scripts.lab.islands.equal_budgets.findings import Findings
+    from atoll.scripts.lab.islands.equal_budgets.findings import Findings, Interval
 
 HEADS = (POOLED, STRONG, SMALL, ISOLATED, ISLANDS)
 SIGNS = palette(HEADS)
@@ -173,7 +171,7 @@ def _creatures(findings: Sequence[Findings]) -> Drawing | None:
     for axes, (column, of) in zip(places, columns, strict=True):
         for place, name in enumerate(reversed(names)):
             values = of(name)
-            middle = analyse.median(values, seed=SEED)
+            middle = median(values, seed=SEED)
             colour = COLOURS[1] if name == POOLED else COLOURS[0]
             axes.plot(values, [place] * len(values), "o", ms=3, mew=0, alpha=0.35, color=colour)
             axes.plot([middle.low, middle.high], [place, place], "-", lw=2.5, color=colour)

@@ -1,1 +1,1 @@
-"""Atoll's islands beside pygmo's archipelago: `python -m scripts.lab.islands.peers`."""
+"""Atoll's islands beside pygmo's archipelago: `python -m scripts.lab peers`."""

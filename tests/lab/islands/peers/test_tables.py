@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from atoll.scripts.lab.islands.equal_budgets.analyse import Interval
+from atoll.scripts.lab.islands.equal_budgets.findings import Interval
 from atoll.scripts.lab.islands.peers import tables
 from atoll.scripts.lab.islands.peers.plan import ATOLL, CONTENDERS, DE, SGA, TARGET_SEEDS
 

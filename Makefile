@@ -72,7 +72,7 @@ check: $(READY) ## Lint, check types and check the shell scripts
 	$(BIN)/shellcheck -x scripts/*.sh scripts/*.bash scripts/report/vendor/*.sh scripts/islands.sbatch .ci/run
 
 bench: $(READY) ## Measure everything, in ten minutes (raw rows in bench/; BENCH="evaluator island" for some)
-	@$(BIN)/python -m scripts.lab.speed $(BENCH)
+	@$(BIN)/python -m scripts.lab bench $(BENCH)
 
 compare: $(READY) ## Compare parallel backends, or go on (TIER=tiny BLOCKS=3 ARMS=a,b ROWS=DIR COMPARE="--workers 1,2 ...")
 	@if [ -e "$(ROWS)/plan.json" ]; then $(BIN)/python -m scripts.lab.parallel resume --out "$(ROWS)"; \

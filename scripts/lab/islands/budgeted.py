@@ -1,6 +1,6 @@
 """One archipelago in this process with a budget of evaluations, summed over islands and immigrants counted.
 
-In lockstep its islands have lived the same generations whenever they are compared, so what they have spent and reached
+In lockstep its islands are at the same generation whenever they are compared, so what they have spent and reached
 by then is exact, and equal seeds give equal rows on any machine.
 """
 
@@ -172,8 +172,8 @@ def walk_unseen(creatures: Creatures) -> Callable[[Floats], Record]:
     pellets = course.lay(courses, creatures.pellets.shape[1])
 
     def walk(genome: Floats) -> Record:
-        lived = creatures.live(genome[None], pellets=pellets)
-        return {"unseen_fitness": float(score(lived)[0]), "unseen_pellets": float(lived.collected.mean())}
+        summary = creatures.live(genome[None], pellets=pellets)
+        return {"unseen_fitness": float(score(summary)[0]), "unseen_pellets": float(summary.collected.mean())}
 
     return walk
 

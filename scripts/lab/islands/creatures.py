@@ -15,6 +15,7 @@ from __future__ import annotations
 
 import time
 from dataclasses import asdict, dataclass, field
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -53,6 +54,7 @@ if TYPE_CHECKING:
     from atoll.evo.generation import State
     from atoll.evo.genome import Floats
     from atoll.evo.runlog import Record
+    from atoll.scripts.lab.kit.study import Call
 
 MIGRANTS = 1
 """Nobody migrates here; the setting only has to fit the smallest population."""
@@ -137,33 +139,14 @@ VARIANTS = {
 }
 
 
-@dataclass(frozen=True)
-class VariantRun:
-    """An island of a variant.
-
-    Attributes:
-        variant: One of `VARIANTS`.
-        seed: Of the run.
-        population: Individuals.
-        generations: After the founders.
-    """
-
-    variant: str
-    seed: int
-    population: int
-    generations: int
-
-
-def measure_variant(job: VariantRun) -> Record:
+def measure_variant(name: str, *, seed: int, population: int, generations: int) -> Record:
     """Return the row of an island of a variant."""
-    variant = VARIANTS[job.variant]
+    variant = VARIANTS[name]
     creatures = Creatures(CreatureOptions(courses=variant.courses), world=variant.world, ranges=variant.ranges)
-    config = isolated_config(
-        "defaults", seed=job.seed, population=job.population, generations=job.generations, **variant.settings
-    )
+    config = isolated_config("defaults", seed=seed, population=population, generations=generations, **variant.settings)
     _, row = evolve_alone(creatures, config)
     physics = {"world": asdict(variant.world), "ranges": variant.ranges, "options": dict(creatures.options)}
-    return {"variant": job.variant, **row, **config.settings(), **physics, "build": creatures.build}
+    return {"variant": name, **row, **config.settings(), **physics, "build": creatures.build}
 
 
 def _variant_line(row: Record) -> str:
@@ -195,44 +178,27 @@ def _quartiles(values: list[float]) -> str:
     return f"{middle:.3g} ({low:.3g} to {high:.3g})"
 
 
-@command(measure=measure_variant, line=_variant_line, table=variants_table, out="bench/defaults.jsonl")
+@command(line=_variant_line, table=variants_table, out="bench/defaults.jsonl")
 @click.argument("names", nargs=-1, metavar="[VARIANT]...")
 @click.option("--population", default=150, help="Individuals.")
 @click.option("--generations", default=100, help="Generations after the founders.")
 @seed_options(20, first=0, what="Independent runs of each variant.")
-def defaults(*, names: tuple[str, ...], population: int, generations: int, seeds: range) -> list[VariantRun]:
+def defaults(*, names: tuple[str, ...], population: int, generations: int, seeds: range) -> list[Call]:
     """Evolve with the defaults and with departures from them, and audit every champion."""
-    variants = chosen(names, VARIANTS, kind="variant")  # seed by seed: a run cut short has compared all
-    return [VariantRun(name, seed, population, generations) for seed in seeds for name in variants]
+    variants = chosen(names, VARIANTS, kind="variant")
+    sizes = {"population": population, "generations": generations}
+    # Seed by seed: a run cut short has compared all.
+    return [partial(measure_variant, name, seed=seed, **sizes) for seed in seeds for name in variants]
 
 
-@dataclass(frozen=True)
-class Search:
-    """An island, and random search beside it.
-
-    Attributes:
-        seed: Of both.
-        population: Individuals.
-        generations: After the founders.
-        options: Of the creatures.
-        threads: Of the evaluator.
-        is_random: Whether random search is run, too.
-    """
-
-    seed: int
-    population: int
-    generations: int
-    options: CreatureOptions
-    threads: int
-    is_random: bool
-
-
-def measure_search(job: Search) -> Record:
+def measure_search(
+    options: CreatureOptions, *, seed: int, population: int, generations: int, threads: int, is_random: bool
+) -> Record:
     """Return the row of an island with the margin by which it beats random search at equal evaluations."""
-    creatures = Creatures(job.options, threads=job.threads)
-    config = isolated_config("evolvability", seed=job.seed, population=job.population, generations=job.generations)
+    creatures = Creatures(options, threads=threads)
+    config = isolated_config("evolvability", seed=seed, population=population, generations=generations)
     state, row = evolve_alone(creatures, config)
-    luck = _search_at_random(creatures, config) if job.is_random else None
+    luck = _search_at_random(creatures, config) if is_random else None
     margin = None if luck is None else state.champion.fitness - luck
     setting = {**config.settings(), "options": dict(creatures.options), "backend": creatures.backend}
     return {**row, "random": luck, "margin": margin, **setting}
@@ -264,7 +230,7 @@ def medians(rows: Sequence[Record]) -> str:
     return "\n".join(lines)
 
 
-@command(measure=measure_search, line=_search_line, table=medians, out="bench/evolvability.jsonl")
+@command(line=_search_line, table=medians, out="bench/evolvability.jsonl")
 @click.option("--population", default=100, help="Individuals.")
 @click.option("--generations", default=60, help="Generations after the founders.")
 @seed_options(3, first=0, what="Independent runs.")
@@ -274,10 +240,11 @@ def medians(rows: Sequence[Record]) -> str:
 @click.option("--random/--no-random", default=True, help="Search at random beside evolution.")
 def evolvability(
     *, population: int, generations: int, seeds: range, courses: int, controller: str, threads: int, random: bool
-) -> list[Search]:
+) -> list[Call]:
     """Compare evolution with random search at equal evaluations, and audit the champions."""
     options = CreatureOptions(courses=courses, controller=controller)
-    return [Search(seed, population, generations, options, threads, random) for seed in seeds]
+    sizes = {"population": population, "generations": generations}
+    return [partial(measure_search, options, seed=seed, **sizes, threads=threads, is_random=random) for seed in seeds]
 
 
 @click.command(context_settings=DEFAULTS_SHOWN)

@@ -60,7 +60,7 @@ LEAST_DIVERSITY = 0.1
 
 @dataclass(frozen=True)
 class Answer:
-    """What became of one question.
+    """Answer to one question of a criterion.
 
     Attributes:
         criterion: What the plan asked for.
@@ -79,7 +79,7 @@ class Answer:
 
 @dataclass(frozen=True)
 class Posted:
-    """What one island exchanged.
+    """Publications and imports of one island.
 
     Attributes:
         name: The island.

@@ -20,7 +20,8 @@ ancestors where all that meet do not.
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import replace
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -40,6 +41,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from atoll.evo.runlog import Record
+    from atoll.scripts.lab.kit.study import Call
 
 ISLANDS, POPULATION, GENERATIONS, COURSES = 8, 100, 100, 3
 VARIANTS = (
@@ -69,25 +71,10 @@ HEAD = (
 )
 
 
-@dataclass(frozen=True)
-class Job:
-    """One archipelago.
-
-    Attributes:
-        arm: Who exchanges how.
-        seed: Of the run.
-        budget: Evaluations.
-    """
-
-    arm: Arm
-    seed: int
-    budget: int
-
-
-def measure(job: Job) -> Record:
+def measure(arm: Arm, *, seed: int, budget: int) -> Record:
     """Return the row of an archipelago."""
     task: Any = load_task("creatures", {"courses": str(COURSES)})
-    row = budgeted.run(job.arm, task, seed=job.seed, budget=job.budget, audit=budgeted.walk_unseen(task))
+    row = budgeted.run(arm, task, seed=seed, budget=budget, audit=budgeted.walk_unseen(task))
     return budgeted.condensed(row)
 
 
@@ -152,7 +139,7 @@ def _mean(values: Sequence[float]) -> str:
     return f"{np.mean(values):.2f}" if values else "-"  # one population differs from nobody
 
 
-@command(measure=measure, line=_line, table=table, out="bench/exchanging.jsonl", workers=2)
+@command(line=_line, table=table, out="bench/exchanging.jsonl", workers=2)
 @click.argument("names", nargs=-1, metavar="[VARIANT]...")
 @seed_options(20, first=1, what="Archipelagos of each variant.")
 @click.option("--islands", default=ISLANDS, type=AT_LEAST_2, help="Islands of who is split.")
@@ -162,9 +149,10 @@ def _mean(values: Sequence[float]) -> str:
     type=AT_LEAST_2,
     help="The budget: so many evaluations for each individual of all islands.",
 )
-def main(*, names: tuple[str, ...], seeds: range, islands: int, generations: int) -> list[Job]:
+def main(*, names: tuple[str, ...], seeds: range, islands: int, generations: int) -> list[Call]:
     """Evolve with each way to exchange, and see whose champions are worth more on courses that they never saw."""
     wanted = chosen(names, [arm.name for arm in VARIANTS], kind="variant")
     arms = [scaled(arm, islands) for arm in VARIANTS if arm.name in wanted]
     budget = islands * POPULATION * generations
-    return [Job(arm, seed, budget) for seed in seeds for arm in arms]  # a run cut short has compared all
+    # Seed by seed: a run cut short has compared all.
+    return [partial(measure, arm, seed=seed, budget=budget) for seed in seeds for arm in arms]

@@ -1,7 +1,7 @@
 """Archipelagos whose islands come and go: what does a death cost the others, what do late islands contribute?
 
 Who is there from when to when is all that differs. Islands take what the others have published by now, as they do by
-default. They live by turns, from one migration to the next, so who is later in a turn finds what the earlier ones have
+default. They evolve by turns, from one migration to the next; who is later in a turn finds what the earlier ones have
 published in it, as between processes that are not in step; and equal seeds give equal rows. To the others a killed
 island is one that publishes no more: its last publication stays, and so it is here.
 
@@ -9,7 +9,7 @@ island is one that publishes no more: its last publication stays, and so it is h
 generations, another one with each seed. The cost is the difference between the two final bests; it is small if it is
 smaller than what another seed does.
 
-In `joining` two of eight islands come, or leave, when the others have lived half of their generations (`--at`); who,
+In `joining` two of eight islands come, or leave, when the others are through half of their generations (`--at`); who,
 differs from seed to seed. What they contributed is which share of the genes of the six others descends from their
 founders: the largest after they came, and what is left in the end.
 """
@@ -18,6 +18,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 from fractions import Fraction
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -45,7 +46,7 @@ if TYPE_CHECKING:
     from atoll.evo.runlog import Record
     from atoll.evo.tasks.task import Task
     from atoll.migration.pool.batch import Batch
-    from atoll.scripts.lab.kit.study import Function
+    from atoll.scripts.lab.kit.study import Call, Function
 
 
 @dataclass
@@ -66,7 +67,7 @@ class Story(Course):
 
 @dataclass(frozen=True)
 class Cast:
-    """Which islands are not there from the beginning to the end.
+    """Arrivals and departures: which islands are not there from the beginning to the end.
 
     Attributes:
         name: What a table calls it.
@@ -83,7 +84,7 @@ class Cast:
 
 @dataclass(frozen=True)
 class Scene:
-    """What all archipelagos of a comparison have in common.
+    """Sizes and settings that all archipelagos of a comparison have in common.
 
     Attributes:
         islands: How many, those that come late included.
@@ -167,10 +168,10 @@ def plan(cast: Cast, scene: Scene, *, seed: int) -> tuple[list[IslandConfig], di
         ConfigError: A setting is not allowed, or nobody would be there all along.
     """
     changing = set(scene.changing(cast, seed=seed))
-    lived = int(scene.generations * (cast.departure - cast.arrival))
+    there = int(scene.generations * (cast.departure - cast.arrival))
     common: dict[str, Value] = {"population": scene.population, **scene.settings, "seed": seed}
     configs = [
-        island_config(name, {**common, "generations": lived if name in changing else scene.generations}, {})
+        island_config(name, {**common, "generations": there if name in changing else scene.generations}, {})
         for name in scene.names()
     ]
     turns = int(scene.generations * cast.arrival) // configs[0].migration.migrate_every
@@ -222,24 +223,7 @@ TASKS: dict[str, tuple[dict[str, str], dict[str, Value]]] = {
 """Each task with its options and the settings of its islands: creatures, a rotated, a deceptive function, a trap."""
 
 
-@dataclass(frozen=True)
-class Job:
-    """One archipelago.
-
-    Attributes:
-        cast: Who comes and goes.
-        scene: What it has in common with the others.
-        task: One of `TASKS`.
-        seed: Of the run.
-    """
-
-    cast: Cast
-    scene: Scene
-    task: str
-    seed: int
-
-
-def jobs(
+def calls(
     casts: Sequence[Cast],
     *,
     islands: int,
@@ -248,7 +232,7 @@ def jobs(
     tasks: Sequence[str],
     seeds: range,
     **settings: Value,
-) -> list[Job]:
+) -> list[Call]:
     """Return an archipelago of each cast for each seed and task; seed by seed: a run cut short has compared all.
 
     Raises:
@@ -261,12 +245,17 @@ def jobs(
             island_config("a", {**scenes[task].settings, "population": population}, {})
         except ConfigError as error:
             raise click.UsageError(str(error)) from error
-    return [Job(cast, scene, task, seed) for seed in seeds for task, scene in scenes.items() for cast in casts]
+    return [
+        partial(measure, cast, scene, task, seed=seed)
+        for seed in seeds
+        for task, scene in scenes.items()
+        for cast in casts
+    ]
 
 
-def measure(job: Job) -> Record:
-    """Return the row of an archipelago."""
-    return run(job.cast, job.scene, load_task(job.task, TASKS[job.task][0]), seed=job.seed)
+def measure(cast: Cast, scene: Scene, task: str, *, seed: int) -> Record:
+    """Return the row of an archipelago on one of `TASKS`."""
+    return run(cast, scene, load_task(task, TASKS[task][0]), seed=seed)
 
 
 def _line_of(row: Record) -> str:
@@ -318,7 +307,7 @@ JOINING_HEAD = (
 
 @dataclass(frozen=True)
 class Cost:
-    """What it did to the final best that islands left, over pairs of archipelagos with equal seeds.
+    """Difference in the final best, with its interval, over pairs of archipelagos with equal seeds.
 
     Attributes:
         n: How many pairs.
@@ -435,20 +424,20 @@ def _archipelago_options(function: Function) -> Function:
     return function
 
 
-@command(measure=measure, line=_line_of, table=killed_table, out="bench/killed.jsonl")
+@command(line=_line_of, table=killed_table, out="bench/killed.jsonl")
 @_archipelago_options
 @seed_options(30, first=0, what="Pairs of archipelagos for each task.")
-def killed(**options: Any) -> list[Job]:  # noqa: ANN401 - the arguments of `jobs`
+def killed(**options: Any) -> list[Call]:  # noqa: ANN401 - the arguments of `calls`
     """Kill one island of each archipelago at a quarter of its life, and see what the others make of it."""
-    return jobs((UNDISTURBED, KILLED), **options)
+    return calls((UNDISTURBED, KILLED), **options)
 
 
-@command(measure=measure, line=_line_of, table=joining_table, out="bench/joining.jsonl")
+@command(line=_line_of, table=joining_table, out="bench/joining.jsonl")
 @_archipelago_options
 @seed_options(20, first=0, what="Archipelagos of each kind for each task.")
 @click.option("--at", default=0.5, type=MOMENT, help="When they come or go, of the generations.")
 @click.option("--migrate-every", default=10, help="Generations between migrations.")
 @click.option("--migrants", default=5)
-def joining(*, at: float, **options: Any) -> list[Job]:  # noqa: ANN401 - see `killed`
+def joining(*, at: float, **options: Any) -> list[Call]:  # noqa: ANN401 - see `killed`
     """Let islands come and go, and see whose genes are there in the end."""
-    return jobs(casts(Fraction(str(at))), **options)
+    return calls(casts(Fraction(str(at))), **options)

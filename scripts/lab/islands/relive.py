@@ -48,7 +48,7 @@ class Census:
     """A keeper that keeps an island's genes every so many generations, and holds each line against the recording.
 
     Attributes:
-        recording: What is lived again.
+        recording: The run that is replayed.
         every: Generations between two counts.
         genes: Generation -> genes [P, D].
         shares: Generation -> ancestor -> its share of them.
@@ -121,7 +121,7 @@ def relive(shared: SharedPaths, *, every: int, workers: int) -> Iterator[Record]
     if not homes:
         raise ConfigError(f"{shared.root} holds no island; name the directory that --migration-dir named")
     found = []
-    for island in in_order(partial(replayed, every=every), homes, workers=workers):
+    for island in in_order([partial(replayed, home, every=every) for home in homes], workers=workers):
         found.append(island)
         click.echo(f"{island[0].recording.island} lived again, as it was", err=True)
     return compare([census for census, _ in found], found[0][1])

@@ -1,7 +1,7 @@
-"""The form of a study: a plan of jobs, a row for each job as soon as it is measured, and tables from rows alone.
+"""The form of a study: a plan of calls, a row for each call as soon as it is measured, and tables from rows alone.
 
-A study gives `plan(options) -> jobs`, `measure(job) -> row` and `table(rows) -> text`; all else is the same for every
-study and is here: the options of seeds and files, worker processes, writing rows and reading those that are kept.
+A study gives `plan(options) -> calls`, each of which measures one row, and `table(rows) -> text`; all else is the same
+for every study and is here: the options of seeds and files, worker processes, writing rows and reading kept ones.
 """
 
 from __future__ import annotations
@@ -27,8 +27,9 @@ if TYPE_CHECKING:
     from atoll.evo.runlog import Record
 
     Function = Callable[..., Any]
+    Call = Callable[[], Record]
+    """Measures one row."""
 
-Job = TypeVar("Job")
 Result = TypeVar("Result")
 
 AT_LEAST_1 = click.IntRange(min=1)
@@ -66,25 +67,23 @@ def out_option(default: str) -> Callable[[Function], Function]:
 
 def command(
     *,
-    measure: Callable[[Job], Record],
     line: Callable[[Record], str],
     table: Callable[[Sequence[Record]], str],
     out: str,
     workers: int = 1,
-) -> Callable[[Callable[..., Iterable[Job]]], click.Command]:
-    """Make a command of a plan: it measures the jobs that the plan returns, and prints the table of their file.
+) -> Callable[[Callable[..., Sequence[Call]]], click.Command]:
+    """Make a command of a plan: it makes the calls that the plan returns, and prints the table of their rows' file.
 
     With `--table FILE` it measures nothing, and prints the table of the rows that are kept there.
 
     Args:
-        measure: Returns a job's row; a function of its argument alone, which workers can import.
         line: Says in a line what a row shows.
         table: Derives the table from rows.
         out: Where rows are written by default.
         workers: How many processes measure by default.
     """
 
-    def made(plan: Callable[..., Iterable[Job]]) -> click.Command:
+    def made(plan: Callable[..., Sequence[Call]]) -> click.Command:
         @out_option(out)
         @click.option("--workers", default=workers, type=AT_LEAST_1, help="Processes.")
         @click.option(
@@ -93,7 +92,7 @@ def command(
         @functools.wraps(plan)
         def run(*, out: Path, workers: int, kept: Path | None, **options: object) -> None:
             if kept is None:
-                write_rows(in_order(measure, list(plan(**options)), workers=workers), out, line=line)
+                write_rows(in_order(plan(**options), workers=workers), out, line=line)
             click.echo(table(read_rows(kept or out)))
 
         return click.command(context_settings=DEFAULTS_SHOWN)(run)
@@ -101,23 +100,31 @@ def command(
     return made
 
 
-def in_order(function: Callable[[Job], Result], jobs: Sequence[Job], *, workers: int) -> Iterator[Result]:
-    """Yield what a function returns for each job, in the order of the jobs; one worker is this process.
+def in_order(calls: Sequence[Callable[[], Result]], *, workers: int) -> Iterator[Result]:
+    """Yield what each call returns, in their order, whoever of the workers is faster; one worker is this process.
+
+    Args:
+        calls: Functions that workers can import, with their arguments (`functools.partial`).
+        workers: How many processes.
 
     Raises:
         AtollError: A worker died.
     """
-    if workers == 1 or len(jobs) <= 1:
-        yield from map(function, jobs)
+    if workers == 1 or len(calls) <= 1:
+        yield from map(_make, calls)
         return
     context = multiprocessing.get_context("spawn")
-    with ProcessPoolExecutor(min(workers, len(jobs)), mp_context=context) as pool:
+    with ProcessPoolExecutor(min(workers, len(calls)), mp_context=context) as pool:
         try:
-            yield from pool.map(function, jobs)
+            yield from pool.map(_make, calls)
         except BrokenProcessPool as error:
             raise AtollError("a worker died; what was finished is kept: run the same command again") from error
         finally:
             pool.shutdown(wait=False, cancel_futures=True)
+
+
+def _make(call: Callable[[], Result]) -> Result:
+    return call()
 
 
 def write_rows(rows: Iterable[Mapping[str, Any]], out: Path, *, line: Callable[[Record], str]) -> list[Record]:

@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 
 
 class Bench(Protocol):
-    """What every bench is."""
+    """A benchmark: cases to measure, and tables from their rows."""
 
     def cases(self, plan: Plan, place: Path) -> list[Case]:
         """Return what a round measures; files go into `place`, an empty folder."""

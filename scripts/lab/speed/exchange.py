@@ -1,4 +1,4 @@
-"""What checkpointing, publishing and importing cost: per event in pools of any size, and as a share of a run.
+"""Cost of checkpointing, publishing and importing: per event in pools of any size, and as a share of a run.
 
 Seconds are given twice, with and without waiting for the disk: that wait is the machine's, and differs between disks by
 more than all the rest together.

@@ -1,4 +1,4 @@
-"""What was found as figures, each as SVG and PNG, as wide as a column of text."""
+"""Figures of the findings, each as SVG and PNG, as wide as a column of text."""
 
 from __future__ import annotations
 
@@ -157,7 +157,7 @@ def _error_bars(axes: Axes, x: Sequence[float], ratios: Sequence[Interval], n: i
 
 
 def _creatures(findings: Sequence[Findings]) -> Drawing | None:
-    """What champions do on courses they were trained on and on others: a point for each run, medians with intervals."""
+    """Fitness of champions on courses they were trained on and on others: each run, and medians with intervals."""
     walked = [each for each in findings if each.showings[POOLED].column("unseen_fitness")]
     if not walked:
         return None

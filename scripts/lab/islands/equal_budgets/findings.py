@@ -67,7 +67,7 @@ class Interval:
 
 @dataclass(frozen=True)
 class Times:
-    """How long the runs of one arm took to a target.
+    """Evaluations that the runs of one arm took to a target.
 
     Attributes:
         to_target: Evaluations to it, infinite for a run that missed it, [R].
@@ -204,7 +204,7 @@ MUST_SHOW = 2.0
 
 @dataclass(frozen=True)
 class Showing:
-    """What one contender showed on one problem.
+    """Runs of one contender on one problem.
 
     Attributes:
         contender: Who.
@@ -274,6 +274,22 @@ class Findings:
         return compare(self.showings[over].times.to_target, self.showings[under].times.to_target)
 
 
+def verdict(found: Interval, p: float, *, faster: str, than: str) -> str:
+    """Say who is faster, where interval and test agree; what is not shown is undecided, not equal.
+
+    Args:
+        found: Evaluations of the latter to those of the former.
+        p: Of the rank test, corrected.
+        faster: Who is asked to be faster.
+        than: Than whom.
+    """
+    if p <= 1 - LEVEL and found.low > 1:
+        return f"{faster} faster"
+    if p <= 1 - LEVEL and found.high < 1:
+        return f"{than} faster"
+    return "undecided"
+
+
 @dataclass(frozen=True)
 class Comparison:
     """Two contenders on one problem.
@@ -294,12 +310,8 @@ class Comparison:
 
     @property
     def verdict(self) -> str:
-        """Say which of them is faster, where interval and test agree."""
-        if self.p <= 1 - LEVEL and self.ratio.low > 1:
-            return f"{self.faster} faster"
-        if self.p <= 1 - LEVEL and self.ratio.high < 1:
-            return f"{self.than} faster"
-        return "undecided"
+        """The verdict on both."""
+        return verdict(self.ratio, self.p, faster=self.faster, than=self.than)
 
     @property
     def is_shown(self) -> bool:

@@ -67,11 +67,11 @@ class Problem:
         kind: What makes it hard, in words.
         task: What `--task` calls it.
         options: Its options.
+        variations: Mutation rates with scales that tuning tries, each with two tournaments.
         budget: Evaluations of a run, immigrants included.
         population: Individuals of the pooled population, and of all islands together.
         islands: How many the reference has.
         splits: Other numbers of islands among which the same population is split.
-        variations: Mutation rates with scales that tuning tries, each with two tournaments.
         seeds: How many test seeds.
         is_swept: Every rate, interval, topology and size is tried, not a few of them.
         is_rugged: Deceptive or multimodal: where islands are said to help.
@@ -81,18 +81,18 @@ class Problem:
     kind: str
     task: str
     options: Mapping[str, str]
-    budget: int
-    population: int
-    islands: int
-    splits: tuple[int, ...]
     variations: tuple[tuple[float, float], ...]
-    seeds: int
+    budget: int = 60_000
+    population: int = 400
+    islands: int = 8
+    splits: tuple[int, ...] = (2, 4, 20)
+    seeds: int = 20
     is_swept: bool = True
     is_rugged: bool = True
 
     @property
     def test_seeds(self) -> range:
-        """Which seeds are compared."""
+        """Seeds of the runs that are compared."""
         return range(FIRST_TEST_SEED, FIRST_TEST_SEED + self.seeds)
 
     @property
@@ -133,29 +133,13 @@ _BITS = tuple((rate, 0.15) for rate in (0.002, 0.004, 0.008, 0.016, 0.032, 0.064
 _FEW_GENES = tuple((rate, scale) for rate in (0.05, 0.1, 0.2) for scale in (0.03, 0.15))
 
 PROBLEMS = (
-    Problem(
-        "trap",
-        "deceptive: 15 blocks of 4 bits",
-        "trap",
-        {"dimensions": "60", "order": "4"},
-        budget=60_000,
-        population=400,
-        islands=8,
-        splits=(2, 4, 20),
-        variations=_BITS,
-        seeds=20,
-    ),
+    Problem("trap", "deceptive: 15 blocks of 4 bits", "trap", {"dimensions": "60", "order": "4"}, variations=_BITS),
     Problem(
         "trap of 3",
         "deceptive, less so: 20 blocks of 3 bits",
         "trap",
         {"dimensions": "60", "order": "3"},
-        budget=60_000,
-        population=400,
-        islands=8,
-        splits=(2, 4, 20),
         variations=_BITS,
-        seeds=20,
         is_swept=False,
     ),
     Problem(
@@ -163,36 +147,15 @@ PROBLEMS = (
         "multimodal, rotated, optimum off the centre",
         "rastrigin",
         {"dimensions": "10", "offset": "0.3", "rotated": "true"},
-        budget=60_000,
-        population=400,
-        islands=8,
-        splits=(2, 4, 20),
         variations=_FEW_GENES,
-        seeds=20,
     ),
-    Problem(
-        "Schwefel",
-        "multimodal, deceptive, separable",
-        "schwefel",
-        {"dimensions": "20"},
-        budget=60_000,
-        population=400,
-        islands=8,
-        splits=(2, 4, 20),
-        variations=_FEW_GENES,
-        seeds=20,
-    ),
+    Problem("Schwefel", "multimodal, deceptive, separable", "schwefel", {"dimensions": "20"}, variations=_FEW_GENES),
     Problem(
         "rotated ellipsoid",
         "one optimum, ill-conditioned, rotated",
         "ellipsoid",
         {"dimensions": "10", "offset": "0.3", "rotated": "true"},
-        budget=60_000,
-        population=400,
-        islands=8,
-        splits=(2, 4, 20),
         variations=_FEW_GENES,
-        seeds=20,
         is_swept=False,
         is_rugged=False,
     ),
@@ -206,7 +169,6 @@ PROBLEMS = (
         islands=4,
         splits=(2, 10),
         variations=((0.005, 0.15), (0.01, 0.15), (0.02, 0.15)),
-        seeds=20,
         is_swept=False,
         is_rugged=False,
     ),
@@ -338,7 +300,7 @@ class Job:
 
 @dataclass(frozen=True)
 class Targets:
-    """What has to be reached on a problem.
+    """Target fitness values of a problem.
 
     Attributes:
         final: What the tuned pooled population's median run reaches with its whole budget.

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import time
 from dataclasses import dataclass
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from atoll.evo import atomic, runlog, strict_json
@@ -78,7 +79,7 @@ TOLD_EVERY_S = 15.0
 
 @dataclass(frozen=True)
 class Progress:
-    """How far a stage is.
+    """Progress of a stage.
 
     Attributes:
         stage: Its name.
@@ -202,7 +203,7 @@ def run_job(job: Job) -> Record:
 
 def _run_all(jobs: Sequence[Job], *, workers: int, tell: Callable[[str], None], stage: str) -> Iterator[Record]:
     started_s = told_s = time.monotonic()
-    for n, row in enumerate(in_order(run_job, jobs, workers=workers), start=1):
+    for n, row in enumerate(in_order([partial(run_job, job) for job in jobs], workers=workers), start=1):
         yield row
         now_s = time.monotonic()
         if now_s - told_s >= TOLD_EVERY_S or n == len(jobs):

@@ -127,7 +127,7 @@ def cost(contender: str, setting: Mapping[str, Value], seed: int) -> tuple[Entry
 
 @dataclass(frozen=True)
 class Round:
-    """How far an archipelago is.
+    """Progress of an archipelago: evaluations, best fitness, time.
 
     Attributes:
         evaluations: Of all islands, immigrants included where they are evaluated.
@@ -194,7 +194,7 @@ def times(rows: Sequence[Record], target: float, of: Callable[[Round], float]) -
 
 
 def evolve(entry: Entry, task: Task) -> list[Round]:
-    """Evolve it round by round; without migration islands live one after the other, and all is one round."""
+    """Evolve it round by round; without migration islands evolve one after the other, and all is one round."""
     arm = Arm(ATOLL, ISLANDS, POPULATION, {**entry.setting, **migration(entry)})
     ends = round_ends(entry)
     watched = Watched(task)

@@ -74,7 +74,7 @@ class PygmoTask:
 
 
 def evolve(entry: Entry) -> list[Round]:
-    """Evolve pygmo's archipelago, round by round: all islands have lived an interval before any begins the next.
+    """Evolve pygmo's archipelago, round by round: all islands have evolved an interval before any begins the next.
 
     Its islands are threads that take whatever migrants are there, so equal seeds do not give equal runs.
     """

@@ -6,17 +6,17 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from atoll.scripts.lab.islands.equal_budgets.findings import compare, median, ratio
+from atoll.scripts.lab.islands.equal_budgets.findings import compare, median, ratio, verdict
 from atoll.scripts.lab.islands.equal_budgets.report import chance, reached, spread
 from atoll.scripts.lab.islands.peers.plan import ATOLL, CONTENDERS, ISLANDS, TUNING_SEEDS, Round, grid, times
 from atoll.scripts.lab.kit.markdown import number, table
-from atoll.scripts.lab.kit.stats import LEVEL, holm
+from atoll.scripts.lab.kit.stats import holm
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
     from atoll.evo.runlog import Record
-    from atoll.scripts.lab.islands.equal_budgets.findings import Interval, Times
+    from atoll.scripts.lab.islands.equal_budgets.findings import Times
 
 SEED = 6
 START, SKIPPED = "start", "skipped"
@@ -88,20 +88,11 @@ def meetings(rows: Sequence[Record]) -> str:
                 reached(theirs),
                 spread(found),
                 chance(p[problem, peer, name]),
-                verdict(found, p[problem, peer, name], peer),
+                verdict(found, p[problem, peer, name], faster=ATOLL, than=peer),
             )
         )
     heads = ("function", "peer", "to the target", "Atoll: reached, ERT", "peer", "peer / Atoll", "p (Holm)", "verdict")
     return table(heads, lines)
-
-
-def verdict(found: Interval, p: float, peer: str) -> str:
-    """Say who is faster, where interval and test agree; what is not shown is undecided, not equal."""
-    if p <= 1 - LEVEL and found.low > 1:
-        return f"{ATOLL} faster"
-    if p <= 1 - LEVEL and found.high < 1:
-        return f"{peer} faster"
-    return "undecided"
 
 
 def costs(rows: Sequence[Record]) -> str:

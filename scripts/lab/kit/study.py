@@ -132,10 +132,11 @@ def write_rows(rows: Iterable[Mapping[str, Any]], out: Path, *, line: Callable[[
 
     Args:
         rows: As they are measured.
-        out: A file of JSON lines.
+        out: A file of JSON lines; a last line that was cut off goes.
         line: What is printed of a row.
     """
     atomic.make_directory(out.parent)
+    atomic.mend_tail(out)
     written = []
     for row in rows:
         runlog.append(out, {**row, **describe()})

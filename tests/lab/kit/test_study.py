@@ -84,6 +84,13 @@ def test_what_was_measured_before_a_failure_is_there_after_it(tmp_path: Path) ->
     assert [row["square"] for row in runlog.read(tmp_path / "rows.jsonl")] == [0, 1]
 
 
+def test_a_last_line_that_was_cut_off_goes_before_others_are_written(tmp_path: Path) -> None:
+    out = tmp_path / "rows.jsonl"
+    out.write_bytes(b'{"n":1,"square":1}\n{"n":2,"squ')
+    write_rows([square(2)], out, line=str)
+    assert [row["n"] for row in runlog.read(out)] == [1, 2]
+
+
 def test_no_name_is_all_and_an_unknown_one_is_refused_with_those_there_are() -> None:
     assert chosen((), "abc", kind="letter") == ["a", "b", "c"]
     assert chosen(("c", "a"), "abc", kind="letter") == ["a", "c"]

@@ -7,7 +7,6 @@ give equal files. Where they were made stands in a file of its own, a line for e
 from __future__ import annotations
 
 import time
-from dataclasses import dataclass
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
@@ -77,25 +76,10 @@ FUNCTION_EVALUATION_S = 1e-6
 TOLD_EVERY_S = 15.0
 
 
-@dataclass(frozen=True)
-class Progress:
-    """Progress of a stage.
-
-    Attributes:
-        stage: Its name.
-        done: Runs that are there.
-        n: Runs in all.
-        left_s: Seconds that the rest will take, to judge by those that are there.
-    """
-
-    stage: str
-    done: int
-    n: int
-    left_s: float
-
-    def __str__(self) -> str:
-        left = f", about {self.left_s / 60:.1f} min left" if self.done < self.n else ""
-        return f"{self.stage}: {self.done} of {self.n} runs{left}"
+def progress(stage: str, done: int, n: int, *, left_s: float) -> str:
+    """Say how many of the runs of a stage are there, and about how long the rest will take, in seconds."""
+    left = f", about {left_s / 60:.1f} min left" if done < n else ""
+    return f"{stage}: {done} of {n} runs{left}"
 
 
 def measure(problems: Sequence[Problem], folder: Path, *, workers: int, tell: Callable[[str], None]) -> None:
@@ -209,4 +193,4 @@ def _run_all(jobs: Sequence[Job], *, workers: int, tell: Callable[[str], None], 
         if now_s - told_s >= TOLD_EVERY_S or n == len(jobs):
             told_s = now_s
             left = estimate_s(jobs[n:]) / estimate_s(jobs[:n])
-            tell(str(Progress(stage, n, len(jobs), (now_s - started_s) * left)))
+            tell(progress(stage, n, len(jobs), left_s=(now_s - started_s) * left))

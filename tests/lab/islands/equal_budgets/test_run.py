@@ -15,10 +15,10 @@ from atoll.scripts.lab.islands.equal_budgets.findings import found
 from atoll.scripts.lab.islands.equal_budgets.plan import PROBLEMS, quick
 from atoll.scripts.lab.islands.equal_budgets.run import (
     ROWS,
-    Progress,
     estimate_s,
     interleaved,
     measure,
+    progress,
     read,
     read_starts,
     repeat,
@@ -100,8 +100,8 @@ def test_more_islands_take_longer_for_the_same_evaluations():
 
 
 def test_progress_says_how_long_it_will_take_until_it_is_done():
-    assert str(Progress("tuning", 3, 9, 120.0)) == "tuning: 3 of 9 runs, about 2.0 min left"
-    assert str(Progress("tuning", 9, 9, 0.0)) == "tuning: 9 of 9 runs"
+    assert progress("tuning", 3, 9, left_s=120.0) == "tuning: 3 of 9 runs, about 2.0 min left"
+    assert progress("tuning", 9, 9, left_s=0.0) == "tuning: 9 of 9 runs"
 
 
 TEXT = b'{"job":"a","best":[1.0]}\n{"commit":"c"}\n{"job":"b","best":[2.0]}\n{"job":"cut'

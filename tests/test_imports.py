@@ -29,7 +29,7 @@ HEAVY = {
     "optuna": ("scripts/lab/parallel/arms/*optuna*.py",),
     "ray": ("scripts/lab/parallel/arms/*ray*.py",),
     "matplotlib": ("scripts/report/style.py",),
-    "pygmo": ("scripts/lab/islands/peers/pygmo_side.py",),
+    "pygmo": ("scripts/lab/islands/peers/run.py",),
     "gymnasium": ("evo/tasks/gym.py",),
 }
 """Libraries that take long to import, and the places that need each."""

@@ -23,7 +23,7 @@ ABORTED = 130
 
 
 class Study(NamedTuple):
-    """A study: the module in this folder whose `main` is its command, and what it is about, in a line."""
+    """A study: its command as `module:name` in this folder (`main` without a name), and what it is about, in a line."""
 
     module: str
     topic: str
@@ -33,18 +33,18 @@ STUDIES = {
     "compare": Study("parallel.compare", "Trials on ten backends: run, resume, committed, report"),
     "simulate": Study("parallel.simulate.sweep", "Parallel trials on 5 to 128 workers, simulated"),
     "threads": Study("parallel.threads.tables", "Threads of PyTorch: law, population, limit, tables"),
-    "bench": Study("speed.__main__", "Benchmarks of evaluator, island, scaling and exchange"),
-    "bench-report": Study("speed.report", "Tables and plot of the benchmarks, from their rows"),
-    "islands": Study("islands.equal_budgets.__main__", "Islands at equal budgets of evaluations: run, report, check"),
-    "peers": Study("islands.peers.__main__", "Islands against pygmo's archipelago"),
+    "bench": Study("speed.command", "Benchmarks of evaluator, island, scaling and exchange"),
+    "bench-report": Study("speed.command:report", "Tables and plot of the benchmarks, from their rows"),
+    "islands": Study("islands.equal_budgets.command", "Islands at equal budgets of evaluations: run, report, check"),
+    "peers": Study("islands.peers.command", "Islands against pygmo's archipelago"),
     "exchanging": Study("islands.exchanging", "Topologies and numbers of migrants, on creatures"),
-    "joining": Study("islands.joining", "Islands that come late, or leave early"),
-    "killed": Study("islands.killed", "The cost of an island's death to the others"),
-    "defaults": Study("islands.defaults", "Default settings, each against its neighbours"),
+    "joining": Study("islands.lifespans:joining", "Islands that come late, or leave early"),
+    "killed": Study("islands.lifespans:killed", "The cost of an island's death to the others"),
+    "defaults": Study("islands.creatures:defaults", "Default settings, each against its neighbours"),
     "criteria": Study("islands.criteria", "A finished run against the three criteria of the plan"),
     "relive": Study("islands.relive", "Whole populations through an ended run: run, plot"),
-    "evolvability": Study("islands.evolvability", "An island against random search at equal evaluations"),
-    "champions": Study("islands.champions", "Audit of a run's champions on unseen courses"),
+    "evolvability": Study("islands.creatures:evolvability", "An island against random search at equal evaluations"),
+    "champions": Study("islands.creatures:champions", "Audit of a run's champions on unseen courses"),
     "cartpole": Study("islands.cartpole", "Time until one of two islands balances a pole"),
 }
 
@@ -60,7 +60,8 @@ class Door(click.Group):
         """Load a study."""
         if cmd_name not in STUDIES:
             return None
-        command: click.Command = importlib.import_module(f"atoll.scripts.lab.{STUDIES[cmd_name].module}").main
+        module, _, name = STUDIES[cmd_name].module.partition(":")
+        command: click.Command = getattr(importlib.import_module(f"atoll.scripts.lab.{module}"), name or "main")
         return command
 
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:  # noqa: ARG002 - see `click.Group`

@@ -51,8 +51,8 @@ def raising(error: Exception) -> click.Command:
     ],
 )
 def test_a_failure_is_one_line_and_the_documented_code(error, code, said, monkeypatch, capsys) -> None:
-    module = importlib.import_module("atoll.scripts.lab.islands.killed")
-    monkeypatch.setattr(module, "main", raising(error))
+    module = importlib.import_module("atoll.scripts.lab.islands.lifespans")
+    monkeypatch.setattr(module, "killed", raising(error))
     assert door.run(["killed"]) == code
     [line] = capsys.readouterr().err.splitlines()
     assert line.startswith(said)
@@ -67,8 +67,8 @@ def test_a_mistyped_command_is_one_line_with_where_to_look(arguments, capsys) ->
 
 
 def test_the_exit_code_that_a_study_chose_stays(monkeypatch) -> None:
-    module = importlib.import_module("atoll.scripts.lab.islands.killed")
-    monkeypatch.setattr(module, "main", raising(SystemExit(12)))  # type: ignore[arg-type]
+    module = importlib.import_module("atoll.scripts.lab.islands.lifespans")
+    monkeypatch.setattr(module, "killed", raising(SystemExit(12)))  # type: ignore[arg-type]
     with pytest.raises(SystemExit) as ended:
         door.run(["killed"])
     assert ended.value.code == 12

@@ -1,6 +1,6 @@
 """One archipelago in this process with a budget of evaluations, summed over islands and immigrants counted.
 
-In lockstep its islands have lived the same generations whenever they are compared, so what they have spent and reached
+In lockstep its islands are at the same generation whenever they are compared, so what they have spent and reached
 by then is exact, and equal seeds give equal rows on any machine.
 """
 
@@ -13,6 +13,10 @@ from atoll.evo import ancestry
 from atoll.evo.config import LOCKSTEP, Value, island_config
 from atoll.evo.diversity import fixation_index
 from atoll.evo.errors import ConfigError
+from atoll.evo.recorder import MemoryRecorder
+from atoll.evo.tasks.creatures import course
+from atoll.evo.tasks.creatures.audit import UNSEEN_COURSES
+from atoll.evo.tasks.creatures.fitness import score
 from atoll.migration.observe.history import effective_number, pooled
 from atoll.scripts.run.archipelago import evolve_together
 from atoll.scripts.run.vary import vary
@@ -24,6 +28,7 @@ if TYPE_CHECKING:
     from atoll.evo.generation import State
     from atoll.evo.genome import Floats
     from atoll.evo.runlog import Record
+    from atoll.evo.tasks.creatures.task import Creatures
     from atoll.evo.tasks.task import Task
 
 MAX_ISLANDS = 999
@@ -50,7 +55,7 @@ class Arm:
 
 @dataclass
 class Course:
-    """What an island had spent, and the best it had met, after each generation."""
+    """Evaluations that an island had spent, and the best it had met, after each generation."""
 
     evaluations: list[int] = field(default_factory=list)
     best: list[float] = field(default_factory=list)
@@ -153,18 +158,19 @@ def best_after(row: Record, evaluations: int) -> float:
     return float(known[-1])
 
 
-def expected_evaluations(rows: list[Record], target: float) -> float | None:
-    """Return the expected evaluations to `target` of a run that is started anew until it succeeds.
+def walk_unseen(creatures: Creatures) -> Callable[[Floats], Record]:
+    """Return an audit that walks a genome [D] over 40 unseen courses: mean `unseen_fitness` and `unseen_pellets`.
 
-    That is all evaluations spent until success or the end, over the number of runs that reached the target; None if
-    none did.
-
-    Source: Auger & Hansen 2005 (success performance); Hansen et al. 2010, COCO (expected running time).
+    They are those of `atoll.evo.tasks.creatures.audit.Audit`, at the speed of the backend.
     """
-    found = [evaluations_to(row, target) for row in rows]
-    n_reached = sum(each is not None for each in found)
-    spent = sum(row["evaluations"][-1] if each is None else each for row, each in zip(rows, found, strict=True))
-    return spent / n_reached if n_reached else None
+    courses = range(course.UNSEEN, course.UNSEEN + UNSEEN_COURSES)
+    pellets = course.lay(courses, creatures.pellets.shape[1])
+
+    def walk(genome: Floats) -> Record:
+        summary = creatures.simulate(genome[None], pellets=pellets)
+        return {"unseen_fitness": float(score(summary)[0]), "unseen_pellets": float(summary.collected.mean())}
+
+    return walk
 
 
 def _generations(config: IslandConfig, *, share: int) -> int:

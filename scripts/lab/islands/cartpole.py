@@ -1,4 +1,4 @@
-"""How soon do two islands balance a pole? `python -m scripts.lab cartpole`.
+"""Time to the solution of CartPole: how soon do two islands balance a pole?
 
 Two islands start at the same moment, each a process of `cli.py evolve --task gym:CartPole-v1` as a user would start it.
 It counts from there until the first moment at which the champion of one balances for 500 steps in 5 of 5 episodes that
@@ -16,12 +16,12 @@ from typing import TYPE_CHECKING
 
 import click
 
-from atoll.evo import atomic, runlog
 from atoll.evo.errors import AtollError
 from atoll.evo.paths import SharedPaths
 from atoll.evo.tasks.gym import GymOptions, GymTask
 from atoll.scripts.lab.islands.criteria import NOT_MET
-from atoll.scripts.lab.kit.machine import ROOT, describe
+from atoll.scripts.lab.kit.machine import ROOT
+from atoll.scripts.lab.kit.study import DEFAULTS_SHOWN, out_option, seed_options, write_rows
 from atoll.scripts.report.champion import read
 
 if TYPE_CHECKING:
@@ -37,26 +37,23 @@ ISLANDS = ("one", "two")
 LOOK_EVERY_S = 0.5
 
 
-@click.command()
-@click.option("--seeds", default=5, show_default=True, help="Runs.")
-@click.option("--first-seed", default=1, show_default=True, help="Seed of the first of them.")
-@click.option("--population", default=48, show_default=True, help="Individuals of each island.")
-@click.option("--generations", default=6, show_default=True, help="Generations after the founders.")
-@click.option("--episodes", default=10, show_default=True, help="Episodes that an evaluation is the mean of.")
-@click.option("--limit-s", default=60.0, show_default=True, help="Seconds that a run may take until it is solved.")
-@click.option("--out", default=Path("bench/cartpole.jsonl"), show_default=True, type=click.Path(path_type=Path))
-def main(
-    *, seeds: int, first_seed: int, population: int, generations: int, episodes: int, limit_s: float, out: Path
-) -> None:
+@click.command(context_settings=DEFAULTS_SHOWN)
+@seed_options(5, first=1, what="Runs.")
+@click.option("--population", default=48, help="Individuals of each island.")
+@click.option("--generations", default=6, help="Generations after the founders.")
+@click.option("--episodes", default=10, help="Episodes that an evaluation is the mean of.")
+@click.option("--limit-s", default=60.0, help="Seconds that a run may take until it is solved.")
+@out_option("bench/cartpole.jsonl")
+def main(*, seeds: range, population: int, generations: int, episodes: int, limit_s: float, out: Path) -> None:
     """Time two islands from their start to the first champion that balances, and to their end."""
-    atomic.make_directory(out.parent)
-    rows = []
-    for seed in range(first_seed, first_seed + seeds):
-        settings = {"population": population, "generations": generations, "episodes": episodes}
+    sizes = {"population": population, "generations": generations, "episodes": episodes}
+
+    def measure(seed: int) -> Record:
         with tempfile.TemporaryDirectory() as place:
-            rows.append({"seed": seed, **settings, **_run(Path(place) / "shared", seed=seed, **settings)})
-        runlog.append(out, {**rows[-1], "limit_s": limit_s, **describe()})
-        click.echo(_told(rows[-1]))
+            found = _run(Path(place) / "shared", seed=seed, **sizes)
+        return {"seed": seed, **sizes, **found, "limit_s": limit_s}
+
+    rows = write_rows(map(measure, seeds), out, line=_line)
     in_time = sum(row["solved_s"] is not None and row["solved_s"] <= limit_s for row in rows)
     click.echo(f"solved within {limit_s:g} s: {in_time} of {len(rows)}")
     sys.exit(0 if in_time == len(rows) else NOT_MET)
@@ -116,7 +113,7 @@ def is_solved(steps: list[float]) -> bool:
     return bool(steps) and min(steps) >= SOLVED_STEPS
 
 
-def _told(row: Record) -> str:
+def _line(row: Record) -> str:
     when = "not solved" if row["solved_s"] is None else f"solved after {row['solved_s']:.1f} s"
     last = {name.partition(":")[0]: steps for name, steps in row["steps"].items()}
     steps = "; ".join(f"{name} {' '.join(f'{n:g}' for n in found)}" for name, found in last.items())

@@ -1,4 +1,4 @@
-"""How should islands exchange by themselves? `python -m scripts.lab exchanging`.
+"""Topology, migrants and interval of migration by default: how should islands exchange by themselves?
 
 Archipelagos of creatures of a size that a user would call small and not tiny, with the breeding settings that islands
 have by default, that differ in who meets whom and how many come; one pooled population of as many individuals; one of
@@ -20,31 +20,28 @@ ancestors where all that meet do not.
 
 from __future__ import annotations
 
-import multiprocessing
-from concurrent.futures import ProcessPoolExecutor
 from dataclasses import replace
-from pathlib import Path
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import click
 import numpy as np
 from scipy.stats import wilcoxon
 
-from atoll.evo import atomic, runlog
 from atoll.evo.tasks.loader import load_task
 from atoll.scripts.lab.islands import budgeted
 from atoll.scripts.lab.islands.budgeted import Arm
-from atoll.scripts.lab.islands.equal_budgets.tables import chance
-from atoll.scripts.lab.islands.equal_budgets.unseen import walk_unseen
-from atoll.scripts.lab.islands.paired import mean_interval, read_rows
-from atoll.scripts.lab.kit.machine import describe
+from atoll.scripts.lab.islands.equal_budgets.report import chance
+from atoll.scripts.lab.islands.lifespans import mean_interval
 from atoll.scripts.lab.kit.markdown import table as markdown_table
 from atoll.scripts.lab.kit.stats import holm
+from atoll.scripts.lab.kit.study import chosen, command, seed_options
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from atoll.evo.runlog import Record
+    from atoll.scripts.lab.kit.study import Call
 
 ISLANDS, POPULATION, GENERATIONS, COURSES = 8, 100, 100, 3
 VARIANTS = (
@@ -60,7 +57,7 @@ VARIANTS = (
     Arm("pooled, no crossover", 1, ISLANDS * POPULATION, {"crossover_rate": 0.0}),
 )
 """The first is what islands did by default when this was written."""
-AT_LEAST_1, AT_LEAST_2 = click.IntRange(min=1), click.IntRange(min=2)
+AT_LEAST_2 = click.IntRange(min=2)
 HEAD = (
     "variant",
     "n",
@@ -74,51 +71,15 @@ HEAD = (
 )
 
 
-def live(arm: Arm, seed: int, budget: int) -> Record:
-    """Evolve one archipelago; return its row. A function of its arguments."""
+def measure(arm: Arm, *, seed: int, budget: int) -> Record:
+    """Return the row of an archipelago."""
     task: Any = load_task("creatures", {"courses": str(COURSES)})
-    return budgeted.condensed(budgeted.run(arm, task, seed=seed, budget=budget, audit=walk_unseen(task)))
+    row = budgeted.run(arm, task, seed=seed, budget=budget, audit=budgeted.walk_unseen(task))
+    return budgeted.condensed(row)
 
 
-@click.command()
-@click.argument("names", nargs=-1, metavar="[VARIANT]...")
-@click.option("--seeds", default=20, show_default=True, type=AT_LEAST_1, help="Archipelagos of each variant.")
-@click.option("--first-seed", default=1, show_default=True, help="Seed of the first of them.")
-@click.option("--islands", default=ISLANDS, show_default=True, type=AT_LEAST_2, help="Islands of who is split.")
-@click.option(
-    "--generations",
-    default=GENERATIONS,
-    show_default=True,
-    type=AT_LEAST_2,
-    help="The budget: so many evaluations for each individual of all islands.",
-)
-@click.option("--workers", default=2, show_default=True, type=AT_LEAST_1, help="Processes.")
-@click.option("--out", default=Path("bench/exchanging.jsonl"), show_default=True, type=click.Path(path_type=Path))
-@click.option("--table", "rows_path", type=click.Path(path_type=Path, exists=True), help="Only print these rows'.")
-def main(
-    *,
-    names: tuple[str, ...],
-    seeds: int,
-    first_seed: int,
-    islands: int,
-    generations: int,
-    workers: int,
-    out: Path,
-    rows_path: Path | None,
-) -> None:
-    """Evolve with each way to exchange, and see whose champions are worth more on courses that they never saw."""
-    if rows_path is None:
-        arms = [scaled(arm, islands) for arm in _named(names)]
-        budget = islands * POPULATION * generations
-        atomic.make_directory(out.parent)
-        jobs = [(arm, seed, budget) for seed in range(first_seed, first_seed + seeds) for arm in arms]
-        with ProcessPoolExecutor(workers, mp_context=multiprocessing.get_context("spawn")) as pool:
-            for row in pool.map(live, *zip(*jobs, strict=True)):  # seed by seed: a run cut short has compared all
-                runlog.append(out, {**row, **describe()})
-                click.echo(
-                    f"seed {row['seed']}, {row['arm']}: {row['best'][-1]:.1f}, unseen {row['unseen_fitness']:.1f}"
-                )
-    click.echo(table(read_rows(rows_path or out)))
+def _line(row: Record) -> str:
+    return f"seed {row['seed']}, {row['arm']}: {row['best'][-1]:.1f}, unseen {row['unseen_fitness']:.1f}"
 
 
 def scaled(arm: Arm, islands: int) -> Arm:
@@ -126,15 +87,6 @@ def scaled(arm: Arm, islands: int) -> Arm:
     if arm.islands > 1:
         return replace(arm, islands=islands)
     return replace(arm, population=arm.population // ISLANDS * islands) if arm.population > POPULATION else arm
-
-
-def _named(names: Sequence[str]) -> list[Arm]:
-    """Return the variants of these names, all if there are none."""
-    unknown = sorted(set(names) - {arm.name for arm in VARIANTS})
-    if unknown:
-        known = "; ".join(arm.name for arm in VARIANTS)
-        raise click.UsageError(f"no variant is called {', '.join(unknown)}; known are: {known}")
-    return [arm for arm in VARIANTS if not names or arm.name in names]
 
 
 def table(rows: Sequence[Record]) -> str:
@@ -185,3 +137,22 @@ def _difference(differences: Sequence[float]) -> tuple[str, str]:
 
 def _mean(values: Sequence[float]) -> str:
     return f"{np.mean(values):.2f}" if values else "-"  # one population differs from nobody
+
+
+@command(line=_line, table=table, out="bench/exchanging.jsonl", workers=2)
+@click.argument("names", nargs=-1, metavar="[VARIANT]...")
+@seed_options(20, first=1, what="Archipelagos of each variant.")
+@click.option("--islands", default=ISLANDS, type=AT_LEAST_2, help="Islands of who is split.")
+@click.option(
+    "--generations",
+    default=GENERATIONS,
+    type=AT_LEAST_2,
+    help="The budget: so many evaluations for each individual of all islands.",
+)
+def main(*, names: tuple[str, ...], seeds: range, islands: int, generations: int) -> list[Call]:
+    """Evolve with each way to exchange, and see whose champions are worth more on courses that they never saw."""
+    wanted = chosen(names, [arm.name for arm in VARIANTS], kind="variant")
+    arms = [scaled(arm, islands) for arm in VARIANTS if arm.name in wanted]
+    budget = islands * POPULATION * generations
+    # Seed by seed: a run cut short has compared all.
+    return [partial(measure, arm, seed=seed, budget=budget) for seed in seeds for arm in arms]

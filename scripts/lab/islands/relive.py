@@ -1,44 +1,42 @@
-"""Whole populations over time, of a run that kept only its newest: `python -m scripts.lab relive run [DIR]`.
+"""Replays of whole populations, of a run that kept only its newest ones: differentiation and ancestors over time.
 
-Each island is lived again in memory with the imports of its inbox, which gives the same populations bit for bit, and
-every generation is held against its log. Every so many generations the islands are compared: F_ST between their whole
+Each island is replayed in memory with the imports of its inbox, which gives the same populations bit for bit, and every
+generation is held against its log. Every so many generations the islands are compared: F_ST between their whole
 populations, and where all their genes come from. Each such generation is a row; `relive plot` draws rows of several
 runs beside each other.
 """
 
 from __future__ import annotations
 
-import multiprocessing
-import sys
-from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass, field
-from itertools import repeat
+from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import click
 import numpy as np
 
 from atoll.evo import ancestry, atomic, runlog
 from atoll.evo.diversity import fixation_index
-from atoll.evo.errors import AtollError, ConfigError, ReplayError
+from atoll.evo.errors import ConfigError, ReplayError
 from atoll.evo.island import evolve
 from atoll.evo.paths import SharedPaths
 from atoll.evo.recorder import MemoryRecorder
 from atoll.evo.tasks.loader import load_task
 from atoll.migration.exchange.exchange import Journal, ReplayExchange
-from atoll.migration.exchange.modes import MemoryMailbox
 from atoll.migration.observe.history import effective_number, pooled
 from atoll.migration.pool import identity as pool
 from atoll.migration.pool.batch import Publisher
 from atoll.migration.pool.bounded_io import islands_in
 from atoll.migration.pool.mailbox import MemoryMailbox
-from atoll.scripts.lab.islands.paired import read_rows
+from atoll.scripts.lab.kit.study import AT_LEAST_1, DEFAULTS_SHOWN, in_order, out_option, read_rows
 from atoll.scripts.run.archipelago import RUN_ID, NoNotes
 from atoll.scripts.run.recording import read, replay_config
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Sequence
+
+    from matplotlib.figure import Figure
 
     from atoll.evo.generation import State
     from atoll.evo.genome import Floats, GenomeSpec
@@ -49,10 +47,10 @@ if TYPE_CHECKING:
 
 @dataclass
 class Census:
-    """An island's genes every so many generations, each of which is held against the recording.
+    """Genes of an island every so many generations, each of which is held against the recording.
 
     Attributes:
-        recording: What is lived again.
+        recording: The run that is replayed.
         every: Generations between two counts.
         genes: Generation -> genes [P, D].
         shares: Generation -> ancestor -> its share of them.
@@ -77,30 +75,23 @@ class Census:
             self.genes[g], self.shares[g] = state.population.genes, found
 
 
-@click.group()
+@click.group(context_settings=DEFAULTS_SHOWN)
 def main() -> None:
     """Follow whole populations through a run that has ended."""
 
 
 @main.command("run")
 @click.argument("root", metavar="[DIR]", type=click.Path(path_type=Path), default=Path("shared"))
-@click.option("--every", default=10, show_default=True, type=click.IntRange(1), help="Generations between two rows.")
-@click.option("--workers", default=1, show_default=True, type=click.IntRange(1), help="Processes to use.")
+@click.option("--every", default=10, type=click.IntRange(1), help="Generations between two rows.")
+@click.option("--workers", default=1, type=AT_LEAST_1, help="Processes to use.")
 @click.option("--label", help="What a figure calls this run; the directory's name if left out.")
-@click.option("--out", default=Path("bench/relive.jsonl"), show_default=True, type=click.Path(path_type=Path))
+@out_option("bench/relive.jsonl")
 def run(*, root: Path, every: int, workers: int, label: str | None, out: Path) -> None:
-    """Live a recorded run of a built-in task again, and write how its whole populations differed over time."""
-    try:
-        with atomic.storage_errors("read the run"):
-            pool.check_directory(SharedPaths(root))
-            found = relive(SharedPaths(root), every=every, workers=workers)
-            rows = [{"run": label or root.name, **row} for row in found]
-        with atomic.storage_errors("write the rows"):
-            atomic.make_directory(out.parent)
-            runlog.append_all(out, rows)
-    except AtollError as error:
-        click.echo(f"error: {error}", err=True)
-        sys.exit(error.exit_code)
+    """Replay a recorded run of a built-in task, and write how its whole populations differed over time."""
+    pool.check_directory(SharedPaths(root))
+    rows = [{"run": label or root.name, **row} for row in relive(SharedPaths(root), every=every, workers=workers)]
+    atomic.make_directory(out.parent)
+    runlog.append_all(out, rows)
     for row in rows:
         f_st = "none" if row["f_st"] is None else f"{row['f_st']:.3f}"
         click.echo(f"gen {row['generation']}: F_ST {f_st}, {row['origins']:.2f} ancestors of {row['islands']} islands")
@@ -111,17 +102,11 @@ def run(*, root: Path, every: int, workers: int, label: str | None, out: Path) -
 @click.option("-o", "--output", "out", required=True, type=click.Path(path_type=Path), help="A .png or .svg file.")
 def plot(rows: tuple[Path, ...], out: Path) -> None:
     """Draw F_ST between whole populations and the effective number of ancestors over time, a curve for each run."""
-    from atoll.scripts.lab.islands.populations import write_populations  # noqa: PLC0415 - matplotlib takes half a second
-
-    try:
-        write_populations([row for path in rows for row in read_rows(path)], out)
-    except AtollError as error:
-        click.echo(f"error: {error}", err=True)
-        sys.exit(error.exit_code)
+    write_populations([row for path in rows for row in read_rows(path)], out)
 
 
 def relive(shared: SharedPaths, *, every: int, workers: int) -> Iterator[Record]:
-    """Live every island again; return a row for each generation that was counted on all of them.
+    """Replay every island; return a row for each generation that was counted on all of them.
 
     Raises:
         ConfigError: There is no island, or their task is a program, which only its user can say to run.
@@ -132,10 +117,9 @@ def relive(shared: SharedPaths, *, every: int, workers: int) -> Iterator[Record]
     if not homes:
         raise ConfigError(f"{shared.root} holds no island; name the directory that --migration-dir named")
     found = []
-    with ProcessPoolExecutor(workers, mp_context=multiprocessing.get_context("forkserver")) as pool_of_workers:
-        for island in pool_of_workers.map(live_again, homes, repeat(every)):
-            found.append(island)
-            click.echo(f"{island[0].recording.island} lived again, as it was", err=True)
+    for island in in_order([partial(replayed, home, every=every) for home in homes], workers=workers):
+        found.append(island)
+        click.echo(f"{island[0].recording.island} lived again, as it was", err=True)
     return compare([census for census, _ in found], found[0][1])
 
 
@@ -154,8 +138,8 @@ def compare(censuses: list[Census], spec: GenomeSpec) -> Iterator[Record]:
         }
 
 
-def live_again(home: Path, every: int) -> tuple[Census, GenomeSpec]:
-    """Live one island again from its private folder, and count it.
+def replayed(home: Path, *, every: int) -> tuple[Census, GenomeSpec]:
+    """Replay one island from its private folder, and count it.
 
     Raises:
         ConfigError: There is no recording, or its task is a program.
@@ -178,3 +162,35 @@ def live_again(home: Path, every: int) -> tuple[Census, GenomeSpec]:
     recorder = MemoryRecorder(census.note)
     evolve(config, task, exchange=exchange, recorder=recorder, resumed=None, is_stopping=lambda: False)
     return census, task.spec
+
+
+def write_populations(rows: Sequence[Record], out: Path) -> None:
+    """Draw rows as a figure, a curve for each run: differentiation, and the number of ancestors.
+
+    Raises:
+        ConfigError: The file's suffix names no format, or there are no rows.
+        StorageError: The figure cannot be written.
+    """
+    from atoll.scripts.report.style import check_format, write_figure  # noqa: PLC0415 - matplotlib takes half a second
+
+    check_format(out)
+    if not rows:
+        raise ConfigError("there are no rows to draw; 'python -m scripts.lab relive run DIR' makes them")
+    write_figure(lambda figure: _paint(figure, rows), out)
+
+
+def _paint(figure: Figure, rows: Sequence[Record]) -> None:
+    from atoll.scripts.report.style import COLOURS, COLUMN_INCHES, DASHES  # noqa: PLC0415 - see above
+
+    figure.set_size_inches(COLUMN_INCHES, 1.15 * COLUMN_INCHES)
+    above, below = figure.subplots(2, 1, sharex=True)
+    for i, run in enumerate(dict.fromkeys(row["run"] for row in rows)):
+        own = sorted((row for row in rows if row["run"] == run), key=lambda row: row["generation"])
+        style: Any = {"color": COLOURS[i % len(COLOURS)], "ls": DASHES[i // len(COLOURS) % len(DASHES)], "label": run}
+        x = [row["generation"] for row in own]
+        above.plot(x, [np.nan if row["f_st"] is None else row["f_st"] for row in own], marker="o", ms=2.5, **style)
+        below.plot(x, [row["origins"] for row in own], marker="o", ms=2.5, **style)
+    above.set(ylabel="F_ST, whole populations", ylim=(0, 1.02))
+    below.set(xlabel="generation", ylabel="effective ancestors", ylim=(0, None))
+    below.axhline(1.0, color="0.7", lw=0.5, zorder=0)
+    above.legend(frameon=False)

@@ -1,1 +1,1 @@
-"""Benchmarks: raw rows first, tables derived."""
+"""Benchmarks: raw rows first, tables derived. `python -m scripts.lab bench`."""

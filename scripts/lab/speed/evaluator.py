@@ -17,15 +17,14 @@ from atoll.evo import compiler
 from atoll.evo.resources import keep_freed_memory
 from atoll.evo.tasks.creatures import body, native
 from atoll.evo.tasks.creatures.task import CreatureOptions, Creatures
-from atoll.scripts.lab.speed.pairs import Case, by_round, ratios, values
-from atoll.scripts.lab.speed.tables import Figure, Table
+from atoll.scripts.lab.speed.rounds import Case, Figure, Table, by_round, ratios, values
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
     from atoll.scripts.lab.kit.rows import Row, Run
-    from atoll.scripts.lab.speed.pairs import Key
     from atoll.scripts.lab.speed.plan import Plan
+    from atoll.scripts.lab.speed.rounds import Key
 
 NOMINAL_FLOP = 1000.0
 """Per creature-step, by definition."""

@@ -1,4 +1,4 @@
-"""What checkpointing, publishing and importing cost: per event in pools of any size, and as a share of a run.
+"""Cost of checkpointing, publishing and importing: per event in pools of any size, and as a share of a run.
 
 Seconds are given twice, with and without waiting for the disk: that wait is the machine's, and differs between disks by
 more than all the rest together.
@@ -14,9 +14,9 @@ from typing import TYPE_CHECKING
 
 from atoll.evo import atomic, compiler
 from atoll.evo.tasks.loader import load_task
-from atoll.scripts.lab.speed import pools, stages
-from atoll.scripts.lab.speed.pairs import Case, by_round
-from atoll.scripts.lab.speed.tables import Figure, Table
+from atoll.scripts.lab.speed.generation import ISLAND, LOOP, run_timed
+from atoll.scripts.lab.speed.plan import populate
+from atoll.scripts.lab.speed.rounds import Case, Figure, Table, by_round
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
@@ -24,9 +24,9 @@ if TYPE_CHECKING:
 
     from atoll.evo.config import Value
     from atoll.scripts.lab.kit.rows import Row, Run
-    from atoll.scripts.lab.speed.pairs import Round
+    from atoll.scripts.lab.speed.generation import Lap
     from atoll.scripts.lab.speed.plan import Plan
-    from atoll.scripts.lab.speed.stopwatch import Lap
+    from atoll.scripts.lab.speed.rounds import Round
 
 BLINK_S = 0.1
 """A life so short that evaluation does not matter where events are measured."""
@@ -48,11 +48,11 @@ def cases(plan: Plan, place: Path) -> list[Case]:
     found = []
     for islands in plan.pools:
         root = place / f"pool-{islands}"
-        pools.populate(root, short, peers=islands - 1)
+        populate(root, short, peers=islands - 1)
         found.append(Case(partial(_events, short, root, islands)))
     found.append(Case(partial(_files_alone, plan, place / "files")))
     root = place / "runs"
-    pools.populate(root, plan, peers=plan.archipelago - 1)
+    populate(root, plan, peers=plan.archipelago - 1)
     slow = replace(plan, generations=plan.reference_generations)
     for what, values in (("on", {}), ("off", OFF)):
         found.append(Case(partial(_run, slow, root, what, "reference", values), plan.few_rounds))
@@ -114,8 +114,8 @@ def _of_runs(backend: str, rounds: list[Round]) -> list[Figure]:
 
 def _events(plan: Plan, root: Path, islands: int) -> list[Row]:
     """Migrate at every generation: each checkpoints, publishes and imports."""
-    config = plan.config(stages.ISLAND, generations=plan.events, migrate_every=1)
-    stopwatch = stages.live(config, root)
+    config = plan.config(ISLAND, generations=plan.events, migrate_every=1)
+    stopwatch = run_timed(config, root)
     events = zip(*(stopwatch.of(f"files/{part}") for part in PARTS), strict=True)
     return [{"what": "event", "islands": islands, "event": n, **_seconds(event)} for n, event in enumerate(events)]
 
@@ -123,7 +123,7 @@ def _events(plan: Plan, root: Path, islands: int) -> list[Row]:
 def _files_alone(plan: Plan, place: Path) -> list[Row]:
     """Do to the disk what an event does, with bytes that are there already: what no code of ours can be faster than."""
     atomic.make_directory(place)
-    config = plan.config(stages.ISLAND)
+    config = plan.config(ISLAND)
     genome = bytes(GENE_BYTES * load_task(config.task, plan.options, backend="reference").spec.size)
     checkpoint, batch = plan.population * genome, config.migration.migrants * genome
     found: list[Row] = []
@@ -150,8 +150,8 @@ def _timed(call: Callable[[], object]) -> float:
 
 
 def _run(plan: Plan, root: Path, what: str, backend: str, values: dict[str, Value]) -> list[Row]:
-    stopwatch = stages.live(plan.config(stages.ISLAND, backend=backend, **values), root)
-    [loop] = stopwatch.of(stages.LOOP)
+    stopwatch = run_timed(plan.config(ISLAND, backend=backend, **values), root)
+    [loop] = stopwatch.of(LOOP)
     seconds = _seconds(lap for part in PARTS for lap in stopwatch.of(f"files/{part}"))
     sizes = {"generations": plan.generations, "islands": plan.archipelago}
     return [{"what": what, "part": backend, "wall_s": loop.wall_s, **seconds, **sizes}]

@@ -11,7 +11,7 @@ import numpy as np
 
 from atoll.scripts.lab.speed.evaluator import NOMINAL_FLOP, PEAK
 from atoll.scripts.lab.speed.generation import WHOLE
-from atoll.scripts.lab.speed.pairs import by_round, ratios, values
+from atoll.scripts.lab.speed.rounds import by_round, ratios, values
 from atoll.scripts.report.style import Figure as Drawing
 from atoll.scripts.report.style import NullLocator, mpl
 
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
     from atoll.scripts.lab.kit.rows import Run
-    from atoll.scripts.lab.speed.pairs import Key, Round
+    from atoll.scripts.lab.speed.rounds import Key, Round
 
 LINES = {
     ("native", "live"): ("native, lives alone", "#56b4e9"),

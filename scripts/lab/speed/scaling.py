@@ -14,17 +14,16 @@ from typing import TYPE_CHECKING
 from atoll.evo import runlog
 from atoll.evo.paths import SharedPaths
 from atoll.scripts.lab.speed import bare
-from atoll.scripts.lab.speed.pairs import Case, by_round, ratios, values
-from atoll.scripts.lab.speed.processes import run_together
-from atoll.scripts.lab.speed.tables import Figure, Table
+from atoll.scripts.lab.speed.island import run_together
+from atoll.scripts.lab.speed.rounds import Case, Figure, Table, by_round, ratios, values
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
     from atoll.scripts.lab.kit.rows import Row, Run
-    from atoll.scripts.lab.speed.pairs import Round
+    from atoll.scripts.lab.speed.island import Ended
     from atoll.scripts.lab.speed.plan import Plan
-    from atoll.scripts.lab.speed.processes import Ended
+    from atoll.scripts.lab.speed.rounds import Round
 
 ARCHIPELAGO_S = 60.0
 """In which 20 islands of 250 individuals and 150 generations are to be done on two cores."""

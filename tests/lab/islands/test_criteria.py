@@ -4,22 +4,74 @@ from __future__ import annotations
 
 import json
 import shutil
+from collections import Counter
 from typing import TYPE_CHECKING
 
 import pytest
 from click.testing import CliRunner
+from hypothesis import given
+from hypothesis import strategies as st
 
 from atoll.evo import runlog
 from atoll.evo.paths import GENOMES, SharedPaths
 from atoll.scripts.lab.islands import criteria
-from atoll.scripts.lab.islands.criteria import NOT_MET
-from atoll.scripts.lab.islands.questions import DIVERSE, INDEPENDENT, MIGRATING
+from atoll.scripts.lab.islands.criteria import DIVERSE, INDEPENDENT, MIGRATING, NOT_MET, Posted
+from tests.lab import door
 from tests.scripts.run.island_process import Job, end, start
 
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from atoll.scripts.lab.islands.questions import Answer
+    from atoll.scripts.lab.islands.criteria import Answer
+
+
+def test_waiting_and_lockstep_are_not_independent() -> None:
+    waiting = Posted("a", (10,), (10,), 1, Counter(b=2), 1, waits=3)
+    found = criteria.independence([], [], [waiting])[-1]
+    assert not found.is_met
+    assert found.found.startswith("3 times")
+
+
+def test_who_takes_nothing_or_its_own_does_not_migrate() -> None:
+    taking = Posted("a", (10,), (10,), 1, Counter(b=2), 1, 0)
+    nothing = Posted("b", (10,), (10,), 1, Counter(), 0, 0)
+    own = Posted("b", (10,), (10,), 1, Counter(b=2), 1, 0)
+    assert [answer.is_met for answer in criteria.exchange([taking])] == [True, True, True]
+    assert [answer.is_met for answer in criteria.exchange([taking, nothing])] == [True, False, True]
+    assert [answer.is_met for answer in criteria.exchange([taking, own])] == [True, True, False]
+    assert not any(answer.is_met for answer in criteria.exchange([])), "nothing is not everything"
+
+
+DIVERSE_ENOUGH = {"origins": 3.0, "largest": ("a", 0.4), "f_st": 0.3, "kept": [0.2, 0.4]}
+
+
+@pytest.mark.parametrize(
+    ("poor", "question"),
+    [
+        ({"origins": 1.99}, "effective number of ancestors"),
+        ({"origins": None}, "effective number of ancestors"),
+        ({"largest": ("a", 0.81)}, "largest share of one island's founders"),
+        ({"f_st": 0.049}, "F_ST between islands"),
+        ({"f_st": None}, "F_ST between islands"),
+        ({"kept": [0.0, 0.19]}, "diversity within, of the founders'"),
+        ({"kept": []}, "diversity within, of the founders'"),
+    ],
+)
+def test_what_is_not_diverse_in_one_respect_fails_in_this_alone(poor: dict[str, object], question: str) -> None:
+    assert all(answer.is_met for answer in criteria.diversity(**DIVERSE_ENOUGH))  # type: ignore[arg-type]
+    found = criteria.diversity(**{**DIVERSE_ENOUGH, **poor})  # type: ignore[arg-type]
+    assert [answer.question for answer in found if not answer.is_met] == [question]
+
+
+SPANS = st.lists(st.tuples(st.integers(0, 20), st.integers(0, 20)).map(sorted), max_size=8)
+
+
+@given(SPANS)
+def test_how_many_live_at_once_is_the_most_that_any_moment_has(spans: list[list[int]]) -> None:
+    most = max((sum(began <= moment <= ended for began, ended in spans) for moment in range(21)), default=0)
+    assert criteria.most_at_once([(began, ended) for began, ended in spans]) == most
+    assert criteria.most_at_once([*((began, ended) for began, ended in spans), (None, 3.0)]) == most
+
 
 ISLANDS = ("a", "b", "c")
 VALUES = {"population": 40, "generations": 30, "migrate_every": 10, "task": "rastrigin"}
@@ -114,7 +166,7 @@ def test_islands_one_after_the_other_did_not_live_at_the_same_time(copy: Path) -
 
 @pytest.mark.parametrize(("place", "code"), [("no/where", 7), ("nowhere", 3), ("", 3)])
 def test_a_place_without_a_run_is_refused_in_one_line(tmp_path: Path, place: str, code: int) -> None:
-    told = CliRunner().invoke(criteria.main, [str(tmp_path / place)])
-    assert told.exit_code == code
-    assert told.output.startswith("error: ")
-    assert len(told.output.strip().splitlines()) == 1
+    ended, said = door.call("criteria", tmp_path / place)
+    assert ended == code
+    assert said.startswith("error: ")
+    assert len(said.strip().splitlines()) == 1

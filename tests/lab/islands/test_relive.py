@@ -15,12 +15,11 @@ from atoll.migration.observe import snapshot
 from atoll.migration.pool import identity as pool
 from atoll.migration.pool.access import spec_of
 from atoll.scripts.lab.islands import relive
+from tests.lab import door
 from tests.scripts.run.island_process import Job, perform
 
 if TYPE_CHECKING:
     from pathlib import Path
-
-    from click.testing import Result
 
 VALUES = {"population": 12, "generations": 14, "migrate_every": 5, "checkpoint_every": 7, "task": "sphere"}
 """The last generation is one of a checkpoint but of no migration: what it holds is the whole population as it ended."""
@@ -40,8 +39,8 @@ def copy(lived: Path, tmp_path: Path) -> Path:
     return shutil.copytree(lived, tmp_path / "copy")
 
 
-def again(root: Path, out: Path, *more: str) -> Result:
-    return CliRunner().invoke(relive.main, ["run", str(root), "--out", str(out), *more])
+def again(root: Path, out: Path, *more: str) -> tuple[int, str]:
+    return door.call("relive", "run", root, "--out", out, *more)
 
 
 def test_populations_are_those_of_the_checkpoints_and_begin_unrelated(lived: Path) -> None:
@@ -59,8 +58,8 @@ def test_populations_are_those_of_the_checkpoints_and_begin_unrelated(lived: Pat
 
 def test_rows_are_kept_and_drawn_as_the_same_figure(lived: Path, tmp_path: Path) -> None:
     out = tmp_path / "rows.jsonl"
-    told = again(lived, out, "--label", "two spheres", "--every", "5")
-    assert told.exit_code == 0, told.output
+    code, said = again(lived, out, "--label", "two spheres", "--every", "5")
+    assert code == 0, said
     assert [row["generation"] for row in runlog.read(out)] == [0, 5, 10]
     for name in ("one.svg", "two.svg"):
         drawn = CliRunner().invoke(relive.main, ["plot", str(out), "-o", str(tmp_path / name)])
@@ -76,28 +75,28 @@ def test_a_log_that_says_otherwise_is_told(copy: Path, tmp_path: Path, field: st
     lines = [json.loads(line) for line in log.read_text().splitlines()]
     lines[1 + 8][field] = 0.0 if field == "best" else {"b": 1.0}
     log.write_text("".join(f"{json.dumps(line)}\n" for line in lines))
-    told = again(copy, tmp_path / "rows.jsonl")
-    assert told.exit_code == 11
-    assert "error: b lived again differs from its log at generation 8" in told.output
+    code, said = again(copy, tmp_path / "rows.jsonl")
+    assert code == 11
+    assert "error: b lived again differs from its log at generation 8" in said
     assert not (tmp_path / "rows.jsonl").exists()
 
 
 def test_without_its_imports_an_island_cannot_be_lived_again(copy: Path, tmp_path: Path) -> None:
     SharedPaths(copy).island("b").inbox(10).unlink()
-    told = again(copy, tmp_path / "rows.jsonl")
-    assert told.exit_code == 9
-    assert "generation 10" in told.output
+    code, said = again(copy, tmp_path / "rows.jsonl")
+    assert code == 9
+    assert "generation 10" in said
 
 
 @pytest.mark.parametrize(("place", "code"), [("no/where", 7), ("", 2)])
 def test_a_place_without_a_run_is_refused_in_one_line(tmp_path: Path, place: str, code: int) -> None:
-    told = again(tmp_path / place, tmp_path / "rows.jsonl")
-    assert told.exit_code == code
-    assert told.output.startswith("error: ")
+    ended, said = again(tmp_path / place, tmp_path / "rows.jsonl")
+    assert ended == code
+    assert said.startswith("error: ")
 
 
 def test_no_rows_are_no_figure(tmp_path: Path) -> None:
     (tmp_path / "rows.jsonl").touch()
-    told = CliRunner().invoke(relive.main, ["plot", str(tmp_path / "rows.jsonl"), "-o", str(tmp_path / "x.png")])
-    assert told.exit_code == 2
-    assert "no rows to draw" in told.output
+    code, said = door.call("relive", "plot", tmp_path / "rows.jsonl", "-o", tmp_path / "x.png")
+    assert code == 2
+    assert "no rows to draw" in said

@@ -7,9 +7,9 @@ import pytest
 from atoll.evo import compiler
 from atoll.scripts.lab.kit.rows import Run
 from atoll.scripts.lab.speed import exchange
-from atoll.scripts.lab.speed.pairs import measure
+from atoll.scripts.lab.speed.generation import Lap
 from atoll.scripts.lab.speed.plan import QUICK
-from atoll.scripts.lab.speed.stopwatch import Lap
+from atoll.scripts.lab.speed.rounds import measure
 
 if TYPE_CHECKING:
     from pathlib import Path

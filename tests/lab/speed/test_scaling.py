@@ -6,8 +6,8 @@ import pytest
 
 from atoll.scripts.lab.kit.rows import Run
 from atoll.scripts.lab.speed import scaling
+from atoll.scripts.lab.speed.island import Ended
 from atoll.scripts.lab.speed.plan import QUICK
-from atoll.scripts.lab.speed.processes import Ended
 
 if TYPE_CHECKING:
     from pathlib import Path

@@ -1,1 +1,1 @@
-"""When do islands help? `python -m scripts.lab islands run|report`."""
+"""Islands at equal budgets of evaluations: `python -m scripts.lab islands run|report|check`."""

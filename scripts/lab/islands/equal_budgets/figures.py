@@ -1,4 +1,4 @@
-"""What was found as figures, each as SVG and PNG, as wide as a column of text."""
+"""Figures of the findings, each as SVG and PNG, as wide as a column of text."""
 
 from __future__ import annotations
 
@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from atoll.scripts.lab.islands.equal_budgets import analyse
-from atoll.scripts.lab.islands.equal_budgets.arms import (
+from atoll.scripts.lab.islands.equal_budgets.findings import SEED, median
+from atoll.scripts.lab.islands.equal_budgets.plan import (
     INTERVALS,
     ISLANDS,
     ISOLATED,
@@ -18,10 +18,17 @@ from atoll.scripts.lab.islands.equal_budgets.arms import (
     SMALL,
     STRONG,
 )
-from atoll.scripts.lab.islands.equal_budgets.findings import SEED
-from atoll.scripts.lab.kit.figures import COLOURS, MARKERS, NUMBER, WIDTH_IN, palette, save, style
-from atoll.scripts.report.agg import Figure as Drawing
-from atoll.scripts.report.agg import FixedLocator, NullLocator
+from atoll.scripts.lab.kit.figures import (
+    COLOURS,
+    MARKERS,
+    WIDTH_IN,
+    Drawing,
+    NullLocator,
+    number_axis,
+    palette,
+    save,
+    style,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -29,8 +36,7 @@ if TYPE_CHECKING:
 
     from matplotlib.axes import Axes
 
-    from atoll.scripts.lab.islands.equal_budgets.analyse import Interval
-    from atoll.scripts.lab.islands.equal_budgets.findings import Findings
+    from atoll.scripts.lab.islands.equal_budgets.findings import Findings, Interval
 
 HEADS = (POOLED, STRONG, SMALL, ISOLATED, ISLANDS)
 SIGNS = palette(HEADS)
@@ -66,7 +72,8 @@ def _ratios(findings: Sequence[Findings]) -> Drawing:
     axes.axvline(2, color="black", lw=0.8, ls=":")
     axes.set_yticks(range(len(findings)), [each.problem.name for each in reversed(findings)])
     axes.set(xlabel="expected evaluations to the target: pooled / contender (above 1: faster)")
-    _log_axis(axes)
+    axes.set_xscale("log")
+    number_axis(axes, "x", TICKS)
     axes.set_title("Who reaches the pooled population's median first?")
     drawing.legend(loc="outside lower center", ncols=4, frameon=False)
     return drawing
@@ -117,7 +124,7 @@ def _rates(findings: Sequence[Findings]) -> Drawing | None:
         axes.set(xscale="log", yscale="log", title=each.problem.name)
         axes.set_xticks([*INTERVALS, NEVER], [*map(str, INTERVALS), "∞"])
         axes.xaxis.set_minor_locator(NullLocator())
-        _number_axis(axes)
+        number_axis(axes, "y", TICKS)
     _label_panels(drawing, places, "generations between migrations", "ERT of pooled / islands")
     return drawing
 
@@ -140,7 +147,7 @@ def _sizes(findings: Sequence[Findings]) -> Drawing:
         axes.set(xscale="log", yscale="log", title=problem.name)
         axes.set_xticks([1, *counts], [f"1 x {problem.population}", *(f"{n}" for n in counts)])
         axes.xaxis.set_minor_locator(NullLocator())
-        _number_axis(axes)
+        number_axis(axes, "y", TICKS)
     _label_panels(drawing, places, "islands", "ERT of pooled / islands")
     return drawing
 
@@ -159,7 +166,7 @@ def _error_bars(axes: Axes, x: Sequence[float], ratios: Sequence[Interval], n: i
 
 
 def _creatures(findings: Sequence[Findings]) -> Drawing | None:
-    """What champions do on courses they were trained on and on others: a point for each run, medians with intervals."""
+    """Fitness of champions on courses they were trained on and on others: each run, and medians with intervals."""
     walked = [each for each in findings if each.showings[POOLED].column("unseen_fitness")]
     if not walked:
         return None
@@ -173,7 +180,7 @@ def _creatures(findings: Sequence[Findings]) -> Drawing | None:
     for axes, (column, of) in zip(places, columns, strict=True):
         for place, name in enumerate(reversed(names)):
             values = of(name)
-            middle = analyse.median(values, seed=SEED)
+            middle = median(values, seed=SEED)
             colour = COLOURS[1] if name == POOLED else COLOURS[0]
             axes.plot(values, [place] * len(values), "o", ms=3, mew=0, alpha=0.35, color=colour)
             axes.plot([middle.low, middle.high], [place, place], "-", lw=2.5, color=colour)
@@ -201,25 +208,6 @@ def _label_panels(drawing: Drawing, places: Sequence[Axes], x: str, y: str) -> N
         place.set_ylabel(y)
     handles, labels = places[0].get_legend_handles_labels()
     drawing.legend(handles, labels, loc="outside lower center", ncols=5, frameon=False)
-
-
-def _log_axis(axes: Axes) -> None:
-    axes.set_xscale("log")
-    low, high = axes.get_xlim()
-    axes.xaxis.set_major_locator(FixedLocator([tick for tick in TICKS if low <= tick <= high]))
-    axes.xaxis.set_minor_locator(NullLocator())
-    axes.xaxis.set_major_formatter(NUMBER)
-    axes.grid(axis="x", color="#dddddd", lw=0.5)
-    axes.set_axisbelow(True)
-
-
-def _number_axis(axes: Axes) -> None:
-    low, high = axes.get_ylim()
-    axes.yaxis.set_major_locator(FixedLocator([tick for tick in TICKS if low <= tick <= high]))
-    axes.yaxis.set_minor_locator(NullLocator())
-    axes.yaxis.set_major_formatter(NUMBER)
-    axes.grid(axis="y", color="#dddddd", lw=0.5)
-    axes.set_axisbelow(True)
 
 
 PAINTERS: dict[str, Callable[[Sequence[Findings]], Drawing | None]] = {

@@ -1,14 +1,29 @@
-"""Rows put in order: for each problem every contender's runs, its targets, and who is compared with whom. Pure."""
+"""Statistics of the rows: expected running time with intervals, rank tests, corrected p-values, comparisons. Pure.
+
+Runs of two arms are taken as unpaired. They are not quite: with equal seeds a large population's first founders are
+those of a small one, and arms that differ in migration alone are the same until the first migrants come. What runs have
+in common makes them differ less, so if anything intervals and p-values are on the careful side. An arm is described by
+its expected running time (all evaluations spent, by runs that miss the target too, for each one that reached it), two
+arms by the ratio of theirs, with the percentile interval of a bootstrap that resamples the runs of each, and by a rank
+test on evaluations to the target in which a run that misses it ranks behind all that reach it.
+
+Source: Auger & Hansen 2005, Hansen et al. 2010 (expected running time); Mann & Whitney 1947; Vargha & Delaney 2000 (the
+probability of superiority); Luby, Sinclair & Zuckerman 1993 (the best fixed time after which to start anew).
+"""
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from functools import cached_property
 from typing import TYPE_CHECKING
 
-from atoll.scripts.lab.islands.equal_budgets import analyse, jobs
-from atoll.scripts.lab.islands.equal_budgets.analyse import Interval, Ranks, Times
-from atoll.scripts.lab.islands.equal_budgets.arms import (
+import numpy as np
+from scipy import stats as scipy_stats
+
+from atoll.scripts.lab.islands.budgeted import evaluations_to
+from atoll.scripts.lab.islands.equal_budgets import plan
+from atoll.scripts.lab.islands.equal_budgets.plan import (
     ISLANDS,
     PRIMARY,
     SECONDARY,
@@ -22,10 +37,164 @@ from atoll.scripts.lab.islands.equal_budgets.arms import (
 from atoll.scripts.lab.kit.stats import LEVEL, holm
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Sequence
+
+    from numpy.typing import NDArray
 
     from atoll.evo.runlog import Record
-    from atoll.scripts.lab.islands.equal_budgets.jobs import Breeding, Rows, Targets
+    from atoll.scripts.lab.islands.equal_budgets.plan import Breeding, Rows, Targets
+
+    Doubles = NDArray[np.float64]
+
+
+RESAMPLES = 9999
+
+
+@dataclass(frozen=True)
+class Interval:
+    """A statistic with its bootstrap interval.
+
+    Attributes:
+        value: Of the runs; not a number where they do not tell.
+        low: The interval's lower end.
+        high: Its upper end, infinite where a resample may miss everything.
+    """
+
+    value: float
+    low: float
+    high: float
+
+
+@dataclass(frozen=True)
+class Times:
+    """Evaluations that the runs of one arm took to a target.
+
+    Attributes:
+        to_target: Evaluations to it, infinite for a run that missed it, [R].
+        spent: Evaluations until then, or all of a run that missed it, [R].
+    """
+
+    to_target: Doubles
+    spent: Doubles
+
+    @classmethod
+    def of(cls, rows: Sequence[Record], target: float) -> Times:
+        """Read them from rows."""
+        found = [evaluations_to(row, target) for row in rows]
+        ends = [row["evaluations"][-1] for row in rows]
+        return cls(
+            np.asarray([math.inf if each is None else each for each in found], dtype=np.float64),
+            np.asarray([end if each is None else each for each, end in zip(found, ends, strict=True)], np.float64),
+        )
+
+    @property
+    def n_reached(self) -> int:
+        """How many runs reached the target."""
+        return int(np.isfinite(self.to_target).sum())
+
+    def __len__(self) -> int:
+        """Return the number of runs."""
+        return len(self.spent)
+
+
+def running_time(to_target: Doubles, spent: Doubles) -> Doubles:
+    """Return the expected running time of each sample [..., R] -> [...], infinite where no run reached the target."""
+    reached = np.isfinite(to_target).sum(axis=-1)
+    with np.errstate(divide="ignore"):
+        time: Doubles = np.where(reached > 0, spent.sum(axis=-1) / reached, math.inf)
+    return time
+
+
+def restarted_time(to_target: Doubles, _spent: Doubles) -> Doubles:
+    """Return the same if every run were ended, and begun anew, after the number of evaluations that suits it best.
+
+    The best is chosen with hindsight: it is one of the times at which a run reached the target; [..., R] -> [...].
+    """
+    times = np.sort(to_target, axis=-1)
+    n = times.shape[-1]
+    reached = np.arange(1, n + 1)
+    with np.errstate(invalid="ignore"):
+        cost = (np.cumsum(times, axis=-1) + (n - reached) * times) / reached
+    best: Doubles = np.where(np.isfinite(times), cost, math.inf).min(axis=-1)
+    return best
+
+
+def ratio(
+    over: Times, under: Times, *, seed: int, time: Callable[[Doubles, Doubles], Doubles] = running_time
+) -> Interval:
+    """Return how many times as long `over` takes as `under`, with its interval.
+
+    If one of them never reaches the target, the ratio is infinite or 0; if neither does it is unknown, and so not a
+    number. A resample in which neither does may be anything: it lies below the lower end and above the upper one.
+
+    Args:
+        over: For example of the pooled population.
+        under: For example of the islands: above 1, they are faster.
+        seed: Of the resampling; equal runs and seeds give equal intervals.
+        time: What is compared.
+    """
+    rng = np.random.default_rng(seed)
+    resampled = [
+        time(each.to_target[drawn], each.spent[drawn])
+        for each in (over, under)
+        for drawn in (rng.integers(len(each), size=(RESAMPLES, len(each))),)
+    ]
+    value = _over(time(over.to_target, over.spent), time(under.to_target, under.spent))
+    ratios = _over(*resampled)
+    low, _ = _quantiles(np.nan_to_num(ratios, nan=0.0, posinf=math.inf))
+    _, high = _quantiles(np.nan_to_num(ratios, nan=math.inf, posinf=math.inf))
+    return Interval(float(value), low, high)
+
+
+def _over(over: Doubles, under: Doubles) -> Doubles:
+    with np.errstate(invalid="ignore"):
+        found: Doubles = over / under
+    return found
+
+
+def median(values: Sequence[float], *, seed: int) -> Interval:
+    """Return the median with its interval.
+
+    Args:
+        values: At least one.
+        seed: See `ratio`.
+    """
+    known = np.asarray(values, dtype=np.float64)
+    drawn = np.random.default_rng(seed).integers(len(known), size=(RESAMPLES, len(known)))
+    return Interval(float(np.median(known)), *_quantiles(np.median(known[drawn], axis=1)))
+
+
+def _quantiles(resampled: Doubles) -> tuple[float, float]:
+    """Return the ends of the middle 95 %, each a value that occurred: infinite ones cannot be averaged."""
+    tail = (1 - LEVEL) / 2
+    low, high = np.quantile(resampled, [tail, 1 - tail], method="inverted_cdf")
+    return float(low), float(high)
+
+
+@dataclass(frozen=True)
+class Ranks:
+    """Two arms by rank.
+
+    Attributes:
+        p: Of the two-sided Mann-Whitney test, not corrected.
+        superiority: Probability that a run of the first has the larger value, ties counted half.
+    """
+
+    p: float
+    superiority: float
+
+
+def compare(one: Sequence[float] | Doubles, other: Sequence[float] | Doubles) -> Ranks:
+    """Rank the runs of two arms, infinite values as the largest, all alike."""
+    first, second = np.asarray(one, dtype=np.float64), np.asarray(other, dtype=np.float64)
+    ranks = scipy_stats.rankdata(np.concatenate([first, second]))
+    n, m = len(first), len(second)
+    superiority = (ranks[:n].sum() - n * (n + 1) / 2) / (n * m)
+    if np.ptp(ranks) == 0:
+        return Ranks(1.0, float(superiority))
+    p = scipy_stats.mannwhitneyu(ranks[:n], ranks[n:], method="asymptotic").pvalue
+    return Ranks(float(p), float(superiority))
+
 
 SEED = 6
 """Of every bootstrap."""
@@ -35,7 +204,7 @@ MUST_SHOW = 2.0
 
 @dataclass(frozen=True)
 class Showing:
-    """What one contender showed on one problem.
+    """Runs of one contender on one problem.
 
     Attributes:
         contender: Who.
@@ -89,20 +258,36 @@ class Findings:
 
     def ratio(self, over: str, under: str) -> Interval:
         """Return how many times as long one takes to the final target as another."""
-        return analyse.ratio(self.showings[over].times, self.showings[under].times, seed=SEED)
+        return ratio(self.showings[over].times, self.showings[under].times, seed=SEED)
 
     def early_ratio(self, over: str, under: str) -> Interval:
         """Return the same for the early target."""
-        return analyse.ratio(self.showings[over].early, self.showings[under].early, seed=SEED)
+        return ratio(self.showings[over].early, self.showings[under].early, seed=SEED)
 
     def restarted_ratio(self, over: str, under: str) -> Interval:
         """Return the same for the final target, each begun anew as often as suits it best."""
         one, other = self.showings[over].times, self.showings[under].times
-        return analyse.ratio(one, other, seed=SEED, time=analyse.restarted_time)
+        return ratio(one, other, seed=SEED, time=restarted_time)
 
     def ranks(self, over: str, under: str) -> Ranks:
         """Return the rank test on evaluations to the final target."""
-        return analyse.compare(self.showings[over].times.to_target, self.showings[under].times.to_target)
+        return compare(self.showings[over].times.to_target, self.showings[under].times.to_target)
+
+
+def verdict(found: Interval, p: float, *, faster: str, than: str) -> str:
+    """Say who is faster, where interval and test agree; what is not shown is undecided, not equal.
+
+    Args:
+        found: Evaluations of the latter to those of the former.
+        p: Of the rank test, corrected.
+        faster: Who is asked to be faster.
+        than: Than whom.
+    """
+    if p <= 1 - LEVEL and found.low > 1:
+        return f"{faster} faster"
+    if p <= 1 - LEVEL and found.high < 1:
+        return f"{than} faster"
+    return "undecided"
 
 
 @dataclass(frozen=True)
@@ -125,12 +310,8 @@ class Comparison:
 
     @property
     def verdict(self) -> str:
-        """Say which of them is faster, where interval and test agree."""
-        if self.p <= 1 - LEVEL and self.ratio.low > 1:
-            return f"{self.faster} faster"
-        if self.p <= 1 - LEVEL and self.ratio.high < 1:
-            return f"{self.than} faster"
-        return "undecided"
+        """The verdict on both."""
+        return verdict(self.ratio, self.p, faster=self.faster, than=self.than)
 
     @property
     def is_shown(self) -> bool:
@@ -143,23 +324,23 @@ def found(problem: Problem, rows: Rows) -> Findings | None:
 
     Only seeds with which everybody has run count: nobody has more runs than another.
     """
-    if jobs.missing(jobs.tuning(problem), rows):
+    if plan.missing(plan.tuning(problem), rows):
         return None
-    breeding = jobs.tuned(problem, rows)
-    if jobs.missing(jobs.targeting(problem, breeding), rows):
+    breeding = plan.tuned(problem, rows)
+    if plan.missing(plan.targeting(problem, breeding), rows):
         return None
-    absent = {job.seed for job in jobs.missing(jobs.testing(problem, breeding), rows)}
+    absent = {job.seed for job in plan.missing(plan.testing(problem, breeding), rows)}
     seeds = [seed for seed in problem.test_seeds if seed not in absent]
     if not seeds:
         return None
-    targets = jobs.targets(problem, breeding, rows)
+    targets = plan.targets(problem, breeding, rows)
     showings = {
-        each.name: Showing(each, jobs.found_by(problem, each, breeding[each.family], seeds, rows), targets)
+        each.name: Showing(each, plan.found_by(problem, each, breeding[each.family], seeds, rows), targets)
         for each in contenders(problem)
     }
     tried = {
         family: [
-            Times.of(jobs.found_by(problem, head, setting, TUNING_SEEDS, rows), targets.final)
+            Times.of(plan.found_by(problem, head, setting, TUNING_SEEDS, rows), targets.final)
             for setting in grid(problem, family)
         ]
         for family, head in heads(problem).items()

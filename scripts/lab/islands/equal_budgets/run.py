@@ -1,4 +1,4 @@
-"""All runs, one after the other on each core; each is a row as soon as it is known, and none is run twice.
+"""Runs of the experiment in worker processes; each is a row as soon as it is known, and none is run twice.
 
 Rows stand in the order of the jobs, whoever of the workers was faster, and hold nothing of the machine: equal seeds
 give equal files. Where they were made stands in a file of its own, a line for each start.
@@ -6,30 +6,48 @@ give equal files. Where they were made stands in a file of its own, a line for e
 
 from __future__ import annotations
 
-import multiprocessing
 import time
-from concurrent.futures import ProcessPoolExecutor
-from concurrent.futures.process import BrokenProcessPool
-from dataclasses import dataclass
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from atoll.evo import atomic, runlog, strict_json
-from atoll.evo.errors import AtollError, ConfigError
+from atoll.evo.errors import ConfigError
 from atoll.evo.rng import stream
 from atoll.evo.tasks.loader import load_task
 from atoll.scripts.lab.islands import budgeted
-from atoll.scripts.lab.islands.equal_budgets import jobs as stages
-from atoll.scripts.lab.islands.equal_budgets import rows
-from atoll.scripts.lab.islands.equal_budgets.unseen import walk_unseen
+from atoll.scripts.lab.islands.equal_budgets import plan
 from atoll.scripts.lab.kit.machine import describe
+from atoll.scripts.lab.kit.rows import records
+from atoll.scripts.lab.kit.study import in_order
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
     from pathlib import Path
 
     from atoll.evo.runlog import Record
-    from atoll.scripts.lab.islands.equal_budgets.arms import Problem
-    from atoll.scripts.lab.islands.equal_budgets.jobs import Job, Rows
+    from atoll.scripts.lab.islands.equal_budgets.plan import Job, Problem, Rows
+
+
+ROWS, STARTS = "rows.jsonl", "starts.jsonl"
+
+
+def read(folder: Path) -> dict[str, Record]:
+    """Return each run's row by the key of its job; a last line that was cut off is left out.
+
+    Raises:
+        DamagedFileError: A file is not what its name says, or a line is no row.
+    """
+    return {row["job"]: row for row in records(folder) if "job" in row}
+
+
+def read_starts(folder: Path) -> list[Record]:
+    """Return the starts of the experiment: where and with what its rows were made.
+
+    Raises:
+        DamagedFileError: See `read`.
+    """
+    return [row for row in records(folder) if "job" not in row]
+
 
 ISLAND_GENERATION_S = 0.4e-3
 EVALUATION_S = {"creatures": 65e-6}
@@ -38,25 +56,10 @@ FUNCTION_EVALUATION_S = 1e-6
 TOLD_EVERY_S = 15.0
 
 
-@dataclass(frozen=True)
-class Progress:
-    """How far a stage is.
-
-    Attributes:
-        stage: Its name.
-        done: Runs that are there.
-        n: Runs in all.
-        left_s: Seconds that the rest will take, to judge by those that are there.
-    """
-
-    stage: str
-    done: int
-    n: int
-    left_s: float
-
-    def __str__(self) -> str:
-        left = f", about {self.left_s / 60:.1f} min left" if self.done < self.n else ""
-        return f"{self.stage}: {self.done} of {self.n} runs{left}"
+def progress(stage: str, done: int, n: int, *, left_s: float) -> str:
+    """Say how many of the runs of a stage are there, and about how long the rest will take, in seconds."""
+    left = f", about {left_s / 60:.1f} min left" if done < n else ""
+    return f"{stage}: {done} of {n} runs{left}"
 
 
 def measure(problems: Sequence[Problem], folder: Path, *, workers: int, tell: Callable[[str], None]) -> None:
@@ -74,15 +77,15 @@ def measure(problems: Sequence[Problem], folder: Path, *, workers: int, tell: Ca
     """
     with atomic.storage_errors("write the rows of the experiments"):
         atomic.make_directory(folder)
-        file = folder / rows.ROWS
+        file = folder / ROWS
         atomic.truncate_torn_line(file)
-        found = rows.read(folder)
-        atomic.truncate_torn_line(folder / rows.STARTS)
-        runlog.append(folder / rows.STARTS, {"problems": [problem.name for problem in problems], **describe()})
+        found = read(folder)
+        atomic.truncate_torn_line(folder / STARTS)
+        runlog.append(folder / STARTS, {"problems": [problem.name for problem in problems], **describe()})
         for stage, jobs_of in _stages(problems):
-            todo = stages.missing(jobs_of(found), found)
+            todo = plan.missing(jobs_of(found), found)
             tell(f"{stage}: {len(todo)} runs, about {estimate_s(todo) / 60 / workers:.0f} min on {workers} cores")
-            for row in _live_all(todo, workers=workers, tell=tell, stage=stage):
+            for row in _run_all(todo, workers=workers, tell=tell, stage=stage):
                 runlog.append(file, row)
                 found[row["job"]] = row
 
@@ -90,12 +93,12 @@ def measure(problems: Sequence[Problem], folder: Path, *, workers: int, tell: Ca
 def _stages(problems: Sequence[Problem]) -> Iterator[tuple[str, Callable[[Rows], list[Job]]]]:
     """Yield each stage with what it asks for, given the rows of those before it."""
 
-    def of_all(jobs_of: Callable[[Problem, Mapping[str, stages.Breeding]], list[Job]]) -> Callable[[Rows], list[Job]]:
-        return lambda found: interleaved([jobs_of(each, stages.tuned(each, found)) for each in problems])
+    def of_all(jobs_of: Callable[[Problem, Mapping[str, plan.Breeding]], list[Job]]) -> Callable[[Rows], list[Job]]:
+        return lambda found: interleaved([jobs_of(each, plan.tuned(each, found)) for each in problems])
 
-    yield "tuning", lambda _: interleaved([stages.tuning(problem) for problem in problems])
-    yield "targets", of_all(stages.targeting)
-    yield "comparison", of_all(stages.testing)
+    yield "tuning", lambda _: interleaved([plan.tuning(problem) for problem in problems])
+    yield "targets", of_all(plan.targeting)
+    yield "comparison", of_all(plan.testing)
 
 
 def interleaved(lists: Sequence[Sequence[Job]]) -> list[Job]:
@@ -135,13 +138,13 @@ def repeat(problems: Sequence[Problem], folder: Path, *, n: int, seed: int) -> l
         ConfigError: There are no rows of these problems.
         DamagedFileError: Rows cannot be read.
     """
-    known = rows.read(folder)
+    known = read(folder)
     done = {job.key: job for job in _all_jobs(problems, known) if job.key in known}
     if not done:
         raise ConfigError(f"{folder} holds no rows of {', '.join(each.name for each in problems)}")
     drawn = stream(seed, "", 0, "rows to repeat").choice(len(done), min(n, len(done)), replace=False)
     chosen = [list(done.values())[place] for place in sorted(drawn)]
-    return [(job, strict_json.encode(live(job)) == strict_json.encode(known[job.key])) for job in chosen]
+    return [(job, strict_json.encode(run_job(job)) == strict_json.encode(known[job.key])) for job in chosen]
 
 
 def _all_jobs(problems: Sequence[Problem], known: Rows) -> Iterator[Job]:
@@ -149,36 +152,25 @@ def _all_jobs(problems: Sequence[Problem], known: Rows) -> Iterator[Job]:
     for _, jobs_of in _stages(problems):
         jobs = jobs_of(known)
         yield from jobs
-        if stages.missing(jobs, known):
+        if plan.missing(jobs, known):
             return
 
 
-def live(job: Job) -> Record:
-    """Run one; a pure function of the job."""
+def run_job(job: Job) -> Record:
+    """Run one job; a pure function of it."""
     problem = job.problem
     task: Any = load_task(problem.task, problem.options)
-    audit = walk_unseen(task) if problem.task == "creatures" else lambda _: {}
+    audit = budgeted.walk_unseen(task) if problem.task == "creatures" else lambda _: {}
     row = budgeted.run(job.arm, task, seed=job.seed, budget=problem.budget, audit=audit)
     return {"job": job.key, "problem": problem.name, **budgeted.condensed(row)}
 
 
-def _live_all(jobs: Sequence[Job], *, workers: int, tell: Callable[[str], None], stage: str) -> Iterator[Record]:
-    if not jobs:
-        return
+def _run_all(jobs: Sequence[Job], *, workers: int, tell: Callable[[str], None], stage: str) -> Iterator[Record]:
     started_s = told_s = time.monotonic()
-    context = multiprocessing.get_context("spawn")
-    with ProcessPoolExecutor(min(workers, len(jobs)), mp_context=context) as pool:
-        try:
-            for n, row in enumerate(pool.map(live, jobs), start=1):
-                yield row
-                now_s = time.monotonic()
-                if now_s - told_s >= TOLD_EVERY_S or n == len(jobs):
-                    told_s = now_s
-                    left = estimate_s(jobs[n:]) / estimate_s(jobs[:n])
-                    tell(str(Progress(stage, n, len(jobs), (now_s - started_s) * left)))
-        except BrokenProcessPool as error:
-            raise AtollError(
-                f"a worker died in stage {stage}; what was finished is kept: run the same command again"
-            ) from error
-        finally:
-            pool.shutdown(wait=False, cancel_futures=True)
+    for n, row in enumerate(in_order([partial(run_job, job) for job in jobs], workers=workers), start=1):
+        yield row
+        now_s = time.monotonic()
+        if now_s - told_s >= TOLD_EVERY_S or n == len(jobs):
+            told_s = now_s
+            left = estimate_s(jobs[n:]) / estimate_s(jobs[:n])
+            tell(progress(stage, n, len(jobs), left_s=(now_s - started_s) * left))

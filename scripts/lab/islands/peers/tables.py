@@ -1,4 +1,4 @@
-"""What the rows say, as Markdown."""
+"""Tables of the comparison with pygmo, as Markdown, from rows alone."""
 
 from __future__ import annotations
 
@@ -6,18 +6,17 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from atoll.scripts.lab.islands.equal_budgets import analyse
-from atoll.scripts.lab.islands.equal_budgets.tables import chance, reached, spread
-from atoll.scripts.lab.islands.peers.plan import ATOLL, CONTENDERS, ISLANDS, TUNING_SEEDS, grid
-from atoll.scripts.lab.islands.peers.rounds import Round, times
+from atoll.scripts.lab.islands.equal_budgets.findings import compare, median, ratio, verdict
+from atoll.scripts.lab.islands.equal_budgets.report import chance, reached, spread
+from atoll.scripts.lab.islands.peers.plan import ATOLL, CONTENDERS, ISLANDS, TUNING_SEEDS, Round, grid, times
 from atoll.scripts.lab.kit.markdown import number, table
-from atoll.scripts.lab.kit.stats import LEVEL, holm
+from atoll.scripts.lab.kit.stats import holm
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
     from atoll.evo.runlog import Record
-    from atoll.scripts.lab.islands.equal_budgets.analyse import Interval, Times
+    from atoll.scripts.lab.islands.equal_budgets.findings import Times
 
 SEED = 6
 START, SKIPPED = "start", "skipped"
@@ -79,7 +78,7 @@ def meetings(rows: Sequence[Record]) -> str:
     lines = []
     for problem, peer, name in pairs:
         theirs, ours = spent[problem, peer, name], spent[problem, ATOLL, name]
-        found = analyse.ratio(theirs, ours, seed=SEED)
+        found = ratio(theirs, ours, seed=SEED)
         lines.append(
             (
                 problem,
@@ -89,20 +88,11 @@ def meetings(rows: Sequence[Record]) -> str:
                 reached(theirs),
                 spread(found),
                 chance(p[problem, peer, name]),
-                verdict(found, p[problem, peer, name], peer),
+                verdict(found, p[problem, peer, name], faster=ATOLL, than=peer),
             )
         )
     heads = ("function", "peer", "to the target", "Atoll: reached, ERT", "peer", "peer / Atoll", "p (Holm)", "verdict")
     return table(heads, lines)
-
-
-def verdict(found: Interval, p: float, peer: str) -> str:
-    """Say who is faster, where interval and test agree; what is not shown is undecided, not equal."""
-    if p <= 1 - LEVEL and found.low > 1:
-        return f"{ATOLL} faster"
-    if p <= 1 - LEVEL and found.high < 1:
-        return f"{peer} faster"
-    return "undecided"
 
 
 def costs(rows: Sequence[Record]) -> str:
@@ -116,9 +106,7 @@ def costs(rows: Sequence[Record]) -> str:
         for column in ("run_cpu_s", "run_wall_s"):
             shared = sorted(connected.keys() & alone.keys())
             each_s = [(connected[seed][column] - alone[seed][column]) / events for seed in shared]
-            cells.append(
-                spread(analyse.median([1e6 * value for value in each_s], seed=SEED), number) if each_s else "-"
-            )
+            cells.append(spread(median([1e6 * value for value in each_s], seed=SEED), number) if each_s else "-")
         if events:
             lines.append((contender, number(events), *cells))
     return table(("contender", "imports", "processor time for each (µs)", "wall time for each (µs)"), lines)
@@ -152,4 +140,4 @@ def _by_seed(rows: Sequence[Record], contender: str, *, is_connected: bool) -> d
 
 
 def _p(theirs: Times, ours: Times) -> float:
-    return analyse.compare(theirs.to_target, ours.to_target).p
+    return compare(theirs.to_target, ours.to_target).p

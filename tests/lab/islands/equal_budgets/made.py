@@ -5,8 +5,8 @@ from __future__ import annotations
 from dataclasses import replace
 
 from atoll.evo.rng import stream
-from atoll.scripts.lab.islands.equal_budgets import jobs
-from atoll.scripts.lab.islands.equal_budgets.arms import ISLANDS, PROBLEMS, quick
+from atoll.scripts.lab.islands.equal_budgets import plan
+from atoll.scripts.lab.islands.equal_budgets.plan import ISLANDS, PROBLEMS, quick
 
 TINY = tuple(replace(quick(each), seeds=6) for each in PROBLEMS)
 
@@ -14,10 +14,10 @@ TINY = tuple(replace(quick(each), seeds=6) for each in PROBLEMS)
 def rows_of(problem, *, gain=1.0):
     """Return a row for every job of a problem; islands improve `gain` times as fast as the rest."""
     known = {}
-    for job in jobs.tuning(problem):
+    for job in plan.tuning(problem):
         known[job.key] = row(job, gain=gain)
-    breeding = jobs.tuned(problem, known)
-    for job in (*jobs.targeting(problem, breeding), *jobs.testing(problem, breeding)):
+    breeding = plan.tuned(problem, known)
+    for job in (*plan.targeting(problem, breeding), *plan.testing(problem, breeding)):
         known[job.key] = row(job, gain=gain)
     return known
 

@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING
 import pytest
 
 from atoll.scripts.lab.islands.equal_budgets import figures
-from atoll.scripts.lab.islands.equal_budgets.arms import FAMILIES
 from atoll.scripts.lab.islands.equal_budgets.findings import found
+from atoll.scripts.lab.islands.equal_budgets.plan import FAMILIES
 from tests.lab.islands.equal_budgets.made import TINY, rows_of
 
 if TYPE_CHECKING:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from atoll.scripts.lab.islands.equal_budgets.analyse import Interval
+from atoll.scripts.lab.islands.equal_budgets.findings import Interval, verdict
 from atoll.scripts.lab.islands.peers import tables
 from atoll.scripts.lab.islands.peers.plan import ATOLL, CONTENDERS, DE, SGA, TARGET_SEEDS
 
@@ -55,7 +55,7 @@ def test_wins_and_losses_are_both_named():
     ],
 )
 def test_what_is_not_shown_is_undecided(interval, p, expected):
-    assert tables.verdict(interval, p, DE) == expected
+    assert verdict(interval, p, faster=ATOLL, than=DE) == expected
 
 
 def test_the_target_is_the_median_of_all_contenders_together():

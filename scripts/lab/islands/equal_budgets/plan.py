@@ -1,4 +1,4 @@
-"""What is held against what, written down before a test seed is run: problems, contenders, seeds, comparisons.
+"""Plan of the experiment, written before a test seed is run: problems, contenders, comparisons, the runs of a stage.
 
 Three sets of seeds that share nobody: on the first each family of contenders gets the same number of settings tried and
 keeps the best; on the second the tuned pooled population alone sets the targets; on the third everything is compared.
@@ -6,20 +6,29 @@ keeps the best; on the second the tuned pooled population alone sets the targets
 The primary comparison is one: the reference islands against one pooled population of as many individuals, evaluations
 to the final target. A few more are named beforehand (`SECONDARY`); all the rest is exploration. Each of the three is
 corrected for its own number (Holm).
+
+A run is known by everything that decides its result (`Job.key`), so equal ones are run once, and rows of an earlier
+plan are never taken for rows of this one. Pure.
 """
 
 from __future__ import annotations
 
+import hashlib
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
+import numpy as np
+
+from atoll.evo import strict_json
 from atoll.evo.errors import ConfigError
-from atoll.scripts.lab.islands.budgeted import Arm
+from atoll.scripts.lab.islands.budgeted import Arm, best_after
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
 
     from atoll.evo.config import Value
+    from atoll.evo.runlog import Record
+
 
 TUNING_SEEDS = range(1001, 1006)
 TARGET_SEEDS = range(2001, 2022)
@@ -58,11 +67,11 @@ class Problem:
         kind: What makes it hard, in words.
         task: What `--task` calls it.
         options: Its options.
+        variations: Mutation rates with scales that tuning tries, each with two tournaments.
         budget: Evaluations of a run, immigrants included.
         population: Individuals of the pooled population, and of all islands together.
         islands: How many the reference has.
         splits: Other numbers of islands among which the same population is split.
-        variations: Mutation rates with scales that tuning tries, each with two tournaments.
         seeds: How many test seeds.
         is_swept: Every rate, interval, topology and size is tried, not a few of them.
         is_rugged: Deceptive or multimodal: where islands are said to help.
@@ -72,18 +81,18 @@ class Problem:
     kind: str
     task: str
     options: Mapping[str, str]
-    budget: int
-    population: int
-    islands: int
-    splits: tuple[int, ...]
     variations: tuple[tuple[float, float], ...]
-    seeds: int
+    budget: int = 60_000
+    population: int = 400
+    islands: int = 8
+    splits: tuple[int, ...] = (2, 4, 20)
+    seeds: int = 20
     is_swept: bool = True
     is_rugged: bool = True
 
     @property
     def test_seeds(self) -> range:
-        """Which seeds are compared."""
+        """Seeds of the runs that are compared."""
         return range(FIRST_TEST_SEED, FIRST_TEST_SEED + self.seeds)
 
     @property
@@ -124,29 +133,13 @@ _BITS = tuple((rate, 0.15) for rate in (0.002, 0.004, 0.008, 0.016, 0.032, 0.064
 _FEW_GENES = tuple((rate, scale) for rate in (0.05, 0.1, 0.2) for scale in (0.03, 0.15))
 
 PROBLEMS = (
-    Problem(
-        "trap",
-        "deceptive: 15 blocks of 4 bits",
-        "trap",
-        {"dimensions": "60", "order": "4"},
-        budget=60_000,
-        population=400,
-        islands=8,
-        splits=(2, 4, 20),
-        variations=_BITS,
-        seeds=20,
-    ),
+    Problem("trap", "deceptive: 15 blocks of 4 bits", "trap", {"dimensions": "60", "order": "4"}, variations=_BITS),
     Problem(
         "trap of 3",
         "deceptive, less so: 20 blocks of 3 bits",
         "trap",
         {"dimensions": "60", "order": "3"},
-        budget=60_000,
-        population=400,
-        islands=8,
-        splits=(2, 4, 20),
         variations=_BITS,
-        seeds=20,
         is_swept=False,
     ),
     Problem(
@@ -154,36 +147,15 @@ PROBLEMS = (
         "multimodal, rotated, optimum off the centre",
         "rastrigin",
         {"dimensions": "10", "offset": "0.3", "rotated": "true"},
-        budget=60_000,
-        population=400,
-        islands=8,
-        splits=(2, 4, 20),
         variations=_FEW_GENES,
-        seeds=20,
     ),
-    Problem(
-        "Schwefel",
-        "multimodal, deceptive, separable",
-        "schwefel",
-        {"dimensions": "20"},
-        budget=60_000,
-        population=400,
-        islands=8,
-        splits=(2, 4, 20),
-        variations=_FEW_GENES,
-        seeds=20,
-    ),
+    Problem("Schwefel", "multimodal, deceptive, separable", "schwefel", {"dimensions": "20"}, variations=_FEW_GENES),
     Problem(
         "rotated ellipsoid",
         "one optimum, ill-conditioned, rotated",
         "ellipsoid",
         {"dimensions": "10", "offset": "0.3", "rotated": "true"},
-        budget=60_000,
-        population=400,
-        islands=8,
-        splits=(2, 4, 20),
         variations=_FEW_GENES,
-        seeds=20,
         is_swept=False,
         is_rugged=False,
     ),
@@ -197,7 +169,6 @@ PROBLEMS = (
         islands=4,
         splits=(2, 10),
         variations=((0.005, 0.15), (0.01, 0.15), (0.02, 0.15)),
-        seeds=20,
         is_swept=False,
         is_rugged=False,
     ),
@@ -284,3 +255,124 @@ def _split(problem: Problem) -> list[Contender]:
     if problem.is_swept:
         sizes += [(problem.islands, problem.share // 2), (problem.islands, 2 * problem.share)]
     return [Contender(f"{n} x {each}", "size", ISLANDS, n, each, REFERENCE) for n, each in sizes]
+
+
+Rows = dict[str, "Record"]
+"""Each run's row by its key."""
+Breeding = dict[str, "Value"]
+
+
+@dataclass(frozen=True)
+class Job:
+    """One run.
+
+    Attributes:
+        problem: On what.
+        arm: By whom.
+        seed: Of the run.
+    """
+
+    problem: Problem
+    arm: Arm
+    seed: int
+
+    @property
+    def key(self) -> str:
+        """Name all that decides the result: 16 hexadecimal digits."""
+        arm = self.arm
+        decides = {
+            "task": self.problem.task,
+            "options": dict(self.problem.options),
+            "budget": self.problem.budget,
+            "islands": arm.islands,
+            "population": arm.population,
+            "settings": arm.settings,
+            "is_varied": arm.is_varied,
+            "seed": self.seed,
+        }
+        return hashlib.sha256(strict_json.encode(decides)).hexdigest()[:16]
+
+    @property
+    def island_generations(self) -> int:
+        """Generations of all islands together, about: what a run costs beside its evaluations."""
+        return self.problem.budget // self.arm.population
+
+
+@dataclass(frozen=True)
+class Targets:
+    """Target fitness values of a problem.
+
+    Attributes:
+        final: What the tuned pooled population's median run reaches with its whole budget.
+        early: The same with a quarter of it.
+    """
+
+    final: float
+    early: float
+
+
+def tuning(problem: Problem) -> list[Job]:
+    """Return the runs that choose breeding settings, seed by seed."""
+    return [
+        Job(problem, heads(problem)[family].arm(breeding), seed)
+        for seed in TUNING_SEEDS
+        for family in FAMILIES
+        for breeding in grid(problem, family)
+    ]
+
+
+def tuned(problem: Problem, rows: Rows) -> dict[str, Breeding]:
+    """Return the breeding settings that each family has, once all `tuning` runs are there; the defaults are empty.
+
+    The best median of what was found in the end; of equals, who found more on the way.
+    """
+    chosen: dict[str, Breeding] = {DEFAULTS: {}}
+    for family in FAMILIES:
+        head = heads(problem)[family]
+        scores = [merit(found_by(problem, head, breeding, TUNING_SEEDS, rows)) for breeding in grid(problem, family)]
+        chosen[family] = grid(problem, family)[max(range(len(scores)), key=lambda n: (scores[n], -n))]
+    return chosen
+
+
+def merit(rows: Sequence[Record]) -> tuple[float, float]:
+    """Return what settings are ranked by: the median of the final best, and the mean of the best over the budget."""
+    on_the_way = [float(np.mean([best_after(row, spent) for spent in _milestones(row)])) for row in rows]
+    return float(np.median([row["best"][-1] for row in rows])), float(np.mean(on_the_way))
+
+
+def _milestones(row: Record) -> list[int]:
+    """Return ten shares of what was spent, from where the founders are known."""
+    first, last = row["evaluations"][0], row["evaluations"][-1]
+    return [first + (last - first) * n // 10 for n in range(1, 11)]
+
+
+def targeting(problem: Problem, breeding: Mapping[str, Breeding]) -> list[Job]:
+    """Return the runs that set the targets."""
+    arm = heads(problem)[POOLED].arm(breeding[POOLED])
+    return [Job(problem, arm, seed) for seed in TARGET_SEEDS]
+
+
+def targets(problem: Problem, breeding: Mapping[str, Breeding], rows: Rows) -> Targets:
+    """Return the targets, once all `targeting` runs are there."""
+    found = [rows[job.key] for job in targeting(problem, breeding)]
+    early = [best_after(row, problem.budget // EARLY_SHARE) for row in found]
+    return Targets(float(np.median([row["best"][-1] for row in found])), float(np.median(early)))
+
+
+def testing(problem: Problem, breeding: Mapping[str, Breeding]) -> list[Job]:
+    """Return the runs that are compared, seed by seed."""
+    arms = [each.arm(breeding[each.family]) for each in contenders(problem)]
+    return [Job(problem, arm, seed) for seed in problem.test_seeds for arm in arms]
+
+
+def found_by(
+    problem: Problem, contender: Contender, breeding: Breeding, seeds: Iterable[int], rows: Rows
+) -> list[Record]:
+    """Return the rows of a contender, by seed."""
+    arm = contender.arm(breeding)
+    return [rows[Job(problem, arm, seed).key] for seed in seeds]
+
+
+def missing(jobs: Iterable[Job], rows: Rows) -> list[Job]:
+    """Return the runs that have no row yet, each once."""
+    return list({job.key: job for job in jobs if job.key not in rows}.values())

@@ -5,11 +5,10 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 import pytest
-from click.testing import CliRunner
 
 from atoll.evo import runlog
-from atoll.scripts.lab.islands.equal_budgets import rows
-from atoll.scripts.lab.islands.equal_budgets.__main__ import main
+from atoll.scripts.lab.islands.equal_budgets.run import ROWS
+from tests.lab import door
 from tests.lab.islands.equal_budgets.made import TINY, rows_of
 
 if TYPE_CHECKING:
@@ -17,8 +16,7 @@ if TYPE_CHECKING:
 
 
 def run(*arguments: object) -> tuple[int, str]:
-    ended = CliRunner().invoke(main, [str(each) for each in arguments])
-    return ended.exit_code, ended.output
+    return door.call("islands", *arguments)
 
 
 @pytest.mark.parametrize("command", ["run", "report", "check"])
@@ -36,14 +34,14 @@ def test_a_report_without_rows_says_what_to_run(tmp_path: Path) -> None:
 
 
 def test_damaged_rows_are_named(tmp_path: Path) -> None:
-    (tmp_path / rows.ROWS).write_text("{]\n")
+    (tmp_path / ROWS).write_text("{]\n")
     code, said = run("report", "--out", tmp_path)
     assert code == 9
     assert "rows.jsonl, line 1" in said
 
 
 def test_rows_that_nobody_ran_differ(tmp_path: Path) -> None:
-    runlog.append_all(tmp_path / rows.ROWS, list(rows_of(TINY[0]).values())[:2])
+    runlog.append_all(tmp_path / ROWS, list(rows_of(TINY[0]).values())[:2])
     code, said = run("check", "--out", tmp_path, "--quick", "--problem", "trap", "--runs", 1)
     assert code == 9
     assert "differs: trap, pooled" in said

@@ -6,15 +6,12 @@ tables say so.
 
 from __future__ import annotations
 
-import sys
 from importlib.util import find_spec
 from pathlib import Path
 
 import click
 
 from atoll.evo import atomic, runlog
-from atoll.evo.errors import AtollError
-from atoll.evo.resources import limit_threads
 from atoll.scripts.lab.kit.machine import describe
 
 MISSING = "pygmo is not installed; pip install pygmo"
@@ -31,15 +28,10 @@ MISSING = "pygmo is not installed; pip install pygmo"
 )
 def main(*, seeds: int, out: Path, tables_only: bool, document: Path | None) -> None:
     """Let both meet on the same functions with the same budget, and say who won what."""
-    try:
-        with atomic.storage_errors("write the rows of the peers"):
-            atomic.make_directory(out)
-            if not tables_only:
-                _measure(out / "rows.jsonl", seeds=seeds)
-            click.echo(_report(out, document), nl=False)
-    except AtollError as error:
-        click.echo(f"error: {error}", err=True)
-        sys.exit(error.exit_code)
+    atomic.make_directory(out)
+    if not tables_only:
+        _measure(out / "rows.jsonl", seeds=seeds)
+    click.echo(_report(out, document), nl=False)
 
 
 def _measure(file: Path, *, seeds: int) -> None:
@@ -48,10 +40,9 @@ def _measure(file: Path, *, seeds: int) -> None:
         click.echo(f"skipped: {MISSING}")
         runlog.append(file, {"stage": "skipped", "reason": MISSING, **describe()})
         return
-    limit_threads(1)
-    from atoll.scripts.lab.islands.peers import pygmo_side, run  # noqa: PLC0415 - needs pygmo
+    from atoll.scripts.lab.islands.peers import run  # noqa: PLC0415 - needs pygmo
 
-    runlog.append(file, {"stage": "start", "pygmo": pygmo_side.VERSION, **describe()})
+    runlog.append(file, {"stage": "start", "pygmo": run.VERSION, **describe()})
     run.measure(seeds=seeds, write=lambda row: runlog.append(file, row), tell=click.echo)
 
 

@@ -1,4 +1,4 @@
-"""When do islands help, by how much, and why? `python -m scripts.lab islands run|report|check`."""
+"""Islands at equal budgets of evaluations, when do they help? `python -m scripts.lab islands run|report|check`."""
 
 from __future__ import annotations
 
@@ -7,9 +7,8 @@ from pathlib import Path
 
 import click
 
-from atoll.evo.errors import AtollError, DamagedFileError
-from atoll.evo.resources import limit_threads
-from atoll.scripts.lab.islands.equal_budgets import arms
+from atoll.evo.errors import DamagedFileError
+from atoll.scripts.lab.islands.equal_budgets import plan
 
 FOLDER = Path("bench/islands")
 
@@ -34,9 +33,7 @@ def run(*, out: Path, names: tuple[str, ...], quick: bool, workers: int) -> None
     """Tune every family alike, set the targets, then compare; a run cut short goes on where it was."""
     from atoll.scripts.lab.islands.equal_budgets.run import measure  # noqa: PLC0415 - each command loads what it needs
 
-    limit_threads(1)  # of the workers, which inherit the environment
-    with _explained():
-        measure(_problems(names, quick=quick), out, workers=workers, tell=click.echo)
+    measure(_problems(names, quick=quick), out, workers=workers, tell=click.echo)
 
 
 @main.command()
@@ -49,8 +46,7 @@ def check(*, out: Path, names: tuple[str, ...], quick: bool, runs: int, seed: in
     """Run some of the rows again: equal seeds give equal rows, on any machine."""
     from atoll.scripts.lab.islands.equal_budgets.run import repeat  # noqa: PLC0415 - see above
 
-    with _explained():
-        found = repeat(_problems(names, quick=quick), out, n=runs, seed=seed)
+    found = repeat(_problems(names, quick=quick), out, n=runs, seed=seed)
     for job, is_equal in found:
         if not is_equal:
             click.echo(f"differs: {job.problem.name}, {job.arm.name}, seed {job.seed} ({job.key})", err=True)
@@ -72,24 +68,11 @@ def check(*, out: Path, names: tuple[str, ...], quick: bool, runs: int, seed: in
 )
 def report(*, out: Path, names: tuple[str, ...], quick: bool, plots: Path | None, document: Path | None) -> None:
     """Derive every table and figure from the rows alone."""
-    from atoll.scripts.lab.islands.equal_budgets.page import write  # noqa: PLC0415 - see above
+    from atoll.scripts.lab.islands.equal_budgets.report import write  # noqa: PLC0415 - see above
 
-    with _explained():
-        click.echo(write(_problems(names, quick=quick), out, plots=plots or out / "plots", document=document), nl=False)
-
-
-def _problems(names: tuple[str, ...], *, quick: bool) -> tuple[arms.Problem, ...]:
-    found = arms.named(names)
-    return tuple(map(arms.quick, found)) if quick else found
+    click.echo(write(_problems(names, quick=quick), out, plots=plots or out / "plots", document=document), nl=False)
 
 
-class _explained:  # noqa: N801 - used like a function
-    """Ends with one line and the documented exit code where Atoll explains a failure."""
-
-    def __enter__(self) -> None:
-        """Begin."""
-
-    def __exit__(self, kind: object, error: object, trace: object) -> None:
-        if isinstance(error, AtollError):
-            click.echo(f"error: {error}", err=True)
-            sys.exit(error.exit_code)
+def _problems(names: tuple[str, ...], *, quick: bool) -> tuple[plan.Problem, ...]:
+    found = plan.named(names)
+    return tuple(map(plan.quick, found)) if quick else found

@@ -1,4 +1,4 @@
-"""What was found as Markdown, each a block of text."""
+"""Report from rows alone: Markdown tables, each a block of text, figures, and a document whose blocks are filled."""
 
 from __future__ import annotations
 
@@ -9,8 +9,21 @@ from typing import TYPE_CHECKING
 import numpy as np
 from scipy.stats import rankdata
 
-from atoll.scripts.lab.islands.equal_budgets import analyse
-from atoll.scripts.lab.islands.equal_budgets.arms import (
+from atoll.evo import atomic
+from atoll.evo.errors import ConfigError
+from atoll.scripts.lab.islands.equal_budgets.findings import (
+    MUST_SHOW,
+    SEED,
+    compare,
+    exploratory,
+    found,
+    median,
+    primary,
+    ratio,
+    running_time,
+    secondary,
+)
+from atoll.scripts.lab.islands.equal_budgets.plan import (
     EARLY_SHARE,
     FAMILIES,
     ISLANDS,
@@ -20,16 +33,18 @@ from atoll.scripts.lab.islands.equal_budgets.arms import (
     TUNING_SEEDS,
     grid,
 )
-from atoll.scripts.lab.islands.equal_budgets.findings import MUST_SHOW, SEED, exploratory, primary, secondary
+from atoll.scripts.lab.islands.equal_budgets.run import read, read_starts
+from atoll.scripts.lab.kit import markdown
 from atoll.scripts.lab.kit.markdown import number, table, under
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable, Mapping, Sequence
+    from pathlib import Path
 
     from atoll.evo.runlog import Record
-    from atoll.scripts.lab.islands.equal_budgets.analyse import Interval, Times
-    from atoll.scripts.lab.islands.equal_budgets.findings import Comparison, Findings
-    from atoll.scripts.lab.islands.equal_budgets.jobs import Breeding
+    from atoll.scripts.lab.islands.equal_budgets.findings import Comparison, Findings, Interval, Times
+    from atoll.scripts.lab.islands.equal_budgets.plan import Breeding, Problem
+
 
 EDGE = "†"
 
@@ -127,7 +142,7 @@ def controls(findings: Sequence[Findings]) -> str:
     """Return how the primary comparison fares by other yardsticks: an early target, restarts, what was found."""
     lines = []
     for each in findings:
-        best = analyse.compare(each.showings[ISLANDS].best, each.showings[POOLED].best)
+        best = compare(each.showings[ISLANDS].best, each.showings[POOLED].best)
         lines.append(
             (
                 each.problem.name,
@@ -161,7 +176,7 @@ def hindsight(findings: Sequence[Findings]) -> str:
     for each in findings:
         best = {family: min(enumerate(each.tried[family]), key=lambda item: _time(item[1])) for family in FAMILIES}
         ours, theirs = best[ISLANDS][1], best[POOLED][1]
-        ratio = analyse.ratio(theirs, ours, seed=SEED).value
+        found = ratio(theirs, ours, seed=SEED).value
         lines.append(
             (
                 each.problem.name,
@@ -171,7 +186,7 @@ def hindsight(findings: Sequence[Findings]) -> str:
                     else reached(times)
                     for family, (place, times) in best.items()
                 ),
-                quantity(ratio),
+                quantity(found),
             )
         )
     return table(("problem", *FAMILIES, "ERT of pooled / islands"), lines)
@@ -208,8 +223,8 @@ def unseen(findings: Sequence[Findings]) -> str:
                 _median(showing.best),
                 _median(showing.column("unseen_fitness")),
                 _median(showing.column("unseen_pellets")),
-                f"{analyse.compare(showing.column('unseen_fitness'), pooled).superiority:.2f}",
-                chance(analyse.compare(showing.column("unseen_fitness"), pooled).p),
+                f"{compare(showing.column('unseen_fitness'), pooled).superiority:.2f}",
+                chance(compare(showing.column("unseen_fitness"), pooled).p),
             )
             for showing in walked
         ]
@@ -299,12 +314,63 @@ def reached(times: Times) -> str:
 
 
 def _time(times: Times) -> float:
-    return float(analyse.running_time(times.to_target, times.spent))
+    return float(running_time(times.to_target, times.spent))
 
 
 def _median(values: Sequence[float]) -> str:
-    return spread(analyse.median(values, seed=SEED))
+    return spread(median(values, seed=SEED))
 
 
 def _mean(values: Sequence[float]) -> str:
     return number(float(np.mean(values))) if values else "-"
+
+
+PAGE = "report.md"
+WORDS = {
+    "ratios": "How many times as fast as the pooled population each contender reaches its median, with intervals",
+    "reached": "Share of runs that have reached the target, against evaluations, problem by problem",
+    "rates": "How many times as fast as the pooled population, against the interval between migrations",
+    "sizes": "How many times as fast as the pooled population, against the number of islands",
+    "creatures": "Fitness of champions on the courses that they were trained on, and on 40 others",
+}
+"""What each figure shows, for who cannot see it."""
+
+
+def write(problems: Sequence[Problem], folder: Path, *, plots: Path, document: Path | None) -> str:
+    """Write `report.md` beside the rows and the figures into `plots`; return the text.
+
+    Args:
+        problems: Of which to report; those that have not been compared yet are left out.
+        folder: Holds the rows.
+        plots: Where figures go.
+        document: Whose generated blocks are filled; all else in it stays as it is.
+
+    Raises:
+        ConfigError: No problem has been compared yet.
+        DamagedFileError: A row or the document's marks are damaged.
+        StorageError: The file system refused.
+    """
+    from atoll.scripts.lab.islands.equal_budgets import figures  # noqa: PLC0415 - matplotlib takes a second to import
+
+    known = read(folder)
+    findings = [each for each in (found(problem, known) for problem in problems) if each is not None]
+    if not findings:
+        raise ConfigError(
+            f"{folder} holds {len(known)} rows, and no problem that was compared with one seed at least; run "
+            f"'python -m scripts.lab islands run' first"
+        )
+    parts = blocks(findings, read_starts(folder))
+    with atomic.storage_errors("write the report"):
+        atomic.make_directory(plots)
+        files = figures.draw(findings, plots)
+        sections = {**parts, "figures": "\n\n".join(_links(files, beside=folder / PAGE).values())}
+        text = "\n\n".join(f"## {name}\n\n{block}" for name, block in sections.items() if block) + "\n"
+        atomic.replace_file(folder / PAGE, text.encode(), durable=False)
+        if document is not None:
+            links = _links(files, beside=document)
+            markdown.refresh(document, {**parts, **{f"figure-{name}": link for name, link in links.items()}})
+    return text
+
+
+def _links(files: Mapping[str, Path], *, beside: Path) -> dict[str, str]:
+    return {name: markdown.picture(file, words=WORDS[name], beside=beside) for name, file in files.items()}

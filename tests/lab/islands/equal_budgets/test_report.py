@@ -1,18 +1,28 @@
-"""Tables say what was found, what was not, and how many runs that rests on."""
+"""Tables say what was found, what was not, and how many runs that rests on; a document is filled from rows alone."""
 
 from __future__ import annotations
 
 import math
 from dataclasses import replace
+from typing import TYPE_CHECKING
 
 import numpy as np
 import pytest
 
-from atoll.scripts.lab.islands.equal_budgets import tables
-from atoll.scripts.lab.islands.equal_budgets.analyse import Interval, Times
-from atoll.scripts.lab.islands.equal_budgets.arms import FAMILIES, ISLANDS, POOLED, PROBLEMS, STRONG, grid
-from atoll.scripts.lab.islands.equal_budgets.findings import found
+from atoll.evo import runlog
+from atoll.evo.errors import ConfigError
+from atoll.scripts.lab.islands.equal_budgets import report
+from atoll.scripts.lab.islands.equal_budgets.figures import PAINTERS
+from atoll.scripts.lab.islands.equal_budgets.findings import Interval, Times, found
+from atoll.scripts.lab.islands.equal_budgets.plan import FAMILIES, ISLANDS, POOLED, PROBLEMS, STRONG, grid
+from atoll.scripts.lab.islands.equal_budgets.run import ROWS
+from atoll.scripts.lab.kit import markdown
 from tests.lab.islands.equal_budgets.made import TINY, rows_of
+from tests.processes import ROOT
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
 
 FAST = [found(each, rows_of(each, gain=3.0)) for each in TINY]
 TRAP = replace(TINY[0], variations=PROBLEMS[0].variations)
@@ -23,7 +33,7 @@ START = {"cpu": "a cpu", "cores": 2, "python": "3", "numpy": "2", "commit": "c" 
 
 @pytest.mark.slow
 def test_every_block_has_every_problem():
-    blocks = tables.blocks(FAST, [START, START])
+    blocks = report.blocks(FAST, [START, START])
     assert all(blocks.values())
     for name in ("problems", "tuning", "primary", "controls", "hindsight", "secondary", "contenders"):
         assert all(each.problem.name in blocks[name] for each in FAST)
@@ -31,22 +41,22 @@ def test_every_block_has_every_problem():
 
 
 def test_nothing_was_measured_is_no_text():
-    blocks = tables.blocks([], [])
+    blocks = report.blocks([], [])
     assert blocks.pop("claim").endswith("**not held**.")
     assert set(blocks.values()) == {""}
 
 
 def test_the_claim_names_what_it_rests_on_or_says_that_it_does_not_hold():
-    assert "**held**, by trap (" in tables.claim(FAST)
+    assert "**held**, by trap (" in report.claim(FAST)
     for ratio in (FAST[0].restarted_ratio(POOLED, ISLANDS), FAST[0].ratio(STRONG, ISLANDS)):
-        assert tables.spread(ratio) in tables.claim(FAST)
-    assert "ellipsoid" not in tables.claim(FAST)
-    assert "**not held**" in tables.claim(EQUAL)
+        assert report.spread(ratio) in report.claim(FAST)
+    assert "ellipsoid" not in report.claim(FAST)
+    assert "**not held**" in report.claim(EQUAL)
 
 
 @pytest.mark.slow
 def test_the_primary_table_counts_who_reached_the_target():
-    line = next(line for line in tables.blocks(FAST, [])["primary"].splitlines() if line.startswith("| trap"))
+    line = next(line for line in report.blocks(FAST, [])["primary"].splitlines() if line.startswith("| trap"))
     assert "islands / pooled" in line
     assert "6/6" in line
     assert "islands faster" in line
@@ -56,7 +66,7 @@ def test_with_hindsight_each_family_has_the_setting_that_was_fastest_to_the_targ
     never, soon = Times(np.full(5, math.inf), np.full(5, 800.0)), Times(np.full(5, 100.0), np.full(5, 100.0))
     tried = {family: [never] * len(SEARCHED.tried[family]) for family in FAMILIES}
     tried[POOLED][1] = soon
-    line = tables.hindsight([replace(SEARCHED, tried=tried)]).splitlines()[2]
+    line = report.hindsight([replace(SEARCHED, tried=tried)]).splitlines()[2]
     second = grid(SEARCHED.problem, POOLED)[1]
     assert f"5/5, 100 ({second['mutation_rate']:g}† / 0.15 / {second['tournament_size']})" in line
     assert line.count("0/5, ∞") == len(FAMILIES) - 1
@@ -66,13 +76,13 @@ def test_a_rate_at_the_edge_of_those_tried_is_marked():
     rates = {rate for rate, _ in SEARCHED.problem.variations}
     for rate in rates:
         breeding = {family: {**SEARCHED.breeding[family], "mutation_rate": rate} for family in FAMILIES}
-        is_marked = f"{rate:g}{tables.EDGE}" in tables.tuning([replace(SEARCHED, breeding=breeding)])
+        is_marked = f"{rate:g}{report.EDGE}" in report.tuning([replace(SEARCHED, breeding=breeding)])
         assert is_marked == (rate in {min(rates), max(rates)})
 
 
 def test_only_creatures_walk_unseen_courses():
-    assert tables.unseen(FAST[:-1]) == ""
-    assert tables.unseen(FAST).count("\n") == 1 + len(FAST[-1].showings)
+    assert report.unseen(FAST[:-1]) == ""
+    assert report.unseen(FAST).count("\n") == 1 + len(FAST[-1].showings)
 
 
 @pytest.mark.parametrize(
@@ -85,19 +95,51 @@ def test_only_creatures_walk_unseen_courses():
     ],
 )
 def test_an_infinite_end_is_shown_as_such(interval, text):
-    assert tables.spread(interval) == text
+    assert report.spread(interval) == text
 
 
 def test_a_small_chance_is_not_called_none():
-    assert tables.chance(1e-9) == "< 0.001"
-    assert tables.chance(0.0123) == "0.012"
+    assert report.chance(1e-9) == "< 0.001"
+    assert report.chance(0.0123) == "0.012"
 
 
 def test_answers_to_one_question_stand_in_the_order_of_their_mean_rank():
-    lines = tables.ranked(FAST, "rate").splitlines()[2:]
+    lines = report.ranked(FAST, "rate").splitlines()[2:]
     assert lines[0].startswith("| islands (the reference)")
     ranks = [float(line.split("|")[-2]) for line in lines]
     assert ranks == sorted(ranks)
     assert sum(ranks) == pytest.approx(len(ranks) * (len(ranks) + 1) / 2, abs=0.8)
     assert len(lines) == 1 + sum(each.contender.question == "rate" for each in FAST[0].showings.values())
-    assert tables.ranked(FAST[-1:], "rate") == ""
+    assert report.ranked(FAST[-1:], "rate") == ""
+
+
+TRAP = TINY[0]
+
+
+@pytest.mark.slow
+def test_a_document_is_filled_and_the_rest_of_it_stays(tmp_path: Path) -> None:
+    runlog.append_all(tmp_path / ROWS, rows_of(TRAP, gain=3.0).values())
+    document = tmp_path / "page.md"
+    document.write_text(
+        "by hand\n<!-- generated: primary -->\nold\n<!-- end: primary -->\n"
+        "<!-- generated: figure-ratios -->\n<!-- end: figure-ratios -->\n"
+    )
+    text = report.write(TINY, tmp_path, plots=tmp_path / "plots", document=document)
+    filled = document.read_text()
+    assert filled.startswith("by hand\n")
+    assert "islands faster" in filled
+    assert f"![{report.WORDS['ratios']}](plots/ratios.svg)" in filled
+    assert "old" not in filled
+    assert (tmp_path / report.PAGE).read_text() == text
+
+
+def test_no_rows_are_a_mistake_that_is_explained(tmp_path: Path) -> None:
+    with pytest.raises(ConfigError, match="holds 0 rows, and no problem that was compared"):
+        report.write(TINY, tmp_path, plots=tmp_path / "plots", document=None)
+
+
+def test_every_block_of_the_document_is_one_that_somebody_fills() -> None:
+    names = set(markdown.block_names((ROOT / "docs" / "islands.md").read_text()))
+    ours = {*report.blocks([], []), *(f"figure-{name}" for name in PAINTERS)}
+    assert ours <= names
+    assert names - ours <= {"peers", "peers-cost", "peers-tuning", "peers-where"}

@@ -1,11 +1,19 @@
+"""One command measures everything; every table comes from rows alone."""
+
 from __future__ import annotations
 
 import json
+import sys
 from pathlib import Path
 
+import pytest
 from click.testing import CliRunner
 
-from atoll.scripts.lab.speed import report
+from atoll.evo import compiler
+from atoll.scripts.lab.kit import rows
+from atoll.scripts.lab.speed.command import BENCHES, report, texts
+from atoll.scripts.lab.speed.plan import QUICK
+from tests.processes import ROOT, run
 
 MEASUREMENTS = Path(__file__).parents[3] / "docs" / "measurements"
 GOLDEN = """\
@@ -67,15 +75,15 @@ def test_every_table_comes_from_the_rows_alone(tmp_path: Path) -> None:
     ]
     write(tmp_path, "any-name", rows)
     write(tmp_path, "weather", [{"sun": True}])
-    ended = CliRunner().invoke(report.main, [str(tmp_path)], catch_exceptions=False)
+    ended = CliRunner().invoke(report, [str(tmp_path)], catch_exceptions=False)
     assert ended.output == GOLDEN
 
 
 def test_the_rows_that_are_kept_can_be_reported() -> None:
-    ended = CliRunner().invoke(report.main, [str(MEASUREMENTS / "bench")], catch_exceptions=False)
+    ended = CliRunner().invoke(report, [str(MEASUREMENTS / "bench")], catch_exceptions=False)
     assert ended.exit_code == 0
     assert "### evaluator" in ended.output
-    ended = CliRunner().invoke(report.main, [str(MEASUREMENTS)], catch_exceptions=False)
+    ended = CliRunner().invoke(report, [str(MEASUREMENTS)], catch_exceptions=False)
     assert "left out: native, 66 rows that no bench wrote" in ended.output
 
 
@@ -83,11 +91,38 @@ def test_rows_are_drawn_where_that_is_asked_for(tmp_path: Path) -> None:
     rows = [{"repetition": 0, "what": what, "n": 1, "work_per_s": 5.0, "cores": 2} for what in ("islands", "bare")]
     write(tmp_path, "scaling", [{**row, "wall_s": 1.0, "work": 5.0, "cpu_s": 1.0} for row in rows])
     plot = tmp_path / "plot.svg"
-    ended = CliRunner().invoke(report.main, [str(tmp_path), "--plot", str(plot)], catch_exceptions=False)
+    ended = CliRunner().invoke(report, [str(tmp_path), "--plot", str(plot)], catch_exceptions=False)
     assert ended.exit_code == 0
     assert "Islands on 2 cores" in plot.read_text()
 
 
 def test_no_rows_are_no_tables(tmp_path: Path) -> None:
-    ended = CliRunner().invoke(report.main, [str(tmp_path)], catch_exceptions=False)
+    ended = CliRunner().invoke(report, [str(tmp_path)], catch_exceptions=False)
     assert (ended.exit_code, ended.output) == (0, "")
+
+
+IN_EVERY_ROW = {
+    *("at", "bench", "run", "repetition", "what", "load_1min", "build"),
+    *("host", "cpu", "cores", "kernel", "python", "numpy", "torch", "commit", "dirty", "filesystem"),
+    *QUICK.settings(),
+}
+
+
+def test_make_measures_what_it_is_told() -> None:
+    assert "python -m scripts.lab bench $(BENCH)" in (ROOT / "Makefile").read_text()
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(compiler.find() is None, reason="no C++ compiler")
+def test_one_command_measures_everything_and_prints_what_its_rows_say(tmp_path: Path) -> None:
+    ended = run(sys.executable, "-m", "atoll.scripts.lab", "bench", "--quick", "--out", tmp_path)
+    assert ended.returncode == 0, ended.stderr
+    runs = rows.read(tmp_path)
+    assert {each.bench for each in runs} == set(BENCHES)
+    for each in runs:
+        lines = (tmp_path / f"{each.bench}.jsonl").read_text().splitlines()
+        assert [json.loads(line) for line in lines] == list(each.rows)
+        assert all(row.keys() >= IN_EVERY_ROW for row in each.rows)
+        assert {row["repetition"] for row in each.rows} == {0, 1}
+    assert sorted(ended.stdout.split("\n\n")) == sorted("".join(text + "\n\n" for text in texts(runs)).split("\n\n"))
+    assert {path.name for path in tmp_path.iterdir()} == {f"{bench}.jsonl" for bench in BENCHES}

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 import pytest
+from click.testing import CliRunner
 from matplotlib.colors import to_rgb
 from matplotlib.figure import Figure
 from PIL import Image
@@ -18,7 +19,7 @@ from atoll.migration.observe import snapshot
 from atoll.migration.observe.history import read_histories
 from atoll.migration.observe.verify import spec_of
 from atoll.migration.pool import identity as pool
-from atoll.scripts.commands.inspect import PLOTS
+from atoll.scripts.commands.inspect import PLOTS, plot
 from atoll.scripts.report import champion as champions
 from atoll.scripts.report import plots, style
 from atoll.scripts.report.style import COLOURS
@@ -33,13 +34,13 @@ pytestmark = pytest.mark.slow
 
 
 @pytest.mark.parametrize("what", PLOTS)
-def test_each_figure_is_drawn_one_column_wide(what, archipelago, tmp_path, capsys):
+def test_each_figure_is_drawn_one_column_wide(what, archipelago, tmp_path):
     out = tmp_path / f"{what}.png"
-    assert plots.write_plot(what, SharedPaths(archipelago), out) > 0
+    told = CliRunner().invoke(plot, [what, str(archipelago), "-o", str(out)])
+    assert told.output == f"{out}: {what}, 3 islands\n"
     with Image.open(out) as image:
         assert image.width == round(style.COLUMN_INCHES * style.DOTS_PER_INCH)
         assert len(np.unique(np.asarray(image.convert("L")))) > 20
-    assert "3 islands" in capsys.readouterr().out
 
 
 @pytest.mark.parametrize("what", PLOTS)

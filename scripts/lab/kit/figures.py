@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from atoll.scripts.report.agg import Figure as Drawing
-from atoll.scripts.report.agg import FixedLocator, NullLocator, mpl
+from atoll.scripts.report.style import Figure as Drawing
+from atoll.scripts.report.style import FixedLocator, NullLocator, mpl
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence

@@ -117,11 +117,12 @@ def test_a_killed_worker_is_reported_and_loses_nothing_that_was_recorded(bench, 
 
 @pytest.mark.parametrize("name", ARMS)
 def test_a_trial_that_hangs_is_ended_at_the_deadline_and_the_others_are_kept(bench, name):
-    deadline_s = 6 * IMPATIENT_S if name == "islands" else IMPATIENT_S  # a process for each trial takes its time
-    row = faulty(bench, name, "hang", deadline_s=deadline_s * slowness())
+    deadline_s = slowness() * (6 * IMPATIENT_S if name == "islands" else IMPATIENT_S)  # it starts a process a trial
+    row = faulty(bench, name, "hang", deadline_s=deadline_s)
     assert row.outcome == DEADLINE
     assert f"trial {FAULTY_TRIAL} began in process" in row.reason
     assert "never ended" in row.reason
+    assert row.exited_s - row.starts[0].start_s >= deadline_s
     assert done(row) == ([0] if name in ALONE else OTHERS)
     check_hashes(row)
 

@@ -92,7 +92,7 @@ def test_a_signal_from_outside_ends_a_run_after_a_checkpoint(tmp_path):
         "class Loud(list):\n"
         "    def append(self, record):\n"
         "        super().append(record)\n"
-        "        print(record['generation'], flush=True)\n"
+        "        print(record.generation, flush=True)\n"
         "folder = Folder(Path(sys.argv[1]))\n"
         "folder.seen = Loud()\n"
         "with StopSignal() as stop:\n"

@@ -9,7 +9,7 @@ import pytest
 
 from atoll.evo.config import Migration
 from atoll.evo.tasks.loader import load_task
-from atoll.migration.exchange import policy, topology
+from atoll.migration.exchange import immigration, policy
 from atoll.scripts.lab.islands.peers import plan
 from atoll.scripts.lab.islands.peers.plan import ATOLL, CONTENDERS, DE, ISLANDS, POPULATION, PROBLEMS, SGA, Entry
 from tests.contracts import broken_promises
@@ -61,7 +61,9 @@ def test_both_sides_are_neighbours_alike():
     ours = str(plan.migration(CONNECTED)["topology"])
     for i, name in enumerate(names):
         sources, _ = theirs.get_connections(i)
-        assert topology.sources(ours, name, names, np.random.default_rng(1)) == tuple(names[j] for j in sorted(sources))
+        assert immigration.topology_sources(ours, name, names, np.random.default_rng(1)) == tuple(
+            names[j] for j in sorted(sources)
+        )
 
 
 @pytest.mark.parametrize("fitness", [3.0, 7.0])

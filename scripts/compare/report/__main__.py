@@ -1,4 +1,4 @@
-"""All tables and plots from raw rows alone: `python -m scripts.compare.report [--out DIR] [--document FILE.md]`."""
+"""All tables and plots from raw rows alone: `python -m scripts.compare.report [--out DIR] [--tables DIR]`."""
 
 from __future__ import annotations
 
@@ -18,9 +18,10 @@ from scripts.compare.report.page import report
     help="Where the rows lie (*.jsonl, *.jsonl.gz); the report goes there, too.",
 )
 @click.option(
-    "--document",
-    type=click.Path(path_type=Path, exists=True, dir_okay=False),
-    help="Fill its generated blocks, and leave all else as it is.",
+    "--tables",
+    "tables_folder",
+    type=click.Path(path_type=Path, file_okay=False),
+    help="Write a file for each table there.",
 )
 @click.option(
     "--threads",
@@ -28,13 +29,13 @@ from scripts.compare.report.page import report
     type=click.Path(path_type=Path, exists=True, file_okay=False),
     help="Rows of the experiments on threads, whose tables are to be in it, too.",
 )
-def main(out: Path, document: Path | None, threads_folder: Path | None) -> None:
+def main(out: Path, tables_folder: Path | None, threads_folder: Path | None) -> None:
     """Derive verdicts, intervals, tables and plots from the rows of earlier runs."""
     from scripts.bench import rows  # noqa: PLC0415 - not needed without such rows
     from scripts.compare.threads.tables import blocks  # noqa: PLC0415
 
     more = blocks(rows.read(threads_folder)) if threads_folder else {}
-    click.echo(report(out, document=document, more=more), nl=False)
+    click.echo(report(out, tables_folder=tables_folder, more=more), nl=False)
 
 
 if __name__ == "__main__":

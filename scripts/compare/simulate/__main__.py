@@ -1,4 +1,4 @@
-"""Simulate machines that are not at hand: `python -m scripts.compare.simulate [--out DIR] [--document FILE.md]`."""
+"""Simulate machines that are not at hand: `python -m scripts.compare.simulate [--out DIR] [--tables DIR]`."""
 
 from __future__ import annotations
 
@@ -14,17 +14,17 @@ from scripts.compare.simulate.chance import DRAWS
 PAGE = "simulated.md"
 
 
-def simulate(folder: Path, *, document: Path | None = None, draws: int = DRAWS) -> str:
-    """Simulate everything; write `simulated.md` and the plots, fill the blocks of a document, and return the text.
+def simulate(folder: Path, *, tables_folder: Path | None = None, draws: int = DRAWS) -> str:
+    """Simulate everything; write `simulated.md`, the plots and a file for each table, and return the text.
 
     Args:
         folder: Where they go. Inputs are taken from the rows that lie there, and times are held against them; without
             rows, inputs are those of earlier measurements, and nothing is validated.
-        document: Whose blocks named `simulated-...` are filled.
+        tables_folder: Where each block gets a file of its own, `simulated-....md`.
         draws: How often trial times are drawn for each case.
 
     Raises:
-        DamagedFileError: A row or the document's marks are damaged.
+        DamagedFileError: A row is damaged.
         StorageError: The file system refused.
     """
     sessions = study.sessions(load.read(folder))
@@ -37,8 +37,9 @@ def simulate(folder: Path, *, document: Path | None = None, draws: int = DRAWS) 
         from scripts.compare.simulate.plots import draw  # noqa: PLC0415 - matplotlib takes a second to import
 
         files = draw(found, folder / "plots")
-        if document is not None:
-            markdown.refresh(document, {**blocks, "simulated-plots": markdown.pictures(files, beside=document)})
+        if tables_folder is not None:
+            links = markdown.pictures(files, beside=tables_folder / "simulated-plots.md")
+            markdown.write_tables(tables_folder, {**blocks, "simulated-plots": links})
     return text
 
 
@@ -51,14 +52,15 @@ def simulate(folder: Path, *, document: Path | None = None, draws: int = DRAWS) 
     help="Where tables and plots go; rows that lie there give inputs and are held against the simulation.",
 )
 @click.option(
-    "--document",
-    type=click.Path(path_type=Path, exists=True, dir_okay=False),
-    help="Fill its simulated blocks, and leave all else as it is.",
+    "--tables",
+    "tables_folder",
+    type=click.Path(path_type=Path, file_okay=False),
+    help="Write a file for each table there.",
 )
 @click.option("--draws", default=DRAWS, show_default=True, type=click.IntRange(min=1), help="Of trial times, per case.")
-def main(out: Path, document: Path | None, draws: int) -> None:
+def main(out: Path, tables_folder: Path | None, draws: int) -> None:
     """Simulate 5 to 128 workers and the published failure; everything is labelled simulated."""
-    click.echo(simulate(out, document=document, draws=draws), nl=False)
+    click.echo(simulate(out, tables_folder=tables_folder, draws=draws), nl=False)
 
 
 if __name__ == "__main__":

@@ -30,8 +30,8 @@ HELP_WIDTH = 100
 KINDS = {"Run": config.IslandConfig, "Migration": config.Migration, "Breeding": config.Breeding}
 TYPES = {int: "whole number", float: "number", str: "word"}
 MORE_OF_CODES = (
-    "Where memory ran out or an island was stopped (13, 129, 130, 143), nothing is lost up to the last checkpoint. 12 is "
-    "the code of `python -m scripts.lab criteria` where a criterion is not met."
+    "Where memory ran out or an island was stopped (13, 129, 130, 143), nothing is lost up to the last checkpoint. 12 "
+    "is the code of `python -m scripts.lab criteria` where a criterion is not met."
 )
 ENTRY = re.compile(r"^## (?P<title>.+)\n\n(?P<date>\d{4}-\d\d-\d\d) · (?P<status>.+)$", re.MULTILINE)
 
@@ -148,7 +148,8 @@ def _page(title: str, *parts: str) -> str:
 
 def _table(headings: tuple[str, ...], rows: Sequence[tuple[str, ...]]) -> str:
     lines = [headings, ("---",) * len(headings), *rows]
-    return "\n".join("| " + " | ".join(cell.replace("|", "\\|").replace("<", "&lt;") for cell in line) + " |" for line in lines)
+    escaped = [[cell.replace("|", "\\|").replace("<", "&lt;") for cell in line] for line in lines]
+    return "\n".join("| " + " | ".join(line) + " |" for line in escaped)
 
 
 def main() -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import re
+import select
 import shutil
 import signal
 import subprocess
@@ -102,8 +103,7 @@ def outcome(command: str, place: Path, environment: dict[str, str]) -> tuple[int
     ) as process:
         try:
             if command in ENDLESS:
-                assert process.stdout
-                process.stdout.readline()
+                assert select.select([process.stdout], [], [], LIMIT_S)[0], f"{command} prints nothing"
                 os.killpg(process.pid, signal.SIGTERM)
             _, err = process.communicate(timeout=LIMIT_S)
         finally:

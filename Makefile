@@ -18,7 +18,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 READY := $(VENV)/.ready
 
-.PHONY: help setup islands tmux status tail stop report libraries test-fast test test-lab chaos check bench compare clean
+.PHONY: help setup islands tmux status tail stop report libraries test-fast test test-lab chaos check pages bench compare clean
 
 help: ## Show this help
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-16s %s\n", $$1, $$2}'
@@ -67,12 +67,16 @@ chaos: $(READY) ## Run the tests of faults in their full sizes, and print what t
 	$(BIN)/python -m pytest -q -n $(WORKERS) --chaos tests/faults tests/scripts/run/test_take_over.py \
 	  tests/scripts/run/test_accounts.py tests/scripts/launch/test_launching_at_once.py tests/test_cli_streams.py
 
-check: $(READY) ## Lint, check types and check the shell scripts
+check: $(READY) ## Lint, check types, check the shell scripts and build the site
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 	$(BIN)/lint-imports --no-logo --no-cache
 	$(BIN)/shellcheck -x scripts/*.sh scripts/*.bash scripts/report/vendor/*.sh scripts/islands.sbatch .ci/run
+	NO_MKDOCS_2_WARNING=1 $(BIN)/python -m mkdocs build --quiet --strict
+
+pages: $(READY) ## Write the generated pages: commands, settings, exit codes, the index of decisions
+	@$(BIN)/python -m scripts.lab.pages
 
 bench: $(READY) ## Measure everything, in ten minutes (raw rows in bench/; BENCH="evaluator island" for some)
 	@$(BIN)/python -m scripts.lab bench $(BENCH)

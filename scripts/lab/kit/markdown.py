@@ -1,21 +1,18 @@
-"""Markdown: tables that can be read as they are, and documents in which only marked blocks are generated."""
+"""Markdown tables that can be read as they are, and files that hold one block of them each."""
 
 from __future__ import annotations
 
 import os
-import re
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from atoll.evo import atomic
-from atoll.evo.errors import DamagedFileError
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
     from pathlib import Path
 
-BLOCK = re.compile(r"<!-- generated: (?P<name>[\w-]+) -->\n(?P<body>.*?)<!-- end: (?P<end>[\w-]+) -->", re.DOTALL)
-MARK = re.compile(r"<!-- (?:generated|end): [\w-]+ -->")
+NOTE = "<!-- Generated from rows: changes by hand are lost. -->"
 NOT_YET = "*Not yet measured.*"
 
 
@@ -51,63 +48,25 @@ def under(title: str, *parts: str) -> str:
     return "\n\n".join([f"**{title}**", *there]) if there else ""
 
 
-def block_names(document: str) -> list[str]:
-    """Return the names of a document's generated blocks in order.
+def write_tables(folder: Path, blocks: Mapping[str, str]) -> None:
+    """Write each block of tables into a file of its own; files of other names stay as they are.
 
-    Raises:
-        DamagedFileError: A block is not closed, or closed by another name, or stands twice.
-    """
-    found = list(BLOCK.finditer(document))
-    names = [each["name"] for each in found]
-    if len(MARK.findall(document)) != 2 * len(found) or any(each["name"] != each["end"] for each in found):
-        raise DamagedFileError(
-            "the marks of generated blocks do not match: expected '<!-- generated: NAME -->' and, after it, "
-            f"'<!-- end: NAME -->' for each; found whole ones for {', '.join(names) or 'none'}"
-        )
-    if len(set(names)) != len(names):
-        raise DamagedFileError(f"a generated block stands twice: {', '.join(names)}")
-    return names
-
-
-def fill(document: str, blocks: Mapping[str, str]) -> str:
-    """Put new text between the marks of a document; all else stays as it is, byte for byte.
-
-    A block whose new text is empty says so, since what an earlier call wrote is not what rows show any more.
+    A file is replaced in one step, and only if its text changed. A block whose text is empty says so, since what an
+    earlier call wrote is not what rows show any more.
 
     Args:
-        document: With marks.
-        blocks: Text by the name of its block; those that the document has no marks for are left out, and blocks of
-            other names stay as they are.
+        folder: Made if it is missing.
+        blocks: Text by the name of its file, without `.md`.
 
     Raises:
-        DamagedFileError: See `block_names`.
-    """
-    block_names(document)
-
-    def filled(found: re.Match[str]) -> str:
-        name = found["name"]
-        if name not in blocks:
-            return found[0]
-        body = blocks[name].strip("\n") or NOT_YET
-        return f"<!-- generated: {name} -->\n\n{body}\n\n<!-- end: {name} -->"
-
-    return BLOCK.sub(filled, document)
-
-
-def refresh(document: Path, blocks: Mapping[str, str]) -> None:
-    """Fill those blocks of a document that are named; it is replaced in one step, and only if something changed.
-
-    Raises:
-        DamagedFileError: See `block_names`.
         OSError: The file system refused.
     """
-    old = document.read_text(encoding="utf-8")
-    try:
-        new = fill(old, blocks)
-    except DamagedFileError as error:
-        raise DamagedFileError(f"{document}: {error}") from error
-    if new != old:
-        atomic.replace_file(document, new.encode(), durable=False)
+    atomic.make_directory(folder)
+    for name, block in blocks.items():
+        file = folder / f"{name}.md"
+        text = f"# {name.replace('-', ' ').capitalize()}\n\n{NOTE}\n\n{block.strip(chr(10)) or NOT_YET}\n"
+        if not file.exists() or file.read_text(encoding="utf-8") != text:
+            atomic.replace_file(file, text.encode(), durable=False)
 
 
 def pictures(files: Iterable[Path], *, beside: Path) -> str:

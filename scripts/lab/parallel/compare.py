@@ -131,9 +131,10 @@ def committed(names: tuple[str, ...], out: Path) -> None:
     help="Where the rows lie (*.jsonl, *.jsonl.gz); the report goes there, too.",
 )
 @click.option(
-    "--document",
-    type=click.Path(path_type=Path, exists=True, dir_okay=False),
-    help="Fill its generated blocks, and leave all else as it is.",
+    "--tables",
+    "tables_folder",
+    type=click.Path(path_type=Path, file_okay=False),
+    help="Write a file for each table there.",
 )
 @click.option(
     "--threads",
@@ -141,10 +142,10 @@ def committed(names: tuple[str, ...], out: Path) -> None:
     type=click.Path(path_type=Path, exists=True, file_okay=False),
     help="Rows of the experiments on threads, whose tables are to be in it, too.",
 )
-def report(out: Path, document: Path | None, threads_folder: Path | None) -> None:
+def report(out: Path, tables_folder: Path | None, threads_folder: Path | None) -> None:
     """Derive verdicts, intervals, tables and plots from the rows of earlier runs."""
     more = thread_tables.blocks(rows.read(threads_folder)) if threads_folder else {}
-    click.echo(report_tables.report(out, document=document, more=more), nl=False)
+    click.echo(report_tables.report(out, tables_folder=tables_folder, more=more), nl=False)
 
 
 def _carry_on(paths: TablePaths) -> None:

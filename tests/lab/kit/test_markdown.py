@@ -3,65 +3,44 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
 
-from atoll.evo.errors import DamagedFileError
 from atoll.scripts.lab.kit import markdown
 
 if TYPE_CHECKING:
     from pathlib import Path
 
-DOCUMENT = """# By hand
-
-<!-- generated: one -->
-old
-<!-- end: one -->
-between, by hand
-<!-- generated: two -->
-<!-- end: two -->
-at the end, by hand
-"""
-HAND = st.text().filter(lambda text: "<!--" not in text)
+WRITTEN = ["<!-- generated -->", "by hand\n", "| a |\n| - |\n\n<!-- end -->\n"]
 
 
-@given(HAND, HAND, HAND)
-def test_what_stands_around_blocks_survives_byte_for_byte(before, between, after):
-    text = f"{before}<!-- generated: a -->\nx\n<!-- end: a -->{between}<!-- generated: b -->\n<!-- end: b -->{after}"
-    filled = markdown.fill(text, {"a": "new", "b": "|t|"})
-    parts = markdown.BLOCK.split(filled)
-    assert (parts[0], parts[4], parts[8]) == (before, between, after)
+@pytest.mark.parametrize("text", WRITTEN)
+def test_a_file_of_another_name_stays_as_it_is_byte_for_byte(tmp_path: Path, text: str):
+    other = tmp_path / "other.md"
+    other.write_text(text)
+    markdown.write_tables(tmp_path, {"one": "|t|"})
+    assert other.read_text() == text
 
 
-@given(HAND)
-def test_filling_twice_is_filling_once(body):
-    once = markdown.fill(DOCUMENT, {"one": body})
-    assert markdown.fill(once, {"one": body}) == once
+def test_every_block_has_a_file_with_its_text_as_it_is_and_a_title(tmp_path: Path):
+    markdown.write_tables(tmp_path / "made", {"peers-cost": "| a |\n| - |\n", "two": "text"})
+    assert sorted(file.name for file in (tmp_path / "made").iterdir()) == ["peers-cost.md", "two.md"]
+    written = (tmp_path / "made" / "peers-cost.md").read_text()
+    assert written == f"# Peers cost\n\n{markdown.NOTE}\n\n| a |\n| - |\n"
 
 
-def test_only_blocks_that_are_named_change_and_an_empty_one_says_so():
-    filled = markdown.fill(DOCUMENT, {"two": "", "unknown": "nowhere"})
-    assert "old" in filled
-    assert markdown.NOT_YET in filled
-    assert "nowhere" not in filled
+def test_a_file_whose_text_did_not_change_is_not_written_again(tmp_path: Path):
+    markdown.write_tables(tmp_path, {"one": "old", "two": "old"})
+    files = [(tmp_path / name).stat().st_ino for name in ("one.md", "two.md")]
+    markdown.write_tables(tmp_path, {"one": "old", "two": "new"})
+    assert (tmp_path / "one.md").stat().st_ino == files[0]
+    assert (tmp_path / "two.md").read_text().endswith("new\n")
 
 
-@pytest.mark.parametrize(
-    "text",
-    [
-        "<!-- generated: a -->\nx",
-        "<!-- generated: a -->\nx\n<!-- end: b -->",
-        "x <!-- end: a -->",
-        "<!-- generated: a -->\n<!-- end: a --> <!-- generated: a -->\n<!-- end: a -->",
-        "<!-- generated: a -->\n<!-- generated: b -->\n<!-- end: b -->\n<!-- end: a -->",
-    ],
-)
-def test_marks_that_do_not_match_are_an_error_and_change_nothing(tmp_path: Path, text: str):
-    document = tmp_path / "DOC.md"
-    document.write_text(text)
-    with pytest.raises(DamagedFileError, match="DOC"):
-        markdown.refresh(document, {"a": "new"})
-    assert document.read_text() == text
+def test_a_block_without_text_says_so_in_place_of_what_an_earlier_call_wrote(tmp_path: Path):
+    markdown.write_tables(tmp_path, {"one": "old"})
+    markdown.write_tables(tmp_path, {"one": ""})
+    written = (tmp_path / "one.md").read_text()
+    assert markdown.NOT_YET in written
+    assert "old" not in written
 
 
 def test_a_table_has_equal_columns_and_keeps_bars_inside_cells():

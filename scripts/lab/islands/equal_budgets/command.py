@@ -62,15 +62,17 @@ def check(*, out: Path, names: tuple[str, ...], quick: bool, runs: int, seed: in
 @quick_option
 @click.option("--plots", type=click.Path(path_type=Path), help="Where figures go; plots/ beside the rows by default.")
 @click.option(
-    "--document",
-    type=click.Path(path_type=Path, exists=True, dir_okay=False),
-    help="Fill its generated blocks, and leave all else as it is.",
+    "--tables",
+    "tables_folder",
+    type=click.Path(path_type=Path, file_okay=False),
+    help="Write a file for each table there.",
 )
-def report(*, out: Path, names: tuple[str, ...], quick: bool, plots: Path | None, document: Path | None) -> None:
+def report(*, out: Path, names: tuple[str, ...], quick: bool, plots: Path | None, tables_folder: Path | None) -> None:
     """Derive every table and figure from the rows alone."""
     from atoll.scripts.lab.islands.equal_budgets.report import write  # noqa: PLC0415 - see above
 
-    click.echo(write(_problems(names, quick=quick), out, plots=plots or out / "plots", document=document), nl=False)
+    problems = _problems(names, quick=quick)
+    click.echo(write(problems, out, plots=plots or out / "plots", tables_folder=tables_folder), nl=False)
 
 
 def _problems(names: tuple[str, ...], *, quick: bool) -> tuple[plan.Problem, ...]:

@@ -1,4 +1,4 @@
-"""Report from rows alone: Markdown tables, each a block of text, figures, and a document whose blocks are filled."""
+"""Report from rows alone: Markdown tables, each a block of text, figures, and a file for each table."""
 
 from __future__ import annotations
 
@@ -326,6 +326,7 @@ def _mean(values: Sequence[float]) -> str:
 
 
 PAGE = "report.md"
+FIGURES = "figures"
 WORDS = {
     "ratios": "How many times as fast as the pooled population each contender reaches its median, with intervals",
     "reached": "Share of runs that have reached the target, against evaluations, problem by problem",
@@ -336,18 +337,18 @@ WORDS = {
 """What each figure shows, for who cannot see it."""
 
 
-def write(problems: Sequence[Problem], folder: Path, *, plots: Path, document: Path | None) -> str:
+def write(problems: Sequence[Problem], folder: Path, *, plots: Path, tables_folder: Path | None) -> str:
     """Write `report.md` beside the rows and the figures into `plots`; return the text.
 
     Args:
         problems: Of which to report; those that have not been compared yet are left out.
         folder: Holds the rows.
         plots: Where figures go.
-        document: Whose generated blocks are filled; all else in it stays as it is.
+        tables_folder: Where each table gets a file of its own, and the figures one more with links to them.
 
     Raises:
         ConfigError: No problem has been compared yet.
-        DamagedFileError: A row or the document's marks are damaged.
+        DamagedFileError: A row is damaged.
         StorageError: The file system refused.
     """
     from atoll.scripts.lab.islands.equal_budgets import figures  # noqa: PLC0415 - matplotlib takes a second to import
@@ -363,14 +364,14 @@ def write(problems: Sequence[Problem], folder: Path, *, plots: Path, document: P
     with atomic.storage_errors("write the report"):
         atomic.make_directory(plots)
         files = figures.draw(findings, plots)
-        sections = {**parts, "figures": "\n\n".join(_links(files, beside=folder / PAGE).values())}
+        sections = {**parts, FIGURES: _links(files, beside=folder / PAGE)}
         text = "\n\n".join(f"## {name}\n\n{block}" for name, block in sections.items() if block) + "\n"
         atomic.replace_file(folder / PAGE, text.encode(), durable=False)
-        if document is not None:
-            links = _links(files, beside=document)
-            markdown.refresh(document, {**parts, **{f"figure-{name}": link for name, link in links.items()}})
+        if tables_folder is not None:
+            links = _links(files, beside=tables_folder / f"{FIGURES}.md")
+            markdown.write_tables(tables_folder, {**parts, FIGURES: links})
     return text
 
 
-def _links(files: Mapping[str, Path], *, beside: Path) -> dict[str, str]:
-    return {name: markdown.picture(file, words=WORDS[name], beside=beside) for name, file in files.items()}
+def _links(files: Mapping[str, Path], *, beside: Path) -> str:
+    return "\n\n".join(markdown.picture(file, words=WORDS[name], beside=beside) for name, file in files.items())

@@ -1,4 +1,4 @@
-"""Atoll's islands beside pygmo's archipelago: `python -m scripts.lab peers [--document FILE.md]`.
+"""Atoll's islands beside pygmo's archipelago: `python -m scripts.lab peers [--tables DIR]`.
 
 pygmo is needed for this alone: `pip install 'atoll[peers]'`. Where it is missing nothing is measured, and the rows and
 tables say so.
@@ -22,16 +22,17 @@ MISSING = "pygmo is not installed; pip install pygmo"
 @click.option("--out", default=Path("bench/peers"), show_default=True, type=click.Path(path_type=Path))
 @click.option("--tables-only", is_flag=True, help="Measure nothing: derive the tables from the rows that are there.")
 @click.option(
-    "--document",
-    type=click.Path(path_type=Path, exists=True, dir_okay=False),
-    help="Fill its generated blocks, and leave all else as it is.",
+    "--tables",
+    "tables_folder",
+    type=click.Path(path_type=Path, file_okay=False),
+    help="Write a file for each table there.",
 )
-def main(*, seeds: int, out: Path, tables_only: bool, document: Path | None) -> None:
+def main(*, seeds: int, out: Path, tables_only: bool, tables_folder: Path | None) -> None:
     """Let both meet on the same functions with the same budget, and say who won what."""
     atomic.make_directory(out)
     if not tables_only:
         _measure(out / "rows.jsonl", seeds=seeds)
-    click.echo(_report(out, document), nl=False)
+    click.echo(_report(out, tables_folder), nl=False)
 
 
 def _measure(file: Path, *, seeds: int) -> None:
@@ -46,11 +47,11 @@ def _measure(file: Path, *, seeds: int) -> None:
     run.measure(seeds=seeds, write=lambda row: runlog.append(file, row), tell=click.echo)
 
 
-def _report(folder: Path, document: Path | None) -> str:
+def _report(folder: Path, tables_folder: Path | None) -> str:
     from atoll.scripts.lab.islands.peers import tables  # noqa: PLC0415 - see above
     from atoll.scripts.lab.kit import markdown, rows  # noqa: PLC0415 - numbers load slowly
 
     blocks = tables.blocks(rows.records(folder))
-    if document is not None:
-        markdown.refresh(document, blocks)
+    if tables_folder is not None:
+        markdown.write_tables(tables_folder, blocks)
     return "\n\n".join(f"## {name}\n\n{block}" for name, block in blocks.items() if block) + "\n"

@@ -1,4 +1,4 @@
-"""Tables on what was measured, and the report: blocks of text by name, plots, and a document whose blocks are filled.
+"""Tables on what was measured, and the report: blocks of text by name, plots, and a file for each block.
 
 A table is a block of text for every session and workload that has such rows.
 """
@@ -53,17 +53,17 @@ def blocks(sessions: Sequence[Session]) -> dict[str, str]:
     }
 
 
-def report(folder: Path, *, document: Path | None = None, more: Mapping[str, str] | None = None) -> str:
+def report(folder: Path, *, tables_folder: Path | None = None, more: Mapping[str, str] | None = None) -> str:
     """Derive everything from the rows in `folder`; write `report.md` and `plots/` there and return the text.
 
     Args:
         folder: Holds the rows.
-        document: Whose generated blocks are filled; all else in it stays as it is.
-        more: Blocks of others, by name, that go into the same page and document.
+        tables_folder: Where each block gets a file of its own.
+        more: Blocks of others, by name, that go into the same page and folder.
 
     Raises:
         ConfigError: There are no rows.
-        DamagedFileError: A row or the document's marks are damaged.
+        DamagedFileError: A row is damaged.
         StorageError: The file system refused.
     """
     sessions = study.sessions(read_all(folder))
@@ -75,8 +75,9 @@ def report(folder: Path, *, document: Path | None = None, more: Mapping[str, str
         found["plots"] = markdown.pictures(files, beside=folder / PAGE)
         text = "\n\n".join(f"## {name}\n\n{block}" for name, block in found.items() if block) + "\n"
         atomic.replace_file(folder / PAGE, text.encode(), durable=False)
-        if document is not None:
-            markdown.refresh(document, {**found, "plots": markdown.pictures(files, beside=document)})
+        if tables_folder is not None:
+            links = markdown.pictures(files, beside=tables_folder / "plots.md")
+            markdown.write_tables(tables_folder, {**found, "plots": links})
     return text
 
 

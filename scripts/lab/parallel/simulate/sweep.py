@@ -385,17 +385,17 @@ def _draw_islands(islands: Mapping[tuple[float, bool], Sequence[float]], stem: P
         return save(drawing, stem)
 
 
-def write(folder: Path, *, document: Path | None = None, draws: int = DRAWS) -> str:
-    """Simulate everything; write `simulated.md` and the plots, fill the blocks of a document, and return the text.
+def write(folder: Path, *, tables_folder: Path | None = None, draws: int = DRAWS) -> str:
+    """Simulate everything; write `simulated.md`, the plots and a file for each table, and return the text.
 
     Args:
         folder: Where they go. Inputs are taken from the rows that lie there; without rows, inputs are those of earlier
             measurements.
-        document: Whose blocks named `simulated-...` are filled.
+        tables_folder: Where each block gets a file of its own, `simulated-....md`.
         draws: How often trial times are drawn for each case.
 
     Raises:
-        DamagedFileError: A row or the document's marks are damaged.
+        DamagedFileError: A row is damaged.
         StorageError: The file system refused.
     """
     inputs, chance = inputs_of(study.sessions(read_all(folder))), Chance(SEED, draws)
@@ -426,8 +426,9 @@ def write(folder: Path, *, document: Path | None = None, draws: int = DRAWS) -> 
             _draw_scaling(points[SLOWDOWNS[0]], plots / "simulated-scaling"),
             _draw_islands(islands, plots / "simulated-islands"),
         ]
-        if document is not None:
-            markdown.refresh(document, {**blocks, "simulated-plots": markdown.pictures(files, beside=document)})
+        if tables_folder is not None:
+            links = markdown.pictures(files, beside=tables_folder / "simulated-plots.md")
+            markdown.write_tables(tables_folder, {**blocks, "simulated-plots": links})
     return text
 
 
@@ -440,11 +441,12 @@ def write(folder: Path, *, document: Path | None = None, draws: int = DRAWS) -> 
     help="Where tables and plots go; rows that lie there give inputs.",
 )
 @click.option(
-    "--document",
-    type=click.Path(path_type=Path, exists=True, dir_okay=False),
-    help="Fill its simulated blocks, and leave all else as it is.",
+    "--tables",
+    "tables_folder",
+    type=click.Path(path_type=Path, file_okay=False),
+    help="Write a file for each table there.",
 )
 @click.option("--draws", default=DRAWS, show_default=True, type=click.IntRange(min=1), help="Of trial times, per case.")
-def main(out: Path, document: Path | None, draws: int) -> None:
+def main(out: Path, tables_folder: Path | None, draws: int) -> None:
     """Simulate 5 to 128 workers; everything is labelled simulated."""
-    click.echo(write(out, document=document, draws=draws), nl=False)
+    click.echo(write(out, tables_folder=tables_folder, draws=draws), nl=False)

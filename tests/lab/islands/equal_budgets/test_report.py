@@ -1,4 +1,4 @@
-"""Tables say what was found, what was not, and how many runs that rests on; a document is filled from rows alone."""
+"""Tables say what was found, what was not, and how many runs that rests on; each has a file, from rows alone."""
 
 from __future__ import annotations
 
@@ -16,7 +16,6 @@ from atoll.scripts.lab.islands.equal_budgets.figures import PAINTERS
 from atoll.scripts.lab.islands.equal_budgets.findings import Interval, Times, found
 from atoll.scripts.lab.islands.equal_budgets.plan import FAMILIES, ISLANDS, POOLED, PROBLEMS, STRONG, grid
 from atoll.scripts.lab.islands.equal_budgets.run import ROWS
-from atoll.scripts.lab.kit import markdown
 from tests.lab.islands.equal_budgets.made import TINY, rows_of
 from tests.processes import ROOT
 
@@ -116,30 +115,36 @@ def test_answers_to_one_question_stand_in_the_order_of_their_mean_rank():
 TRAP = TINY[0]
 
 
+PRINTED = {"exchanging", "exchanging-20", "killed", "killed-ring", "joining"}
+"""Tables that a study prints with `--table`."""
+
+
 @pytest.mark.slow
-def test_a_document_is_filled_and_the_rest_of_it_stays(tmp_path: Path) -> None:
+def test_every_table_has_a_file_of_its_own_and_what_is_written_by_hand_stays(tmp_path: Path) -> None:
     runlog.append_all(tmp_path / ROWS, rows_of(TRAP, gain=3.0).values())
-    document = tmp_path / "page.md"
-    document.write_text(
-        "by hand\n<!-- generated: primary -->\nold\n<!-- end: primary -->\n"
-        "<!-- generated: figure-ratios -->\n<!-- end: figure-ratios -->\n"
-    )
-    text = report.write(TINY, tmp_path, plots=tmp_path / "plots", document=document)
-    filled = document.read_text()
-    assert filled.startswith("by hand\n")
-    assert "islands faster" in filled
-    assert f"![{report.WORDS['ratios']}](plots/ratios.svg)" in filled
-    assert "old" not in filled
+    folder = tmp_path / "tables"
+    folder.mkdir()
+    for name in ("hand", "primary"):
+        (folder / f"{name}.md").write_text("old\n")
+    text = report.write(TINY, tmp_path, plots=tmp_path / "plots", tables_folder=folder)
+    assert (folder / "hand.md").read_text() == "old\n"
+    assert "islands faster" in (folder / "primary.md").read_text()
+    assert "old" not in (folder / "primary.md").read_text()
+    assert f"![{report.WORDS['ratios']}](../plots/ratios.svg)" in (folder / "figures.md").read_text()
     assert (tmp_path / report.PAGE).read_text() == text
 
 
 def test_no_rows_are_a_mistake_that_is_explained(tmp_path: Path) -> None:
     with pytest.raises(ConfigError, match="holds 0 rows, and no problem that was compared"):
-        report.write(TINY, tmp_path, plots=tmp_path / "plots", document=None)
+        report.write(TINY, tmp_path, plots=tmp_path / "plots", tables_folder=None)
 
 
-def test_every_block_of_the_document_is_one_that_somebody_fills() -> None:
-    names = set(markdown.block_names((ROOT / "docs" / "islands.md").read_text()))
-    ours = {*report.blocks([], []), *(f"figure-{name}" for name in PAINTERS)}
+def test_every_table_of_the_finding_is_one_that_a_command_writes() -> None:
+    names = {file.stem for file in (ROOT / "docs" / "findings" / "tables" / "islands").iterdir()}
+    ours = {*report.blocks([], []), report.FIGURES}
     assert ours <= names
-    assert names - ours <= {"peers", "peers-cost", "peers-tuning", "peers-where"}
+    assert names - ours == {"peers", "peers-cost", "peers-tuning", "peers-where", *PRINTED}
+
+
+def test_every_figure_has_words_for_who_cannot_see_it() -> None:
+    assert set(report.WORDS) == set(PAINTERS)

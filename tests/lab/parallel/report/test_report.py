@@ -5,7 +5,6 @@ from typing import TYPE_CHECKING
 import pytest
 
 from atoll.evo.errors import ConfigError
-from atoll.scripts.lab.kit import markdown
 from atoll.scripts.lab.parallel import rows
 from atoll.scripts.lab.parallel.report import tables
 from tests.lab.parallel import synthetic
@@ -19,9 +18,9 @@ if TYPE_CHECKING:
 
 SIMULATED = ("inputs", "scaling", "islands", "misses", "plots")
 KEPT = ("validation", "failure", "sensitivity")
-"""Of the simulation, as they were made by an earlier version: nothing fills these blocks any more."""
+"""Of the simulation, as they were made by an earlier version: nothing writes these files any more."""
 THREADS = ("thread-law", "thread-population", "thread-limit")
-"""Blocks that `scripts/lab/parallel/threads` fills."""
+"""Tables that the experiments on threads write."""
 
 
 def write(folder: Path, table: list[RunRow]) -> None:
@@ -31,21 +30,21 @@ def write(folder: Path, table: list[RunRow]) -> None:
 
 
 @pytest.mark.slow
-def test_a_document_keeps_what_was_written_by_hand_and_gets_the_rest(tmp_path: Path) -> None:
+def test_every_block_has_a_file_of_its_own_and_what_is_written_by_hand_stays(tmp_path: Path) -> None:
     write(tmp_path / "out", synthetic.table(2))
-    document = tmp_path / "RESULTS.md"
-    marks = "".join(f"<!-- generated: {name} -->\n<!-- end: {name} -->\n" for name in ("verdicts", "plots", "threads"))
-    document.write_text(f"by hand\n{marks}by hand, too\n")
-    text = tables.report(tmp_path / "out", document=document, more={"threads": "of others"})
-    filled = document.read_text()
-    assert filled.startswith("by hand\n")
-    assert filled.endswith("by hand, too\n")
-    for part in ("optuna_threads", "of others", "](out/plots/gantt-tiny-reference.svg)"):
-        assert part in filled
+    folder = tmp_path / "tables"
+    folder.mkdir()
+    (folder / "hand.md").write_text("by hand\n")
+    text = tables.report(tmp_path / "out", tables_folder=folder, more={"threads": "of others"})
+    files = {file.stem: file.read_text() for file in folder.iterdir()}
+    assert set(files) == {*tables.blocks([]), "plots", "threads", "hand"}
+    assert files["hand"] == "by hand\n"
+    for name, part in (("verdicts", "optuna_threads"), ("threads", "of others"), ("plots", "](../out/plots/gantt-")):
+        assert part in files[name]
     assert (tmp_path / "out" / tables.PAGE).read_text() == text
     assert "](plots/gantt-tiny-reference.svg)" in text
-    tables.report(tmp_path / "out", document=document, more={"threads": "of others"})
-    assert document.read_text() == filled
+    tables.report(tmp_path / "out", tables_folder=folder, more={"threads": "of others"})
+    assert {file.stem: file.read_text() for file in folder.iterdir()} == files
 
 
 @pytest.mark.slow
@@ -61,10 +60,8 @@ def test_no_rows_are_a_mistake_that_is_explained(tmp_path: Path) -> None:
         tables.report(tmp_path)
 
 
-def test_every_block_of_the_results_is_one_that_somebody_fills() -> None:
-    """A misspelt name would stay "not yet measured" for ever."""
-    known = {*tables.blocks([]), "plots", *THREADS}
-    names = markdown.block_names((ROOT / "PARALLEL_RESULTS.md").read_text())
-    assert names
+def test_every_table_of_the_results_is_one_that_a_command_writes_or_that_is_kept() -> None:
+    """A file of a former name would stay as it is for ever."""
     simulated = {f"simulated-{name}" for name in (*SIMULATED, *KEPT)}
-    assert set(names) <= known | simulated
+    names = {file.stem for file in (ROOT / "docs" / "findings" / "tables" / "parallel").iterdir()}
+    assert names == {*tables.blocks([]), "plots", *THREADS} | simulated

@@ -119,21 +119,22 @@ def test_an_input_comes_from_the_largest_trials_of_the_reference_that_tell_it():
 
 
 @pytest.mark.slow
-def test_the_whole_simulation_is_labelled_and_fills_its_blocks_alone(tmp_path: Path) -> None:
+def test_the_whole_simulation_is_labelled_and_writes_its_tables_alone(tmp_path: Path) -> None:
     for row in synthetic.table(4):
         rows.append(tmp_path / "runs.jsonl", row)
-    document = tmp_path / "RESULTS.md"
-    marks = "".join(f"<!-- generated: simulated-{name} -->\n<!-- end: simulated-{name} -->\n" for name in SIMULATED)
-    document.write_text(f"<!-- generated: verdicts -->\nkept\n<!-- end: verdicts -->\n{marks}")
-    arguments = ["--out", str(tmp_path), "--document", str(document), "--draws", "2"]
+    tables = tmp_path / "tables"
+    tables.mkdir()
+    (tables / "verdicts.md").write_text("kept\n")
+    arguments = ["--out", str(tmp_path), "--tables", str(tables), "--draws", "2"]
     done = CliRunner().invoke(main, arguments, catch_exceptions=False)
     assert done.exit_code == 0
     titles = [line for line in done.stdout.splitlines() if line.startswith("**")]
     assert titles
     assert all("imulat" in title for title in titles)
-    filled = document.read_text()
-    assert "kept" in filled
-    assert "Not yet measured" not in filled
+    files = {file.stem: file.read_text() for file in tables.iterdir()}
+    assert set(files) == {"verdicts", *(f"simulated-{name}" for name in SIMULATED)}
+    assert files["verdicts"] == "kept\n"
+    assert not any("Not yet measured" in text for text in files.values())
     drawn = list((tmp_path / "plots").glob("*.svg"))
     assert len(drawn) == 2
     assert all("SIMULATED" in file.read_text() and file.with_suffix(".png").exists() for file in drawn)

@@ -75,9 +75,12 @@ class Door(click.Group):
         return super().invoke(ctx)
 
 
-@click.group(cls=Door, context_settings={"help_option_names": ["-h", "--help"]})
-def main() -> None:
+@click.group(cls=Door, invoke_without_command=True, context_settings={"help_option_names": ["-h", "--help"]})
+@click.pass_context
+def main(context: click.Context) -> None:
     """Run a study of the laboratory: what compares, experiments and measures. Findings rest on its rows."""
+    if not context.invoked_subcommand:
+        click.echo(context.get_help())
 
 
 def run(arguments: Sequence[str] | None = None) -> int:

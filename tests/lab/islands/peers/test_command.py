@@ -24,12 +24,10 @@ def run(*arguments: object) -> tuple[int, str]:
 
 def test_a_missing_pygmo_is_visible(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, "pygmo", None)
-    document = tmp_path / "page.md"
-    document.write_text("<!-- generated: peers -->\n<!-- end: peers -->\n")
-    code, said = run("--out", tmp_path / "rows", "--document", document)
+    code, said = run("--out", tmp_path / "rows", "--tables", tmp_path / "tables")
     assert code == 0
     assert said.startswith("skipped: pygmo is not installed")
-    assert "*Skipped: pygmo is not installed" in document.read_text()
+    assert "*Skipped: pygmo is not installed" in (tmp_path / "tables" / "peers.md").read_text()
     (row,) = runlog.read(tmp_path / "rows" / "rows.jsonl")
     assert row["stage"] == "skipped"
 

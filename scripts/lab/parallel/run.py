@@ -29,14 +29,13 @@ from atoll.scripts.lab.parallel.rows import FINISHED, SKIPPED, Ending, Provenanc
 from atoll.scripts.lab.parallel.setting import SETTLED, Request
 from atoll.scripts.processes import proc
 from atoll.scripts.processes.monitor import Monitor, Usage
-from atoll.scripts.processes.tree import MARKER, Tree
+from atoll.scripts.processes.proc import MARKER, Process, Tree
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Mapping
 
     from atoll.scripts.lab.parallel.plan import Slot
     from atoll.scripts.lab.parallel.setting import Setting
-    from atoll.scripts.processes.proc import Process
 
 LIBRARIES = ("optuna", "ray", "joblib")
 TOLD = ("RAY_", "PYTHON", "KMP_", "CUDA_", "MALLOC_")

@@ -10,8 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from atoll.scripts.processes.proc import Process
-from atoll.scripts.processes.tree import MARKER, Tree, joining, total_cpu_s
+from atoll.scripts.processes.proc import MARKER, Process, Tree, joining, total_cpu_s
 from tests.processes import wait_until
 
 

@@ -17,16 +17,16 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
 PLACES = {
-    "doctor": "doctor",
+    "doctor": "inspect",
     "evolve": "evolve",
     "launch": "launch",
     "plot": "inspect",
     "pool": "pool",
     "report": "inspect",
     "show": "inspect",
-    "status": "watch",
+    "status": "inspect",
     "stop": "launch",
-    "tail": "watch",
+    "tail": "inspect",
     "tasks": "tasks",
     "tutorial": "tasks",
 }

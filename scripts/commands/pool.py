@@ -39,7 +39,8 @@ def ledger(islands: tuple[str, ...], with_events: bool, root: Path, is_json: boo
     """
     from atoll.migration.observe.history import read_flow
     from atoll.migration.pool.islands import lived, unreadable_of
-    from atoll.scripts.view.migration import closed, event_lines, flow_text
+    from atoll.scripts.view.pool import event_lines, flow_text
+    from atoll.scripts.view.table import closed
 
     shared = SharedPaths(root)
     _check_islands(shared, islands)
@@ -80,7 +81,8 @@ def flow(islands: tuple[str, ...], table: str | None, root: Path, is_json: bool)
     from atoll.migration.observe import snapshot
     from atoll.migration.pool.access import open_pool
     from atoll.migration.pool.islands import unreadable_of
-    from atoll.scripts.view import migration as view
+    from atoll.scripts.view import pool as view
+    from atoll.scripts.view.table import closed
 
     if is_json and table:
         raise click.UsageError("--json and --csv exclude each other")
@@ -88,14 +90,14 @@ def flow(islands: tuple[str, ...], table: str | None, root: Path, is_json: bool)
     _check_islands(shared, islands)
     pool = open_pool(shared)
     if table == "differentiation":
-        _warn(view.closed(unreadable_of(shared)))
+        _warn(closed(unreadable_of(shared)))
         rows = snapshot.differentiation(pool)
         view.print_csv(map(asdict, rows), snapshot.Differentiation)
         return 0
     told = snapshot.look(shared, islands, spec=pool.spec)
     if table:
         view.print_table(told, table)
-        _warn(view.closed(told.unreadable))
+        _warn(closed(told.unreadable))
     else:
         emit(view.gene_flow_json(told), view.gene_flow_text(told), as_json=is_json)
     return 0

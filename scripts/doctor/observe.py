@@ -210,8 +210,6 @@ def _about(pid: int) -> dict[str, Any]:
     command = (proc.read(f"/proc/{pid}/cmdline") or b"").decode(errors="replace").replace("\0", " ").strip()
     maps, environment = proc.read(f"/proc/{pid}/maps"), proc.read_environment(pid)
     wanted = (*THREAD_VARIABLES, *OTHER_VARIABLES)
-    return {
-        "command": command,
-        "libraries": None if maps is None else makers.libraries(makers.parse_regions(maps)),
-        "variables": None if environment is None else {name: environment[name] for name in wanted if name in environment},
-    }
+    known = None if environment is None else {name: environment[name] for name in wanted if name in environment}
+    libraries = None if maps is None else makers.libraries(makers.parse_regions(maps))
+    return {"command": command, "libraries": libraries, "variables": known}

@@ -35,8 +35,8 @@ if TYPE_CHECKING:
     from atoll.evo.tasks.creatures.task import Creatures
     from atoll.scripts.report.champion import Champion
 
-TRAINED = 0
-COURSES = (TRAINED, course.UNSEEN)
+COURSES = (0, course.UNSEEN)
+"""One that champions are trained on, and one that they are not."""
 MAX_FILMED = 24
 """Islands whose champions are filmed: the best ones."""
 EARLIER = 3
@@ -55,7 +55,6 @@ class Walk:
     """Walks of one genome: on a course that it was trained on, and on one that it was not.
 
     Attributes:
-        generation: When it lived.
         fitness: What its island measured.
         trained: Its life on course 0.
         unseen: Its life on the first course that nobody is trained on.
@@ -72,9 +71,7 @@ class Walker:
     """Champion that was simulated again, with its walks.
 
     Attributes:
-        champion: The champion.
         simulated: What it scores here and now; equal to its recorded fitness, or something is wrong.
-        audit: How it moves.
         walks: Itself, and before it the best that its island published earlier; the earliest first.
     """
 
@@ -91,29 +88,8 @@ class _Genome:
     genome: Floats
 
 
-def read_champions(shared: SharedPaths, names: Sequence[str]) -> tuple[dict[str, Champion], list[str]]:
-    """Return the champions of these islands that there are, and what kept others from being read."""
-    found, notes = {}, []
-    for name in names:
-        path = shared.island(name).champion
-        if path.exists():
-            try:
-                found[name] = champions.read(path)
-            except AtollError as error:
-                notes.append(f"the champion of {name}: {error}")
-    return found, notes
-
-
 def film(shared: SharedPaths, found: Mapping[str, Champion]) -> tuple[dict[str, Walker], list[str]]:
-    """Simulate the best champions again.
-
-    Args:
-        shared: The archipelago's files.
-        found: The champions, by island.
-
-    Returns:
-        Walkers by island, and notes on what could not be done.
-    """
+    """Simulate the best champions again; return walkers by island, and notes on what could not be done."""
     notes: list[str] = []
     chosen: dict[str, Champion] = {}
     creatures: Creatures | None = None
@@ -195,8 +171,9 @@ def _spread(generations: Sequence[int]) -> list[int]:
 
 def pack(recording: Recording) -> dict[str, Any]:
     """Return a life for the page: `FRAMES_PER_S` of its steps, or as many as `MAX_FRAMES` allow."""
-    stride = stride_of(recording)
+    stride = _stride(recording)
     position_m = _until_it_blows_up(recording.position_m[stride - 1 :: stride])
+    collected = recording.collected[stride - 1 :: stride]
     reach_m = float(np.abs(position_m).max(initial=0.0))
     quantum_m = max(reach_m / LARGEST, SMALLEST_QUANTUM_M)
     whole = np.rint(position_m / quantum_m).clip(-LARGEST, LARGEST).astype(np.int16)
@@ -210,24 +187,13 @@ def pack(recording: Recording) -> dict[str, Any]:
         "muscles": recording.muscles.tolist(),
         "rest_m": _short(recording.rest_m),
         "pellets_m": [_short(place) for place in recording.pellets_m[: taken + 1]],
-        "taken_at": [int(np.argmax(recording.collected[stride - 1 :: stride] > k)) for k in range(_seen(recording))],
+        "taken_at": [int(np.argmax(collected > k)) for k in range(int(collected[-1]))],
         "fitness": round(recording.fitness, 3),
         "places": base64.b64encode(_deflate(whole.reshape(len(whole), -1))).decode(),
     }
 
 
-def unpack(film: dict[str, Any]) -> Floats:
-    """Return the places of a packed film, in m, [F, 3, N], as the page does."""
-    n_frames, n_nodes = film["n_frames"], len(film["radius_m"])
-    planes = np.frombuffer(zlib.decompress(base64.b64decode(film["places"])), np.uint8).reshape(2, -1).astype(np.uint16)
-    zigzag = planes[0] | planes[1] << 8
-    change = (zigzag >> 1 ^ -(zigzag & 1)).reshape(-1, n_frames)
-    whole = change.cumsum(axis=1, dtype=np.uint16).cumsum(axis=1, dtype=np.uint16).astype(np.int16)
-    places: Floats = (whole.T.reshape(n_frames, 3, n_nodes) * film["quantum_m"]).astype(np.float32)
-    return places
-
-
-def stride_of(recording: Recording) -> int:
+def _stride(recording: Recording) -> int:
     """Return every which step of a life the page shows."""
     n = len(recording.position_m)
     return min(max(round(1 / (recording.frame_s * FRAMES_PER_S)), -(-n // MAX_FRAMES)), n)
@@ -237,12 +203,6 @@ def _until_it_blows_up(position_m: Floats) -> Floats:
     """Return the frames before the first in which a node is nowhere; what cannot be drawn is no frame."""
     is_there = np.isfinite(position_m).all(axis=(1, 2))
     return position_m if is_there.all() else np.nan_to_num(position_m[: max(int(np.argmin(is_there)), 1)])
-
-
-def _seen(recording: Recording) -> int:
-    """Return how many pellets are taken by the last frame that is shown."""
-    stride = stride_of(recording)
-    return int(recording.collected[stride - 1 :: stride][-1])
 
 
 def _deflate(whole: NDArray[np.int16]) -> bytes:

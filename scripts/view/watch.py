@@ -7,7 +7,6 @@ import json
 import select
 import sys
 import time
-from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 import click
@@ -96,8 +95,8 @@ def _lives(pid: int) -> bool:
 
 
 def _short(row: IslandStatus) -> str:
-    _, condition, generation, best, *_ = table.cells(row)
-    return f"{row.name} {condition} {generation} best {best}"
+    name, condition, generation, best, *_ = table.cells(row)
+    return f"{name} {condition} {generation} best {best}"
 
 
 def tail(shared: SharedPaths, names: Sequence[str], *, lines: int, is_json: bool, is_following: bool) -> None:
@@ -112,19 +111,17 @@ def tail(shared: SharedPaths, names: Sequence[str], *, lines: int, is_json: bool
                 raise ConfigError(f"there is no island {name} in {shared.root}; 'cli.py status' lists them")
             click.echo(f"waiting for island {name} to start in {shared.root}", err=True)
     reader = _Reader()
-    places: dict[Path, int] = {}
     recent: list[str] = []
     for path in _logs(shared, names, is_json=is_json):
-        text, places[path] = reader.read(path, 0)
-        recent += text[-lines:] if lines else []
+        added = reader.read(path)
+        recent += added[-lines:] if lines else []
     for line in sorted(recent, key=_unix_s if is_json else _stamp):  # stable: an island's own order stays
         click.echo(line)
     while is_following:
         time.sleep(POLL_S)
         _check_reader()
         for path in _logs(shared, names, is_json=is_json):
-            added, places[path] = reader.read(path, places.get(path, 0))
-            for line in added:
+            for line in reader.read(path):
                 click.echo(line)
 
 
@@ -137,7 +134,7 @@ def _check_reader() -> None:
 
 
 def _stamp(line: str) -> str:
-    return line[: len("2026-11-23 12:00:00")]
+    return line[: table.STAMP]
 
 
 def _unix_s(line: str) -> float:
@@ -151,31 +148,22 @@ def _logs(shared: SharedPaths, names: Sequence[str], *, is_json: bool) -> Iterat
         yield paths.ledger if is_json else paths.migration_log
 
 
-@dataclass
 class _Reader:
-    """Reads logs, and says once of each that may not be read."""
+    """Reads what was added to logs, and says once of each that may not be read."""
 
-    _closed: set[Path] = field(default_factory=set)
+    def __init__(self) -> None:
+        self._places: dict[Path, int] = {}
+        self._closed: set[Path] = set()
 
-    def read(self, path: Path, place: int) -> tuple[list[str], int]:
+    def read(self, path: Path) -> list[str]:
         try:
-            return _read_from(path, place)
+            lines, self._places[path] = table.read_added(path, self._places.get(path, 0))
+        except FileNotFoundError:
+            self._places[path] = 0
         except PermissionError as error:
             if path not in self._closed:
                 self._closed.add(path)
                 click.echo(f"{path.parent.name} may not be read: {path}: {error.strerror}", err=True)
-            return [], place
-
-
-def _read_from(path: Path, place: int) -> tuple[list[str], int]:
-    """Return the whole lines from `place` on, and where they end; a log that was archived starts again at 0."""
-    try:
-        with path.open("rb") as file:
-            size = file.seek(0, 2)
-            file.seek(place if place <= size else 0)
-            start = file.tell()
-            data = file.read()
-    except FileNotFoundError:
-        return [], 0
-    whole = data[: data.rfind(b"\n") + 1]
-    return whole.decode(errors="replace").split("\n")[:-1], start + len(whole)
+        else:
+            return lines
+        return []

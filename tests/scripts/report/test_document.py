@@ -14,9 +14,9 @@ from atoll.evo.paths import SharedPaths, is_island_name
 from atoll.evo.records import Generation, Imported, Start, Time
 from atoll.migration.observe.history import History, Life, read_histories
 from atoll.migration.observe.status import IslandStatus, read_all
-from atoll.scripts.report import document as documents
+from atoll.scripts.report import page
 from atoll.scripts.report.champion import Champion
-from atoll.scripts.report.document import document, thin
+from atoll.scripts.report.page import document, thin
 
 
 def status(name: str) -> IslandStatus:
@@ -77,12 +77,12 @@ def test_a_huge_run_stays_a_small_document():
     names = [f"island-{i:03}" for i in range(200)]
     told = shown([story(name, 400, names) for name in names])
     assert len(json.dumps(told)) < 4e6
-    assert len(told["generations"]) <= documents.MAX_POINTS
-    assert len(told["arrivals"]) == documents.MAX_ARRIVALS
+    assert len(told["generations"]) <= page.MAX_POINTS
+    assert len(told["arrivals"]) == page.MAX_ARRIVALS
     assert any("arrivals" in note for note in told["notes"])
-    assert len(told["ancestry"]["founders"]) == documents.MAX_FOUNDERS + 1
+    assert len(told["ancestry"]["founders"]) == page.MAX_FOUNDERS + 1
     for rows in told["ancestry"]["shares"][:3]:
-        np.testing.assert_allclose(np.sum(rows, axis=0), 1e4, atol=documents.MAX_FOUNDERS)
+        np.testing.assert_allclose(np.sum(rows, axis=0), 1e4, atol=page.MAX_FOUNDERS)
 
 
 def test_settings_are_told_where_islands_differ_and_where_not():
@@ -109,7 +109,7 @@ def test_arrivals_are_in_order_of_time():
 @pytest.mark.parametrize("length", [199, 200, 2000])
 def test_texts_are_cut(length):
     told = shown([story("a", 1, ["a"])], notes=["x" * length])
-    assert len(told["notes"][0]) <= documents.MAX_TEXT + 1
+    assert len(told["notes"][0]) <= page.MAX_TEXT + 1
 
 
 @pytest.mark.parametrize("n_islands", [1, 3, 64, 200])
@@ -124,19 +124,19 @@ def test_genes_are_painted_by_their_commonest_origins_and_the_rest_as_one(n_isla
     told = told["islands"][0]["champion"]
     painted = dict(zip(map(chr, range(ord("0"), 128)), told["origins"], strict=False))
     shown = [painted.get(letter) for letter in told["genes"]]
-    common = set(names[-documents.MAX_PAINTED :])  # the later ones have more genes
+    common = set(names[-page.MAX_PAINTED :])  # the later ones have more genes
     assert shown == [names[origin] if names[origin] in common else None for origin in origins]
 
 
 def test_the_sum_of_all_others_is_no_islands_name():
     told = shown([story("others", 2, ["others", "b"])])
-    assert told["ancestry"]["founders"] == ["b", "others", documents.OTHERS]
-    assert not is_island_name(documents.OTHERS)
+    assert told["ancestry"]["founders"] == ["b", "others", page.OTHERS]
+    assert not is_island_name(page.OTHERS)
 
 
 def test_what_is_no_finite_number_is_not_known():
-    assert documents._number(float("nan")) is documents._number(float("inf")) is documents._number(None) is None
-    assert documents._number(1.23456789) == 1.23457
+    assert page._number(float("nan")) is page._number(float("inf")) is page._number(None) is None
+    assert page._number(1.23456789) == 1.23457
 
 
 @pytest.mark.parametrize(("n", "words"), [(1, "1 line of"), (2, "2 lines of")])
@@ -147,7 +147,7 @@ def test_lines_that_cannot_be_read_are_counted(n, words):
 
 def test_a_name_that_no_island_can_have_is_cut():
     told = shown([story("a", 2, ["x" * 999])])
-    assert told["ancestry"]["founders"] == ["a", "x" * 64, documents.OTHERS]
+    assert told["ancestry"]["founders"] == ["a", "x" * 64, page.OTHERS]
     assert told["givers"] == ["a", "x" * 64]
 
 

@@ -7,7 +7,7 @@ from pathlib import Path
 import click
 
 from atoll.evo.paths import SharedPaths, check_island_name
-from atoll.scripts.commands.options import Directory, OutputFile, emit, json_option, shared_options
+from atoll.scripts.commands.options import Directory, OutputFile, emit, json_option, shared_options, shared_paths
 
 PLOTS = ("fitness", "diversity", "ancestry", "migration", "champions", "differentiation")
 
@@ -30,12 +30,10 @@ def status(root: Path, is_json: bool, is_watching: bool, pids: tuple[int, ...], 
     """
     from atoll.migration.observe.history import refusals_of
     from atoll.migration.observe.status import read_all
-    from atoll.migration.pool import identity as pool
     from atoll.scripts.view import table
     from atoll.scripts.view.watch import watch
 
-    shared = SharedPaths(root)
-    pool.check_directory(shared)
+    shared = shared_paths(root)
     if is_watching or pids:
         watch(shared, pids=pids, is_json=is_json)
         return 0
@@ -62,11 +60,9 @@ def tail(islands: tuple[str, ...], lines: int, is_following: bool, root: Path, i
       python cli.py tail
       python cli.py tail island-01 -n 50 --no-follow
     """
-    from atoll.migration.pool import identity as pool
     from atoll.scripts.view.watch import tail as follow
 
-    shared = SharedPaths(root)
-    pool.check_directory(shared)
+    shared = shared_paths(root)
     for name in islands:
         check_island_name(name)
     follow(shared, islands, lines=lines, is_json=is_json, is_following=is_following)
@@ -197,4 +193,4 @@ def doctor(command: tuple[str, ...], pid: int | None, seconds: float, root: Path
         return examine.show_process(pid, seconds=seconds, is_json=is_json)
     if command:
         return examine.show_command(command, is_json=is_json)
-    return examine.show_machine(SharedPaths(root), is_json=is_json)
+    return examine.show_machine(shared_paths(root), is_json=is_json)

@@ -12,6 +12,7 @@ from atoll.evo import atomic
 from atoll.evo import config as settings
 from atoll.evo.errors import StorageError
 from atoll.evo.installation import as_typed
+from atoll.evo.paths import SharedPaths
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
@@ -81,6 +82,19 @@ def directory_option(*flags: str) -> Callable[[Command], Command]:
 def shared_options(command: Command) -> Command:
     """Add the two options that mean the same everywhere."""
     return directory_option("--migration-dir")(json_option(command))
+
+
+def shared_paths(root: Path) -> SharedPaths:
+    """Return the files of a shared directory.
+
+    Raises:
+        StorageError: There is no such directory, or it cannot be read.
+    """
+    from atoll.migration.pool.identity import check_directory
+
+    shared = SharedPaths(root)
+    check_directory(shared)
+    return shared
 
 
 def foreign_option(command: Command) -> Command:

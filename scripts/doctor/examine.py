@@ -123,7 +123,6 @@ def show_machine(shared: SharedPaths, *, is_json: bool) -> int:
     Raises:
         StorageError: The shared directory cannot be written to.
     """
-    pool.check_directory(shared)
     cores = usable_cores()
     with atomic.storage_errors("try out the shared directory"):
         atomic.make_directory(shared.root)

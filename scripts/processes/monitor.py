@@ -168,9 +168,9 @@ class _Watched:
         self._waits.add({process.pid: proc.read_threads(process.pid) for process in self.tree.living})
 
     def look_at_memory(self, now_s: float) -> None:  # noqa: ARG002 - a look's form
-        found = [memory for process in self.tree.living if (memory := proc.read_memory(process.pid))]
-        self._pss_bytes = sum(memory.pss_bytes for memory in found)
-        self._peak_uss_bytes = max(self._peak_uss_bytes, sum(memory.uss_bytes for memory in found))
+        memory = [proc.read_memory(process.pid) for process in self.tree.living]
+        self._pss_bytes = sum(pss_bytes for pss_bytes, _ in memory)
+        self._peak_uss_bytes = max(self._peak_uss_bytes, sum(uss_bytes for _, uss_bytes in memory))
         self._samples[-1] = replace(self._samples[-1], pss_bytes=self._pss_bytes)
 
     def usage(self) -> Usage:

@@ -12,6 +12,8 @@ from collections import defaultdict
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+import psutil
+
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
@@ -75,19 +77,6 @@ class Thread:
     involuntary: int
 
 
-@dataclass(frozen=True, slots=True)
-class Memory:
-    """Memory of a process, in bytes: its share of shared pages included (PSS), and what is its alone (USS)."""
-
-    pss_bytes: int
-    uss_bytes: int
-
-
-def pids() -> list[int]:
-    """Return the processes there are."""
-    return [int(name) for name in os.listdir("/proc") if name.isdigit()]
-
-
 def read_process(pid: int) -> Process | None:
     """Look at a process."""
     text = read(f"/proc/{pid}/stat")
@@ -143,17 +132,16 @@ def parse_thread(tid: int, status: bytes, schedule: bytes) -> Thread:
     )
 
 
-def read_memory(pid: int) -> Memory | None:
-    """Look at a process's memory; the kernel walks all of it for this, which takes milliseconds."""
-    text = read(f"/proc/{pid}/smaps_rollup")
-    return parse_memory(text) if text else None
+def read_memory(pid: int) -> tuple[int, int]:
+    """Return a process's share of memory in bytes, that of shared pages included (PSS), and what is its alone (USS).
 
-
-def parse_memory(text: bytes) -> Memory:
-    """Read a `smaps_rollup` file."""
-    kilobytes = {words[0]: int(words[1]) for words in map(bytes.split, text.splitlines()[1:])}
-    alone = kilobytes.get(b"Private_Clean:", 0) + kilobytes.get(b"Private_Dirty:", 0)
-    return Memory(1024 * kilobytes.get(b"Pss:", 0), 1024 * alone)
+    The kernel walks all of it for this, which takes milliseconds. What is gone has none.
+    """
+    try:
+        memory = psutil.Process(pid).memory_full_info()
+    except psutil.Error:
+        return 0, 0
+    return memory.pss, memory.uss
 
 
 def read_environment(pid: int) -> dict[str, str] | None:
@@ -222,7 +210,7 @@ class Tree:
 
     def look(self) -> None:
         """Look at every known process, and at every one that is new on this machine."""
-        listed = set(pids())
+        listed = set(psutil.pids())
         self._strangers &= listed
         again = {pid: found for pid in self.present if (found := read_process(pid))}
         same = {pid: now for pid, now in again.items() if now.started == self.present[pid].started}

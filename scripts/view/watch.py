@@ -20,7 +20,7 @@ from atoll.migration.pool.bounded_io import list_names
 from atoll.scripts.view import table
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Sequence
+    from collections.abc import Iterable, Iterator, Sequence
     from pathlib import Path
 
     from atoll.evo.paths import SharedPaths
@@ -39,19 +39,29 @@ def watch(shared: SharedPaths, *, pids: Sequence[int], is_json: bool) -> None:
     On a terminal it is drawn anew, with what migrates below; in a pipe it is shown once, or with `pids` as a short line
     now and then; as JSON it is one object a look.
     """
-    observer = status.BeatWatch(shared, clock=time.monotonic)
-
-    def is_over() -> bool:
-        return bool(pids) and not any(map(_lives, pids))
-
+    looks = _looks(shared, pids)
     if is_json:
-        _watch_json(observer.look, is_over)
+        for rows in looks:
+            click.echo(table.as_json(rows))
     elif sys.stdout.isatty():
-        _watch_live(observer.look, is_over, table.Board(shared))
+        _watch_live(looks, table.Board(shared))
     elif pids:
-        _watch_plain(observer.look, is_over)
+        shown_s = time.monotonic()
+        for rows in looks:
+            if time.monotonic() - shown_s >= PLAIN_INTERVAL_S and rows:
+                shown_s = time.monotonic()
+                click.echo(" | ".join(map(_short, rows)))
     else:
-        table.show_all(observer.look(), shared, with_champions=False)
+        table.show_all(next(looks), shared, with_champions=False)
+
+
+def _looks(shared: SharedPaths, pids: Sequence[int]) -> Iterator[list[IslandStatus]]:
+    """Yield looks at all islands until the last of these processes has ended, what is done with one in its cost."""
+    look = status.BeatWatch(shared, clock=time.monotonic).look
+    while not pids or any(map(_lives, pids)):
+        before_s = time.process_time()
+        yield look()
+        time.sleep(pause_s(time.process_time() - before_s))
 
 
 def pause_s(cost_s: float) -> float:
@@ -59,32 +69,14 @@ def pause_s(cost_s: float) -> float:
     return max(INTERVAL_S, cost_s / MAX_SHARE)
 
 
-def _watch_live(look: Callable[[], list[IslandStatus]], is_over: Callable[[], bool], board: table.Board) -> None:
+def _watch_live(looks: Iterable[list[IslandStatus]], board: table.Board) -> None:
     from rich.console import Console  # noqa: PLC0415 - slow to load, and useless in a pipe
     from rich.live import Live  # noqa: PLC0415
 
     console = Console(highlight=False)
     with interruptible(), Live(console=console, auto_refresh=False, transient=True, vertical_overflow="crop") as live:
-        while not is_over():
-            before_s = time.process_time()
-            live.update(board.draw(look(), width=console.width, height=console.height - 1), refresh=True)
-            time.sleep(pause_s(time.process_time() - before_s))
-
-
-def _watch_plain(look: Callable[[], list[IslandStatus]], is_over: Callable[[], bool]) -> None:
-    shown_s = time.monotonic()
-    while not is_over():
-        rows = look()
-        if time.monotonic() - shown_s >= PLAIN_INTERVAL_S and rows:
-            shown_s = time.monotonic()
-            click.echo(" | ".join(_short(row) for row in rows))
-        time.sleep(INTERVAL_S)
-
-
-def _watch_json(look: Callable[[], list[IslandStatus]], is_over: Callable[[], bool]) -> None:
-    while not is_over():
-        click.echo(table.as_json(look()))
-        time.sleep(INTERVAL_S)
+        for rows in looks:
+            live.update(board.draw(rows, width=console.width, height=console.height - 1), refresh=True)
 
 
 def _lives(pid: int) -> bool:

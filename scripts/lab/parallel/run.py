@@ -18,6 +18,8 @@ from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import psutil
+
 from atoll.evo import atomic
 from atoll.scripts.lab.kit import machine
 from atoll.scripts.lab.parallel import plan, records
@@ -333,7 +335,7 @@ def end_marked(mark: str) -> int:
 
 def marked(mark: str) -> list[Process]:
     """Return who lives and has this mark."""
-    pids = [pid for pid in proc.pids() if (proc.read_environment(pid) or {}).get(MARKER) == mark]
+    pids = [pid for pid in psutil.pids() if (proc.read_environment(pid) or {}).get(MARKER) == mark]
     found = [process for pid in pids if (process := proc.read_process(pid))]
     return [process for process in found if process.is_alive and process.pid != os.getpid()]
 

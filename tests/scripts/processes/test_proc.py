@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from atoll.scripts.processes import proc
-from atoll.scripts.processes.proc import Memory, Process, Thread
+from atoll.scripts.processes.proc import Process, Thread
 from tests.processes import wait_until
 
 if TYPE_CHECKING:
@@ -40,11 +40,6 @@ def test_a_thread_is_read_from_its_two_files(name: str, run: int, wait: int, by_
         assert found == Thread(3, name, "S", run / 1e9, wait / 1e9, by_itself, by_force)
 
 
-def test_memory_alone_is_what_no_other_process_maps() -> None:
-    text = b"55-7f [rollup]\nRss:  9 kB\nPss:  5 kB\nPrivate_Clean: 1 kB\nPrivate_Dirty: 2 kB\n"
-    assert proc.parse_memory(text) == Memory(5 * 1024, 3 * 1024)
-
-
 @pytest.fixture
 def sleeper() -> Iterator[threading.Thread]:
     done = threading.Event()
@@ -60,14 +55,12 @@ def test_this_process_is_seen_as_it_is(sleeper: threading.Thread) -> None:
     assert isinstance(found, Process)
     assert (found.parent, found.session) == (os.getppid(), os.getsid(0))
     assert found.is_alive
-    assert os.getpid() in proc.pids()
     threads = {thread.tid: thread for thread in proc.read_threads(os.getpid())}
     assert len(threads) == found.threads
     assert sleeper.native_id in threads
     wait_until(lambda: _state(sleeper.native_id) == "S", "the thread to fall asleep")
-    memory = proc.read_memory(os.getpid())
-    assert memory is not None
-    assert 0 < memory.uss_bytes <= memory.pss_bytes
+    pss_bytes, uss_bytes = proc.read_memory(os.getpid())
+    assert 0 < uss_bytes <= pss_bytes
     assert (proc.read_environment(os.getpid()) or {})["PATH"]
 
 
@@ -80,5 +73,5 @@ def test_what_is_gone_is_none() -> None:
     os.waitpid(pid, 0)
     assert proc.read_process(pid) is None
     assert proc.read_threads(pid) == []
-    assert proc.read_memory(pid) is None
+    assert proc.read_memory(pid) == (0, 0)
     assert proc.read_environment(pid) is None

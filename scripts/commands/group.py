@@ -17,18 +17,11 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
 PLACES = {
-    "doctor": "inspect",
+    **dict.fromkeys(("doctor", "plot", "report", "show", "status", "tail"), "inspect"),
+    **dict.fromkeys(("launch", "stop"), "launch"),
+    **dict.fromkeys(("tasks", "tutorial"), "tasks"),
     "evolve": "evolve",
-    "launch": "launch",
-    "plot": "inspect",
     "pool": "pool",
-    "report": "inspect",
-    "show": "inspect",
-    "status": "inspect",
-    "stop": "launch",
-    "tail": "inspect",
-    "tasks": "tasks",
-    "tutorial": "tasks",
 }
 """The module beside this one in which each command is defined."""
 EXIT_CODE_HELP = "\n".join(["\b", "Exit codes:", *[f"  {code:>3}  {text}" for code, text in EXIT_CODES.items()]])

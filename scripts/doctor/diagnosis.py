@@ -255,9 +255,8 @@ def _verdict(diagnosis: Diagnosis, seen: Observation) -> Finding:
         evidence += f"; also, the Python threads of {_names(d)} take turns"
     if d.condition is Condition.CONVOYED and d.wait_share > WAITING_SHARE:
         evidence += f"; also, {_waiting(d)}"
-    advice = ADVICE.get(d.condition, "")
-    if d.condition is Condition.SEQUENTIAL and seen.cores > 1:
-        advice = SINGLE
+    is_alone = d.condition is Condition.SEQUENTIAL and seen.cores > 1
+    advice = SINGLE if is_alone else ADVICE.get(d.condition, "")
     return Finding("verdict", WARNING if d.condition in ADVICE else OK, f"{d.condition}: {evidence}", advice)
 
 

@@ -46,8 +46,8 @@ def tell_of(
         name: An island of `shared`, or a champion's file.
         shared: The archipelago's files.
         is_checking: Simulate it again first.
-        gif: Where to write its walk as an animation, if anywhere.
-        png: Where to write its walk as a contact sheet, if anywhere.
+        gif: The animation of its walk, if one is wanted.
+        png: The contact sheet of its walk, if one is wanted.
         is_unseen: It walks on a course that it was not trained on.
         task: A task in the user's own file, which only the user can name.
 
@@ -62,15 +62,22 @@ def tell_of(
             raise ConfigError(f"--{suffix[1:]} writes a {suffix} file, got {str(picture)!r}")
     path = find(name, shared)
     champion = champions.read(path)
-    told: dict[str, Any] = {"champion": str(path), **_basics(champion)}
-    score = simulate_again(champion, task=task) if is_checking else None
+    simulated = {"simulated": simulate_again(champion, task=task)} if is_checking else {}
+    told: dict[str, Any] = {
+        "champion": str(path),
+        "island": champion.island,
+        "generation": champion.generation,
+        "fitness": champion.fitness,
+        "task": champion.task["name"],
+        "options": dict(champion.task["options"]),
+        "genes": int(champion.genome.size),
+        "ancestry": champion.shares,
+    }
     if champion.is_creature:
         told |= _creature(champions.creatures_of(champion), champion)
     if gif or png:
         told["pictures"] = _draw(champion, gif=gif, png=png, is_unseen=is_unseen)
-    if score is not None:
-        told["simulated"] = score
-    return told
+    return told | simulated
 
 
 def check_score(told: dict[str, Any]) -> None:
@@ -118,18 +125,6 @@ def simulate_again(champion: Champion, *, task: str | None) -> float:
     found = load_task(task or name, texts)
     champions.check_genome(champion, found.spec)
     return float(found.evaluate(champion.genome[None], champion.generation)[0])
-
-
-def _basics(champion: Champion) -> dict[str, Any]:
-    return {
-        "island": champion.island,
-        "generation": champion.generation,
-        "fitness": champion.fitness,
-        "task": champion.task["name"],
-        "options": dict(champion.task["options"]),
-        "genes": int(champion.genome.size),
-        "ancestry": champion.shares,
-    }
 
 
 def _creature(creatures: Creatures, champion: Champion) -> dict[str, Any]:
@@ -223,13 +218,13 @@ def describe_controller(creatures: Creatures, genome: Floats) -> str:
 def describe_fitness(summary: Summary) -> list[tuple[str, float, str]]:
     """Return the terms of a fitness, each its name, its mean over the courses in points, and what it is for."""
     parts = terms(summary)
-    pellets = float(summary.collected.mean())
-    return [
-        ("pellets", float(parts.pellets.mean()), f"{pellets:.2f} taken, {APPROACH + COLLECT:.0f} each"),
-        ("approach", float(parts.approach.mean()), f"to the next one, {APPROACH:.0f} for the whole gap"),
-        ("retreat", float(parts.retreat.mean()), "for ending farther from it than at first"),
-        ("travel", float(parts.travel.mean()), "for the way from birth to the end"),
-    ]
+    meanings = {
+        "pellets": f"{float(summary.collected.mean()):.2f} taken, {APPROACH + COLLECT:.0f} each",
+        "approach": f"to the next one, {APPROACH:.0f} for the whole gap",
+        "retreat": "for ending farther from it than at first",
+        "travel": "for the way from birth to the end",
+    }
+    return [(name, float(getattr(parts, name).mean()), meaning) for name, meaning in meanings.items()]
 
 
 def describe_walk(audit: Audit) -> str:

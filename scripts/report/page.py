@@ -95,7 +95,10 @@ def build(shown: Mapping[str, object]) -> str:
     program = "\n".join(_read(f"web/{name}.js") for name in PROGRAM)
     style = "\n".join(_read(name) for name in STYLES)
     parts = {
-        "policy": _policy(libraries, program, style=style),
+        "policy": (
+            f"default-src 'none'; script-src {_source(libraries)} {_source(program)}; style-src {_source(style)}; "
+            f"img-src data:; base-uri 'none'; form-action 'none'"
+        ),
         "style": style,
         "document": embed(shown),
         "libraries": libraries,
@@ -108,14 +111,6 @@ def embed(value: Mapping[str, object]) -> str:
     """Return JSON that nothing in it can end early, or turn into markup."""
     text = json.dumps(value, separators=(",", ":"), allow_nan=False)
     return text.replace("&", "\\u0026").replace("<", "\\u003c").replace(">", "\\u003e")
-
-
-def _policy(*scripts: str, style: str) -> str:
-    allowed = " ".join(map(_source, scripts))
-    return (
-        f"default-src 'none'; script-src {allowed}; style-src {_source(style)}; img-src data:; base-uri 'none'; "
-        f"form-action 'none'"
-    )
 
 
 def _source(text: str) -> str:

@@ -148,17 +148,6 @@ def fitting(lines: Sequence[Sequence[str]], columns: Columns, *, width: int) -> 
     return list(widths), columns.gaps[-1]
 
 
-def show(rows: Sequence[IslandStatus]) -> None:
-    """Print the table the way standard output likes it."""
-    if not sys.stdout.isatty():
-        click.echo(as_text(rows))
-        return
-    from rich.console import Console  # noqa: PLC0415
-
-    console = Console()
-    console.print(as_rich(rows, width=console.width))
-
-
 def origins(rows: Sequence[IslandStatus]) -> str:
     """Return in one line whose genes all islands together have; nothing before any has logged a line."""
     logged = [row for row in rows if row.ancestry]
@@ -180,7 +169,13 @@ def show_all(rows: Sequence[IslandStatus], shared: SharedPaths, *, with_champion
         start = as_typed("python cli.py evolve island-01")
         click.echo(f"no islands in {shared.root} yet; start one: {start} --migration-dir {shared.root}")
         return
-    show(rows)
+    if sys.stdout.isatty():
+        from rich.console import Console  # noqa: PLC0415
+
+        console = Console()
+        console.print(as_rich(rows, width=console.width))
+    else:
+        click.echo(as_text(rows))
     for text in notes(rows):
         click.echo(printable(text))
     click.echo(origins(rows), nl=any(row.ancestry for row in rows))

@@ -107,7 +107,10 @@ def tail(shared: SharedPaths, names: Sequence[str], *, lines: int, is_json: bool
     for path in _logs(shared, names, is_json=is_json):
         added = reader.read(path)
         recent += added[-lines:] if lines else []
-    for line in sorted(recent, key=_unix_s if is_json else _stamp):  # stable: an island's own order stays
+    recent.sort(
+        key=(lambda line: json.loads(line)["time"]["unix_s"]) if is_json else (lambda line: line[: table.STAMP])
+    )
+    for line in recent:  # the sort is stable: an island's own order stays
         click.echo(line)
     while is_following:
         time.sleep(POLL_S)
@@ -123,15 +126,6 @@ def _check_reader() -> None:
     poll.register(sys.stdout, 0)
     if poll.poll(0):
         raise BrokenPipeError(errno.EPIPE, "the reader has gone")
-
-
-def _stamp(line: str) -> str:
-    return line[: table.STAMP]
-
-
-def _unix_s(line: str) -> float:
-    time_s: float = json.loads(line)["time"]["unix_s"]
-    return time_s
 
 
 def _logs(shared: SharedPaths, names: Sequence[str], *, is_json: bool) -> Iterator[Path]:

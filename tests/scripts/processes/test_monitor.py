@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from atoll.scripts.processes.monitor import WORKING_CORES, Monitor, Sample, Sums, Usage, Waits, n_working, pause_s, thin
 from atoll.scripts.processes.proc import Thread
 from tests.processes import wait_until
-from tests.scripts.processes.test_tree import process
+from tests.scripts.processes.test_proc import process
 
 if TYPE_CHECKING:
     from collections.abc import Callable

@@ -229,8 +229,8 @@ def _champion(champion: Champion, walker: Walker | None) -> dict[str, Any]:
         return shown
     creatures = creatures_of(champion)
     return shown | {
-        "simulated": _number(walker.simulated),
-        "is_confirmed": walker.simulated == champion.fitness,
+        "simulated": _number(walker.audit.trained_fitness),
+        "is_confirmed": walker.audit.trained_fitness == champion.fitness,
         "body": describe_body(creatures, champion.genome),
         "controller": describe_controller(creatures, champion.genome),
         "moves": describe_walk(walker.audit),

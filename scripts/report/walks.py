@@ -68,24 +68,15 @@ class Walk:
 
 @dataclass(frozen=True)
 class Walker:
-    """Champion that was simulated again, with its walks.
+    """Champion that was simulated again.
 
     Attributes:
-        simulated: What it scores here and now; equal to its recorded fitness, or something is wrong.
-        walks: Itself, and before it the best that its island published earlier; the earliest first.
+        audit: How it moves, and what it scores here and now: its recorded fitness, or something is wrong.
+        walks: Its own, and before it those of the best that its island published earlier; the earliest first.
     """
 
-    champion: Champion
-    simulated: float
     audit: Audit
     walks: tuple[Walk, ...]
-
-
-@dataclass(frozen=True)
-class _Genome:
-    generation: int
-    fitness: float
-    genome: Floats
 
 
 def film(shared: SharedPaths, found: Mapping[str, Champion]) -> tuple[dict[str, Walker], list[str]]:
@@ -127,37 +118,34 @@ def _film(
     names = list(found)[:n_filmed]
     if len(found) > len(names):
         notes.append(f"{len(names)} of {len(found)} champions are simulated and shown, the best ones")
-    rows: list[tuple[str, _Genome]] = []
+    rows: list[tuple[str, int, float, Floats]] = []
     for name in names:
         champion = found[name]
-        rows += [(name, each) for each in _earlier(shared, name, creatures, champion, notes)]
-        rows.append((name, _Genome(champion.generation, champion.fitness, champion.genome)))
-    lives = record_all(creatures, np.stack([each.genome for _, each in rows]), course_numbers=COURSES)
+        rows += _earlier(shared, name, creatures, champion.generation, notes)
+        rows.append((name, champion.generation, champion.fitness, champion.genome))
+    lives = record_all(creatures, np.stack([genome for *_, genome in rows]), course_numbers=COURSES)
     walks: dict[str, list[Walk]] = {name: [] for name in names}
-    for (name, each), (trained, unseen) in zip(rows, lives, strict=True):
-        walks[name].append(Walk(each.generation, each.fitness, trained, unseen))
+    for (name, generation, fitness, _), (trained, unseen) in zip(rows, lives, strict=True):
+        walks[name].append(Walk(generation, fitness, trained, unseen))
     audits = examine_all(creatures, np.stack([found[name].genome for name in names]))
-    return {
-        name: Walker(found[name], audit.trained_fitness, audit, tuple(walks[name]))
-        for name, audit in zip(names, audits, strict=True)
-    }
+    return {name: Walker(audit, tuple(walks[name])) for name, audit in zip(names, audits, strict=True)}
 
 
 def _earlier(
-    shared: SharedPaths, name: str, creatures: Creatures, champion: Champion, notes: list[str]
-) -> list[_Genome]:
-    """Return the best that an island published at a few generations before its champion, as far as they are kept."""
+    shared: SharedPaths, name: str, creatures: Creatures, before: int, notes: list[str]
+) -> list[tuple[str, int, float, Floats]]:
+    """Return the best that an island published at a few generations before this one, as far as they are kept."""
     found = []
     try:
         identity = pools.read(shared)
         if identity is None:
             return []
         pool = OpenPool(shared, identity, creatures.spec)
-        published = [g for g in reversed(generations_in(shared.island(name).outbox)) if g < champion.generation]
+        published = [g for g in reversed(generations_in(shared.island(name).outbox)) if g < before]
         for generation in _spread(published):
-            read = pool.read(name, generation)
-            top = int(np.argmax(read.migrants.fitness))
-            found.append(_Genome(generation, float(read.migrants.fitness[top]), read.migrants.population.genes[top]))
+            migrants = pool.read(name, generation).migrants
+            top = int(np.argmax(migrants.fitness))
+            found.append((name, generation, float(migrants.fitness[top]), migrants.population.genes[top]))
     except (PoolMismatchError, RefusedError, VanishedError, OSError) as error:
         notes.append(f"earlier generations of {name} cannot all be shown: {error}")
     return found

@@ -1,10 +1,8 @@
-"""Makers of threads: the library whose code stands outermost on a thread's stack.
+"""Makers of threads: the library whose code stands outermost on a thread's stack, since that called it first.
 
-A thread's name says nothing (it is its maker's), but the first thing it ever called was given by whoever made it, and
-is still there. A sleeping thread's stack is found from its stack pointer, a running one's from the C library's own
-record of it, which has its number and lies at the upper end of its stack.
-
-Reading another process's memory does not disturb it; the system must allow it, as it does to debuggers.
+A sleeping thread's stack is found from its stack pointer, a running one's from the C library's own record of it, which
+has its number and lies at the upper end of its stack. Reading another process's memory does not disturb it; the system
+must allow it, as it does to debuggers.
 
 Sources: proc(5) on `syscall`, `maps` and `mem`; glibc's nptl/descr.h and sysdeps/x86_64/nptl/tls.h.
 """

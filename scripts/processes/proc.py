@@ -108,13 +108,9 @@ def read_threads(pid: int) -> list[Thread]:
         tids = os.listdir(f"/proc/{pid}/task")
     except OSError:
         return []
-    found = (_read_thread(f"/proc/{pid}/task/{tid}", int(tid)) for tid in tids)
-    return [thread for thread in found if thread]
-
-
-def _read_thread(folder: str, tid: int) -> Thread | None:
-    status, schedule = read(f"{folder}/status"), read(f"{folder}/schedstat")
-    return parse_thread(tid, status, schedule) if status and schedule else None
+    folder = f"/proc/{pid}/task"
+    looks = ((int(tid), read(f"{folder}/{tid}/status"), read(f"{folder}/{tid}/schedstat")) for tid in tids)
+    return [parse_thread(tid, status, schedule) for tid, status, schedule in looks if status and schedule]
 
 
 def parse_thread(tid: int, status: bytes, schedule: bytes) -> Thread:

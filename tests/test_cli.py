@@ -15,6 +15,7 @@ from atoll.evo.config import all_settings, flag_name
 from atoll.evo.errors import EXIT_CODES, NoMemoryError
 from atoll.scripts.commands import group as cli
 from atoll.scripts.commands.evolve import evolve
+from atoll.scripts.commands.inspect import report
 from atoll.scripts.commands.pool import pool
 from atoll.scripts.commands.tasks import tasks
 from atoll.scripts.view import table
@@ -83,7 +84,7 @@ def test_a_command_is_loaded_without_the_others() -> None:
     load = "import sys; from atoll.scripts.commands.group import cli; cli.get_command(None, 'tail')"
     names = run(sys.executable, "-c", f"{load}; print(*sys.modules)").stdout.split()
     loaded = {name.removeprefix("atoll.scripts.commands.") for name in names if "atoll.scripts.commands." in name}
-    assert loaded == {"group", "options", "watch"}
+    assert loaded == {"group", "inspect", "options"}
 
 
 @pytest.mark.parametrize(("flags", "name"), [(["-m"], "python -m atoll"), (["-P", "-m"], "atoll")])
@@ -91,6 +92,11 @@ def test_a_hint_names_the_program_that_was_typed(flags: list[str], name: str, tm
     nobody = ("tail", "nosuch", "--no-follow", "--migration-dir", tmp_path)
     ended = run(sys.executable, *flags, "atoll", *nobody, cwd=tmp_path, PYTHONPATH=str(ROOT / "src"))
     check_refused(ended, 2, f"'{name} status' lists them")
+
+
+def test_a_line_that_is_completed_tries_no_output(tmp_path: Path) -> None:
+    out = tmp_path / "no" / "page.html"
+    assert report.make_context("report", ["-o", str(out)], resilient_parsing=True).params["out"] == out
 
 
 def test_version_is_the_package_version() -> None:

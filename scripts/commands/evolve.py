@@ -47,9 +47,15 @@ def evolve(
       python cli.py evolve island-01 --mode replay --replay-from shared/islands/island-01 --migration-dir replayed/
     """
     check_island_name(island)
-    values, file_options = _read_file(config_file, island, root)
+    values, file_options = settings.read_config_file(config_file, island, shared=root) if config_file else ({}, {})
     values |= {name: value for name, value in flags.items() if value is not None}
-    config = _configure(island, values, file_options | pairs(options))
+    given = file_options | pairs(options)
+    if values.get("mode") == settings.REPLAY:
+        from atoll.scripts.run.recording import replay_config
+
+        config = replay_config(island, values, given)
+    else:
+        config = settings.island_config(island, values, given)
 
     from atoll.evo.resources import limit_threads
     from atoll.evo.signals import StopSignal
@@ -71,19 +77,3 @@ def evolve(
                 is_taking_over=is_taking_over,
                 is_foreign_allowed=is_foreign_allowed,
             )
-
-
-def _read_file(path: Path | None, island: str, shared: Path) -> tuple[dict[str, Any], dict[str, str]]:
-    if path is None:
-        return {}, {}
-    from atoll.evo.config import read_config_file
-
-    return read_config_file(path, island, shared=shared)
-
-
-def _configure(island: str, values: dict[str, Any], options: dict[str, str]) -> settings.IslandConfig:
-    if values.get("mode") != settings.REPLAY:
-        return settings.island_config(island, values, options)
-    from atoll.scripts.run.recording import replay_config
-
-    return replay_config(island, values, options)

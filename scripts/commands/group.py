@@ -5,7 +5,7 @@ from __future__ import annotations
 import importlib
 import sys
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import click
 
@@ -17,58 +17,46 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
 PLACES = {
-    "doctor": "doctor",
+    **dict.fromkeys(("doctor", "plot", "report", "show", "status", "tail"), "inspect"),
+    **dict.fromkeys(("launch", "stop"), "launch"),
+    **dict.fromkeys(("tasks", "tutorial"), "tasks"),
     "evolve": "evolve",
-    "launch": "launch",
-    "plot": "inspect",
     "pool": "pool",
-    "report": "inspect",
-    "show": "inspect",
-    "status": "watch",
-    "stop": "launch",
-    "tail": "watch",
-    "tasks": "tasks",
-    "tutorial": "tasks",
 }
 """The module beside this one in which each command is defined."""
 EXIT_CODE_HELP = "\n".join(["\b", "Exit codes:", *[f"  {code:>3}  {text}" for code, text in EXIT_CODES.items()]])
 
 
-class HelpFormatter(click.HelpFormatter):
+class _HelpFormatter(click.HelpFormatter):
     """Writes a command's help, with the program named as it was typed."""
 
     def getvalue(self) -> str:
-        """See `click.HelpFormatter`."""
         return installation.as_typed(super().getvalue())
 
 
-class Context(click.Context):
-    """A command's context, whose help names the program as it was typed."""
-
-    formatter_class = HelpFormatter
+class _Context(click.Context):
+    formatter_class = _HelpFormatter
 
 
-class LazyGroup(click.Group):
+class _LazyGroup(click.Group):
     """A group that imports a command when it is called or listed."""
 
-    context_class = Context
+    context_class = _Context
 
     def list_commands(self, ctx: click.Context) -> list[str]:
-        """See `click.Group`."""
         return sorted({*super().list_commands(ctx), *PLACES})
 
     def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
-        """See `click.Group`."""
         if cmd_name not in PLACES:
             return super().get_command(ctx, cmd_name)
         command: click.Command = getattr(importlib.import_module(f"{__package__}.{PLACES[cmd_name]}"), cmd_name)
         for each in (command, *(command.commands.values() if isinstance(command, click.Group) else ())):
-            each.context_class = Context
+            each.context_class = _Context
         return command
 
 
 @click.group(
-    cls=LazyGroup,
+    cls=_LazyGroup,
     context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100},
     epilog=EXIT_CODE_HELP,
 )
@@ -93,9 +81,7 @@ def completion(shell: str) -> int:
     """
     from click.shell_completion import get_completion_class
 
-    kind = get_completion_class(shell)
-    if kind is None:
-        raise click.UsageError(f"no completion for {shell}")
+    kind: Any = get_completion_class(shell)
     click.echo(kind(cli, {}, "atoll", "_ATOLL_COMPLETE").source())
     return 0
 
@@ -117,8 +103,7 @@ def run(command: Callable[[], int | None]) -> int:
     try:
         with atomic.storage_errors("read or write what this command needs"):
             return _call(command)
-    except (AtollError, MemoryError) as raised:
-        error = raised if isinstance(raised, AtollError) else _out_of_memory(raised)
+    except AtollError as error:
         click.echo(installation.as_typed(f"error: {error}"), err=True)
         return error.exit_code
     except click.exceptions.NoArgsIsHelpError as error:
@@ -137,12 +122,11 @@ def run(command: Callable[[], int | None]) -> int:
 def _call(command: Callable[[], int | None]) -> int:
     try:
         return command() or 0
+    except MemoryError as error:
+        why = f" ({error})" if str(error) else ""
+        text = f"not enough memory{why}; free some, or make do with fewer individuals or genes"
+        raise NoMemoryError(text) from error
     except ModuleNotFoundError as error:
         if error.name not in {*installation.REQUIRED, *installation.EXTRAS}:  # a part of ours: a bug
             raise
         raise ConfigError(installation.not_installed(error.name)) from error
-
-
-def _out_of_memory(error: MemoryError) -> NoMemoryError:
-    why = f" ({error})" if str(error) else ""
-    return NoMemoryError(f"not enough memory{why}; free some, or make do with fewer individuals or genes")

@@ -12,20 +12,10 @@ from typing import NoReturn
 import click
 
 from atoll.evo.errors import ConfigError
-from atoll.scripts.commands.options import Directory
+from atoll.scripts.commands.options import directory_option
 
 SCRIPTS = Path(__file__).resolve().parents[1]
 IGNORED_BY_PYTHON = ("SIGPIPE", "SIGXFSZ")
-
-directory_option = click.option(
-    "--dir",
-    "--migration-dir",
-    "root",
-    type=Directory(),
-    default=Path("shared"),
-    show_default=True,
-    help="The directory that the islands share.",
-)
 
 
 @click.command(context_settings={"allow_interspersed_args": False})
@@ -37,7 +27,7 @@ directory_option = click.option(
 @click.option("--vary", is_flag=True, help="Give each island its own breeding settings.")
 @click.option("--fresh", is_flag=True, help="Archive the run that is there first, finished or not.")
 @click.option("--session", default="atoll", show_default=True, metavar="NAME", help="The tmux session.")
-@directory_option
+@directory_option("--dir", "--migration-dir")
 def launch(n: str, arguments: tuple[str, ...], session: str, root: Path, **flags: bool) -> None:
     """Start N islands as ordinary processes: island-01 ... island-N.
 
@@ -60,7 +50,7 @@ def launch(n: str, arguments: tuple[str, ...], session: str, root: Path, **flags
 @click.option(
     "--timeout", "timeout_s", type=click.IntRange(min=0), default=60, show_default=True, help="Seconds to wait."
 )
-@directory_option
+@directory_option("--dir", "--migration-dir")
 def stop(root: Path, timeout_s: int, is_now: bool) -> None:
     """Stop the islands that were launched, and no other process: each finishes its generation first.
 

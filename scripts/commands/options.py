@@ -8,11 +8,14 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from atoll.evo import atomic
 from atoll.evo import config as settings
+from atoll.evo.errors import StorageError
 from atoll.evo.installation import as_typed
+from atoll.evo.paths import SharedPaths
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Callable, Iterable
 
 SHORT_FLAGS = {"population": "-p", "generations": "-g"}
 
@@ -37,6 +40,29 @@ class Directory(click.Path):
         return super().convert(value, param, ctx)
 
 
+class OutputFile(click.Path):
+    """A file to be written, which is tried before the work is done.
+
+    Raises:
+        StorageError: It cannot be written.
+    """
+
+    def __init__(self) -> None:
+        super().__init__(path_type=Path, dir_okay=False)
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
+        """Return the path."""
+        out: Any = super().convert(value, param, ctx)
+        if param is None or ctx is None or ctx.resilient_parsing:  # a line is completed, not run
+            return out
+        try:
+            atomic.check_writable(out)
+        except OSError as error:
+            why = f"{error.strerror or error}; name another place with {param.opts[0]}"
+            raise StorageError(f"cannot write {out}: {why}") from error
+        return out
+
+
 def json_option(command: Command) -> Command:
     """Add the option of every command that tells something."""
     return click.option("--json", "is_json", is_flag=True, help="Print JSON instead of text.")(command)
@@ -47,17 +73,28 @@ def emit(value: object, text: str, *, as_json: bool) -> None:
     click.echo(json.dumps(value) if as_json else as_typed(text))
 
 
+def directory_option(*flags: str) -> Callable[[Command], Command]:
+    """Return the option of the directory that the islands share, by these flags."""
+    text = "The directory that the islands share."
+    return click.option(*flags, "root", type=Directory(), default=Path("shared"), show_default=True, help=text)
+
+
 def shared_options(command: Command) -> Command:
     """Add the two options that mean the same everywhere."""
-    command = json_option(command)
-    return click.option(
-        "--migration-dir",
-        "root",
-        type=Directory(),
-        default=Path("shared"),
-        show_default=True,
-        help="The directory that the islands share.",
-    )(command)
+    return directory_option("--migration-dir")(json_option(command))
+
+
+def shared_paths(root: Path) -> SharedPaths:
+    """Return the files of a shared directory.
+
+    Raises:
+        StorageError: There is no such directory, or it cannot be read.
+    """
+    from atoll.migration.pool.identity import check_directory
+
+    shared = SharedPaths(root)
+    check_directory(shared)
+    return shared
 
 
 def foreign_option(command: Command) -> Command:

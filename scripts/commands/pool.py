@@ -10,12 +10,13 @@ import click
 from atoll.evo import atomic
 from atoll.evo.config import LOCKSTEP
 from atoll.evo.errors import ConfigError, DamagedFileError, OwnerConflictError, PoolMismatchError
-from atoll.evo.paths import SharedPaths
-from atoll.scripts.commands.options import emit, foreign_option, shared_options
+from atoll.scripts.commands.options import emit, foreign_option, shared_options, shared_paths
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
     from pathlib import Path
+
+    from atoll.evo.paths import SharedPaths
 
 TABLES = ("shares", "intervals", "migrants", "differentiation")
 
@@ -39,10 +40,10 @@ def ledger(islands: tuple[str, ...], with_events: bool, root: Path, is_json: boo
     """
     from atoll.migration.observe.history import read_flow
     from atoll.migration.pool.islands import lived, unreadable_of
-    from atoll.scripts.view.migration import closed, event_lines, flow_text
+    from atoll.scripts.view.pool import event_lines, flow_text
+    from atoll.scripts.view.table import closed
 
-    shared = SharedPaths(root)
-    _check_islands(shared, islands)
+    shared = _shared_with(root, islands)
     if not with_events:
         told = read_flow(shared, islands)
         emit(asdict(told), flow_text(told, root=root), as_json=is_json)
@@ -80,22 +81,22 @@ def flow(islands: tuple[str, ...], table: str | None, root: Path, is_json: bool)
     from atoll.migration.observe import snapshot
     from atoll.migration.pool.access import open_pool
     from atoll.migration.pool.islands import unreadable_of
-    from atoll.scripts.view import migration as view
+    from atoll.scripts.view import pool as view
+    from atoll.scripts.view.table import closed
 
     if is_json and table:
         raise click.UsageError("--json and --csv exclude each other")
-    shared = SharedPaths(root)
-    _check_islands(shared, islands)
+    shared = _shared_with(root, islands)
     pool = open_pool(shared)
     if table == "differentiation":
-        _warn(view.closed(unreadable_of(shared)))
+        _warn(closed(unreadable_of(shared)))
         rows = snapshot.differentiation(pool)
         view.print_csv(map(asdict, rows), snapshot.Differentiation)
         return 0
     told = snapshot.look(shared, islands, spec=pool.spec)
     if table:
         view.print_table(told, table)
-        _warn(view.closed(told.unreadable))
+        _warn(closed(told.unreadable))
     else:
         emit(view.gene_flow_json(told), view.gene_flow_text(told), as_json=is_json)
     return 0
@@ -122,12 +123,9 @@ def verify(root: Path, is_json: bool, limit_s: float) -> int:
       python cli.py pool verify --migration-dir shared/
     """
     from atoll.migration.observe.verify import verify as read_everything
-    from atoll.migration.pool import identity as pools
     from atoll.scripts.view.pool import findings_text
 
-    shared = SharedPaths(root)
-    pools.check_directory(shared)
-    findings = read_everything(shared, limit_s=limit_s)
+    findings = read_everything(shared_paths(root), limit_s=limit_s)
     emit(asdict(findings), findings_text(findings), as_json=is_json)
     return 0 if findings.is_clean else DamagedFileError.exit_code
 
@@ -154,8 +152,7 @@ def prune(
     from atoll.migration.pool.prune import prune as remove
     from atoll.scripts.view.pool import pruned_text
 
-    shared = SharedPaths(root)
-    pools.check_directory(shared)
+    shared = shared_paths(root)
     identity = pools.require(shared)
     if identity.agreement["mode"] == LOCKSTEP:
         raise PoolMismatchError(
@@ -184,13 +181,11 @@ def owners(root: Path, is_json: bool) -> int:
     from atoll.migration.pool.islands import read_owners
     from atoll.scripts.view.pool import owners_text
 
-    shared = SharedPaths(root)
-    pools.check_directory(shared)
+    shared = shared_paths(root)
     identity = pools.require(shared)
     rows = read_owners(shared, identity.locks)
-    emit(
-        {"lock_class": identity.lock_class, "owners": [asdict(row) for row in rows]}, owners_text(rows), as_json=is_json
-    )
+    told = {"lock_class": identity.lock_class, "owners": [asdict(row) for row in rows]}
+    emit(told, owners_text(rows), as_json=is_json)
     return 0
 
 
@@ -210,8 +205,7 @@ def archive(root: Path, is_json: bool, only_finished: bool, is_forced: bool, is_
     from atoll.migration.pool import identity as pools
     from atoll.scripts.view.pool import archived_text
 
-    shared = SharedPaths(root)
-    pools.check_directory(shared)
+    shared = shared_paths(root)
     run = archives.look(shared)
     is_half_done = run.target is not None and run.target.exists()
     stays = run.run_id is None or (only_finished and not run.is_finished and not is_half_done)
@@ -224,19 +218,13 @@ def archive(root: Path, is_json: bool, only_finished: bool, is_forced: bool, is_
     return 0
 
 
-def _check_islands(shared: SharedPaths, names: Iterable[str]) -> None:
-    """Make sure that there are the islands that a user named.
-
-    Raises:
-        ConfigError: There is no such island.
-        StorageError: There is no such directory.
-    """
-    from atoll.migration.pool import identity as pools
-
-    pools.check_directory(shared)
-    for name in names:
+def _shared_with(root: Path, islands: Iterable[str]) -> SharedPaths:
+    """Return the files of a shared directory that has these islands."""
+    shared = shared_paths(root)
+    for name in islands:
         if not shared.island(name).home.exists():
             raise ConfigError(f"there is no island {name} in {shared.root}; 'cli.py status' lists them")
+    return shared
 
 
 def _warn(lines: Iterable[str]) -> None:

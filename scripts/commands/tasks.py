@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import click
 
-from atoll.scripts.commands.options import emit, pairs
+from atoll.scripts.commands.options import emit, json_option, pairs
 
 
 @click.group(invoke_without_command=True)
-@click.option("--json", "is_json", is_flag=True, help="Print JSON instead of text.")
+@json_option
 @click.pass_context
 def tasks(context: click.Context, is_json: bool) -> int:
     """List the problems that can be evolved, with their options; 'tasks check' tries one.
@@ -28,7 +28,7 @@ def tasks(context: click.Context, is_json: bool) -> int:
 @click.argument("task")
 @click.option("-o", "--option", "options", multiple=True, metavar="NAME=VALUE", help="A task's option.")
 @click.option("--backend", default="auto", show_default=True, help="What computes the fitness.")
-@click.option("--json", "is_json", is_flag=True, help="Print JSON instead of text.")
+@json_option
 def check(task: str, options: tuple[str, ...], backend: str, is_json: bool) -> int:
     """Try a task on a few genomes and say what it does wrong, and what to change (exit code 8).
 

@@ -65,14 +65,7 @@ SINGLE = (
 
 @dataclass(frozen=True)
 class Finding:
-    """Something that was looked at.
-
-    Attributes:
-        topic: What.
-        verdict: ok or warning.
-        evidence: What was seen.
-        advice: What to do; empty if nothing.
-    """
+    """Something that was looked at: ok or a warning, what was seen, and what to do; no advice if nothing is."""
 
     topic: str
     verdict: str
@@ -90,9 +83,7 @@ class Diagnosis:
     """Diagnosis of a tree of processes, with the figures it rests on.
 
     Attributes:
-        condition: In one word.
-        working_threads: How many threads worked.
-        working_processes: How many processes had such a thread.
+        working_processes: How many processes had a thread that worked.
         wait_share: Of the time in which threads could run, the part in the queue for a processor.
         convoys: Processes whose Python threads took turns.
     """
@@ -207,24 +198,16 @@ def _process(process: ProcessSeen, seen: Observation) -> Finding:
     working = [thread for thread in process.threads if is_working(thread, seen.seconds)]
     switches = sum(thread.voluntary for thread in process.threads) / seen.seconds
     forced = sum(thread.involuntary for thread in process.threads) / seen.seconds
+    counts = makers.count(thread.maker for thread in process.threads)
+    program, *arguments = process.command.split() or ["no command line"]
     parts = [
-        f"{count(process.peak_threads, 'thread')} ({_makers(process)})",
+        f"{count(process.peak_threads, 'thread')} ({', '.join(f'{n} {maker}' for maker, n in counts.items())})",
         f"{len(working)} worked, {_run_s(process) / seen.seconds:.2f} cores",
         f"{switches:,.0f} voluntary and {forced:,.0f} forced switches a second",
         _environment(process),
-        _command(process),
+        " ".join([PurePath(program).name, *arguments])[:LONGEST_COMMAND],
     ]
     return Finding(f"{process.name} {process.pid}", OK, "; ".join(parts), "; ".join(_remarks(process, seen)))
-
-
-def _command(process: ProcessSeen) -> str:
-    program, *arguments = process.command.split() or ["no command line"]
-    return " ".join([PurePath(program).name, *arguments])[:LONGEST_COMMAND]
-
-
-def _makers(process: ProcessSeen) -> str:
-    counts = makers.count(thread.maker for thread in process.threads)
-    return ", ".join(f"{n} {maker}" for maker, n in counts.items())
 
 
 def _environment(process: ProcessSeen) -> str:
@@ -236,12 +219,10 @@ def _environment(process: ProcessSeen) -> str:
 
 def _remarks(process: ProcessSeen, seen: Observation) -> list[str]:
     remarks = []
-    found = teams(process, seen.cores)
-    if found:
+    if found := teams(process, seen.cores):
         n, size = found
-        whose = (
-            "one for each Python thread" if n == len(python_threads(process)) - 1 and n > 1 else "of whoever calculated"
-        )
+        is_one_each = n == len(python_threads(process)) - 1 and n > 1
+        whose = "one for each Python thread" if is_one_each else "of whoever calculated"
         remarks.append(f"OpenMP: {count(n, 'team')} of {size}, {whose} (inferred from the counts)")
     pools = [thread for thread in process.threads if thread.maker in makers.POOLS]
     active = [thread for thread in pools if is_working(thread, seen.seconds)]
@@ -274,9 +255,8 @@ def _verdict(diagnosis: Diagnosis, seen: Observation) -> Finding:
         evidence += f"; also, the Python threads of {_names(d)} take turns"
     if d.condition is Condition.CONVOYED and d.wait_share > WAITING_SHARE:
         evidence += f"; also, {_waiting(d)}"
-    advice = ADVICE.get(d.condition, "")
-    if d.condition is Condition.SEQUENTIAL and seen.cores > 1:
-        advice = SINGLE
+    is_alone = d.condition is Condition.SEQUENTIAL and seen.cores > 1
+    advice = SINGLE if is_alone else ADVICE.get(d.condition, "")
     return Finding("verdict", WARNING if d.condition in ADVICE else OK, f"{d.condition}: {evidence}", advice)
 
 

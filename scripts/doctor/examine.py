@@ -1,4 +1,4 @@
-"""Examination of this machine: thread pools, islands, the shared file system; findings with evidence and what to do.
+"""Examinations that `doctor` prints: of this machine and its shared file system, of a process, of a command.
 
 How many threads a numeric library really starts is found by starting it. Each measurement is a fresh process, since a
 library looks at the environment once, when it is loaded: that is also why setting `OMP_NUM_THREADS` after
@@ -7,10 +7,13 @@ library looks at the environment once, when it is loaded: that is also why setti
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
+import shutil
 import subprocess
 import sys
+import textwrap
 from dataclasses import asdict, dataclass
 from importlib.util import find_spec
 from typing import TYPE_CHECKING
@@ -18,19 +21,26 @@ from typing import TYPE_CHECKING
 import click
 
 from atoll.evo import atomic
+from atoll.evo.errors import ConfigError
 from atoll.evo.resources import THREAD_VARIABLES
+from atoll.evo.signals import StopSignal
 from atoll.migration.observe import status
 from atoll.migration.pool import identity as pool
 from atoll.migration.pool import locks
-from atoll.scripts.doctor.diagnosis import OK, WARNING, Finding
+from atoll.scripts.doctor import observe
+from atoll.scripts.doctor.diagnosis import OK, WARNING, Finding, diagnose, explain
+from atoll.scripts.processes import makers
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
 
     from atoll.evo.paths import SharedPaths
     from atoll.migration.observe.status import IslandStatus
     from atoll.migration.pool.locks import MountSupport
+    from atoll.scripts.doctor.observe import Observation
 
+PATIENCE_S = 10.0
+"""How long a command may take to end after it was asked to."""
 AS_IT_IS, LIMITED, TOO_LATE = "environment as it is", "limited to 1 before loading", "limited to 1 after loading"
 
 _CHILD = """
@@ -47,20 +57,68 @@ print(psutil.Process().num_threads())
 """
 
 
-def show(shared: SharedPaths, *, is_json: bool) -> int:
-    """Examine this machine and the shared directory, and print the findings."""
-    pool.check_directory(shared)
-    findings = examine(shared)
+def show_process(pid: int, *, seconds: float, is_json: bool) -> int:
+    """Look at a process for so many seconds, or until it ends or somebody stops us."""
+    observe.check(pid)
+    with StopSignal() as stop:
+        seen = observe.observe(pid, is_over=lambda so_far_s: so_far_s >= seconds or stop())
+    _show_seen(seen, [], is_json=is_json)
+    return 128 + stop.received if stop.received else 0
+
+
+def show_command(command: Sequence[str], *, is_json: bool) -> int:
+    """Run a command to its end and look at it meanwhile; what it prints goes where errors go if we print JSON.
+
+    Raises:
+        ConfigError: It cannot be started, or ended at once.
+    """
+    with StopSignal() as stop:
+        try:
+            process = subprocess.Popen(command, stdout=sys.stderr if is_json else None)  # noqa: S603 - the user's own
+        except OSError as error:
+            raise ConfigError(f"cannot start {command[0]}: {error.strerror or error}") from error
+        try:
+            seen = observe.observe(process.pid, is_over=lambda _: stop())
+        finally:
+            code = _end(process, stop.received)
+    _show_seen(seen, [Finding("command", WARNING if code else OK, f"ended with {code}")], is_json=is_json)
+    return 128 + stop.received if stop.received else 0
+
+
+def _end(process: subprocess.Popen[bytes], received: int) -> int:
+    """Pass on the signal that we received, if any, and wait for the end."""
+    if received:
+        process.send_signal(received)
+        with contextlib.suppress(subprocess.TimeoutExpired):
+            return process.wait(PATIENCE_S)
+        process.kill()
+    return process.wait()
+
+
+def _show_seen(seen: Observation, more: Sequence[Finding], *, is_json: bool) -> None:
+    """Print the findings, and why nobody knows who made some threads if this system hides it from us."""
+    unseen = any(thread.maker is None for process in seen.processes for thread in process.threads)
+    reason = makers.check() if unseen else None
+    blind_spots = [Finding("makers of threads", WARNING, reason)] if reason else []
+    told = {"diagnosis": asdict(diagnose(seen)), "seen": asdict(seen)}
+    _print([*more, *blind_spots, *explain(seen)], told, is_json=is_json)
+
+
+def _print(findings: Sequence[Finding], told: Mapping[str, object], *, is_json: bool) -> None:
     if is_json:
-        click.echo(json.dumps({"findings": [asdict(finding) for finding in findings]}))
-        return 0
+        click.echo(json.dumps({**told, "findings": [asdict(finding) for finding in findings]}))
+        return
     for line in (line for finding in findings for line in finding.lines()):
-        click.echo(line)
-    return 0
+        click.echo(_wrapped(line) if sys.stdout.isatty() else line)
 
 
-def examine(shared: SharedPaths) -> list[Finding]:
-    """Look at everything.
+def _wrapped(line: str) -> str:
+    indent = " " * (len(line) - len(line.lstrip()) + 3 if line.startswith(" ") else 8)
+    return textwrap.fill(line, shutil.get_terminal_size().columns, subsequent_indent=indent, break_long_words=False)
+
+
+def show_machine(shared: SharedPaths, *, is_json: bool) -> int:
+    """Examine this machine and the shared directory, and print the findings.
 
     Raises:
         StorageError: The shared directory cannot be written to.
@@ -69,12 +127,14 @@ def examine(shared: SharedPaths) -> list[Finding]:
     with atomic.storage_errors("try out the shared directory"):
         atomic.make_directory(shared.root)
         support = locks.probe(shared.root)
-    return [
+    findings = [
         judge_environment(dict(os.environ)),
         *judge_pools(measure_all(), cores=cores),
         judge_islands(status.read_all(shared), cores=cores),
         judge_mount(support, pool.read(shared)),
     ]
+    _print(findings, {}, is_json=is_json)
+    return 0
 
 
 def usable_cores() -> int:
@@ -116,41 +176,33 @@ def judge_islands(rows: Sequence[IslandStatus], *, cores: int) -> Finding:
     running = [row for row in rows if row.condition in status.ALIVE]
     threads = sum(row.threads or 0 for row in running)
     evidence = f"{len(running)} running here with {threads} threads in all, on {cores} usable cores"
+    advice = ""
     if len(running) > cores:
-        return Finding("islands", WARNING, evidence, f"more islands than cores share the time; use {cores} per machine")
-    if threads > max(cores, len(running)):
-        return Finding("islands", WARNING, evidence, "more threads than cores; start islands with --threads 1")
-    return Finding("islands", OK, evidence)
+        advice = f"more islands than cores share the time; use {cores} per machine"
+    elif threads > cores:
+        advice = "more threads than cores; start islands with --threads 1"
+    return Finding("islands", WARNING if advice else OK, evidence, advice)
 
 
 def judge_mount(support: MountSupport, identity: pool.Pool | None) -> Finding:
     """Say what the shared file system does, and whether the pool was made for it."""
-    evidence = ", ".join(
-        f"{name.replace('_', ' ')}: {'yes' if value else 'NO'}" for name, value in asdict(support).items()
-    )
+    answers = {name.replace("_", " "): "yes" if value else "NO" for name, value in asdict(support).items()}
+    advice = ""
     if not support.hard_links:
-        return Finding(
-            "file system", WARNING, evidence, "islands need hard links to claim their epoch; use another mount"
-        )
-    if not support.rename_refuses:
-        return Finding("file system", WARNING, evidence, "a batch could replace another; use another mount")
-    if identity is not None and identity.lock_class != support.lock_class:
+        advice = "islands need hard links to claim their epoch; use another mount"
+    elif not support.rename_refuses:
+        advice = "a batch could replace another; use another mount"
+    elif identity is not None and identity.lock_class != support.lock_class:
         advice = f"the pool was made with {identity.lock_class} locks, this mount would choose {support.lock_class}"
-        return Finding("file system", WARNING, evidence, advice)
-    if not support.flock_excludes:
-        return Finding("file system", WARNING, evidence, "flock does not exclude; the pool uses lock files instead")
-    return Finding("file system", OK, evidence)
+    elif not support.flock_excludes:
+        advice = "flock does not exclude; the pool uses lock files instead"
+    evidence = ", ".join(f"{name}: {answer}" for name, answer in answers.items())
+    return Finding("file system", WARNING if advice else OK, evidence, advice)
 
 
 @dataclass(frozen=True)
 class Measurement:
-    """Number of threads that a process had after using a library.
-
-    Attributes:
-        library: numpy or torch.
-        setup: How the limit was set.
-        threads: All threads of the process, the main one included; None if the library cannot be loaded.
-    """
+    """Number of threads that a process had after using a library; None if the library cannot be loaded."""
 
     library: str
     setup: str
@@ -159,19 +211,13 @@ class Measurement:
 
 def measure(library: str, setup: str) -> Measurement:
     """Use `library` in a fresh process under one of the three setups."""
-    environment = dict(os.environ)
+    environment, late = dict(os.environ), THREAD_VARIABLES if setup == TOO_LATE else ()
     if setup == LIMITED:
         environment |= dict.fromkeys(THREAD_VARIABLES, "1")
-    if setup == TOO_LATE:
-        environment = {name: value for name, value in environment.items() if name not in THREAD_VARIABLES}
-    late = THREAD_VARIABLES if setup == TOO_LATE else ()
-    child = subprocess.run(  # noqa: S603 - our own interpreter and our own text
-        [sys.executable, "-c", _CHILD, library, *late],
-        env=environment,
-        capture_output=True,
-        errors="replace",
-        check=False,
-    )
+    for name in late:
+        environment.pop(name, None)
+    command = [sys.executable, "-c", _CHILD, library, *late]
+    child = subprocess.run(command, env=environment, capture_output=True, check=False)  # noqa: S603 - our own text
     return Measurement(library, setup, int(child.stdout) if child.returncode == 0 else None)
 
 

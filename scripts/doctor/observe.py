@@ -5,14 +5,13 @@ from __future__ import annotations
 import os
 import time
 from collections import defaultdict
-from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Any
 
 from atoll.evo.errors import ConfigError, StorageError
 from atoll.evo.resources import THREAD_VARIABLES
 from atoll.scripts.processes import makers, proc
 from atoll.scripts.processes.monitor import pause_s
-from atoll.scripts.processes.tree import Tree
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -22,22 +21,17 @@ if TYPE_CHECKING:
 LOOK_S, LOOK_SHARE = 0.05, 0.02
 """Between two looks, at least; longer if looking costs more than this share of a core."""
 OTHER_VARIABLES = ("OMP_WAIT_POLICY", "GOMP_SPINCOUNT", "KMP_BLOCKTIME", "OMP_DYNAMIC")
+NOTHING_DONE: Any = {"run_s": 0.0, "wait_s": 0.0, "voluntary": 0, "involuntary": 0}
 TRIES = 5
 """How often to ask who made a thread; one that runs on another C library is never told."""
 
 
 @dataclass(frozen=True)
 class ThreadSeen:
-    """A thread, and what it did while it was looked at.
+    """A thread, and what it did while it was looked at; see `processes.proc.Thread`.
 
     Attributes:
-        tid: Its number.
-        name: As the kernel knows it.
         maker: "main", or the library whose code it began with; None if that could not be seen.
-        run_s: Time on a processor.
-        wait_s: Time in the queue for one.
-        voluntary: How often it went to sleep by itself.
-        involuntary: How often it had to make room for another.
         runnable_share: Of the looks at it, those at which it ran or waited to run.
     """
 
@@ -56,11 +50,7 @@ class ProcessSeen:
     """A process, and what it did while it was looked at.
 
     Attributes:
-        pid: Its number.
-        name: As the kernel knows it.
-        command: Its command line.
-        threads: Every thread that was seen.
-        peak_threads: Most of them at once.
+        peak_threads: Most threads at once.
         libraries: The known numeric libraries that it has loaded; None if its memory is not ours to look at.
         variables: Of its environment, those that concern threads; None if it is not ours to read.
     """
@@ -79,8 +69,6 @@ class Observation:
     """A tree of processes, and what it did while it was looked at.
 
     Attributes:
-        seconds: For how long it was looked at.
-        looks: How often.
         cores: How many processors it may use.
         cpu_s: Its processor time meanwhile, that of short-lived processes included.
         runnable: Threads that ran or waited to run, on average over the looks.
@@ -129,7 +117,7 @@ def observe(pid: int, *, is_over: Callable[[float], bool]) -> Observation:
     Raises:
         ConfigError: It ended before it could be looked at twice.
     """
-    record = _Record(Tree(pid))
+    record = _Record(proc.Tree(pid))
     start_s = now_s = time.monotonic()
     while True:
         cost_s = time.thread_time()
@@ -147,7 +135,7 @@ def observe(pid: int, *, is_over: Callable[[float], bool]) -> Observation:
 class _Record:
     """All looks so far."""
 
-    def __init__(self, tree: Tree) -> None:
+    def __init__(self, tree: proc.Tree) -> None:
         self.tree = tree
         self.looks = 0
         self.seen: dict[int, Process] = {}
@@ -158,7 +146,7 @@ class _Record:
         self._peak: defaultdict[int, int] = defaultdict(int)
         self._makers: dict[tuple[int, int], str] = {}
         self._asked: defaultdict[tuple[int, int], int] = defaultdict(int)
-        self._about: dict[int, tuple[str, tuple[str, ...] | None, dict[str, str] | None]] = {}
+        self._about: dict[int, dict[str, Any]] = {}
         self._cpu_start_s = 0.0
 
     def look(self) -> None:
@@ -170,7 +158,7 @@ class _Record:
             threads = {(process.pid, thread.tid): thread for thread in proc.read_threads(process.pid)}
             for key, thread in threads.items():
                 # A thread that began after the first look did all that it did while it was looked at.
-                self._first.setdefault(key, thread if not self.looks else _begun(thread))
+                self._first.setdefault(key, thread if not self.looks else replace(thread, **NOTHING_DONE))
                 self._looked[key] += 1
                 self._ran[key] += thread.state == proc.RUNNABLE
             self._last |= threads
@@ -182,8 +170,7 @@ class _Record:
         """Find out about a process, and about its threads whose makers are not known yet."""
         unknown = {tid for tid in tids if (pid, tid) not in self._makers and self._asked[pid, tid] < TRIES}
         if unknown:
-            found = makers.find(pid, unknown)
-            self._makers |= {(pid, tid): maker for tid, maker in found.items()}
+            self._makers |= {(pid, tid): maker for tid, maker in makers.find(pid, unknown).items()}
             for tid in unknown:
                 self._asked[pid, tid] += 1
         # Seldom enough, and more often early on, when a program loads its libraries.
@@ -203,43 +190,26 @@ class _Record:
         )
 
     def _process(self, pid: int) -> ProcessSeen:
-        command, libraries, variables = self._about[pid]
-        keys = sorted(key for key in self._last if key[0] == pid)
         return ProcessSeen(
             pid=pid,
             name=self.seen[pid].name,
-            command=command,
-            threads=tuple(self._thread(key) for key in keys),
+            threads=tuple(self._thread(key) for key in sorted(self._last) if key[0] == pid),
             peak_threads=self._peak[pid],
-            libraries=libraries,
-            variables=variables,
+            **self._about[pid],
         )
 
     def _thread(self, key: tuple[int, int]) -> ThreadSeen:
         first, last = self._first[key], self._last[key]
-        return ThreadSeen(
-            tid=last.tid,
-            name=last.name,
-            maker=self._makers.get(key),
-            run_s=last.run_s - first.run_s,
-            wait_s=last.wait_s - first.wait_s,
-            voluntary=last.voluntary - first.voluntary,
-            involuntary=last.involuntary - first.involuntary,
-            runnable_share=self._ran[key] / self._looked[key],
-        )
+        done: Any = {name: getattr(last, name) - getattr(first, name) for name in NOTHING_DONE}
+        runnable_share = self._ran[key] / self._looked[key]
+        return ThreadSeen(last.tid, last.name, self._makers.get(key), **done, runnable_share=runnable_share)
 
 
-def _begun(thread: proc.Thread) -> proc.Thread:
-    return proc.Thread(thread.tid, thread.name, thread.state, 0.0, 0.0, 0, 0)
-
-
-def _about(pid: int) -> tuple[str, tuple[str, ...] | None, dict[str, str] | None]:
+def _about(pid: int) -> dict[str, Any]:
     """Return a process's command line, its libraries and its thread variables, as far as they may be read."""
     command = (proc.read(f"/proc/{pid}/cmdline") or b"").decode(errors="replace").replace("\0", " ").strip()
     maps, environment = proc.read(f"/proc/{pid}/maps"), proc.read_environment(pid)
     wanted = (*THREAD_VARIABLES, *OTHER_VARIABLES)
-    return (
-        command,
-        None if maps is None else makers.libraries(makers.parse_regions(maps)),
-        None if environment is None else {name: environment[name] for name in wanted if name in environment},
-    )
+    known = None if environment is None else {name: environment[name] for name in wanted if name in environment}
+    libraries = None if maps is None else makers.libraries(makers.parse_regions(maps))
+    return {"command": command, "libraries": libraries, "variables": known}

@@ -1,10 +1,8 @@
-"""Makers of threads: the library whose code stands outermost on a thread's stack.
+"""Makers of threads: the library whose code stands outermost on a thread's stack, since that called it first.
 
-A thread's name says nothing (it is its maker's), but the first thing it ever called was given by whoever made it, and
-is still there. A sleeping thread's stack is found from its stack pointer, a running one's from the C library's own
-record of it, which has its number and lies at the upper end of its stack.
-
-Reading another process's memory does not disturb it; the system must allow it, as it does to debuggers.
+A sleeping thread's stack is found from its stack pointer, a running one's from the C library's own record of it, which
+has its number and lies at the upper end of its stack. Reading another process's memory does not disturb it; the system
+must allow it, as it does to debuggers.
 
 Sources: proc(5) on `syscall`, `maps` and `mem`; glibc's nptl/descr.h and sysdeps/x86_64/nptl/tls.h.
 """
@@ -23,7 +21,7 @@ from typing import TYPE_CHECKING, BinaryIO
 from atoll.scripts.processes import proc
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Iterable, Mapping, Sequence
+    from collections.abc import Collection, Iterable, Sequence
 
 PYTHON, OPENMP, OPENBLAS, MKL, TORCH = "Python", "OpenMP", "OpenBLAS", "MKL", "PyTorch"
 MAIN, UNSEEN = "main", "unseen"
@@ -53,9 +51,7 @@ class Region:
     """Part of a process's memory.
 
     Attributes:
-        start: Its first address.
-        end: The one after its last.
-        is_code: Whether it may be executed.
+        end: The address after its last.
         is_stack: Whether it may be a thread's stack: written to, of no file.
         name: Of its file, without folders; empty if it has none.
     """
@@ -94,8 +90,8 @@ def parse_regions(text: bytes) -> Regions:
 
 def libraries(regions: Regions) -> tuple[str, ...]:
     """Return which known libraries a process has loaded, as people call them."""
-    names = {region.name for region in regions.all if region.is_code}
-    return tuple(label for pattern, label in KNOWN if any(pattern.search(name) for name in names))
+    loaded = {label(region.name) for region in regions.all if region.is_code}
+    return tuple(known for _, known in KNOWN if known in loaded)
 
 
 def find(pid: int, tids: Collection[int]) -> dict[int, str]:
@@ -142,11 +138,8 @@ def _find(pid: int, tids: set[int], regions: Regions, memory: BinaryIO) -> dict[
     for tid in tids:
         pointer = _stack_pointer(pid, tid)
         stack = regions.at(pointer)
-        if stack:
-            start = max(pointer, stack.end - STACK_BYTES)
-            maker = outermost(_words(memory, start, stack.end), regions)
-            if maker:
-                found[tid] = maker
+        if stack and (maker := outermost(_words(memory, max(pointer, stack.end - STACK_BYTES), stack.end), regions)):
+            found[tid] = maker
     return found | _find_running(tids - found.keys(), regions, memory)
 
 
@@ -156,8 +149,7 @@ def _find_running(tids: set[int], regions: Regions, memory: BinaryIO) -> dict[in
     for tid, address in _records(tids, regions, memory).items():
         stack = regions.at(address)
         start = max(address - STACK_BYTES, stack.start) if stack else address
-        maker = outermost(_words(memory, start, address + RECORD_BYTES), regions)
-        if maker:
+        if maker := outermost(_words(memory, start, address + RECORD_BYTES), regions):
             found[tid] = maker
     return found
 
@@ -197,15 +189,12 @@ def _records(tids: set[int], regions: Regions, memory: BinaryIO) -> dict[int, in
     """Return the address of the C library's record of each of these threads."""
     if not tids or platform.machine() != "x86_64":
         return {}
-    found: Mapping[int, int] = {}
+    found: dict[int, int] = {}
     for region in regions.all:
         if region.is_stack and region.end - region.start >= STACK_BYTES:
             start = region.end - 2 * RECORD_BYTES
-            found = {
-                **found,
-                **{tid: at for tid, at in _numbers(_words(memory, start, region.end), start) if tid in tids},
-            }
-    return dict(found)
+            found |= {tid: at for tid, at in _numbers(_words(memory, start, region.end), start) if tid in tids}
+    return found
 
 
 def _numbers(words: Sequence[int], start: int) -> list[tuple[int, int]]:

@@ -1,9 +1,8 @@
 """Monitor of a whole tree of processes: looks at it from outside while it runs, at a known and small cost.
 
-Three looks, from cheap to dear, each as often as its share of one core allows: processes (threads, processor time)
-every 0.1 s, every thread (time in the run queue, switches), and memory. A thread that begins and ends between two looks
-at threads is missing from their sums, which are therefore lower bounds; processor time is not, since the kernel adds up
-what ended.
+Three looks, from cheap to dear, each as often as its share of one core allows: processes, threads, memory. A thread
+that begins and ends between two looks is missing from the sums of threads, which are lower bounds; processor time is
+not, since the kernel adds up what ended.
 """
 
 from __future__ import annotations
@@ -14,10 +13,9 @@ import threading
 import time
 from dataclasses import dataclass, replace
 from itertools import pairwise
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 from atoll.scripts.processes import proc
-from atoll.scripts.processes.tree import Tree
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping, Sequence
@@ -50,7 +48,7 @@ class Usage:
         voluntary_switches: How often a thread went to sleep.
         involuntary_switches: How often a thread had to make room for another.
         stray_processes: How many outlived the first one; 0 while it lives.
-        samples: (t_s, threads, processes, cpu_cores, pss_bytes), at most 200, by `time.monotonic`; see `thin`.
+        samples: At most 200 stretches of time; see `thin`.
     """
 
     cpu_s: float = 0.0
@@ -86,7 +84,7 @@ class Monitor:
         self._exit = os.pidfd_open(pid)
         self._stop = os.eventfd(0, os.EFD_CLOEXEC)
         self._interval_s = 1.0 / hz
-        self._watched = _Watched(Tree(pid))
+        self._watched = _Watched(proc.Tree(pid))
         self._thread = threading.Thread(target=self._run, name="monitor", daemon=True)
         self.own_cpu_s = 0.0
         """What watching has cost so far."""
@@ -154,7 +152,7 @@ def pause_s(cost_s: float, *, share: float, at_least_s: float, at_most_s: float)
 class _Watched:
     """Everything that was seen so far."""
 
-    def __init__(self, tree: Tree) -> None:
+    def __init__(self, tree: proc.Tree) -> None:
         self.tree = tree
         self._waits = Waits()
         self._samples: list[Sample] = []
@@ -170,10 +168,10 @@ class _Watched:
         self._waits.add({process.pid: proc.read_threads(process.pid) for process in self.tree.living})
 
     def look_at_memory(self, now_s: float) -> None:  # noqa: ARG002 - a look's form
-        found = [memory for process in self.tree.living if (memory := proc.read_memory(process.pid))]
-        self._pss_bytes = sum(memory.pss_bytes for memory in found)
-        self._peak_uss_bytes = max(self._peak_uss_bytes, sum(memory.uss_bytes for memory in found))
-        self._samples[-1] = self._samples[-1].with_memory(self._pss_bytes)
+        memory = [proc.read_memory(process.pid) for process in self.tree.living]
+        self._pss_bytes = sum(pss_bytes for pss_bytes, _ in memory)
+        self._peak_uss_bytes = max(self._peak_uss_bytes, sum(uss_bytes for _, uss_bytes in memory))
+        self._samples[-1] = replace(self._samples[-1], pss_bytes=self._pss_bytes)
 
     def usage(self) -> Usage:
         sums = self._waits.sums
@@ -203,25 +201,13 @@ def n_working(processes: Iterable[Process], seconds: float) -> int:
 
 @dataclass(frozen=True, slots=True)
 class Sample:
-    """One look at a tree of processes.
-
-    Attributes:
-        t_s: When, by `time.monotonic()`.
-        threads: Of all processes.
-        processes: How many there were.
-        cpu_s: Processor time of all from their beginning, those that ended included.
-        pss_bytes: Their memory, as of the last look at it.
-    """
+    """One look at a tree of processes, at `t_s` of `time.monotonic()`, with its memory as of the last look at that."""
 
     t_s: float
     threads: int
     processes: int
     cpu_s: float
     pss_bytes: int
-
-    def with_memory(self, pss_bytes: int) -> Sample:
-        """Return the same look with this memory."""
-        return replace(self, pss_bytes=pss_bytes)
 
 
 def thin(samples: Sequence[Sample], limit: int) -> tuple[tuple[float, ...], ...]:
@@ -234,50 +220,25 @@ def thin(samples: Sequence[Sample], limit: int) -> tuple[tuple[float, ...], ...]
     if not samples:
         return ()
     n = min(limit, len(samples))
-    ends = [0, *(round(k * (len(samples) - 1) / (n - 1)) for k in range(1, n))] if n > 1 else [0]
+    ends = [0, *(round(k * (len(samples) - 1) / (n - 1)) for k in range(1, n))]
     first = samples[0]
     rows: list[tuple[float, ...]] = [(first.t_s, first.threads, first.processes, 0.0, first.pss_bytes)]
     for start, end in pairwise(ends):
         within, before, after = samples[start + 1 : end + 1], samples[start], samples[end]
-        rows.append(
-            (
-                after.t_s,
-                max(each.threads for each in within),
-                max(each.processes for each in within),
-                cores(before, after),
-                max(each.pss_bytes for each in within),
-            )
-        )
+        took_s = after.t_s - before.t_s
+        threads, processes = max(each.threads for each in within), max(each.processes for each in within)
+        cores = (after.cpu_s - before.cpu_s) / took_s if took_s > 0 else 0.0
+        rows.append((after.t_s, threads, processes, cores, max(each.pss_bytes for each in within)))
     return tuple(rows)
 
 
-def cores(before: Sample, after: Sample) -> float:
-    """Return how many cores were in use between two looks."""
-    took_s = after.t_s - before.t_s
-    return (after.cpu_s - before.cpu_s) / took_s if took_s > 0 else 0.0
-
-
-@dataclass(frozen=True, slots=True)
-class Sums:
+class Sums(NamedTuple):
     """Of several threads: time on a processor, time in the queue for one, switches by themselves and by force."""
 
     run_s: float = 0.0
     wait_s: float = 0.0
     voluntary: int = 0
     involuntary: int = 0
-
-    def __add__(self, other: Sums) -> Sums:
-        return Sums(
-            self.run_s + other.run_s,
-            self.wait_s + other.wait_s,
-            self.voluntary + other.voluntary,
-            self.involuntary + other.involuntary,
-        )
-
-
-def add_up(threads: Iterable[Thread]) -> Sums:
-    """Return the sums of some threads."""
-    return sum((Sums(each.run_s, each.wait_s, each.voluntary, each.involuntary) for each in threads), Sums())
 
 
 class Waits:
@@ -290,11 +251,15 @@ class Waits:
     @property
     def sums(self) -> Sums:
         """All threads ever seen, from the beginning of each."""
-        return self._ended + add_up(self._last.values())
+        return self._with(self._last.values())
+
+    def _with(self, threads: Iterable[Thread]) -> Sums:
+        figures = [(each.run_s, each.wait_s, each.voluntary, each.involuntary) for each in threads]
+        return Sums(*map(sum, zip(self._ended, *figures, strict=True)))
 
     def add(self, threads: Mapping[int, Iterable[Thread]]) -> None:
         """Take a look at the threads of each process, by pid."""
         now = {(pid, each.tid): each for pid, of_one in threads.items() for each in of_one}
         gone = [last for key, last in self._last.items() if key not in now or now[key].run_s < last.run_s]
-        self._ended += add_up(gone)
+        self._ended = self._with(gone)
         self._last = now

@@ -1,4 +1,4 @@
-"""Processes and threads as the kernel tells of them, read from /proc as cheaply as Python can.
+"""Processes, their threads and trees of processes, read from /proc as cheaply as Python can.
 
 Anything may end between two reads, and not everything is ours to read: what cannot be read is None, or left out.
 
@@ -8,12 +8,23 @@ Sources: proc(5); the kernel's Documentation/scheduler/sched-stats.rst.
 from __future__ import annotations
 
 import os
+from collections import defaultdict
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import psutil
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping
 
 TICKS_PER_S = os.sysconf("SC_CLK_TCK")
 ENDED = frozenset("ZXx")
 """States of a process that has ended; its parent may not have asked for its end yet."""
 RUNNABLE = "R"
+MARKER = "ATOLL_COMPARE_RUN"
+"""An environment variable that marks a tree: whoever inherits the root's value belongs to it, wherever it went."""
+KERNEL = frozenset({0, 2})
+"""Parents of the kernel's own threads, which have no environment."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -21,12 +32,9 @@ class Process:
     """One look at a process.
 
     Attributes:
-        pid: Its number.
-        name: As the kernel knows it, at most 15 characters.
         state: One letter: R runnable, S or D asleep, T stopped, Z ended.
         parent: The pid of its parent now.
         session: The pid of the leader of its session.
-        threads: How many it has.
         own_s: Processor time of all its threads, ended ones included, user and system.
         waited_s: The same of children that have ended and were waited for, and of theirs.
         started: When it began, in clock ticks after boot; with `pid` it names a process for good.
@@ -53,9 +61,7 @@ class Thread:
     """One look at a thread.
 
     Attributes:
-        tid: Its number.
         name: As the kernel knows it; a new thread has its maker's.
-        state: As of a process.
         run_s: Time on a processor.
         wait_s: Time in the queue for one, runnable and not running.
         voluntary: How often it went to sleep by itself.
@@ -69,19 +75,6 @@ class Thread:
     wait_s: float
     voluntary: int
     involuntary: int
-
-
-@dataclass(frozen=True, slots=True)
-class Memory:
-    """Memory of a process, in bytes: its share of shared pages included (PSS), and what is its alone (USS)."""
-
-    pss_bytes: int
-    uss_bytes: int
-
-
-def pids() -> list[int]:
-    """Return the processes there are."""
-    return [int(name) for name in os.listdir("/proc") if name.isdigit()]
 
 
 def read_process(pid: int) -> Process | None:
@@ -115,13 +108,9 @@ def read_threads(pid: int) -> list[Thread]:
         tids = os.listdir(f"/proc/{pid}/task")
     except OSError:
         return []
-    found = (_read_thread(f"/proc/{pid}/task/{tid}", int(tid)) for tid in tids)
-    return [thread for thread in found if thread]
-
-
-def _read_thread(folder: str, tid: int) -> Thread | None:
-    status, schedule = read(f"{folder}/status"), read(f"{folder}/schedstat")
-    return parse_thread(tid, status, schedule) if status and schedule else None
+    folder = f"/proc/{pid}/task"
+    looks = ((int(tid), read(f"{folder}/{tid}/status"), read(f"{folder}/{tid}/schedstat")) for tid in tids)
+    return [parse_thread(tid, status, schedule) for tid, status, schedule in looks if status and schedule]
 
 
 def parse_thread(tid: int, status: bytes, schedule: bytes) -> Thread:
@@ -139,17 +128,16 @@ def parse_thread(tid: int, status: bytes, schedule: bytes) -> Thread:
     )
 
 
-def read_memory(pid: int) -> Memory | None:
-    """Look at a process's memory; the kernel walks all of it for this, which takes milliseconds."""
-    text = read(f"/proc/{pid}/smaps_rollup")
-    return parse_memory(text) if text else None
+def read_memory(pid: int) -> tuple[int, int]:
+    """Return a process's share of memory in bytes, that of shared pages included (PSS), and what is its alone (USS).
 
-
-def parse_memory(text: bytes) -> Memory:
-    """Read a `smaps_rollup` file."""
-    kilobytes = {words[0]: int(words[1]) for words in map(bytes.split, text.splitlines()[1:])}
-    alone = kilobytes.get(b"Private_Clean:", 0) + kilobytes.get(b"Private_Dirty:", 0)
-    return Memory(1024 * kilobytes.get(b"Pss:", 0), 1024 * alone)
+    The kernel walks all of it for this, which takes milliseconds. What is gone has none.
+    """
+    try:
+        memory = psutil.Process(pid).memory_full_info()
+    except psutil.Error:
+        return 0, 0
+    return memory.pss, memory.uss
 
 
 def read_environment(pid: int) -> dict[str, str] | None:
@@ -179,3 +167,87 @@ def read(path: str) -> bytes | None:
         return None
     finally:
         os.close(descriptor)
+
+
+class Tree:
+    """All processes of a tree; whoever was seen once stays known, also after it was given another parent.
+
+    A new process belongs to the tree if its parent does, or the leader of its session, or if it inherited the mark.
+
+    Args:
+        root: The pid of the first.
+
+    Attributes:
+        present: Those that were there at the last look, by pid; some may have ended and wait to be waited for.
+        ended: Those that are gone, as they were last seen.
+    """
+
+    def __init__(self, root: int) -> None:
+        self.root = root
+        self.present: dict[int, Process] = {}
+        self.ended: list[Process] = []
+        self._environment: dict[str, str] = {}
+        self._strangers: set[int] = set()
+
+    @property
+    def living(self) -> list[Process]:
+        """Those that could still run at the last look."""
+        return [process for process in self.present.values() if process.is_alive]
+
+    @property
+    def has_root(self) -> bool:
+        """Whether the first one could."""
+        return any(process.pid == self.root for process in self.living)
+
+    @property
+    def cpu_s(self) -> float:
+        """Processor time of the whole tree, from the beginning of each of its processes."""
+        return total_cpu_s(self.present.values(), self.ended)
+
+    def look(self) -> None:
+        """Look at every known process, and at every one that is new on this machine."""
+        listed = set(psutil.pids())
+        self._strangers &= listed
+        again = {pid: found for pid in self.present if (found := read_process(pid))}
+        same = {pid: now for pid, now in again.items() if now.started == self.present[pid].started}
+        self.ended += [before for pid, before in self.present.items() if pid not in same]
+        unknown = listed - same.keys() - self._strangers
+        new = {pid: found for pid in unknown if (found := read_process(pid))}
+        members = {self.root, *same, *(process.pid for process in self.ended)}
+        marked, undecided = self._marked(new)
+        joined = joining(new, members, marked)
+        self._strangers |= new.keys() - joined - undecided
+        self.present = same | {pid: new[pid] for pid in joined}
+
+    def _marked(self, new: Mapping[int, Process]) -> tuple[set[int], set[int]]:
+        """Return who has the mark, and who cannot be told yet: while a program is loaded, its environment is empty."""
+        self._environment = self._environment or read_environment(self.root) or {}
+        mark = self._environment.get(MARKER)
+        if mark is None:
+            return set(), set()
+        found = {pid: read_environment(pid) for pid, process in new.items() if process.parent not in KERNEL}
+        marked = {pid for pid, environment in found.items() if environment and environment.get(MARKER) == mark}
+        return marked, {pid for pid, environment in found.items() if environment == {} and new[pid].is_alive}
+
+
+def joining(new: Mapping[int, Process], members: Iterable[int], marked: Iterable[int]) -> set[int]:
+    """Return which of the new processes belong to the members, directly or through one another."""
+    members = set(members)
+    joined = new.keys() & (members | set(marked))
+    while more := {pid for pid in new.keys() - joined if {new[pid].parent, new[pid].session} & (members | joined)}:
+        joined |= more
+    return joined
+
+
+def total_cpu_s(present: Iterable[Process], ended: Iterable[Process]) -> float:
+    """Return the processor time of all, counting nobody twice.
+
+    One that is gone has its last figures; what it used after that look is in its parent's `waited_s`, and so is all of
+    a child that came and went between two looks. So every process counts with what it used itself, and with the part
+    of `waited_s` that none of its known children explains.
+    """
+    ended = list(ended)
+    explained: defaultdict[int, float] = defaultdict(float)
+    for child in ended:
+        explained[child.parent] += child.own_s + child.waited_s
+    return sum(each.own_s + max(0.0, each.waited_s - explained[each.pid]) for each in [*present, *ended])

@@ -2,23 +2,24 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from atoll.evo import arrayfile, atomic
-from atoll.evo.errors import ConfigError, DamagedFileError
+from atoll.evo.errors import AtollError, ConfigError, DamagedFileError
 from atoll.evo.tasks.creatures.task import CreatureOptions
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterable, Mapping
     from pathlib import Path
 
     from atoll.evo.genome import Ancestry, Floats, GenomeSpec
+    from atoll.evo.paths import SharedPaths
     from atoll.evo.tasks.creatures.task import Creatures
 
-CREATURES = "creatures"
 MAX_BYTES = 1 << 30
 """More than any genome takes that fits into the memory of who evolves it."""
 
@@ -28,9 +29,7 @@ class Champion:
     """The best individual that an island has seen.
 
     Attributes:
-        island: Who found it.
-        generation: When.
-        fitness: What it scored.
+        generation: When it was found.
         genome: Its genes, [D].
         ancestry: For each gene, which island's founders it descends from: an index into `islands`, [D].
         islands: The names that `ancestry` points into.
@@ -47,8 +46,14 @@ class Champion:
 
     @property
     def is_creature(self) -> bool:
-        """Say whether it has a body."""
-        return bool(self.task["name"] == CREATURES)
+        """Whether it has a body."""
+        return bool(self.task["name"] == "creatures")
+
+    @property
+    def shares(self) -> dict[str, float]:
+        """The share of its genes that descends from each island's founders, where that is any."""
+        counts = Counter(self.islands[origin] for origin in self.ancestry.tolist())
+        return {name: counts[name] / self.genome.size for name in self.islands if counts[name]}
 
 
 def read(path: Path) -> Champion:
@@ -65,6 +70,19 @@ def read(path: Path) -> Champion:
         return _champion(arrays, metadata)
     except (DamagedFileError, KeyError, TypeError, ValueError, AttributeError) as error:
         raise DamagedFileError(f"{path} is no champion that can be read: {error}") from error
+
+
+def read_all(shared: SharedPaths, names: Iterable[str]) -> tuple[dict[str, Champion], list[str]]:
+    """Return the champions of these islands that there are, and what kept others from being read."""
+    champions, notes = {}, []
+    for name in names:
+        path = shared.island(name).champion
+        if path.exists():
+            try:
+                champions[name] = read(path)
+            except AtollError as error:
+                notes.append(f"the champion of {name}: {error}")
+    return champions, notes
 
 
 def creatures_of(champion: Champion) -> Creatures:

@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 from atoll.evo.tasks.creatures.world import PELLET_M
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
     from pathlib import Path
 
     from matplotlib.axes import Axes
@@ -24,6 +25,9 @@ if TYPE_CHECKING:
 
     from atoll.evo.genome import Floats
     from atoll.evo.tasks.creatures.recording import Recording
+
+    _Thing = tuple["Places", Callable[[ImageDraw, "_Camera"], None]]
+    """What is drawn: its middle in m, by which the farthest comes first, and how."""
 
 Places = NDArray[np.floating[Any]]
 Colour = tuple[int, int, int]
@@ -127,11 +131,11 @@ def _picture(recording: Recording, frame: int) -> Image:
     anchor = _anchor(recording, frame)
     camera = _camera(recording, anchor)
     _draw_ground(draw, camera, anchor)
-    things: list[_Ball | _Rod] = [*_pellets(recording, frame), *_muscles(recording, frame), *_nodes(recording, frame)]
-    depth = [-float((thing.middle_m - camera.eye_m) @ camera.ahead) for thing in things]
+    things = [*_pellets(recording, frame), *_muscles(recording, frame), *_nodes(recording, frame)]
+    depth = [-float((middle_m - camera.eye_m) @ camera.ahead) for middle_m, _ in things]
     _draw_shadows(draw, camera, recording, frame)
     for i in np.argsort(depth, kind="stable"):  # the farthest first
-        things[i].draw(draw, camera)
+        things[i][1](draw, camera)
     return image.resize(SIZE, Image.Resampling.LANCZOS)
 
 
@@ -176,53 +180,43 @@ def _draw_shadows(draw: ImageDraw, camera: _Camera, recording: Recording, frame:
         draw.ellipse((place[0] - size, place[1] - flat, place[0] + size, place[1] + flat), fill=SHADOW)
 
 
-@dataclass(frozen=True)
-class _Ball:
-    middle_m: Places
-    radius_m: float
-    colour: Colour
-
-    def draw(self, draw: ImageDraw, camera: _Camera) -> None:
-        place, scale = camera.project(self.middle_m)
-        size = self.radius_m * float(scale)
+def _ball(middle_m: Places, radius_m: float, colour: Colour) -> _Thing:
+    def draw_ball(draw: ImageDraw, camera: _Camera) -> None:
+        place, scale = camera.project(middle_m)
+        size = radius_m * float(scale)
         for share, light in zip((1.0, 0.88, 0.62, 0.3), LIGHTS, strict=True):
             x, y = place + np.array([-0.3, -0.38]) * size * (1 - share)
             box = (x - share * size, y - share * size, x + share * size, y + share * size)
-            draw.ellipse(box, fill=_lit(self.colour, light))
+            draw.ellipse(box, fill=_lit(colour, light))
+
+    return middle_m, draw_ball
 
 
-@dataclass(frozen=True)
-class _Rod:
-    ends_m: Places
-    colour: Colour
-
-    @property
-    def middle_m(self) -> Places:
-        middle: Places = self.ends_m.mean(axis=0)
-        return middle
-
-    def draw(self, draw: ImageDraw, camera: _Camera) -> None:
-        place, scale = camera.project(self.ends_m)
+def _rod(ends_m: Places, colour: Colour) -> _Thing:
+    def draw_rod(draw: ImageDraw, camera: _Camera) -> None:
+        place, scale = camera.project(ends_m)
         width = max(round(2 * MUSCLE_M * float(scale.mean())), 1)
-        draw.line([tuple(point) for point in place.tolist()], fill=self.colour, width=width)
+        draw.line([tuple(point) for point in place.tolist()], fill=colour, width=width)
+
+    return ends_m.mean(axis=0), draw_rod
 
 
-def _nodes(recording: Recording, frame: int) -> list[_Ball]:
+def _nodes(recording: Recording, frame: int) -> list[_Thing]:
     places = recording.position_m[frame].T
-    return [_Ball(place, float(radius), NODE) for place, radius in zip(places, recording.radius_m, strict=True)]
+    return [_ball(place, float(radius), NODE) for place, radius in zip(places, recording.radius_m, strict=True)]
 
 
-def _muscles(recording: Recording, frame: int) -> list[_Rod]:
+def _muscles(recording: Recording, frame: int) -> list[_Thing]:
     ends = recording.position_m[frame].T[recording.muscles]
     strain = np.linalg.norm(ends[:, 1] - ends[:, 0], axis=1) / recording.rest_m - 1
-    return [_Rod(pair, colour_of(float(value))) for pair, value in zip(ends, strain, strict=True)]
+    return [_rod(pair, colour_of(float(value))) for pair, value in zip(ends, strain, strict=True)]
 
 
-def _pellets(recording: Recording, frame: int) -> list[_Ball]:
+def _pellets(recording: Recording, frame: int) -> list[_Thing]:
     taken = int(recording.collected[frame])
     shown = recording.pellets_m[: taken + 1]
     return [
-        _Ball(np.array([x, PELLET_M, z]), PELLET_M * (0.6 if k < taken else 1.0), TAKEN if k < taken else PELLET)
+        _ball(np.array([x, PELLET_M, z]), PELLET_M * (0.6 if k < taken else 1.0), TAKEN if k < taken else PELLET)
         for k, (x, z) in enumerate(shown)
     ]
 

@@ -5,20 +5,20 @@ Of genes themselves: whose the champions have, and how far apart the islands are
 
 from __future__ import annotations
 
+from collections import Counter
 from typing import TYPE_CHECKING, Any
 
 import click
 import numpy as np
 
-from atoll.evo.errors import AtollError, ConfigError
+from atoll.evo.errors import ConfigError
 from atoll.evo.text import printable
 from atoll.migration.observe import snapshot
 from atoll.migration.observe.history import read_flow, read_histories
 from atoll.migration.pool import identity as pool
 from atoll.migration.pool.access import open_pool
 from atoll.migration.pool.islands import lived, unreadable_of
-from atoll.scripts.report.champion import Champion, read
-from atoll.scripts.report.output import check_output
+from atoll.scripts.report.champion import Champion, read_all
 from atoll.scripts.report.style import (
     COLOURS,
     COLUMN_INCHES,
@@ -31,7 +31,7 @@ from atoll.scripts.report.style import (
 )
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable, Iterable, Mapping, Sequence
     from pathlib import Path
 
     from matplotlib.axes import Axes
@@ -61,7 +61,6 @@ def write_plot(what: str, shared: SharedPaths, out: Path) -> int:
         StorageError: The directory cannot be read, or the figure not be written.
     """
     check_format(out)
-    check_output(out)
     pool.check_directory(shared)
     histories = [history for history in read_histories(shared) if history.lines]
     if not histories:
@@ -97,13 +96,9 @@ def _curves(figure: Figure, histories: Sequence[History], name: str, label: str)
         axes.plot(x, middle, color=COLOURS[0], lw=1.8, label=f"median of {len(histories)} islands")
         axes.plot([], [], color="0.7", lw=0.5, label="one island")
     axes.set(xlabel="generation", ylabel=label)
-    _number_generations(axes)
+    axes.xaxis.set_major_locator(MaxNLocator(integer=True))
     axes.margins(x=0.01)
     axes.legend(frameon=False, ncols=1 if is_many else -(-len(histories) // 6))
-
-
-def _number_generations(axes: Axes) -> None:
-    axes.xaxis.set_major_locator(MaxNLocator(integer=True))
 
 
 def _median(histories: Sequence[History], name: str) -> tuple[list[int], list[float]]:
@@ -117,7 +112,11 @@ def _median(histories: Sequence[History], name: str) -> tuple[list[int], list[fl
 
 def _ancestry(figure: Figure, histories: Sequence[History]) -> None:
     """Draw a small stack of shares for each island, founders in the same colours everywhere."""
-    founders = _founders(histories)
+    founders = _largest(
+        {name: share / len(history.lines) for name, share in (line.ancestry or {}).items()}
+        for history in histories
+        for line in history.lines
+    )
     columns = min(len(histories), 4)
     rows = -(-len(histories) // columns)
     figure.set_size_inches(COLUMN_INCHES, 0.55 + 0.62 * rows)
@@ -132,22 +131,13 @@ def _ancestry(figure: Figure, histories: Sequence[History]) -> None:
         place.set_title(short(history.island), fontsize=6, pad=2)
         place.set(ylim=(0, 1), yticks=[0, 1], xlim=(first, max(last, first + 1)))
         place.tick_params(labelsize=6)
-    _number_generations(axes[0])
+    axes[0].xaxis.set_major_locator(MaxNLocator(integer=True))
     for place in axes[len(histories) :]:
         place.set_visible(False)
     figure.supxlabel("generation", fontsize=8)
     figure.supylabel("share of genes", fontsize=8)
     names = [*map(short, founders), *(["others"] if has_others else [])]
     figure.legend(stacks[: len(names)], names, loc="outside upper center", ncols=4, frameon=False, title="founders of")
-
-
-def _founders(histories: Sequence[History]) -> list[str]:
-    total: dict[str, float] = {}
-    for history in histories:
-        for line in history.lines:
-            for name, share in (line.ancestry or {}).items():
-                total[name] = total.get(name, 0.0) + share / len(history.lines)
-    return sorted(sorted(total, key=lambda name: -total[name])[:MAX_FOUNDERS])
 
 
 def _shares(history: History, founders: Sequence[str]) -> tuple[list[int], Floats]:
@@ -169,28 +159,20 @@ def _migration(figure: Figure, shared: SharedPaths) -> None:
     figure.set_size_inches(COLUMN_INCHES, COLUMN_INCHES)
     axes = figure.subplots()
     if not counts.any():
-        _say_instead(axes, ONE_ISLAND if len(takers) == 1 else NOTHING_CROSSED)
+        axes.set_axis_off()
+        text = ONE_ISLAND if len(takers) == 1 else NOTHING_CROSSED
+        axes.text(0.5, 0.5, text, ha="center", va="center", transform=axes.transAxes)
         return
     image = axes.imshow(counts, cmap="cividis", vmin=0)
     size = 6 if len(givers) <= 24 else 3
     axes.set_xticks(range(len(takers)), map(short, takers), rotation=90, fontsize=size)
     axes.set_yticks(range(len(givers)), map(short, givers), fontsize=size)
     axes.set(xlabel="took", ylabel="gave")
-    if len(givers) <= 8:
-        _write_counts(axes, counts)
+    for (row, column), count in np.ndenumerate(counts) if len(givers) <= 8 else ():
+        colour = "black" if count > 0.6 * counts.max() else "white"
+        axes.text(column, row, f"{count:.0f}", ha="center", va="center", color=colour)
     bar = figure.colorbar(image, ax=axes, shrink=0.7, label="genomes", ticks=MaxNLocator(integer=True))
     bar.ax.tick_params(labelsize=6)
-
-
-def _say_instead(axes: Axes, text: str) -> None:
-    axes.set_axis_off()
-    axes.text(0.5, 0.5, text, ha="center", va="center", transform=axes.transAxes)
-
-
-def _write_counts(axes: Axes, counts: np.ndarray[Any, Any]) -> None:
-    for (row, column), count in np.ndenumerate(counts):
-        is_light = count > 0.6 * counts.max()
-        axes.text(column, row, f"{count:.0f}", ha="center", va="center", color="black" if is_light else "white")
 
 
 def champions(figure: Figure, shared: SharedPaths, names: Sequence[str]) -> None:
@@ -199,25 +181,28 @@ def champions(figure: Figure, shared: SharedPaths, names: Sequence[str]) -> None
     Raises:
         ConfigError: No island has a champion that can be read.
     """
-    found = sorted(_champions(shared, names), key=lambda champion: -champion.fitness)[:MAX_LINES]
+    known, _ = read_all(shared, names)  # an island that has none yet, or whose file is damaged, is left out
+    found = sorted(known.values(), key=lambda champion: -champion.fitness)[:MAX_LINES]
     if not found:
         raise ConfigError(f"no island in {shared.root} has a champion, so there is nothing to draw")
-    ancestors = _ancestors(found)
+    ancestors = _largest(champion.shares for champion in found)
     colours = dict(zip(ancestors, COLOURS, strict=False))
     figure.set_size_inches(COLUMN_INCHES, 1.3 + LINE_INCHES * len(found))
     strip, bars = figure.subplots(2, 1, height_ratios=[1.5, max(len(found), 4)])
     _strip(strip, found[0], colours)
+    has_others = False
     for line, champion in enumerate(found):
-        left = 0.0
-        for name in (*ancestors, None):
-            share = _share(champion, name, ancestors)
-            bars.barh(line, share, left=left, height=0.8, color=colours.get(name or "", OTHERS))
+        left, shares = 0.0, champion.shares
+        for name in ancestors:
+            share = shares.get(name, 0.0)
+            bars.barh(line, share, left=left, height=0.8, color=colours[name])
             left += share
+        bars.barh(line, max(0.0, 1.0 - left), left=left, height=0.8, color=OTHERS)
+        has_others |= 1.0 - left > ROUNDING
     size = 6 if len(found) <= 24 else 4
     labels = [f"{short(champion.island)}  {champion.fitness:.4g}" for champion in found]
     bars.set_yticks(range(len(found)), labels, fontsize=size)
     bars.set(xlim=(0, 1), ylim=(len(found) - 0.4, -0.6), xlabel="share of the champion's genes")
-    has_others = any(_share(champion, None, ancestors) > ROUNDING for champion in found)
     keys = [*ancestors, *(["others"] if has_others else [])]
     patches = [strip.bar(0, 0, color=colours.get(key, OTHERS)) for key in keys]
     place: Any = {"loc": "outside upper center", "ncols": 4, "frameon": False}  # matplotlib types every key
@@ -248,36 +233,12 @@ def differentiation(figure: Figure, shared: SharedPaths) -> None:
     axes.legend(frameon=False)
 
 
-def _champions(shared: SharedPaths, names: Sequence[str]) -> list[Champion]:
-    found = []
-    for name in names:
-        try:
-            found.append(read(shared.island(name).champion))
-        except AtollError:
-            continue  # an island that has none yet, or whose file is damaged, is left out
-    return found
-
-
-def _ancestors(found: Sequence[Champion]) -> list[str]:
-    """Return those of whom the champions have most genes together, by name."""
-    total: dict[str, float] = {}
-    for champion in found:
-        for name in champion.islands:
-            total[name] = total.get(name, 0.0) + _share_of(champion, name)
-    most = sorted((name for name in total if total[name]), key=lambda name: (-total[name], name))
-    return sorted(most[:MAX_FOUNDERS])
-
-
-def _share(champion: Champion, name: str | None, ancestors: Sequence[str]) -> float:
-    if name is not None:
-        return _share_of(champion, name)
-    return max(0.0, 1.0 - sum(_share_of(champion, each) for each in ancestors))
-
-
-def _share_of(champion: Champion, name: str) -> float:
-    if name not in champion.islands:
-        return 0.0
-    return float(np.mean(champion.ancestry == champion.islands.index(name)))
+def _largest(lines: Iterable[Mapping[str, float]]) -> list[str]:
+    """Return the ancestors that have the largest shares of all lines together, by name."""
+    total: Counter[str] = Counter()
+    for shares in lines:
+        total.update(shares)
+    return sorted(sorted(total, key=lambda name: (-total[name], name))[:MAX_FOUNDERS])
 
 
 def _strip(axes: Axes, best: Champion, colours: dict[str, str]) -> None:

@@ -20,16 +20,13 @@ from atoll.evo.tasks.loader import load_task
 from atoll.evo.text import printable
 from atoll.migration.pool import identity as pool
 from atoll.scripts.report import champion as champions
-from atoll.scripts.report.output import check_output
 
 if TYPE_CHECKING:
     from atoll.evo.genome import Floats
     from atoll.evo.paths import SharedPaths
     from atoll.evo.tasks.creatures.audit import Audit
-    from atoll.evo.tasks.creatures.body import Body
     from atoll.evo.tasks.creatures.fitness import Summary
     from atoll.evo.tasks.creatures.task import Creatures
-    from atoll.evo.tasks.task import Task
     from atoll.scripts.report.champion import Champion
 
 
@@ -49,8 +46,8 @@ def tell_of(
         name: An island of `shared`, or a champion's file.
         shared: The archipelago's files.
         is_checking: Simulate it again first.
-        gif: Where to write its walk as an animation.
-        png: Where to write its walk as a contact sheet.
+        gif: The animation of its walk, if one is wanted.
+        png: The contact sheet of its walk, if one is wanted.
         is_unseen: It walks on a course that it was not trained on.
         task: A task in the user's own file, which only the user can name.
 
@@ -58,24 +55,29 @@ def tell_of(
         ConfigError: There is no such champion, what is asked needs a creature, or a picture is named as another kind of
             file.
         DamagedFileError: The file is no champion, or damaged.
-        StorageError: A picture cannot be written where it is wanted.
+        StorageError: A picture cannot be written.
     """
     for picture, suffix in ((gif, ".gif"), (png, ".png")):
         if picture and picture.suffix.lower() != suffix:
             raise ConfigError(f"--{suffix[1:]} writes a {suffix} file, got {str(picture)!r}")
-        if picture:
-            check_output(picture, flag=f"--{suffix[1:]}")
     path = find(name, shared)
     champion = champions.read(path)
-    told: dict[str, Any] = {"champion": str(path), **_basics(champion)}
-    score = simulate_again(champion, task=task) if is_checking else None
+    simulated = {"simulated": simulate_again(champion, task=task)} if is_checking else {}
+    told: dict[str, Any] = {
+        "champion": str(path),
+        "island": champion.island,
+        "generation": champion.generation,
+        "fitness": champion.fitness,
+        "task": champion.task["name"],
+        "options": dict(champion.task["options"]),
+        "genes": int(champion.genome.size),
+        "ancestry": champion.shares,
+    }
     if champion.is_creature:
         told |= _creature(champions.creatures_of(champion), champion)
     if gif or png:
         told["pictures"] = _draw(champion, gif=gif, png=png, is_unseen=is_unseen)
-    if score is not None:
-        told["simulated"] = score
-    return told
+    return told | simulated
 
 
 def check_score(told: dict[str, Any]) -> None:
@@ -118,28 +120,11 @@ def simulate_again(champion: Champion, *, task: str | None) -> float:
         raise ConfigError(f"it was found for a program: if you trust it, name it too, as in --task {printable(name)}")
     if task is not None and not runs_code(name):
         raise ConfigError("the champion's file names its task: leave out --task")
-    found = _load(task or name, champion)
-    champions.check_genome(champion, found.spec)
-    return float(found.evaluate(champion.genome[None], champion.generation)[0])
-
-
-def _load(name: str, champion: Champion) -> Task:
     options = champion.task["options"]
     texts = {key: str(value).lower() if isinstance(value, bool) else str(value) for key, value in options.items()}
-    return load_task(name, texts)
-
-
-def _basics(champion: Champion) -> dict[str, Any]:
-    counts = {name: int((champion.ancestry == i).sum()) for i, name in enumerate(champion.islands)}
-    return {
-        "island": champion.island,
-        "generation": champion.generation,
-        "fitness": champion.fitness,
-        "task": champion.task["name"],
-        "options": dict(champion.task["options"]),
-        "genes": int(champion.genome.size),
-        "ancestry": {name: n / champion.genome.size for name, n in counts.items() if n},
-    }
+    found = load_task(task or name, texts)
+    champions.check_genome(champion, found.spec)
+    return float(found.evaluate(champion.genome[None], champion.generation)[0])
 
 
 def _creature(creatures: Creatures, champion: Champion) -> dict[str, Any]:
@@ -151,7 +136,7 @@ def _creature(creatures: Creatures, champion: Champion) -> dict[str, Any]:
         "body": describe_body(creatures, champion.genome),
         "muscles": describe_muscles(creatures, champion.genome),
         "controller": describe_controller(creatures, champion.genome),
-        "terms": [[name, points, why] for name, points, why in describe_fitness(lives)],
+        "terms": list(map(list, describe_fitness(lives))),
         "moves": describe_walk(audit),
         "audit": {**asdict(audit), "is_sound": audit.is_sound},
     }
@@ -168,8 +153,7 @@ def _draw(champion: Champion, *, gif: Path | None, png: Path | None, is_unseen: 
         if gif:
             pictures.write_animation(film, gif)
         if png:
-            title = f"{champion.island}: {film.fitness:.0f} points, {where}"
-            pictures.write_sheet(film, png, title=title)
+            pictures.write_sheet(film, png, title=f"{champion.island}: {film.fitness:.0f} points, {where}")
     return [str(path) for path in (gif, png) if path]
 
 
@@ -200,7 +184,8 @@ def describe_body(creatures: Creatures, genome: Floats) -> str:
         return "a body that does not hold together"
     is_node, is_muscle = built.reach_m[:, 0] > 0, built.stiffness_n_m[:, 0] > 0
     radius_m, mass_kg = built.radius_m[is_node, 0], 1 / built.inverse_mass[is_node, 0]
-    length_m = _length_m(built)[is_muscle]
+    place_m = built.position_m[..., 0]
+    length_m = np.linalg.norm(place_m[:, SECOND] - place_m[:, FIRST], axis=0)[is_muscle]
     return (
         f"{is_node.sum()} nodes of {_range(radius_m)} m radius and {mass_kg.sum():.1f} kg in all, joined by "
         f"{is_muscle.sum()} muscles of {_range(length_m)} m"
@@ -233,13 +218,13 @@ def describe_controller(creatures: Creatures, genome: Floats) -> str:
 def describe_fitness(summary: Summary) -> list[tuple[str, float, str]]:
     """Return the terms of a fitness, each its name, its mean over the courses in points, and what it is for."""
     parts = terms(summary)
-    pellets = float(summary.collected.mean())
-    return [
-        ("pellets", float(parts.pellets.mean()), f"{pellets:.2f} taken, {APPROACH + COLLECT:.0f} each"),
-        ("approach", float(parts.approach.mean()), f"to the next one, {APPROACH:.0f} for the whole gap"),
-        ("retreat", float(parts.retreat.mean()), "for ending farther from it than at first"),
-        ("travel", float(parts.travel.mean()), "for the way from birth to the end"),
-    ]
+    meanings = {
+        "pellets": f"{float(summary.collected.mean()):.2f} taken, {APPROACH + COLLECT:.0f} each",
+        "approach": f"to the next one, {APPROACH:.0f} for the whole gap",
+        "retreat": "for ending farther from it than at first",
+        "travel": "for the way from birth to the end",
+    }
+    return [(name, float(getattr(parts, name).mean()), meaning) for name, meaning in meanings.items()]
 
 
 def describe_walk(audit: Audit) -> str:
@@ -252,13 +237,6 @@ def describe_walk(audit: Audit) -> str:
         f"stretch {audit.max_stretch:.2f} times the body; keeps {100 * audit.retained_share:.0f} % of its fitness "
         f"after a {NUDGE:g} change of its genes; the audit finds it {verdict}"
     )
-
-
-def _length_m(built: Body) -> Floats:
-    """Distance between the two nodes of each muscle at birth, [28]."""
-    place = built.position_m[..., 0]
-    length: Floats = np.linalg.norm(place[:, SECOND] - place[:, FIRST], axis=0)
-    return length
 
 
 def _range(values: Floats, digits: int = 2) -> str:

@@ -35,8 +35,8 @@ if TYPE_CHECKING:
     from atoll.evo.tasks.creatures.task import Creatures
     from atoll.scripts.report.champion import Champion
 
-TRAINED = 0
-COURSES = (TRAINED, course.UNSEEN)
+COURSES = (0, course.UNSEEN)
+"""One that champions are trained on, and one that they are not."""
 MAX_FILMED = 24
 """Islands whose champions are filmed: the best ones."""
 EARLIER = 3
@@ -55,7 +55,6 @@ class Walk:
     """Walks of one genome: on a course that it was trained on, and on one that it was not.
 
     Attributes:
-        generation: When it lived.
         fitness: What its island measured.
         trained: Its life on course 0.
         unseen: Its life on the first course that nobody is trained on.
@@ -69,51 +68,19 @@ class Walk:
 
 @dataclass(frozen=True)
 class Walker:
-    """Champion that was simulated again, with its walks.
+    """Champion that was simulated again.
 
     Attributes:
-        champion: The champion.
-        simulated: What it scores here and now; equal to its recorded fitness, or something is wrong.
-        audit: How it moves.
-        walks: Itself, and before it the best that its island published earlier; the earliest first.
+        audit: How it moves, and what it scores here and now: its recorded fitness, or something is wrong.
+        walks: Its own, and before it those of the best that its island published earlier; the earliest first.
     """
 
-    champion: Champion
-    simulated: float
     audit: Audit
     walks: tuple[Walk, ...]
 
 
-@dataclass(frozen=True)
-class _Genome:
-    generation: int
-    fitness: float
-    genome: Floats
-
-
-def read_champions(shared: SharedPaths, names: Sequence[str]) -> tuple[dict[str, Champion], list[str]]:
-    """Return the champions of these islands that there are, and what kept others from being read."""
-    found, notes = {}, []
-    for name in names:
-        path = shared.island(name).champion
-        if path.exists():
-            try:
-                found[name] = champions.read(path)
-            except AtollError as error:
-                notes.append(f"the champion of {name}: {error}")
-    return found, notes
-
-
 def film(shared: SharedPaths, found: Mapping[str, Champion]) -> tuple[dict[str, Walker], list[str]]:
-    """Simulate the best champions again.
-
-    Args:
-        shared: The archipelago's files.
-        found: The champions, by island.
-
-    Returns:
-        Walkers by island, and notes on what could not be done.
-    """
+    """Simulate the best champions again; return walkers by island, and notes on what could not be done."""
     notes: list[str] = []
     chosen: dict[str, Champion] = {}
     creatures: Creatures | None = None
@@ -151,37 +118,34 @@ def _film(
     names = list(found)[:n_filmed]
     if len(found) > len(names):
         notes.append(f"{len(names)} of {len(found)} champions are simulated and shown, the best ones")
-    rows: list[tuple[str, _Genome]] = []
+    rows: list[tuple[str, int, float, Floats]] = []
     for name in names:
         champion = found[name]
-        rows += [(name, each) for each in _earlier(shared, name, creatures, champion, notes)]
-        rows.append((name, _Genome(champion.generation, champion.fitness, champion.genome)))
-    lives = record_all(creatures, np.stack([each.genome for _, each in rows]), course_numbers=COURSES)
+        rows += _earlier(shared, name, creatures, champion.generation, notes)
+        rows.append((name, champion.generation, champion.fitness, champion.genome))
+    lives = record_all(creatures, np.stack([genome for *_, genome in rows]), course_numbers=COURSES)
     walks: dict[str, list[Walk]] = {name: [] for name in names}
-    for (name, each), (trained, unseen) in zip(rows, lives, strict=True):
-        walks[name].append(Walk(each.generation, each.fitness, trained, unseen))
+    for (name, generation, fitness, _), (trained, unseen) in zip(rows, lives, strict=True):
+        walks[name].append(Walk(generation, fitness, trained, unseen))
     audits = examine_all(creatures, np.stack([found[name].genome for name in names]))
-    return {
-        name: Walker(found[name], audit.trained_fitness, audit, tuple(walks[name]))
-        for name, audit in zip(names, audits, strict=True)
-    }
+    return {name: Walker(audit, tuple(walks[name])) for name, audit in zip(names, audits, strict=True)}
 
 
 def _earlier(
-    shared: SharedPaths, name: str, creatures: Creatures, champion: Champion, notes: list[str]
-) -> list[_Genome]:
-    """Return the best that an island published at a few generations before its champion, as far as they are kept."""
+    shared: SharedPaths, name: str, creatures: Creatures, before: int, notes: list[str]
+) -> list[tuple[str, int, float, Floats]]:
+    """Return the best that an island published at a few generations before this one, as far as they are kept."""
     found = []
     try:
         identity = pools.read(shared)
         if identity is None:
             return []
         pool = OpenPool(shared, identity, creatures.spec)
-        published = [g for g in reversed(generations_in(shared.island(name).outbox)) if g < champion.generation]
+        published = [g for g in reversed(generations_in(shared.island(name).outbox)) if g < before]
         for generation in _spread(published):
-            read = pool.read(name, generation)
-            top = int(np.argmax(read.migrants.fitness))
-            found.append(_Genome(generation, float(read.migrants.fitness[top]), read.migrants.population.genes[top]))
+            migrants = pool.read(name, generation).migrants
+            top = int(np.argmax(migrants.fitness))
+            found.append((name, generation, float(migrants.fitness[top]), migrants.population.genes[top]))
     except (PoolMismatchError, RefusedError, VanishedError, OSError) as error:
         notes.append(f"earlier generations of {name} cannot all be shown: {error}")
     return found
@@ -195,8 +159,9 @@ def _spread(generations: Sequence[int]) -> list[int]:
 
 def pack(recording: Recording) -> dict[str, Any]:
     """Return a life for the page: `FRAMES_PER_S` of its steps, or as many as `MAX_FRAMES` allow."""
-    stride = stride_of(recording)
+    stride = _stride(recording)
     position_m = _until_it_blows_up(recording.position_m[stride - 1 :: stride])
+    collected = recording.collected[stride - 1 :: stride]
     reach_m = float(np.abs(position_m).max(initial=0.0))
     quantum_m = max(reach_m / LARGEST, SMALLEST_QUANTUM_M)
     whole = np.rint(position_m / quantum_m).clip(-LARGEST, LARGEST).astype(np.int16)
@@ -210,24 +175,13 @@ def pack(recording: Recording) -> dict[str, Any]:
         "muscles": recording.muscles.tolist(),
         "rest_m": _short(recording.rest_m),
         "pellets_m": [_short(place) for place in recording.pellets_m[: taken + 1]],
-        "taken_at": [int(np.argmax(recording.collected[stride - 1 :: stride] > k)) for k in range(_seen(recording))],
+        "taken_at": [int(np.argmax(collected > k)) for k in range(int(collected[-1]))],
         "fitness": round(recording.fitness, 3),
         "places": base64.b64encode(_deflate(whole.reshape(len(whole), -1))).decode(),
     }
 
 
-def unpack(film: dict[str, Any]) -> Floats:
-    """Return the places of a packed film, in m, [F, 3, N], as the page does."""
-    n_frames, n_nodes = film["n_frames"], len(film["radius_m"])
-    planes = np.frombuffer(zlib.decompress(base64.b64decode(film["places"])), np.uint8).reshape(2, -1).astype(np.uint16)
-    zigzag = planes[0] | planes[1] << 8
-    change = (zigzag >> 1 ^ -(zigzag & 1)).reshape(-1, n_frames)
-    whole = change.cumsum(axis=1, dtype=np.uint16).cumsum(axis=1, dtype=np.uint16).astype(np.int16)
-    places: Floats = (whole.T.reshape(n_frames, 3, n_nodes) * film["quantum_m"]).astype(np.float32)
-    return places
-
-
-def stride_of(recording: Recording) -> int:
+def _stride(recording: Recording) -> int:
     """Return every which step of a life the page shows."""
     n = len(recording.position_m)
     return min(max(round(1 / (recording.frame_s * FRAMES_PER_S)), -(-n // MAX_FRAMES)), n)
@@ -237,12 +191,6 @@ def _until_it_blows_up(position_m: Floats) -> Floats:
     """Return the frames before the first in which a node is nowhere; what cannot be drawn is no frame."""
     is_there = np.isfinite(position_m).all(axis=(1, 2))
     return position_m if is_there.all() else np.nan_to_num(position_m[: max(int(np.argmin(is_there)), 1)])
-
-
-def _seen(recording: Recording) -> int:
-    """Return how many pellets are taken by the last frame that is shown."""
-    stride = stride_of(recording)
-    return int(recording.collected[stride - 1 :: stride][-1])
 
 
 def _deflate(whole: NDArray[np.int16]) -> bytes:

@@ -20,15 +20,12 @@ if TYPE_CHECKING:
 
     from atoll.evo.records import Record
 
-QUIET_S = 5.0
-REDRAW_S = 0.1
-
 
 def choose_display(*, target: int, is_json: bool) -> UndisturbedDisplay:
     """Return the display that fits standard output, and that no failure of it can disturb."""
     if is_json:
-        return UndisturbedDisplay(JsonDisplay)
-    return UndisturbedDisplay(partial(LiveDisplay if sys.stdout.isatty() else PlainDisplay, target=target))
+        return UndisturbedDisplay(_Json)
+    return UndisturbedDisplay(partial(_Live if sys.stdout.isatty() else _Plain, target=target))
 
 
 class UndisturbedDisplay:
@@ -38,9 +35,9 @@ class UndisturbedDisplay:
     island; nor may they fail what its task prints.
     """
 
-    def __init__(self, make: Callable[[], PlainDisplay | JsonDisplay | LiveDisplay]) -> None:
+    def __init__(self, make: Callable[[], _Plain]) -> None:
         self._make = make
-        self._shown: PlainDisplay | JsonDisplay | LiveDisplay | None = None
+        self._shown: _Plain | None = None
 
     def say(self, text: str) -> None:
         """Show one line."""
@@ -69,7 +66,7 @@ class UndisturbedDisplay:
             self._out.flush()
         sys.stdout = self._before
 
-    def _try(self, show: Callable[[PlainDisplay | JsonDisplay | LiveDisplay], object]) -> None:
+    def _try(self, show: Callable[[_Plain], object]) -> None:
         try:
             if self._shown is not None:
                 show(self._shown)
@@ -83,118 +80,99 @@ class UndisturbedDisplay:
                 shown.__exit__()
 
 
-def summary(record: Generation, target: int) -> str:
-    """Return a generation in one line."""
-    evaluate_s = record.time.evaluate_s if record.time else None
-    return (
-        f"gen {record.generation}/{target}  best {record.best:.6g}  median {record.median:.6g}  "
-        f"diversity {record.diversity:.3f}  {evaluate_s:.3g} s"
-    )
+class _Plain:
+    """Lines for a pipe or a file: every event, the last generation, and one every so many seconds."""
 
-
-class PlainDisplay:
-    """Lines for a pipe or a file: the first and last generation, and in between one every five seconds."""
+    interval_s = 5.0
 
     def __init__(self, *, target: int) -> None:
         self._target = target
-        self._shown_s = -QUIET_S
+        self._shown_s = -self.interval_s
         self._out = sys.stdout  # a task may put something else in its place
 
-    def say(self, text: str) -> None:
-        """Show one line."""
-        click.echo(text, file=self._out)
-
-    def generation(self, record: Record) -> None:
-        """Show a generation now and then."""
-        if not isinstance(record, Generation):
-            return
-        is_due = time.monotonic() - self._shown_s >= QUIET_S
-        if is_due or record.generation == self._target:
-            self._shown_s = time.monotonic()
-            click.echo(summary(record, self._target), file=self._out)
-
-    def migration(self, text: str) -> None:
-        """Show every event."""
-        click.echo(text, file=self._out)
-
-    def __enter__(self) -> PlainDisplay:
-        return self
+    def __enter__(self) -> None:
+        pass
 
     def __exit__(self, *error: object) -> None:
-        """Leave nothing open."""
+        pass
+
+    def say(self, text: str) -> None:
+        click.echo(text, file=self._out)
+
+    def migration(self, text: str) -> None:
+        self.say(text)
+
+    def generation(self, record: Record) -> None:
+        if not isinstance(record, Generation):
+            return
+        now_s, is_last = time.monotonic(), record.generation >= self._target
+        if now_s - self._shown_s >= self.interval_s or is_last:
+            self._shown_s = now_s
+            evaluate_s = record.time.evaluate_s if record.time else None
+            text = (
+                f"gen {record.generation}/{self._target}  best {record.best:.6g}  median {record.median:.6g}  "
+                f"diversity {record.diversity:.3f}  {evaluate_s:.3g} s"
+            )
+            self._draw(record.generation, text, is_last=is_last)
+
+    def _draw(self, generation: int, text: str, *, is_last: bool) -> None:  # noqa: ARG002 - for who draws a bar
+        self.say(text)
 
 
-class JsonDisplay:
+class _Json(_Plain):
     """The island's log as JSON lines on standard output; everything else, a task's prints too, on standard error."""
 
     def __init__(self) -> None:
         self._stack = contextlib.ExitStack()
 
-    def say(self, text: str) -> None:
-        """Show one line."""
-        click.echo(text, err=True)
+    def __enter__(self) -> None:
+        self._lines = unheard(self._stack.enter_context(reserved_stdout()))
 
-    def generation(self, record: Record) -> None:
-        """Show a record of the log."""
-        click.echo(json.dumps(to_json(record)), file=self._out)
+    def __exit__(self, *error: object) -> None:
+        self._stack.close()
+
+    def say(self, text: str) -> None:
+        click.echo(text, err=True)
 
     def migration(self, text: str) -> None:
         """Show nothing: `tail --json` has the ledger."""
 
-    def __enter__(self) -> JsonDisplay:
-        self._out = unheard(self._stack.enter_context(reserved_stdout()))
-        return self
-
-    def __exit__(self, *error: object) -> None:
-        """Give standard output back."""
-        self._stack.close()
+    def generation(self, record: Record) -> None:
+        click.echo(json.dumps(to_json(record)), file=self._lines)
 
 
-class LiveDisplay:
-    """Live line for a person at a terminal, redrawn in place."""
+class _Live(_Plain):
+    """Live line for a person at a terminal, redrawn in place; other lines stay above it."""
+
+    interval_s = 0.1
 
     def __init__(self, *, target: int) -> None:
         from rich.console import Console  # noqa: PLC0415 - rich is slow to load, and useless in a pipe
         from rich.live import Live  # noqa: PLC0415
 
-        self._target = target
-        self._drawn_s = -REDRAW_S
+        super().__init__(target=target)
         self._live = Live(console=Console(file=sys.stdout, highlight=False), auto_refresh=False, transient=True)
 
-    def __enter__(self) -> LiveDisplay:
+    def __enter__(self) -> None:
         self._live.start()
-        return self
 
     def __exit__(self, *error: object) -> None:
-        """Give the terminal back."""
         self._live.stop()
 
     def say(self, text: str) -> None:
-        """Show one line above the live one."""
-        self._print(text)
+        self._live.console.print(text, markup=False, emoji=False)
 
-    def generation(self, record: Record) -> None:
-        """Redraw the live line, ten times a second at most."""
+    def migration(self, text: str) -> None:
+        self._live.console.print(text, style="dim", markup=False, emoji=False)
+
+    def _draw(self, generation: int, text: str, *, is_last: bool) -> None:
         from rich.progress_bar import ProgressBar  # noqa: PLC0415
         from rich.table import Table  # noqa: PLC0415
         from rich.text import Text  # noqa: PLC0415
 
-        is_last = record.generation >= self._target
-        if not isinstance(record, Generation) or (time.monotonic() - self._drawn_s < REDRAW_S and not is_last):
-            return
-        self._drawn_s = time.monotonic()
         grid = Table.grid(padding=(0, 1))
-        bar = ProgressBar(total=self._target, completed=record.generation, width=20)
-        grid.add_row(bar, Text(summary(record, self._target), no_wrap=True, overflow="ellipsis"))
+        bar = ProgressBar(total=self._target, completed=generation, width=20)
+        grid.add_row(bar, Text(text, no_wrap=True, overflow="ellipsis"))
         self._live.update(grid, refresh=True)
         if is_last:
-            self._print(summary(record, self._target))
-
-    def migration(self, text: str) -> None:
-        """Show an event above the live line."""
-        self._print(text, style="dim")
-
-    def _print(self, text: str, *, style: str = "") -> None:
-        from rich.text import Text  # noqa: PLC0415
-
-        self._live.console.print(Text(text, style=style))
+            self.say(text)

@@ -1,13 +1,10 @@
-"""Table of all islands: as text for a pipe, as a rich table for a terminal, and live as a board with trends and events.
-
-The board is the table with a trend of each island, and what migrates below it, in the space that a terminal has.
-"""
+"""Table of all islands: as text for a pipe, as a rich table for a terminal, live as a board with trends and events."""
 
 from __future__ import annotations
 
 import json
 import sys
-from collections import deque
+from collections import Counter, deque
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -40,19 +37,11 @@ WORD_COLUMNS = 2
 
 @dataclass(frozen=True)
 class Columns:
-    """The columns of a table of islands on a terminal.
-
-    Attributes:
-        header: Their names.
-        least_important_first: Those that are left out where they do not fit.
-        gaps: Between columns: first the widest, then narrower ones.
-        words: How many, besides a trend, are words, which stand to the left.
-    """
+    """The columns of a table on a terminal: which go first where they do not fit, and the gaps, the widest first."""
 
     header: tuple[str, ...]
     least_important_first: tuple[str, ...]
-    gaps: tuple[int, ...] = (GAP,)
-    words: int = WORD_COLUMNS
+    gaps: tuple[int, ...]
 
 
 HEADER = (
@@ -62,6 +51,7 @@ HEADER = (
 TABLE = Columns(
     HEADER,
     ("MB", "refused", "exports", "gen/s", "median", "threads", "imports", "origins", "best", "gen", "state"),
+    gaps=(GAP,),
 )
 TREND = "trend"
 BOARD_HEADER = ("island", "state", "gen", "best", TREND, "median", "gen/s", "out", "in", "ref", "thr", "MB")
@@ -100,29 +90,16 @@ def cells(row: IslandStatus) -> tuple[str, ...]:
         row.name,
         row.condition,
         generation,
-        number(row.best),
-        number(row.median),
-        UNKNOWN if row.origins is None else f"{row.origins:.2f}",
-        str(row.exports),
-        str(row.imports),
-        str(row.refused),
-        number(row.rate_per_s),
-        UNKNOWN if row.threads is None else str(row.threads),
-        UNKNOWN if row.memory_mb is None else f"{row.memory_mb:.0f}",
+        *(shown(row.best, ".4g"), shown(row.median, ".4g"), shown(row.origins, ".2f")),
+        *(str(row.exports), str(row.imports), str(row.refused)),
+        *(shown(row.rate_per_s, ".4g"), shown(row.threads), shown(row.memory_mb, ".0f")),
     )
 
 
 def as_json(rows: Sequence[IslandStatus], *, refusals: Mapping[str, Mapping[str, int]] | None = None) -> str:
-    """Return the rows, with all that is known of each island, on one line of JSON.
-
-    Args:
-        rows: The islands.
-        refusals: For each island, how often it turned something away, by reason.
-    """
-    documents = [row.as_json() for row in rows]
-    for document in documents if refusals is not None else ():
-        document["refusals"] = dict((refusals or {}).get(document["name"], {}))
-    return json.dumps({"islands": documents})
+    """Return the rows on one line of JSON; each with its refusals by reason, where those are given for all."""
+    more = {} if refusals is None else {name: {"refusals": dict(of_one)} for name, of_one in refusals.items()}
+    return json.dumps({"islands": [row.as_json() | more.get(row.name, {}) for row in rows]})
 
 
 def as_text(rows: Sequence[IslandStatus]) -> str:
@@ -133,15 +110,9 @@ def as_text(rows: Sequence[IslandStatus]) -> str:
 def aligned(lines: Sequence[Sequence[str]], *, n_words: int) -> str:
     """Return lines of cells as text, the first `n_words` columns to the left, the others to the right."""
     widths = [max(map(len, column)) for column in zip(*lines, strict=True)]
-    return "\n".join(
-        (" " * GAP)
-        .join(
-            cell.ljust(width) if i < n_words else cell.rjust(width)
-            for i, (cell, width) in enumerate(zip(line, widths, strict=True))
-        )
-        .rstrip()
-        for line in lines
-    )
+    signs = ["<" if i < n_words else ">" for i in range(len(widths))]
+    form = (" " * GAP).join(f"{{:{sign}{width}}}" for sign, width in zip(signs, widths, strict=True))
+    return "\n".join(form.format(*line).rstrip() for line in lines)
 
 
 def as_rich(rows: Sequence[IslandStatus], *, width: int) -> Table:
@@ -157,7 +128,7 @@ def _grid(lines: Sequence[Sequence[str]], columns: Columns, *, width: int) -> Ta
     places, gap = fitting([header, *lines], columns, width=width)
     grid = Table(box=None, pad_edge=False, padding=(0, gap, 0, 0), header_style="bold")
     for i in places:
-        is_left = i < columns.words or header[i] == TREND
+        is_left = i < WORD_COLUMNS or header[i] == TREND
         grid.add_column(header[i], justify="left" if is_left else "right", no_wrap=True)
     for line in lines:
         styles = {"state": STYLES.get(line[1], "red"), TREND: "cyan"}
@@ -175,17 +146,6 @@ def fitting(lines: Sequence[Sequence[str]], columns: Columns, *, width: int) -> 
             if sum(widths.values()) + gap * (len(widths) - 1) <= width:
                 return list(widths), gap
     return list(widths), columns.gaps[-1]
-
-
-def show(rows: Sequence[IslandStatus]) -> None:
-    """Print the table the way standard output likes it."""
-    if not sys.stdout.isatty():
-        click.echo(as_text(rows))
-        return
-    from rich.console import Console  # noqa: PLC0415
-
-    console = Console()
-    console.print(as_rich(rows, width=console.width))
 
 
 def origins(rows: Sequence[IslandStatus]) -> str:
@@ -209,7 +169,13 @@ def show_all(rows: Sequence[IslandStatus], shared: SharedPaths, *, with_champion
         start = as_typed("python cli.py evolve island-01")
         click.echo(f"no islands in {shared.root} yet; start one: {start} --migration-dir {shared.root}")
         return
-    show(rows)
+    if sys.stdout.isatty():
+        from rich.console import Console  # noqa: PLC0415
+
+        console = Console()
+        console.print(as_rich(rows, width=console.width))
+    else:
+        click.echo(as_text(rows))
     for text in notes(rows):
         click.echo(printable(text))
     click.echo(origins(rows), nl=any(row.ancestry for row in rows))
@@ -219,11 +185,10 @@ def show_all(rows: Sequence[IslandStatus], shared: SharedPaths, *, with_champion
 
 def notes(rows: Sequence[IslandStatus]) -> list[str]:
     """Return what the table has no column for, in a line for each island that it is true of."""
-    closed = [f"{row.name} may not be read: {row.unreadable}" for row in rows if row.unreadable]
-    again = [row for row in rows if row.last_source_times > 1 and row.condition not in ENDED]
+    again = filter(_is_again, rows)
     beyond = [row for row in rows if row.generation is not None and row.target and row.generation > row.target]
     return [
-        *closed,
+        *closed({row.name: row.unreadable for row in rows if row.unreadable}),
         *(f"{row.name} was already at generation {row.generation}, beyond {row.target}" for row in beyond),
         *(f"{row.name} took from {row.last_source} again, for the {nth(row.last_source_times)} time" for row in again),
     ]
@@ -241,9 +206,14 @@ def champions(rows: Sequence[IslandStatus]) -> str:
     return "\n".join(f"champion of {row.name}: {row.champion:.6g}  {row.champion_path}" for row in found)
 
 
-def number(value: float | None, *, digits: int = 4) -> str:
+def shown(value: float | None, form: str = "d") -> str:
     """Return a number as a cell shows it."""
-    return UNKNOWN if value is None else f"{value:.{digits}g}"
+    return UNKNOWN if value is None else f"{value:{form}}"
+
+
+def closed(unreadable: Mapping[str, str]) -> list[str]:
+    """Return a line for each island that may not be read."""
+    return [f"{name} may not be read: {why}" for name, why in unreadable.items()]
 
 
 def sparkline(values: Sequence[float], *, width: int = TREND_WIDTH) -> str:
@@ -297,32 +267,33 @@ class Events:
         self.lines.extend(sorted(new, key=lambda line: line[:STAMP]))
 
     def _read(self, name: str) -> list[str]:
+        log = self._shared.island(name).migration_log
         try:
-            with self._shared.island(name).migration_log.open("rb") as file:
-                size = file.seek(0, 2)
-                place = self._places.get(name)
-                is_first = place is None
-                start = max(size - FIRST_BYTES, 0) if place is None or place > size else place
-                file.seek(start)
-                data = file.read()
+            start = self._places[name] if name in self._places else max(log.stat().st_size - FIRST_BYTES, 0)
+            lines, end = read_added(log, start)
         except (FileNotFoundError, PermissionError):
             return []
-        whole = data[: data.rfind(b"\n") + 1]
-        self._places[name] = start + len(whole)
-        lines = whole.decode(errors="replace").split("\n")[:-1]
-        return lines[1:] if is_first and start else lines
+        is_cut = start > 0 and name not in self._places
+        self._places[name] = end
+        return lines[1:] if is_cut else lines
 
 
-@dataclass
+def read_added(path: Path, place: int) -> tuple[list[str], int]:
+    """Return the whole lines of a log from `place` on, and where they end; one that was archived starts again at 0."""
+    with path.open("rb") as file:
+        file.seek(place if place <= file.seek(0, 2) else 0)
+        start = file.tell()
+        data = file.read()
+    whole = data[: data.rfind(b"\n") + 1]
+    return whole.decode(errors="replace").split("\n")[:-1], start + len(whole)
+
+
 class Board:
-    """Live board of all islands, drawn look after look."""
+    """Live board of all islands, drawn look after look, with trends and with what migrates where there is space."""
 
-    shared: SharedPaths
-    looks: int = 0
-
-    def __post_init__(self) -> None:
-        self._trends = Trends(self.shared)
-        self._events = Events(self.shared)
+    def __init__(self, shared: SharedPaths) -> None:
+        self._looks = 0
+        self._trends, self._events = Trends(shared), Events(shared)
 
     def draw(self, rows: Sequence[IslandStatus], *, width: int, height: int) -> RenderableType:
         """Return the board for a terminal of that size, from a new look at the islands."""
@@ -334,8 +305,8 @@ class Board:
         is_whole = len(rows) < height  # the foot and the events get what is left
         room = len(rows) if is_whole else max(height - HEAD_AND_FOOT - (LEAST_EVENTS if height >= AMPLE else 0), 1)
         pages = -(-len(rows) // room) if rows else 1
-        page = self.looks // LOOKS_PER_PAGE % pages
-        self.looks += 1
+        page = self._looks // LOOKS_PER_PAGE % pages
+        self._looks += 1
         shown = rows[page * room : (page + 1) * room]
         at_most = max(width - ALL_ELSE, min(USUAL_NAME, width - LEAST_ELSE), min(SHORTEST_NAME, max(width, 2)))
         lines = [(shortened(row.name, at_most=at_most), *board_cells(row, trends)[1:]) for row in shown]
@@ -356,16 +327,14 @@ def board_cells(row: IslandStatus, trends: Mapping[str, str]) -> tuple[str, ...]
         return cells(row)
     return (
         *(name, condition, generation, best, trends.get(row.name, ""), median),
-        number(row.rate_per_s, digits=3),
-        UNKNOWN if row.last_export is None else str(row.last_export),
-        UNKNOWN if row.last_import is None else str(row.last_import) + _times(row),
+        *(shown(row.rate_per_s, ".3g"), shown(row.last_export)),
+        shown(row.last_import) + (f" x{row.last_source_times}" if _is_again(row) else ""),
         *(refused, threads, memory),
     )
 
 
-def _times(row: IslandStatus) -> str:
-    is_again = row.last_source_times > 1 and row.condition not in ENDED
-    return f" x{row.last_source_times}" if is_again else ""
+def _is_again(row: IslandStatus) -> bool:
+    return row.last_import is not None and row.last_source_times > 1 and row.condition not in ENDED
 
 
 def shortened(name: str, *, at_most: int) -> str:
@@ -377,9 +346,7 @@ def shortened(name: str, *, at_most: int) -> str:
 
 
 def _foot(rows: Sequence[IslandStatus], *, first: int, n: int) -> str:
-    conditions: dict[str, int] = {}
-    for row in rows:
-        conditions[row.condition] = conditions.get(row.condition, 0) + 1
+    conditions = Counter(row.condition for row in rows)
     told = ", ".join(f"{count} {condition}" for condition, count in sorted(conditions.items()))
     which = f"islands {first} to {first + n - 1} of {len(rows)}: " if n < len(rows) else ""
     return f"{which}{told}" if rows else "no islands yet"

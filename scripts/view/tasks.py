@@ -49,14 +49,7 @@ def describe() -> str:
 
 
 def show_check(name: str, options: Mapping[str, str], *, backend: str, is_json: bool, out: IO[str]) -> int:
-    """Check a task and print each finding as it comes; return the exit code.
-
-    Args:
-        name: What `--task` says.
-        options: The pairs of `-o`.
-        backend: What is to compute the fitness.
-        is_json: Print JSON instead of text.
-        out: Where; what the task prints is no part of it.
+    """Check a task and print each finding on `out` as it comes, but nothing that the task prints; return the exit code.
 
     Raises:
         ConfigError: There is no such task, file, option or backend.
@@ -69,12 +62,10 @@ def show_check(name: str, options: Mapping[str, str], *, backend: str, is_json: 
             if not is_json:
                 click.echo(_told(finding), file=out)
     n_broken = sum(finding.outcome == BROKEN for finding in findings)
+    text = f"{name} " + (f"breaks its contract: {n_broken} to mend" if n_broken else "keeps its contract")
     if is_json:
-        found = [asdict(finding) for finding in findings]
-        click.echo(json.dumps({"task": name, "is_sound": not n_broken, "findings": found}), file=out)
-    else:
-        verdict = f"breaks its contract: {n_broken} to mend" if n_broken else "keeps its contract"
-        click.echo(f"{name} {verdict}", file=out)
+        text = json.dumps({"task": name, "is_sound": not n_broken, "findings": list(map(asdict, findings))})
+    click.echo(text, file=out)
     return TaskError.exit_code if n_broken else 0
 
 

@@ -7,7 +7,6 @@ import json
 import select
 import sys
 import time
-from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 import click
@@ -21,7 +20,7 @@ from atoll.migration.pool.bounded_io import list_names
 from atoll.scripts.view import table
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Sequence
+    from collections.abc import Iterable, Iterator, Sequence
     from pathlib import Path
 
     from atoll.evo.paths import SharedPaths
@@ -40,19 +39,29 @@ def watch(shared: SharedPaths, *, pids: Sequence[int], is_json: bool) -> None:
     On a terminal it is drawn anew, with what migrates below; in a pipe it is shown once, or with `pids` as a short line
     now and then; as JSON it is one object a look.
     """
-    observer = status.BeatWatch(shared, clock=time.monotonic)
-
-    def is_over() -> bool:
-        return bool(pids) and not any(map(_lives, pids))
-
+    looks = _looks(shared, pids)
     if is_json:
-        _watch_json(observer.look, is_over)
+        for rows in looks:
+            click.echo(table.as_json(rows))
     elif sys.stdout.isatty():
-        _watch_live(observer.look, is_over, table.Board(shared))
+        _watch_live(looks, table.Board(shared))
     elif pids:
-        _watch_plain(observer.look, is_over)
+        shown_s = time.monotonic()
+        for rows in looks:
+            if time.monotonic() - shown_s >= PLAIN_INTERVAL_S and rows:
+                shown_s = time.monotonic()
+                click.echo(" | ".join(map(_short, rows)))
     else:
-        table.show_all(observer.look(), shared, with_champions=False)
+        table.show_all(next(looks), shared, with_champions=False)
+
+
+def _looks(shared: SharedPaths, pids: Sequence[int]) -> Iterator[list[IslandStatus]]:
+    """Yield looks at all islands until the last of these processes has ended, what is done with one in its cost."""
+    look = status.BeatWatch(shared, clock=time.monotonic).look
+    while not pids or any(map(_lives, pids)):
+        before_s = time.process_time()
+        yield look()
+        time.sleep(pause_s(time.process_time() - before_s))
 
 
 def pause_s(cost_s: float) -> float:
@@ -60,32 +69,14 @@ def pause_s(cost_s: float) -> float:
     return max(INTERVAL_S, cost_s / MAX_SHARE)
 
 
-def _watch_live(look: Callable[[], list[IslandStatus]], is_over: Callable[[], bool], board: table.Board) -> None:
+def _watch_live(looks: Iterable[list[IslandStatus]], board: table.Board) -> None:
     from rich.console import Console  # noqa: PLC0415 - slow to load, and useless in a pipe
     from rich.live import Live  # noqa: PLC0415
 
     console = Console(highlight=False)
     with interruptible(), Live(console=console, auto_refresh=False, transient=True, vertical_overflow="crop") as live:
-        while not is_over():
-            before_s = time.process_time()
-            live.update(board.draw(look(), width=console.width, height=console.height - 1), refresh=True)
-            time.sleep(pause_s(time.process_time() - before_s))
-
-
-def _watch_plain(look: Callable[[], list[IslandStatus]], is_over: Callable[[], bool]) -> None:
-    shown_s = time.monotonic()
-    while not is_over():
-        rows = look()
-        if time.monotonic() - shown_s >= PLAIN_INTERVAL_S and rows:
-            shown_s = time.monotonic()
-            click.echo(" | ".join(_short(row) for row in rows))
-        time.sleep(INTERVAL_S)
-
-
-def _watch_json(look: Callable[[], list[IslandStatus]], is_over: Callable[[], bool]) -> None:
-    while not is_over():
-        click.echo(table.as_json(look()))
-        time.sleep(INTERVAL_S)
+        for rows in looks:
+            live.update(board.draw(rows, width=console.width, height=console.height - 1), refresh=True)
 
 
 def _lives(pid: int) -> bool:
@@ -96,8 +87,8 @@ def _lives(pid: int) -> bool:
 
 
 def _short(row: IslandStatus) -> str:
-    _, condition, generation, best, *_ = table.cells(row)
-    return f"{row.name} {condition} {generation} best {best}"
+    name, condition, generation, best, *_ = table.cells(row)
+    return f"{name} {condition} {generation} best {best}"
 
 
 def tail(shared: SharedPaths, names: Sequence[str], *, lines: int, is_json: bool, is_following: bool) -> None:
@@ -112,19 +103,20 @@ def tail(shared: SharedPaths, names: Sequence[str], *, lines: int, is_json: bool
                 raise ConfigError(f"there is no island {name} in {shared.root}; 'cli.py status' lists them")
             click.echo(f"waiting for island {name} to start in {shared.root}", err=True)
     reader = _Reader()
-    places: dict[Path, int] = {}
     recent: list[str] = []
     for path in _logs(shared, names, is_json=is_json):
-        text, places[path] = reader.read(path, 0)
-        recent += text[-lines:] if lines else []
-    for line in sorted(recent, key=_unix_s if is_json else _stamp):  # stable: an island's own order stays
+        added = reader.read(path)
+        recent += added[-lines:] if lines else []
+    recent.sort(
+        key=(lambda line: json.loads(line)["time"]["unix_s"]) if is_json else (lambda line: line[: table.STAMP])
+    )
+    for line in recent:  # the sort is stable: an island's own order stays
         click.echo(line)
     while is_following:
         time.sleep(POLL_S)
         _check_reader()
         for path in _logs(shared, names, is_json=is_json):
-            added, places[path] = reader.read(path, places.get(path, 0))
-            for line in added:
+            for line in reader.read(path):
                 click.echo(line)
 
 
@@ -136,46 +128,28 @@ def _check_reader() -> None:
         raise BrokenPipeError(errno.EPIPE, "the reader has gone")
 
 
-def _stamp(line: str) -> str:
-    return line[: len("2026-11-23 12:00:00")]
-
-
-def _unix_s(line: str) -> float:
-    time_s: float = json.loads(line)["time"]["unix_s"]
-    return time_s
-
-
 def _logs(shared: SharedPaths, names: Sequence[str], *, is_json: bool) -> Iterator[Path]:
     for name in names or [name for name in list_names(shared.homes) if is_island_name(name)]:
         paths = shared.island(name)
         yield paths.ledger if is_json else paths.migration_log
 
 
-@dataclass
 class _Reader:
-    """Reads logs, and says once of each that may not be read."""
+    """Reads what was added to logs, and says once of each that may not be read."""
 
-    _closed: set[Path] = field(default_factory=set)
+    def __init__(self) -> None:
+        self._places: dict[Path, int] = {}
+        self._closed: set[Path] = set()
 
-    def read(self, path: Path, place: int) -> tuple[list[str], int]:
+    def read(self, path: Path) -> list[str]:
         try:
-            return _read_from(path, place)
+            lines, self._places[path] = table.read_added(path, self._places.get(path, 0))
+        except FileNotFoundError:
+            self._places[path] = 0
         except PermissionError as error:
             if path not in self._closed:
                 self._closed.add(path)
                 click.echo(f"{path.parent.name} may not be read: {path}: {error.strerror}", err=True)
-            return [], place
-
-
-def _read_from(path: Path, place: int) -> tuple[list[str], int]:
-    """Return the whole lines from `place` on, and where they end; a log that was archived starts again at 0."""
-    try:
-        with path.open("rb") as file:
-            size = file.seek(0, 2)
-            file.seek(place if place <= size else 0)
-            start = file.tell()
-            data = file.read()
-    except FileNotFoundError:
-        return [], 0
-    whole = data[: data.rfind(b"\n") + 1]
-    return whole.decode(errors="replace").split("\n")[:-1], start + len(whole)
+        else:
+            return lines
+        return []

@@ -18,6 +18,8 @@ from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import psutil
+
 from atoll.evo import atomic
 from atoll.scripts.lab.kit import machine
 from atoll.scripts.lab.parallel import plan, records
@@ -29,14 +31,13 @@ from atoll.scripts.lab.parallel.rows import FINISHED, SKIPPED, Ending, Provenanc
 from atoll.scripts.lab.parallel.setting import SETTLED, Request
 from atoll.scripts.processes import proc
 from atoll.scripts.processes.monitor import Monitor, Usage
-from atoll.scripts.processes.tree import MARKER, Tree
+from atoll.scripts.processes.proc import MARKER, Process, Tree
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Mapping
 
     from atoll.scripts.lab.parallel.plan import Slot
     from atoll.scripts.lab.parallel.setting import Setting
-    from atoll.scripts.processes.proc import Process
 
 LIBRARIES = ("optuna", "ray", "joblib")
 TOLD = ("RAY_", "PYTHON", "KMP_", "CUDA_", "MALLOC_")
@@ -334,7 +335,7 @@ def end_marked(mark: str) -> int:
 
 def marked(mark: str) -> list[Process]:
     """Return who lives and has this mark."""
-    pids = [pid for pid in proc.pids() if (proc.read_environment(pid) or {}).get(MARKER) == mark]
+    pids = [pid for pid in psutil.pids() if (proc.read_environment(pid) or {}).get(MARKER) == mark]
     found = [process for pid in pids if (process := proc.read_process(pid))]
     return [process for process in found if process.is_alive and process.pid != os.getpid()]
 

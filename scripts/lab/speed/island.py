@@ -67,8 +67,8 @@ class _Running:
     ended: Ended | None = field(default=None)
 
     def look(self) -> None:
-        memory = proc.read_memory(self.process.pid)
-        self.peak_pss_bytes = max(self.peak_pss_bytes, memory.pss_bytes if memory else 0)
+        pss_bytes, _ = proc.read_memory(self.process.pid)
+        self.peak_pss_bytes = max(self.peak_pss_bytes, pss_bytes)
 
     def end(self) -> None:
         wall_s = time.perf_counter() - self.started_s

@@ -11,7 +11,7 @@ import pytest
 
 from atoll.scripts.lab.parallel import run
 from atoll.scripts.processes import proc
-from atoll.scripts.processes.tree import MARKER, Tree
+from atoll.scripts.processes.proc import MARKER, Tree
 from tests.processes import wait_until
 
 if TYPE_CHECKING:

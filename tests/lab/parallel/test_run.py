@@ -10,7 +10,7 @@ from atoll.scripts.lab.parallel import run
 from atoll.scripts.lab.parallel.plan import Slot
 from atoll.scripts.lab.parallel.run import StoppedError, run_once
 from atoll.scripts.lab.parallel.setting import Setting
-from atoll.scripts.processes.tree import MARKER
+from atoll.scripts.processes.proc import MARKER
 from tests.processes import hang_s
 
 SLOT = Slot(2, 3, Setting("process_pool", "tiny", workers=2, start_method="spawn", fault="hang"))

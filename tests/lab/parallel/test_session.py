@@ -18,7 +18,7 @@ from atoll.scripts.lab.parallel import rows
 from atoll.scripts.lab.parallel.plan import TablePaths, load
 from atoll.scripts.lab.parallel.rows import FINISHED
 from atoll.scripts.lab.parallel.run import marked, new_mark, scratch_of
-from atoll.scripts.processes.tree import MARKER
+from atoll.scripts.processes.proc import MARKER
 from tests.processes import ROOT, check_refused, hang_s, kill_all_in, run, wait_until
 
 if TYPE_CHECKING:

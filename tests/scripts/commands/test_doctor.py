@@ -53,7 +53,7 @@ def test_what_cannot_be_looked_at_is_refused_in_one_line() -> None:
 
 AS_NOBODY = """
 import os, sys
-import cli, atoll.scripts.doctor.attach
+import cli, atoll.scripts.doctor.examine
 os.setgroups([]); os.setgid(65534); os.setuid(65534)
 sys.argv = ["cli.py", "doctor", "--pid", sys.argv[1]]
 cli.main()

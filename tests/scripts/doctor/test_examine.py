@@ -11,7 +11,9 @@ from atoll.migration.pool.identity import Pool
 from atoll.migration.pool.locks import MountSupport
 from atoll.scripts.doctor import examine
 from atoll.scripts.doctor.examine import AS_IT_IS, LIMITED, TOO_LATE, Measurement, measure
+from atoll.scripts.processes import makers
 from tests.processes import atoll
+from tests.scripts.doctor.made_observations import observation, process, thread
 from tests.scripts.view.test_table import ROW
 
 if TYPE_CHECKING:
@@ -59,6 +61,15 @@ def test_each_thing_a_mount_cannot_do_is_a_warning(lost: str) -> None:
 
 def test_a_pool_made_for_other_locks_is_a_warning() -> None:
     assert examine.judge_mount(GOOD_MOUNT, Pool("id", 1, {}, "soft", {"mode": "async"})).verdict == "warning"
+
+
+@pytest.mark.parametrize("maker", ["OpenMP", None])
+@pytest.mark.parametrize("reason", [None, "a running thread's record is not found"])
+def test_why_makers_cannot_be_seen_is_told_where_some_were_not(maker, reason, monkeypatch, capsys) -> None:
+    monkeypatch.setattr(makers, "check", lambda: reason)
+    examine._show_seen(observation(process(thread("main", 0.9), thread(maker, 0.9))), [], is_json=True)
+    topics = [finding["topic"] for finding in json.loads(capsys.readouterr().out)["findings"]]
+    assert ("makers of threads" in topics) == (maker is None and reason is not None)
 
 
 @pytest.mark.slow

@@ -11,7 +11,7 @@ import pytest
 from atoll.evo.errors import ConfigError
 from atoll.scripts.doctor.observe import Observation, _Record, check, observe
 from atoll.scripts.processes import proc
-from atoll.scripts.processes.tree import Tree
+from atoll.scripts.processes.proc import Tree
 from tests.processes import wait_until
 
 MANY = 9

@@ -4,15 +4,17 @@ import os
 import subprocess
 import sys
 from dataclasses import fields
+from itertools import accumulate, pairwise
 from typing import TYPE_CHECKING
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from atoll.scripts.processes.monitor import WORKING_CORES, Monitor, Usage, n_working, pause_s
+from atoll.scripts.processes.monitor import WORKING_CORES, Monitor, Sample, Sums, Usage, Waits, n_working, pause_s, thin
+from atoll.scripts.processes.proc import Thread
 from tests.processes import wait_until
-from tests.scripts.processes.test_tree import process
+from tests.scripts.processes.test_proc import process
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -157,3 +159,59 @@ def test_looking_costs_its_share_unless_that_is_too_seldom(
 
 def test_a_process_works_above_a_twentieth_of_a_core() -> None:
     assert n_working([process(1, own_s=0.49), process(2, own_s=0.51)], 10.0) == 1
+
+
+lives = st.lists(
+    st.tuples(st.integers(0, 5), st.integers(1, 5), st.integers(0, 9), st.integers(0, 9)), min_size=1, max_size=6
+)
+
+
+@given(lives)
+def test_a_thread_counts_once_with_its_last_figures(born_lived_run_wait: list[tuple[int, int, int, int]]) -> None:
+    """Thread i is born at one look, lives for some, and runs and waits so much between two."""
+    waits = Waits()
+    for look in range(12):
+        threads = [
+            Thread(i, "t", "S", run * (look - born), wait * (look - born), look, 2 * look)
+            for i, (born, lived, run, wait) in enumerate(born_lived_run_wait)
+            if born <= look < born + lived
+        ]
+        waits.add({1: threads})
+    assert waits.sums.run_s == sum(run * (lived - 1) for _, lived, run, _ in born_lived_run_wait)
+    assert waits.sums.wait_s == sum(wait * (lived - 1) for _, lived, _, wait in born_lived_run_wait)
+    assert waits.sums.involuntary == 2 * waits.sums.voluntary
+
+
+def test_a_number_that_is_given_again_is_another_thread() -> None:
+    waits = Waits()
+    waits.add({1: [Thread(5, "a", "S", 3.0, 1.0, 4, 2)]})
+    waits.add({1: [Thread(5, "b", "S", 0.5, 0.0, 1, 0)]})
+    assert waits.sums == Sums(3.5, 1.0, 5, 2)
+
+
+steps = st.tuples(st.integers(1, 30), st.integers(0, 400), st.integers(0, 9), st.integers(0, 50), st.integers(0, 2**33))
+
+
+@st.composite
+def histories(draw: st.DrawFn) -> list[Sample]:
+    found = draw(st.lists(steps, min_size=draw(st.sampled_from([1, 25])), max_size=60))
+    times = accumulate(step[0] / 10 for step in found)
+    cpu = accumulate(step[3] / 10 for step in found)
+    return [Sample(t, n, p, c, b) for t, c, (_, n, p, _, b) in zip(times, cpu, found, strict=True)]
+
+
+@given(histories(), st.integers(1, 12) | st.integers(13, 70))
+def test_thinning_keeps_the_processor_time_the_span_and_the_peaks(samples: list[Sample], limit: int) -> None:
+    rows = thin(samples, limit)
+    assert len(rows) == min(limit, len(samples))
+    if limit > 1:
+        used = sum(after[3] * (after[0] - before[0]) for before, after in pairwise(rows))
+        assert used == pytest.approx(samples[-1].cpu_s - samples[0].cpu_s)
+        assert (rows[0][0], rows[-1][0]) == (samples[0].t_s, samples[-1].t_s)
+        assert max(row[1] for row in rows) == max(sample.threads for sample in samples)
+        assert max(row[2] for row in rows) == max(sample.processes for sample in samples)
+        assert max(row[4] for row in rows) == max(sample.pss_bytes for sample in samples)
+
+
+def test_nothing_stays_nothing() -> None:
+    assert thin([], 5) == ()

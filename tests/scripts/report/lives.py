@@ -1,4 +1,7 @@
-"""Lives that nobody lived: places of nodes, and nothing else of note."""
+"""Lives that nobody lived, places of nodes and nothing else of note; and how a film is unpacked."""
+
+import base64
+import zlib
 
 import numpy as np
 
@@ -18,3 +21,13 @@ def made_up(places, *, frame_s=1 / 30):
         pellets_m=np.ones((3, 2), np.float32),
         fitness=0.0,
     )
+
+
+def unpack(film):
+    """Return the places of a packed film, in m, [F, 3, N], as the page does."""
+    n_frames, n_nodes = film["n_frames"], len(film["radius_m"])
+    planes = np.frombuffer(zlib.decompress(base64.b64decode(film["places"])), np.uint8).reshape(2, -1).astype(np.uint16)
+    zigzag = planes[0] | planes[1] << 8
+    change = (zigzag >> 1 ^ -(zigzag & 1)).reshape(-1, n_frames)
+    whole = change.cumsum(axis=1, dtype=np.uint16).cumsum(axis=1, dtype=np.uint16).astype(np.int16)
+    return (whole.T.reshape(n_frames, 3, n_nodes) * film["quantum_m"]).astype(np.float32)

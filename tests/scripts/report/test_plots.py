@@ -120,8 +120,6 @@ def test_a_figure_is_the_same_whatever_a_notebook_or_a_style_asks_for(environmen
     assert (tmp_path / "usual.svg").read_bytes() == (tmp_path / "other.svg").read_bytes()
 
 
-pytestmark = pytest.mark.slow
-
 NAMES = ("reef-a", "reef-b", "reef-c")
 
 
@@ -147,12 +145,12 @@ def test_each_champion_is_a_bar_of_its_shares_the_best_first(archipelago: Path) 
 def test_the_curve_is_what_was_published_and_the_square_whole_populations(archipelago: Path) -> None:
     shared, figure = SharedPaths(archipelago), Figure()
     plots.differentiation(figure, shared)
-    pool = open_pool(shared)
-    published = snapshot.differentiation(pool)
+    opened = open_pool(shared)
+    published = snapshot.differentiation(opened)
     emigrants, whole = figure.axes[0].lines
     assert list(emigrants.get_xdata()) == [each.generation for each in published]
     assert list(emigrants.get_ydata()) == [each.f_st for each in published]
-    assert list(whole.get_ydata()) == [snapshot.f_st(snapshot.take(shared, NAMES), pool.spec)]
+    assert list(whole.get_ydata()) == [snapshot.f_st(snapshot.take(shared, NAMES), opened.spec)]
 
 
 def test_where_there_is_nothing_to_draw_it_is_said(tmp_path: Path, archipelago: Path) -> None:

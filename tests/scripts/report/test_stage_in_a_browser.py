@@ -15,7 +15,7 @@ from atoll.evo.tasks.creatures.recording import record
 from atoll.scripts.report import champion as champions
 from atoll.scripts.report import walks
 from tests.processes import hang_s, wait_until
-from tests.scripts.report.lives import made_up
+from tests.scripts.report.lives import made_up, unpack
 from tests.scripts.report.pages import PHONE, PICTURES, WITHOUT_3D, changed, numbers, opened, picture
 
 pytestmark = pytest.mark.slow
@@ -52,7 +52,7 @@ def test_any_places_come_back_in_the_page_as_they_do_here(browser, written):
             places[::2, :, 0] *= reach_m / np.abs(places[::2, :, 0])  # from end to end: differences wrap around
             packed = walks.pack(made_up(places))
             shown = page.evaluate("async film => Array.from((await atollReport.unpack(film)).places_m)", packed)
-            np.testing.assert_allclose(np.reshape(shown, places.shape), walks.unpack(packed), rtol=1e-6)
+            np.testing.assert_allclose(np.reshape(shown, places.shape), unpack(packed), rtol=1e-6)
             np.testing.assert_allclose(np.reshape(shown, places.shape), places, atol=0.501 * packed["quantum_m"])
 
 

@@ -14,8 +14,9 @@ from hypothesis import strategies as st
 from atoll.evo.paths import SharedPaths
 from atoll.evo.tasks.creatures import body, recording
 from atoll.evo.tasks.creatures.task import CreatureOptions, Creatures
+from atoll.scripts.report import champion as champions
 from atoll.scripts.report import walks
-from tests.scripts.report.lives import made_up
+from tests.scripts.report.lives import made_up, unpack
 
 NAMES = ("reef-a", "reef-b", "reef-c")
 
@@ -32,11 +33,11 @@ def test_earlier_generations_are_spread_from_the_first_on(generations):
 @pytest.mark.slow
 def test_every_champion_scores_what_was_recorded_and_is_audited(archipelago):
     shared = SharedPaths(archipelago)
-    found, unread = walks.read_champions(shared, NAMES)
+    found, unread = champions.read_all(shared, NAMES)
     walkers, notes = walks.film(shared, found)
     assert unread == notes == []
     for name, walker in walkers.items():
-        assert walker.simulated == walker.champion.fitness == walker.audit.trained_fitness
+        assert walker.audit.trained_fitness == found[name].fitness
         assert [walk.generation for walk in walker.walks][-1] == found[name].generation
         published = {walk.generation: walk.fitness for walk in walker.walks[:-1]}
         assert all(generation % 20 == 0 for generation in published)
@@ -46,7 +47,7 @@ def test_every_champion_scores_what_was_recorded_and_is_audited(archipelago):
 @pytest.mark.slow
 def test_a_champion_of_other_options_is_named_and_left_out(archipelago):
     shared = SharedPaths(archipelago)
-    found, _ = walks.read_champions(shared, NAMES)
+    found, _ = champions.read_all(shared, NAMES)
     task = found["reef-c"].task
     options = {**task["options"], "courses": 1}
     found["reef-c"] = replace(found["reef-c"], fitness=-1e6, task={**task, "options": options})
@@ -62,7 +63,7 @@ def test_of_many_champions_the_best_are_shown_and_what_is_damaged_is_named(copy,
     published = sorted(shared.island("reef-c").outbox.glob("gen-*"))
     for batch in published:
         (batch / "manifest.json").write_bytes(b"{}")
-    found, _ = walks.read_champions(shared, NAMES)
+    found, _ = champions.read_all(shared, NAMES)
     walkers, notes = walks.film(shared, found)
     assert list(walkers) == [max(found, key=lambda name: found[name].fitness)]
     assert any("1 of 3 champions" in note for note in notes)
@@ -80,7 +81,7 @@ def life():
 
 def test_every_frame_is_a_step_that_was_simulated_within_half_a_quantum(life):
     packed = walks.pack(life)
-    places = walks.unpack(packed)
+    places = unpack(packed)
     shown = life.position_m[1::2]
     assert packed["frame_s"] == pytest.approx(1 / 30)
     assert places.shape == shown.shape
@@ -93,7 +94,7 @@ def test_every_frame_is_a_step_that_was_simulated_within_half_a_quantum(life):
 def test_any_places_come_back_within_half_a_quantum(n_frames, n_nodes, reach_m, seed):
     places = np.random.default_rng(seed).uniform(-reach_m, reach_m, (n_frames, 3, n_nodes))
     packed = walks.pack(made_up(places))
-    error_m = np.abs(walks.unpack(packed) - places.astype(np.float32)).max()
+    error_m = np.abs(unpack(packed) - places.astype(np.float32)).max()
     assert error_m <= packed["quantum_m"] * 0.501 + reach_m * 1e-6
     assert packed["quantum_m"] <= max(walks.SMALLEST_QUANTUM_M, reach_m / walks.LARGEST * 1.001)
 
@@ -129,4 +130,4 @@ def test_a_life_that_blows_up_is_shown_until_then(nowhere, n_good):
     assert packed["n_frames"] == max(n_good, 1)
     assert np.isfinite(packed["quantum_m"])
     if n_good:
-        np.testing.assert_allclose(walks.unpack(packed), 1.0, atol=1e-3)
+        np.testing.assert_allclose(unpack(packed), 1.0, atol=1e-3)

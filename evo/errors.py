@@ -1,6 +1,11 @@
-"""Errors that a user can meet; each says what to do and maps to one exit code."""
+"""Errors that a user can meet, each with its exit code, and words of their messages."""
 
 from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
 
 
 class AtollError(Exception):
@@ -80,22 +85,35 @@ class NoMemoryError(AtollError):
     exit_code = 13
 
 
+def _meaning(error: type[AtollError]) -> str:
+    text = str(error.__doc__)
+    return text[0].lower() + text[1:].removesuffix(".")
+
+
 EXIT_CODES = {
     0: "finished, or nothing left to do",
     1: "unexpected failure (a bug: please report it)",
-    ConfigError.exit_code: "a setting is unknown, malformed, out of range, or contradicts another",
-    PoolMismatchError.exit_code: "the pool was written for another task, seed, genome or format",
-    OwnerConflictError.exit_code: "another living process owns this island",
-    FencedError.exit_code: "a newer process took this island over while this one was running",
-    ResumeError.exit_code: "a checkpoint cannot be continued: other settings, another version, or damaged",
-    StorageError.exit_code: "the file system refused: missing, unwritable or full",
-    TaskError.exit_code: "a task broke its contract: wrong shape, wrong type, not a finite number",
-    DamagedFileError.exit_code: "a file is cut short, changed, malformed or not ours",
-    LockstepTimeoutError.exit_code: "in lockstep, a member's publication did not come in time",
-    ReplayError.exit_code: "a replay differs from its recording, or a champion scores something else than was recorded",
-    NoMemoryError.exit_code: "there was not enough memory",
+    **{error.exit_code: _meaning(error) for error in AtollError.__subclasses__()},
     129: "stopped because its terminal closed; nothing is lost, the same command goes on",
     130: "stopped by Ctrl-C; nothing is lost, the same command goes on",
     141: "its reader went away (a closed pipe)",
     143: "stopped by SIGTERM; nothing is lost, the same command goes on",
 }
+
+
+def count(n: int, noun: str) -> str:
+    """Return a number of things in words."""
+    return f"{n} {noun}" if n == 1 else f"{n} {noun}{'es' if noun.endswith('s') else 's'}"
+
+
+def suggest(word: str, known: Iterable[str]) -> str:
+    """Return ', did you mean ...?' if a known word is close, else nothing."""
+    import difflib  # noqa: PLC0415 - only a mistake needs it
+
+    close = difflib.get_close_matches(word, list(known), n=1)
+    return f", did you mean {close[0]!r}?" if close else ""
+
+
+def printable(text: str) -> str:
+    """Return a text that may quote a stranger as a terminal can show it."""
+    return "".join(character if character.isprintable() else "?" for character in text)

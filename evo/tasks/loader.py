@@ -8,9 +8,8 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from atoll.evo.config import is_user_file
-from atoll.evo.errors import ConfigError
+from atoll.evo.errors import ConfigError, suggest
 from atoll.evo.tasks.task import USER_FILE, parse_arguments, parse_options
-from atoll.evo.text import suggest
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping

@@ -6,8 +6,7 @@ import contextlib
 import math
 from typing import TYPE_CHECKING, Any, Protocol
 
-from atoll.evo.errors import ConfigError
-from atoll.evo.text import suggest
+from atoll.evo.errors import ConfigError, suggest
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

@@ -33,11 +33,10 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from atoll.evo.errors import ConfigError, TaskError
+from atoll.evo.errors import ConfigError, TaskError, suggest
 from atoll.evo.genome import Floats, GenomeSpec, Segment
 from atoll.evo.tasks.side_effects import undone
 from atoll.evo.tasks.task import USER_FILE, check_value, parse_options
-from atoll.evo.text import suggest
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping

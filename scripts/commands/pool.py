@@ -240,7 +240,7 @@ def _check_islands(shared: SharedPaths, names: Iterable[str]) -> None:
 
 
 def _warn(lines: Iterable[str]) -> None:
-    from atoll.evo.text import printable
+    from atoll.evo.errors import printable
 
     for line in lines:
         click.echo(printable(line), err=True)

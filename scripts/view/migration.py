@@ -10,7 +10,7 @@ from dataclasses import asdict, fields
 from typing import TYPE_CHECKING, Any
 
 from atoll.evo import records, runlog
-from atoll.evo.text import printable
+from atoll.evo.errors import printable
 from atoll.migration.observe.history import Fate, Flow, Influx, Origins, whole_lines
 from atoll.scripts.view.table import UNKNOWN, aligned, together
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 from typing import TYPE_CHECKING
 
-from atoll.evo.text import count, printable
+from atoll.evo.errors import count, printable
 from atoll.migration.observe.status import FINISHED
 from atoll.migration.pool import epochs
 from atoll.scripts.view.table import UNKNOWN, aligned

@@ -35,34 +35,23 @@ m/s, its walkers at 10 to 18; the limit is half of the slowest whip."""
 
 @dataclass(frozen=True)
 class Audit:
-    """Generalisation and soundness of one genome.
+    """Generalisation and soundness of one genome: on the courses it was trained on, and on 40 unseen ones.
 
-    Attributes:
-        trained_fitness: On the courses it was trained on.
-        unseen_fitness: Mean over 40 courses that it was not trained on.
-        trained_pellets: Mean number of pellets it collects on the first.
-        unseen_pellets: The same on the others; the number to quote.
-        travel_m: Mean distance over ground between birth and death, in metres, unseen courses.
-        speed_m_s: How fast it walks, in m/s, unseen courses: the way of the centre of mass over ground, measured from
-            one second to the next, so that swaying on the spot is no walking.
-        max_stretch: Greatest length of a muscle there, as a multiple of the longest muscle of the body at rest: a short
-            muscle between two nodes that are born close together says nothing about a whip.
-        max_node_m_s: Greatest speed of a node there, in m/s.
-        airborne_share: Part of the time during which no node touches the ground there.
-        retained_share: Mean trained fitness of eight genomes that differ from it by ±1e-5 of each gene's range, as a
-            part of its own; 0 if its own is not positive.
+    Speed is the way of the centre of mass over ground from one second to the next, so that swaying on the spot is no
+    walking. Stretch is a multiple of the longest muscle of the body at rest: a short muscle between two nodes that are
+    born close together says nothing about a whip.
     """
 
     trained_fitness: float
     unseen_fitness: float
-    trained_pellets: float
-    unseen_pellets: float
-    travel_m: float
-    speed_m_s: float
-    max_stretch: float
-    max_node_m_s: float
-    airborne_share: float
-    retained_share: float
+    trained_pellets: float  # mean number
+    unseen_pellets: float  # the same; the number to quote
+    travel_m: float  # mean distance over ground between birth and death, unseen courses
+    speed_m_s: float  # mean, unseen courses
+    max_stretch: float  # of a muscle, unseen courses
+    max_node_m_s: float  # greatest speed of a node, unseen courses
+    airborne_share: float  # part of the time during which no node touches the ground, unseen courses
+    retained_share: float  # mean trained fitness after eight tiny gene changes, of its own; 0 if that is not positive
 
     @property
     def is_sound(self) -> bool:

@@ -33,16 +33,7 @@ class Controller(Protocol):
         ...
 
     def act(self, weights: Array, senses: Array, time_s: float) -> Array:
-        """Choose actions.
-
-        Args:
-            weights: [W, L].
-            senses: [7, L].
-            time_s: Since birth, exactly a float32.
-
-        Returns:
-            Actions in [-1, 1], [28, L].
-        """
+        """Choose actions in [-1, 1], [28, L], by weights [W, L] and senses [7, L]; the time is exactly a float32."""
         ...
 
 

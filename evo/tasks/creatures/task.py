@@ -31,11 +31,7 @@ LIVES_AT_ONCE = 8192
 
 @dataclass(frozen=True)
 class CreatureOptions:
-    """The options of the task; together they identify the problem.
-
-    Raises:
-        ConfigError: An option is out of its range.
-    """
+    """The options of the task; together they identify the problem."""
 
     courses: int = setting(8, "pellet layouts that every creature is scored on", low=1, high=1000)
     life_s: float = setting(30.0, "length of a life, in seconds; a multiple of 0.1", low=1 / TICKS_PER_S, high=3600.0)
@@ -120,12 +116,9 @@ class Creatures:
         pellets: Floats | None = None,
         observe: Callable[[Lanes], Observer] | None = None,
     ) -> Summary:
-        """Simulate `genes` [P, D] on courses.
+        """Simulate `genes` [P, D] on courses [C, K, 2], the trained ones if None.
 
-        Args:
-            genes: Genomes, float32 [P, D].
-            pellets: Courses, [C, K, 2]; the trained ones if None.
-            observe: See `reference.simulate`, which is used if somebody observes: the lives are the same.
+        See `reference.simulate`, which is used if somebody observes: the lives are the same.
         """
         bodies = body.decode(genes, self.spec, density_kg_m3=self.world.density_kg_m3)
         weights = np.ascontiguousarray(genes[:, -self.n_weights :].T)
@@ -160,11 +153,7 @@ def _within(ranges: Mapping[str, tuple[float, float]], segments: tuple[Segment, 
 
 
 def _choose(backend: str) -> tuple[str, str]:
-    """Return the backend to use, and which build of it or why it is not the native one.
-
-    Raises:
-        ConfigError: The native backend was asked for by name and cannot be built.
-    """
+    """Return the backend to use, and which build of it or why it is not the native one."""
     if backend == "reference":
         return backend, ""
     from atoll.evo.tasks.creatures import native  # noqa: PLC0415 - see above

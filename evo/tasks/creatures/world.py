@@ -30,24 +30,17 @@ BODY_STEP_S = 1 / 60
 class World:
     """Physics that every creature shares; a value, so that a law can be tested in another world.
 
-    Attributes:
-        gravity_m_s2: Acceleration downwards, in m/s².
-        drag_per_s: Rate at which a node's velocity decays towards that of its own creature's centre of mass, per
-            second. Its forces add up to nothing, so it slows a whip and pushes nobody.
-        restitution: Part of its falling speed with which a node leaves the ground.
-        bounce_m_s: Falling speed from which a node bounces at all, in m/s.
-        sliding_share: Kinetic friction as a part of static friction.
-        density_kg_m3: Of what nodes are made of.
-        steps_per_tick: Physics steps in one tick of 0.1 s.
+    Drag is the rate at which a node's velocity decays towards that of its own creature's centre of mass. Its forces add
+    up to nothing, so it slows a whip and pushes nobody.
     """
 
     gravity_m_s2: float = 9.81
     drag_per_s: float = 4.0
-    restitution: float = 0.3
-    bounce_m_s: float = 0.5
-    sliding_share: float = 0.8
+    restitution: float = 0.3  # part of its falling speed with which a node leaves the ground
+    bounce_m_s: float = 0.5  # falling speed from which a node bounces at all
+    sliding_share: float = 0.8  # kinetic friction as a part of static friction
     density_kg_m3: float = 10.0
-    steps_per_tick: int = 6
+    steps_per_tick: int = 6  # physics steps in one tick of 0.1 s
 
     @property
     def dt_s(self) -> float:

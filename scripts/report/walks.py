@@ -17,7 +17,7 @@ import numpy as np
 
 from atoll.evo import installation
 from atoll.evo.errors import AtollError, PoolMismatchError
-from atoll.evo.tasks.creatures import course
+from atoll.evo.tasks.creatures.world import FIRST_UNSEEN
 from atoll.migration.pool import identity as pools
 from atoll.migration.pool.access import OpenPool
 from atoll.migration.pool.bounded_io import RefusedError, VanishedError, generations_in
@@ -36,7 +36,7 @@ if TYPE_CHECKING:
     from atoll.scripts.report.champion import Champion
 
 TRAINED = 0
-COURSES = (TRAINED, course.UNSEEN)
+COURSES = (TRAINED, FIRST_UNSEEN)
 MAX_FILMED = 24
 """Islands whose champions are filmed: the best ones."""
 EARLIER = 3

@@ -12,9 +12,8 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from atoll.evo.rng import stream
-from atoll.evo.tasks.creatures import course
 from atoll.evo.tasks.creatures.fitness import score
-from atoll.evo.tasks.creatures.world import FIRST, SECOND, TICKS_PER_S, TOUCH_M
+from atoll.evo.tasks.creatures.world import FIRST, FIRST_UNSEEN, SECOND, TICKS_PER_S, TOUCH_M, lay_courses
 
 if TYPE_CHECKING:
     from atoll.evo.genome import Floats
@@ -71,7 +70,7 @@ def examine(creatures: Creatures, genome: Floats) -> Audit:
 
 def examine_all(creatures: Creatures, genes: Floats) -> list[Audit]:
     """Audit P genomes [P, D] side by side; each comes out as it would alone."""
-    courses = range(course.UNSEEN, course.UNSEEN + UNSEEN_COURSES)
+    courses = range(FIRST_UNSEEN, FIRST_UNSEEN + UNSEEN_COURSES)
     watches: list[_Watch] = []
 
     def observe(lanes: Lanes) -> _Watch:
@@ -79,7 +78,7 @@ def examine_all(creatures: Creatures, genes: Floats) -> list[Audit]:
         return watches[-1]
 
     trained = creatures.simulate(genes)
-    unseen = creatures.simulate(genes, pellets=course.lay(courses, creatures.pellets.shape[1]), observe=observe)
+    unseen = creatures.simulate(genes, pellets=lay_courses(courses, creatures.pellets.shape[1]), observe=observe)
     trained_fitness, unseen_fitness = score(trained), score(unseen)
     nudged = np.concatenate([np.empty_like(genes[:0]), *(_nudge(creatures, genome) for genome in genes)])
     nudged_fitness = creatures.evaluate(nudged, 0).reshape(-1, NUDGED).mean(axis=1)

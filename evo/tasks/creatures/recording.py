@@ -7,9 +7,8 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from atoll.evo.tasks.creatures import course
 from atoll.evo.tasks.creatures.fitness import Summary, score
-from atoll.evo.tasks.creatures.world import PAIRS
+from atoll.evo.tasks.creatures.world import PAIRS, lay_courses
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -57,7 +56,7 @@ def record_all(creatures: Creatures, genes: Floats, *, course_numbers: Sequence[
         return reels[-1]
 
     needed = creatures.pellets.shape[1]
-    pellets = np.concatenate([course.lay(range(number, number + 1), needed) for number in course_numbers])
+    pellets = np.concatenate([lay_courses(range(number, number + 1), needed) for number in course_numbers])
     summary = creatures.simulate(genes, pellets=pellets, observe=observe)
     lives = {each.name: getattr(summary, each.name).reshape(-1, 1) for each in fields(Summary)}
     fitness = score(Summary(**lives)).reshape(len(genes), -1)

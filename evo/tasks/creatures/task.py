@@ -12,10 +12,10 @@ import numpy as np
 from atoll.evo.config import check, option_name, setting
 from atoll.evo.errors import ConfigError
 from atoll.evo.genome import Floats, GenomeSpec
-from atoll.evo.tasks.creatures import body, course
+from atoll.evo.tasks.creatures import body
 from atoll.evo.tasks.creatures.controller import CONTROLLERS
 from atoll.evo.tasks.creatures.fitness import Summary, score
-from atoll.evo.tasks.creatures.world import TICKS_PER_S, World
+from atoll.evo.tasks.creatures.world import TICKS_PER_S, World, lay_courses, pellets_needed
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -101,7 +101,7 @@ class Creatures:
     @cached_property
     def pellets(self) -> Floats:
         """The trained courses, [C, K, 2]."""
-        return course.lay(range(self._options.courses), course.pellets_needed(self._options.life_s))
+        return lay_courses(range(self._options.courses), pellets_needed(self._options.life_s))
 
     def evaluate(self, genes: Floats, episode: int) -> Floats:  # noqa: ARG002 - nothing here is left to chance
         """See `Task.evaluate`."""

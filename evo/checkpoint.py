@@ -98,12 +98,7 @@ def encode(checkpoint: Checkpoint) -> bytes:
 
 
 def decode(data: bytes) -> Checkpoint:
-    """Read what `encode` wrote.
-
-    Raises:
-        DamagedFileError: The bytes are not an intact checkpoint.
-        ResumeError: An intact checkpoint of another version.
-    """
+    """Read what `encode` wrote; DamagedFileError if it is not intact, ResumeError if of another version."""
     arrays, metadata = arrayfile.decode(data)
     if metadata.get("kind") != "checkpoint":
         raise DamagedFileError(f"expected a checkpoint, got {metadata.get('kind')!r}")

@@ -63,11 +63,15 @@ def option_name(field: str) -> str:
     return f"-o {field}"
 
 
+def setting_fields(kind: type) -> tuple[dataclasses.Field[Any], ...]:
+    """Return the named settings of one dataclass."""
+    return tuple(field for field in dataclasses.fields(kind) if "help" in field.metadata)
+
+
 def check(settings: Any, *, spell: Callable[[str], str] = flag_name) -> None:  # noqa: ANN401 - any dataclass of settings
     """Raise ConfigError if a field breaks its declaration; `spell` says how the user writes its name."""
-    for field in dataclasses.fields(settings):
-        if "help" in field.metadata:
-            _check_field(field, getattr(settings, field.name), spell(field.name))
+    for field in setting_fields(type(settings)):
+        _check_field(field, getattr(settings, field.name), spell(field.name))
 
 
 def _check_field(field: dataclasses.Field[Any], value: object, flag: str) -> None:
@@ -291,11 +295,6 @@ class IslandConfig:
             for part in (self, self.breeding, self.migration)
             for field in setting_fields(type(part))
         }
-
-
-def setting_fields(kind: type) -> tuple[dataclasses.Field[Any], ...]:
-    """Return the named settings of one dataclass."""
-    return tuple(field for field in dataclasses.fields(kind) if "help" in field.metadata)
 
 
 def all_settings() -> dict[str, dataclasses.Field[Any]]:

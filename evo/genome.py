@@ -36,12 +36,9 @@ NO_PLACE = -1
 class Kind(StrEnum):
     """The kind of a segment's genes: how they vary."""
 
-    REAL = "real"
-    """Any number within the bounds; may be blended."""
-    GATE = "gate"
-    """On (1) or off (0); mutation flips it, crossover picks one parent's."""
-    INTEGER = "integer"
-    """A whole number within the bounds; mutation steps by at least one, crossover picks one parent's."""
+    REAL = "real"  # any number within the bounds; may be blended
+    GATE = "gate"  # on (1) or off (0); mutation flips it, crossover picks one parent's
+    INTEGER = "integer"  # a whole number; mutation steps by at least one, crossover picks one parent's
 
 
 @dataclass(frozen=True)

@@ -51,11 +51,7 @@ def keep_freed_memory() -> bool:
     Given back, every page of every array is cleared and mapped anew each generation, which took two thirds of the time
     of breeding 250 genomes. What is kept is what one generation used, since the next one takes it again.
 
-    Returns whether the C library can be told so; glibc can.
-
-    Source: mallopt(3).
+    Returns whether the C library can be told so; glibc can (mallopt(3)).
     """
-    mallopt = getattr(ctypes.CDLL(None), "mallopt", None)
-    if mallopt is None:
-        return False
+    mallopt = getattr(ctypes.CDLL(None), "mallopt", lambda *_: 0)
     return bool(mallopt(M_MMAP_THRESHOLD, KEPT_BYTES) and mallopt(M_TRIM_THRESHOLD, KEPT_BYTES))

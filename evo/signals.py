@@ -1,11 +1,8 @@
 """Stop signals of terminals, launchers and batch systems: an island hears them, and its children do not.
 
-A terminal sends Ctrl-C to every process of its foreground group, and `timeout` and the jobs of a shell do the like. An
-island answers such a signal by finishing its generation, and for that it may need its children: the workers of a pool,
-a simulator. So the children of a task get a process group of their own, whether they are forked or started as a
-program.
-
-A guard is in that group too. It waits for the end of a pipe that the island alone holds open. However the island ends,
+A terminal sends Ctrl-C to every process of its foreground group. An island answers by finishing its generation, and for
+that it may need its children: the workers of a pool, a simulator. So the children of a task get a process group of
+their own. A guard in that group waits for the end of a pipe that the island alone holds open: however the island ends,
 the guard then ends whatever is left of the group, itself included.
 
 A terminal stops whoever reads from it, or sets it, from a group that is not in its foreground, and nobody would ever

@@ -2,11 +2,10 @@
 
     observation [I] --W1, b1, tanh--> hidden [H] --W2, b2--> outputs [O] --> action
 
-One environment per individual, stepped in turn; the networks of all are computed at once: element by element in
-float32, in one stated order and without a matrix product, so that an output depends on no neighbour. The largest output
-says the action (Discrete), or each is squashed into its bounds (Box). Episodes start from seeds that are a function of
-environment, generation and episode alone: the same for every individual and every island. What a pair `make.NAME` says
-is an argument of the environment, and part of the problem.
+The networks of all individuals are computed at once: element by element in float32, in one stated order and without a
+matrix product, so that an output depends on no neighbour. The largest output says the action (Discrete), or each is
+squashed into its bounds (Box). Episodes start from seeds that are a function of environment, generation and episode
+alone. What a pair `make.NAME` says is an argument of the environment, and part of the problem.
 
 Source: Towers et al. 2024, "Gymnasium: a standard interface for reinforcement learning environments".
 """
@@ -63,12 +62,7 @@ class GymOptions:
 
 
 class GymTask:
-    """An environment as a task: its id and arguments are those of `gymnasium.make`.
-
-    Raises:
-        ConfigError: Gymnasium or the environment is missing, takes no such argument, or has spaces that are not
-            supported.
-    """
+    """An environment as a task: its id and arguments are those of `gymnasium.make`; ConfigError if it is not usable."""
 
     backend = "gymnasium"
 

@@ -87,8 +87,6 @@ def load_task(
 ) -> Task:
     """Build the task that `--task`, `-o` and `--backend` describe.
 
-    A process that was told to stop does not ask which genome a user's evaluation failed for.
-
     Raises:
         ConfigError: The task, an option, a value or the backend is unknown.
         TaskError: A user's file fails.

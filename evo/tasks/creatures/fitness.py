@@ -36,10 +36,8 @@ class Status(IntEnum):
     """Status of a life, as a backend reports it."""
 
     LIVED = 0
-    UNVIABLE = 1
-    """The body does not hold together."""
-    FAILED = 2
-    """The simulation left the numbers it is meant for."""
+    UNVIABLE = 1  # the body does not hold together
+    FAILED = 2  # the simulation left the numbers it is meant for
 
 
 @dataclass(frozen=True)

@@ -129,11 +129,7 @@ def simulate(
     world: World | None = None,
     kernel: Kernel | None = None,
 ) -> Summary:
-    """Simulate P creatures on C courses, as `reference.simulate` does.
-
-    Raises:
-        ValueError: The weights are not the controller's.
-    """
+    """Simulate P creatures on C courses; see `reference.simulate`. ValueError if weights are not the controller's."""
     kernel = kernel or load()
     n_weights, creatures = weights.shape
     expected = sum(segment.size for segment in controller.segments)

@@ -51,15 +51,9 @@ class CreatureOptions:
 class Creatures:
     """Implements `atoll.evo.tasks.task.Task`; deterministic.
 
-    Args:
-        options: The problem.
-        backend: What simulates them; "auto" takes the native one where it can be built. All agree bit for bit.
-        threads: Threads that the reference backend may use, None for as many as PyTorch likes; the native one uses one.
-        world: Physics, for an experiment; the default world if None.
-        ranges: Lowest and highest value of segments, for an experiment, where they are not to be the default ones.
-
-    Attributes:
-        build: Width and hash of the native kernel, or why `auto` did not choose it.
+    The backend "auto" is the native one where it can be built; all agree bit for bit, and only the reference uses
+    `threads`, None for as many as PyTorch likes. `world` and `ranges` (lowest and highest value of segments) are for
+    experiments. Its `build` is the width and hash of the native kernel, or why `auto` did not choose it.
 
     Raises:
         ConfigError: There is no such backend, it was asked for by name and cannot be built, or `threads` is below 1.

@@ -107,27 +107,21 @@ def decode(data: bytes) -> Checkpoint:
             f"the checkpoint has format {metadata.get('format')}, this version of Atoll reads format {FORMAT}; "
             f"use the version that wrote it, or start again with --fresh"
         )
+    pace = metadata.get("pace", {"last": 0, "stretch": 1})  # older checkpoints are of islands with a fixed interval
     try:
-        return _checkpoint(arrays, metadata)
+        islands = tuple(metadata["islands"])
+        best = Population(arrays["champion_genes"], arrays["champion_ancestry"], islands)
+        state = State(
+            metadata["generation"],
+            Population(arrays["genes"], arrays["ancestry"], islands),
+            arrays["fitness"],
+            Champion(best, **metadata["champion"]),
+            Counts(**metadata["counts"]),
+            MigrationSchedule(pace["last"], pace["stretch"]),
+        )
+        return Checkpoint(state, metadata["settings"], metadata["backend"])
     except (KeyError, TypeError) as error:
         raise DamagedFileError(f"a checkpoint with parts missing or of another type: {error}") from error
-
-
-def _checkpoint(arrays: arrayfile.Arrays, metadata: Mapping[str, Any]) -> Checkpoint:
-    islands = tuple(metadata["islands"])
-    pace = metadata.get("pace", {"last": 0, "stretch": 1})  # older checkpoints are of islands with a fixed interval
-    champion = Champion(
-        Population(arrays["champion_genes"], arrays["champion_ancestry"], islands), **metadata["champion"]
-    )
-    state = State(
-        metadata["generation"],
-        Population(arrays["genes"], arrays["ancestry"], islands),
-        arrays["fitness"],
-        champion,
-        Counts(**metadata["counts"]),
-        MigrationSchedule(pace["last"], pace["stretch"]),
-    )
-    return Checkpoint(state, metadata["settings"], metadata["backend"])
 
 
 def save_champion(

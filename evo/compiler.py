@@ -61,17 +61,16 @@ def load(source: Path, flags: tuple[str, ...], *, cache: Path | None = None) -> 
     key = hashlib.sha256(origin.encode()).hexdigest()[:HASH_DIGITS]
     directory = cache or _user_cache()
     stem = f"{source.stem}-{key}"
-    library = _open_cached(directory, stem) if directory else None
-    if library is None:
-        LOG.warning("compiling the kernel %s with %s (once per machine) ...", source.name, compiler)
-        try:
-            library = _build(compiler, (*COMMON_FLAGS, *flags, str(source)), directory, stem)
-        except OSError as error:
-            raise ConfigError(
-                f"what {compiler} makes of {source.name} can be loaded neither from {directory or 'a cache'} nor from "
-                f"where temporary files go ({error}); point TMPDIR at a directory that may hold programs"
-            ) from error
-    return Library(library, key)
+    if directory and (library := _open_cached(directory, stem)):
+        return Library(library, key)
+    LOG.warning("compiling the kernel %s with %s (once per machine) ...", source.name, compiler)
+    try:
+        return Library(_build(compiler, (*COMMON_FLAGS, *flags, str(source)), directory, stem), key)
+    except OSError as error:
+        raise ConfigError(
+            f"what {compiler} makes of {source.name} can be loaded neither from {directory or 'a cache'} nor from "
+            f"where temporary files go ({error}); point TMPDIR at a directory that may hold programs"
+        ) from error
 
 
 def _build(compiler: str, arguments: tuple[str, ...], cache: Path | None, stem: str) -> ctypes.CDLL:

@@ -24,7 +24,7 @@ from atoll.evo.config import is_built_in
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
-    from types import FrameType, TracebackType
+    from types import FrameType
 
     from _typeshed import StrOrBytesPath
 
@@ -60,9 +60,7 @@ class StopSignal:
         _listening.append(self)
         return self
 
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
+    def __exit__(self, *_: object) -> None:
         _listening.remove(self)
         for number, handler in self._before.items():
             signal.signal(number, handler)

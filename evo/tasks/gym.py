@@ -12,6 +12,7 @@ Source: Towers et al. 2024, "Gymnasium: a standard interface for reinforcement l
 
 from __future__ import annotations
 
+import contextlib
 import importlib.util
 import sys
 from dataclasses import asdict, dataclass
@@ -96,9 +97,7 @@ class GymTask:
             TaskError: The environment failed, or paid rewards that are no finite numbers.
         """
         chunks = [genes[i : i + LANES] for i in range(0, len(genes), LANES)]
-        return np.concatenate(
-            [np.stack([self._run_episode(chunk, seed) for seed in seeds], axis=1) for chunk in chunks]
-        )
+        return np.concatenate([np.stack([self._run_episode(part, seed) for seed in seeds], axis=1) for part in chunks])
 
     def _run_episode(self, genes: Floats, seed: int) -> NDArray[np.float64]:
         """Run one episode with each genome, [P]."""
@@ -183,7 +182,9 @@ def _find_module(environment: str) -> None:
     module, colon, _ = environment.partition(":")
     if not colon:
         return
-    here = _working_directory()
+    here = "the working directory"
+    with contextlib.suppress(OSError):  # somebody has removed it
+        here = str(Path.cwd())
     if here not in sys.path:
         sys.path.append(here)  # last: it hides nothing that is installed
     try:
@@ -197,13 +198,6 @@ def _find_module(environment: str) -> None:
             f"--task gym:{environment}: No module named {module!r} among what is installed, in PYTHONPATH or in "
             f"{here}{own_package_note(module)}"
         )
-
-
-def _working_directory() -> str:
-    try:
-        return str(Path.cwd())
-    except OSError:  # somebody has removed it
-        return "the working directory"
 
 
 def _make(gymnasium: ModuleType, environment: str, max_steps: int, arguments: Mapping[str, OptionValue]) -> Any:  # noqa: ANN401 - an optional library's type

@@ -62,16 +62,14 @@ def record_all(creatures: Creatures, genes: Floats, *, course_numbers: Sequence[
     fitness = score(Summary(**lives)).reshape(len(genes), -1)
     # creature by creature, course by course
     lanes = ((reel, lane) for reel in reels for lane in range(len(reel.collected[0])))
+    dt_s = creatures.world.dt_s
     return [
-        [
-            _recording(*next(lanes), frame_s=creatures.world.dt_s, pellets_m=on_course, fitness=float(points))
-            for on_course, points in zip(pellets, of_creature, strict=True)
-        ]
+        [_recording(*next(lanes), dt_s, pellets[course], float(points)) for course, points in enumerate(of_creature)]
         for of_creature in fitness
     ]
 
 
-def _recording(reel: _Reel, lane: int, *, frame_s: float, pellets_m: Floats, fitness: float) -> Recording:
+def _recording(reel: _Reel, lane: int, frame_s: float, pellets_m: Floats, fitness: float) -> Recording:
     lanes = reel.lanes
     is_node = lanes.reach_m[:, lane].numpy() > 0
     is_muscle = lanes.stiffness_n_m[:, lane].numpy() > 0

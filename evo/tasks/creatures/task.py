@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import asdict, dataclass, replace
-from functools import cached_property
+from functools import cached_property, partial
 from types import MappingProxyType
 from typing import TYPE_CHECKING
 
@@ -70,8 +70,6 @@ class Creatures:
         world: World | None = None,
         ranges: Mapping[str, tuple[float, float]] | None = None,
     ) -> None:
-        if backend not in ("auto", *BACKENDS):
-            raise ConfigError(f"backend must be one of auto, {', '.join(BACKENDS)}; got {backend!r}")
         if threads is not None and threads < 1:
             raise ConfigError(f"threads must be at least 1, got {threads}")
         self.backend, self.build = _choose(backend)
@@ -104,11 +102,7 @@ class Creatures:
         return np.concatenate(parts) if len(parts) > 1 else parts[0]
 
     def simulate(
-        self,
-        genes: Floats,
-        *,
-        pellets: Floats | None = None,
-        observe: Callable[[Lanes], Observer] | None = None,
+        self, genes: Floats, *, pellets: Floats | None = None, observe: Callable[[Lanes], Observer] | None = None
     ) -> Summary:
         """Simulate `genes` [P, D] on courses [C, K, 2], the trained ones if None.
 
@@ -120,21 +114,13 @@ class Creatures:
         if self.backend == "native" and observe is None:
             from atoll.evo.tasks.creatures import native  # noqa: PLC0415 - nothing to load for who uses the reference
 
-            return native.simulate(
-                bodies, weights, pellets, controller=self.controller, ticks=self._options.ticks, world=self.world
-            )
-        from atoll.evo.tasks.creatures import reference  # noqa: PLC0415 - PyTorch takes a second to import
+            simulate = native.simulate
+        else:
+            from atoll.evo.tasks.creatures import reference  # noqa: PLC0415 - PyTorch takes a second to import
 
-        return reference.simulate(
-            bodies,
-            weights,
-            pellets,
-            controller=self.controller,
-            ticks=self._options.ticks,
-            threads=self._threads,
-            world=self.world,
-            observe=observe,
-        )
+            simulate = partial(reference.simulate, threads=self._threads, observe=observe)
+        ticks = self._options.ticks
+        return simulate(bodies, weights, pellets, controller=self.controller, ticks=ticks, world=self.world)
 
 
 def _within(ranges: Mapping[str, tuple[float, float]], segments: tuple[Segment, ...]) -> tuple[Segment, ...]:
@@ -148,6 +134,8 @@ def _within(ranges: Mapping[str, tuple[float, float]], segments: tuple[Segment, 
 
 def _choose(backend: str) -> tuple[str, str]:
     """Return the backend to use, and which build of it or why it is not the native one."""
+    if backend not in ("auto", *BACKENDS):
+        raise ConfigError(f"backend must be one of auto, {', '.join(BACKENDS)}; got {backend!r}")
     if backend == "reference":
         return backend, ""
     from atoll.evo.tasks.creatures import native  # noqa: PLC0415 - see above

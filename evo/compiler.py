@@ -26,10 +26,8 @@ LOG = logging.getLogger(__name__)
 COMPILERS = ("g++", "clang++", "c++")
 COMMON_FLAGS = ("-std=c++17", "-shared", "-fPIC")
 HASH_DIGITS = 16
-PATIENCE_S = 120.0
-"""A compiler that takes longer than this is not waited for."""
-SILENCE_S = 1.0
-"""A compiler that is waited for longer than this is spoken of."""
+PATIENCE_S = 120.0  # a compiler that takes longer is not waited for
+SILENCE_S = 1.0  # a compiler that is waited for longer is spoken of
 
 
 @dataclass(frozen=True)

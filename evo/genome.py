@@ -24,8 +24,7 @@ Mask = NDArray[np.bool_]
 
 MAX_BOUND = 1e30
 """Far enough from the end of float32 that no step or blend between two bounds overflows by itself."""
-MAX_WHOLE = 2.0**24
-"""The whole numbers that float32 holds one by one."""
+MAX_WHOLE = 2.0**24  # float32 holds whole numbers one by one up to here
 MAX_SCALE = 1000.0
 MAX_DOUBLES = 1 << 20
 """Random numbers that founders are drawn from at a time."""

@@ -136,9 +136,10 @@ FUNCTIONS = {
 class FunctionTask:
     """One test function as a task; ConfigError if it shall be moved or rotated and cannot."""
 
+    backend = "numpy"
+
     def __init__(self, options: FunctionOptions, *, name: str) -> None:
         self.name = name
-        self.backend = "numpy"
         self.options: dict[str, OptionValue] = asdict(options)
         self._options = options
         self._function = FUNCTIONS[name]
@@ -181,7 +182,7 @@ class FunctionTask:
 class Trap:
     """The deceptive trap as a task: in every block of bits, each step but the last leads away from the best.
 
-    A block scores its number of zeros, less one, but all of its bits when all are ones.
+    A block scores its number of zeros, less one, but all of its bits when all are ones: a genome of ones is the best.
     """
 
     name = "trap"
@@ -195,11 +196,6 @@ class Trap:
     def spec(self) -> GenomeSpec:
         """One segment of gates."""
         return GenomeSpec((Segment("bits", self._options.dimensions, kind=Kind.GATE),))
-
-    @property
-    def optimum(self) -> Floats:
-        """The genome that scores best, which is `dimensions`: ones, [D]."""
-        return np.ones(self._options.dimensions, dtype=np.float32)
 
     def evaluate(self, genes: Floats, episode: int) -> Floats:  # noqa: ARG002 - deterministic
         """Add up the blocks of each genome, float32 [P]; whole numbers, so in whatever order."""

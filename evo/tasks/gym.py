@@ -37,11 +37,9 @@ if TYPE_CHECKING:
 
     from atoll.evo.tasks.task import OptionValue
 
-LANES = 64
-"""Environments that are alive at a time."""
+LANES = 64  # environments that are alive at a time
 MAX_INPUTS = 1024
-WEIGHT = 3.0
-"""Largest weight, either way."""
+WEIGHT = 3.0  # the largest, either way
 MAKE = "make."
 """What the options begin with that are arguments of the environment."""
 

@@ -23,8 +23,7 @@ if TYPE_CHECKING:
 UNSEEN_COURSES = 40
 NUDGE = 1e-5
 """Size of the gene change that a sound champion survives, as a part of each gene's range."""
-NUDGED = 8
-"""How many such changes are tried."""
+NUDGED = 8  # such changes are tried
 SHORTEST_M = 1e-3
 """A body whose muscles are all shorter at rest has no length to be measured by."""
 MAX_STRETCH, MAX_NODE_M_S, MAX_AIRBORNE_SHARE, MIN_RETAINED_SHARE = 2.0, 25.0, 0.75, 0.5

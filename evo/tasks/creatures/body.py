@@ -43,8 +43,7 @@ ABSENT_M = np.float32(-1e6)
 """Reach of a node that is not there: so far inside itself that it is never the nearest."""
 MIN_MUSCLES = 3
 """Muscles a node needs to stay: with fewer it can be whirled like a whip, with three it is held in space."""
-BIT = np.left_shift(1, np.arange(NODES)).astype(np.uint8)
-"""The set of each node alone, [8]."""
+BIT = np.left_shift(1, np.arange(NODES)).astype(np.uint8)  # the set of each node alone, [8]
 MUSCLES_AT = np.array([[m for m, pair in enumerate(PAIRS) if node in pair] for node in range(NODES)])
 """The muscles that each node can have, [8, 7]."""
 FAR_END = BIT[FIRST[MUSCLES_AT] + SECOND[MUSCLES_AT] - np.arange(NODES)[:, None]][..., None]

@@ -15,18 +15,15 @@ if TYPE_CHECKING:
 
     from atoll.evo.genome import Floats
 
-APPROACH = 80.0
-"""Points for closing the whole gap to a pellet."""
-COLLECT = 20.0
-"""Points for taking it."""
+APPROACH = 80.0  # points for closing the whole gap to a pellet
+COLLECT = 20.0  # points for taking it
 RETREAT = 0.5
 """Points lost per metre that the gap is wider at the end than at first. Small: who has not learnt to steer must walk
 the wrong way on half of the courses to be paid on the others, and a creature that may not go wrong stays at home."""
 MAX_RETREAT_M = 20.0
 NO_GAP_M = 0.01
 """A first gap below this, in metres, counts as this: a pellet may appear under a creature."""
-TRAVEL = 0.5
-"""Points per metre between birth and death."""
+TRAVEL = 0.5  # points per metre between birth and death
 MAX_TRAVEL_M = 10.0
 DEAD = -100.0
 """Score of a body that does not hold together, or of a simulation that failed: below every living creature's."""

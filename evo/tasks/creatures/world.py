@@ -12,28 +12,23 @@ from atoll.evo.tasks.creatures.arithmetic import cosine
 if TYPE_CHECKING:
     from atoll.evo.genome import Floats
 
-TICKS_PER_S = 10
-"""How often a creature looks around and acts, in hertz."""
+TICKS_PER_S = 10  # how often a creature looks around and acts
 NODES = 8
 PAIRS = tuple((i, j) for i in range(NODES) for j in range(i + 1, NODES))
 """The two nodes of each muscle, in lexicographic order."""
 MUSCLES = len(PAIRS)
 FIRST, SECOND = np.array(PAIRS).T
 """The lower and the higher node of each muscle, [28]."""
-PELLET_M = 0.25
-"""Radius of a pellet, in metres; it lies on the ground."""
-TOUCH_M = 0.01
-"""Height of an edge, in metres, below which a node feels the ground."""
+PELLET_M = 0.25  # radius of a pellet, which lies on the ground
+TOUCH_M = 0.01  # height of an edge below which a node feels the ground
 FARTHEST_M = 1e4
 """A node that goes farther from the origin than this, in metres, has left the world: the simulation failed."""
 SHORTEST_SQUARED = 1e-12
 """Added to a squared length before its root, in m² or (m/s)², so that nothing is divided by zero."""
 BODY_STEP_S = 1 / 60
 """The step that muscle constants are softened for, in seconds: part of the body, whatever step it is run at."""
-MIN_LEG_M, MAX_LEG_M = 7.0, 10.0
-"""Distance from one pellet to the next, in metres."""
-FIRST_UNSEEN = 1_000_000
-"""Courses from this number on are never trained on."""
+MIN_LEG_M, MAX_LEG_M = 7.0, 10.0  # from one pellet to the next
+FIRST_UNSEEN = 1_000_000  # courses from this number on are never trained on
 WORD = 0xFFFFFFFF
 GOLDEN = 0x9E3779B9
 """2³² over the golden ratio: its multiples spread evenly round the circle, however many are taken."""

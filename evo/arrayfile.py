@@ -57,11 +57,7 @@ def encoded_size(arrays: Mapping[str, tuple[tuple[int, ...], DTypeLike]], metada
 
 
 def decode(data: bytes, *, max_header_bytes: int = MAX_HEADER_BYTES) -> tuple[Arrays, dict[str, Any]]:
-    """Read what `encode` wrote.
-
-    Raises:
-        DamagedFileError: The bytes are anything else, cut short, changed, or larger than they may be.
-    """
+    """Read what `encode` wrote; DamagedFileError if it is anything else, cut short, changed or too large."""
     header, start = _header(data, max_header_bytes=max_header_bytes)
     metadata = _metadata(header)
     _check_arrays(header)

@@ -38,7 +38,6 @@ ADVICE = {
     errno.EEXIST: "choose another directory with --migration-dir",
 }
 
-
 ROOT = 0
 LET_THE_GROUP_WRITE = (
     "it belongs to account {owner}, and you are {account}: let its group in, with umask 002 before anything is started "
@@ -53,11 +52,7 @@ class UnsyncedError(OSError):
 
 @contextlib.contextmanager
 def storage_errors(doing: str) -> Iterator[None]:
-    """Report a failure of the file system as a StorageError that says what was being done and what to do.
-
-    Raises:
-        StorageError: Anything inside raised OSError.
-    """
+    """Turn OSError into a StorageError that says what was being done and what to do."""
     try:
         yield
     except OSError as error:
@@ -87,10 +82,7 @@ def _owner(path: str) -> int | None:
 
 
 def make_directory(path: Path, *, mode: int = 0o777, durable: bool = True) -> None:
-    """Create a directory, with that mode less the umask, and its parents, unless they exist.
-
-    Whatever is synced inside it is lost with it if its own name is not synced too.
-    """
+    """Create a directory, with that mode less the umask, and its parents, unless they exist."""
     if path.is_dir():
         return
     if path != path.parent:
@@ -144,11 +136,7 @@ def create_file(path: Path, data: bytes, *, durable: bool) -> bool:
 def create_directory(path: Path, files: Mapping[str, bytes], *, tag: str, durable: bool) -> None:
     """Make a directory holding `files`, written in their order, visible at `path` in one step.
 
-    Args:
-        path: Where; an existing non-empty directory is never replaced.
-        files: Names and contents; the last one completes the directory.
-        tag: Distinguishes this attempt in the name of the temporary directory.
-        durable: Survive a power cut.
+    A directory that holds something is never replaced; `tag` is part of the temporary name.
 
     Raises:
         UnsyncedError: It is visible, but could not be made durable.

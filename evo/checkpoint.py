@@ -22,25 +22,15 @@ KEPT = 2
 
 @dataclass(frozen=True)
 class Checkpoint:
-    """A state, and what it may be continued with.
-
-    Attributes:
-        state: The evaluated generation, before anything was imported at it.
-        settings: The settings it was computed with, the task's options included.
-        backend: The evaluator that computed it.
-    """
+    """A state, before anything was imported at it, and the settings and evaluator that computed it."""
 
     state: State
-    settings: Mapping[str, Any]
+    settings: Mapping[str, Any]  # the task's options included
     backend: str
 
 
 def save(paths: IslandPaths, checkpoint: Checkpoint, *, before_commit: Callable[[], None] = lambda: None) -> None:
-    """Write a checkpoint, then drop all but the newest two; `before_commit` may prevent it by raising.
-
-    Raises:
-        OSError: The file system refused; older checkpoints are untouched.
-    """
+    """Write a checkpoint, then drop all but the newest two; if either raises, older ones are untouched."""
     atomic.make_directory(paths.checkpoints)
     path = paths.checkpoint(checkpoint.state.generation)
     atomic.replace_file(path, encode(checkpoint), durable=True, before_commit=before_commit)
@@ -49,11 +39,7 @@ def save(paths: IslandPaths, checkpoint: Checkpoint, *, before_commit: Callable[
 
 
 def kept(paths: PrivateFiles, *, at_most: int | None = None) -> list[int]:
-    """Return the generations that have a checkpoint, sorted.
-
-    Raises:
-        OSError: The directory cannot be listed.
-    """
+    """Return the generations that have a checkpoint, sorted."""
     try:
         names = [entry.name for entry in paths.checkpoints.iterdir()]
     except FileNotFoundError:
@@ -63,22 +49,14 @@ def kept(paths: PrivateFiles, *, at_most: int | None = None) -> list[int]:
 
 
 def drop(paths: IslandPaths, generations: Iterable[int], *, before_commit: Callable[[], None] = lambda: None) -> None:
-    """Remove the checkpoints of generations that are lived again; `before_commit` may prevent each by raising.
-
-    Raises:
-        OSError: The file system refused.
-    """
+    """Remove the checkpoints of generations that are lived again; `before_commit` may prevent each by raising."""
     for generation in generations:
         before_commit()
         atomic.remove_file(paths.checkpoint(generation))
 
 
 def load_newest(paths: PrivateFiles, *, at_most: int | None = None) -> Checkpoint | None:
-    """Return the highest checkpoint that verifies, or None if there is none at all.
-
-    Args:
-        paths: Whose.
-        at_most: The highest generation to consider, if any.
+    """Return the highest checkpoint that verifies, of generation `at_most` or before, or None if there is none at all.
 
     Raises:
         ResumeError: There are checkpoints, but of another version, or none is intact.
@@ -120,12 +98,7 @@ def encode(checkpoint: Checkpoint) -> bytes:
 
 
 def decode(data: bytes) -> Checkpoint:
-    """Read what `encode` wrote.
-
-    Raises:
-        DamagedFileError: The bytes are not an intact checkpoint.
-        ResumeError: An intact checkpoint of another version.
-    """
+    """Read what `encode` wrote; DamagedFileError if it is not intact, ResumeError if of another version."""
     arrays, metadata = arrayfile.decode(data)
     if metadata.get("kind") != "checkpoint":
         raise DamagedFileError(f"expected a checkpoint, got {metadata.get('kind')!r}")
@@ -134,30 +107,21 @@ def decode(data: bytes) -> Checkpoint:
             f"the checkpoint has format {metadata.get('format')}, this version of Atoll reads format {FORMAT}; "
             f"use the version that wrote it, or start again with --fresh"
         )
+    pace = metadata.get("pace", {"last": 0, "stretch": 1})  # older checkpoints are of islands with a fixed interval
     try:
-        return _checkpoint(arrays, metadata)
+        islands = tuple(metadata["islands"])
+        best = Population(arrays["champion_genes"], arrays["champion_ancestry"], islands)
+        state = State(
+            metadata["generation"],
+            Population(arrays["genes"], arrays["ancestry"], islands),
+            arrays["fitness"],
+            Champion(best, **metadata["champion"]),
+            Counts(**metadata["counts"]),
+            MigrationSchedule(pace["last"], pace["stretch"]),
+        )
+        return Checkpoint(state, metadata["settings"], metadata["backend"])
     except (KeyError, TypeError) as error:
         raise DamagedFileError(f"a checkpoint with parts missing or of another type: {error}") from error
-
-
-def _checkpoint(arrays: arrayfile.Arrays, metadata: Mapping[str, Any]) -> Checkpoint:
-    islands = tuple(metadata["islands"])
-    champion = Champion(
-        Population(arrays["champion_genes"], arrays["champion_ancestry"], islands), **metadata["champion"]
-    )
-    state = State(
-        metadata["generation"],
-        Population(arrays["genes"], arrays["ancestry"], islands),
-        arrays["fitness"],
-        champion,
-        Counts(**metadata["counts"]),
-        _schedule(**metadata.get("pace", {})),  # older checkpoints are of islands with a fixed interval
-    )
-    return Checkpoint(state, metadata["settings"], metadata["backend"])
-
-
-def _schedule(last: int = 0, stretch: int = 1) -> MigrationSchedule:
-    return MigrationSchedule(last, stretch)
 
 
 def save_champion(
@@ -171,13 +135,6 @@ def save_champion(
     """Write a champion with all that is needed to simulate it again; equal champions give equal bytes.
 
     Its table of islands is compacted: the one it was found with and the one it was resumed with may differ in length.
-
-    Args:
-        path: Where.
-        champion: The individual.
-        island: Who found it.
-        task: Name, options and genome layout of the problem.
-        before_commit: May prevent it, at the last moment, by raising.
     """
     individual = ancestry.compact(champion.individual)
     metadata = {
@@ -194,12 +151,9 @@ def save_champion(
 
 
 def check_settings(checkpoint: Checkpoint, settings: Mapping[str, Any]) -> None:
-    """Compare the settings of this start with the checkpoint's, but for the generation to reach and how long to wait.
+    """Raise ResumeError with every setting that differs from the checkpoint's, but for those that may.
 
     A setting that was not known when the checkpoint was written had what is its default now.
-
-    Raises:
-        ResumeError: Others differ; every one is named.
     """
     ignored = {"generations", "backend", "lockstep_timeout_s"}
     before = {name: field.default for name, field in all_settings().items() if name in settings}

@@ -1,12 +1,8 @@
 """Compiler of C++ kernels: from source to a loaded library, once for each kind of machine.
 
 The library is kept in the user's cache under a name that holds two hashes: of everything it was made from (source,
-flags, compiler), so that machines with different processors or compilers can share a home, and of its own bytes, so
-that a file that is cut short or not ours is never loaded. It appears by a rename, so islands that start together at
-worst compile the same thing twice. Without a usable cache the library is loaded from a temporary directory.
-
-Whoever may have to wait for a compiler is told so through the standard library's logging, which puts it on standard
-error unless a program takes it from there.
+flags, compiler), so that different machines can share a home, and of its own bytes, so that a file that is cut short or
+not ours is never loaded. Without a usable cache the library is loaded from a temporary directory.
 """
 
 from __future__ import annotations
@@ -30,23 +26,16 @@ LOG = logging.getLogger(__name__)
 COMPILERS = ("g++", "clang++", "c++")
 COMMON_FLAGS = ("-std=c++17", "-shared", "-fPIC")
 HASH_DIGITS = 16
-PATIENCE_S = 120.0
-"""A compiler that takes longer than this is not waited for."""
-SILENCE_S = 1.0
-"""A compiler that is waited for longer than this is spoken of."""
+PATIENCE_S = 120.0  # a compiler that takes longer is not waited for
+SILENCE_S = 1.0  # a compiler that is waited for longer is spoken of
 
 
 @dataclass(frozen=True)
 class Library:
-    """A loaded library.
-
-    Attributes:
-        functions: Its functions, as attributes.
-        sha256: Of source, flags and compiler, abbreviated.
-    """
+    """A loaded library."""
 
     functions: ctypes.CDLL
-    sha256: str
+    sha256: str  # of source, flags and compiler, abbreviated
 
 
 def find() -> str | None:
@@ -55,12 +44,9 @@ def find() -> str | None:
 
 
 def load(source: Path, flags: tuple[str, ...], *, cache: Path | None = None) -> Library:
-    """Load what `source` compiles to.
+    """Load what `source` compiles to, one C++ file that includes only the standard library.
 
-    Args:
-        source: One C++ file that includes only the standard library.
-        flags: Beyond `COMMON_FLAGS`; they name the processor features to use, all of which must be here.
-        cache: Where to keep the library; the user's cache if None.
+    `flags` name the processor features to use, all of which must be here.
 
     Raises:
         ConfigError: There is no compiler, it refuses the source, or what it makes cannot be loaded anywhere.
@@ -73,26 +59,20 @@ def load(source: Path, flags: tuple[str, ...], *, cache: Path | None = None) -> 
     key = hashlib.sha256(origin.encode()).hexdigest()[:HASH_DIGITS]
     directory = cache or _user_cache()
     stem = f"{source.stem}-{key}"
-    library = _open_cached(directory, stem) if directory else None
-    if library is None:
-        LOG.warning("compiling the kernel %s with %s (once per machine) ...", source.name, compiler)
-        try:
-            library = _build(compiler, (*COMMON_FLAGS, *flags, str(source)), directory, stem)
-        except OSError as error:
-            raise ConfigError(
-                f"what {compiler} makes of {source.name} can be loaded neither from {directory or 'a cache'} nor from "
-                f"where temporary files go ({error}); point TMPDIR at a directory that may hold programs"
-            ) from error
-    return Library(library, key)
+    if directory and (library := _open_cached(directory, stem)):
+        return Library(library, key)
+    LOG.warning("compiling the kernel %s with %s (once per machine) ...", source.name, compiler)
+    try:
+        return Library(_build(compiler, (*COMMON_FLAGS, *flags, str(source)), directory, stem), key)
+    except OSError as error:
+        raise ConfigError(
+            f"what {compiler} makes of {source.name} can be loaded neither from {directory or 'a cache'} nor from "
+            f"where temporary files go ({error}); point TMPDIR at a directory that may hold programs"
+        ) from error
 
 
 def _build(compiler: str, arguments: tuple[str, ...], cache: Path | None, stem: str) -> ctypes.CDLL:
-    """Compile and load a library, and keep it where that is possible.
-
-    Raises:
-        ConfigError: The compiler failed.
-        OSError: There is no place for temporary files, or what was compiled cannot be loaded.
-    """
+    """Compile and load a library, and keep it where that is possible."""
     with tempfile.TemporaryDirectory(prefix="atoll-") as temporary:
         built = Path(temporary) / f"{stem}.so"
         _run(compiler, *arguments, "-o", str(built))
@@ -101,11 +81,7 @@ def _build(compiler: str, arguments: tuple[str, ...], cache: Path | None, stem: 
 
 
 def _user_cache() -> Path | None:
-    """Return the directory for caches, if there is a home.
-
-    The environment decides here, and it is not configuration: where files go that anyone may delete at any time
-    changes no result, and XDG_CACHE_HOME is how a system says it.
-    """
+    """Return the directory for caches, if there is a home; where they lie changes no result."""
     base = os.environ.get("XDG_CACHE_HOME", "")
     if Path(base).is_absolute():
         return Path(base) / "atoll"
@@ -152,11 +128,7 @@ def _digest(data: bytes) -> str:
 
 
 def _run(compiler: str, *arguments: str) -> str:
-    """Run the compiler, and return what it says.
-
-    Raises:
-        ConfigError: It failed; the first line that names an error is passed on.
-    """
+    """Return what the compiler says; if it fails, ConfigError has the first line that names an error."""
     try:
         with subprocess.Popen(  # noqa: S603 - a compiler from PATH, and arguments of our own
             [compiler, *arguments],
@@ -177,11 +149,7 @@ def _run(compiler: str, *arguments: str) -> str:
 
 
 def _answer(process: subprocess.Popen[str], what: str) -> tuple[str, str]:
-    """Wait for a process to end, saying so if it takes long, and return what it wrote.
-
-    Raises:
-        TimeoutExpired: It took too long, and was killed.
-    """
+    """Wait for a process to end, saying so if it takes long, and return what it wrote."""
     try:
         with contextlib.suppress(subprocess.TimeoutExpired):
             return process.communicate(timeout=SILENCE_S)

@@ -12,9 +12,8 @@ import re
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, TypeVar
 
-from atoll.evo.errors import ConfigError
+from atoll.evo.errors import ConfigError, suggest
 from atoll.evo.paths import check_island_name
-from atoll.evo.text import suggest
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -64,22 +63,23 @@ def option_name(field: str) -> str:
     return f"-o {field}"
 
 
-def check(settings: Any, *, spell: Callable[[str], str] = flag_name) -> None:  # noqa: ANN401 - any dataclass of settings
-    """Check every field against its declaration; `spell` says how the user writes its name.
+def setting_fields(kind: type) -> tuple[dataclasses.Field[Any], ...]:
+    """Return the named settings of one dataclass."""
+    return tuple(field for field in dataclasses.fields(kind) if "help" in field.metadata)
 
-    Raises:
-        ConfigError: A field has another type, is out of range or not among the choices.
-    """
-    for field in dataclasses.fields(settings):
-        if "help" in field.metadata:
-            _check_field(field, getattr(settings, field.name), spell(field.name))
+
+def check(settings: Any, *, spell: Callable[[str], str] = flag_name) -> None:  # noqa: ANN401 - any dataclass of settings
+    """Raise ConfigError if a field breaks its declaration; `spell` says how the user writes its name."""
+    for field in setting_fields(type(settings)):
+        _check_field(field, getattr(settings, field.name), spell(field.name))
 
 
 def _check_field(field: dataclasses.Field[Any], value: object, flag: str) -> None:
     expected = type(field.default)
     allowed = (int, float) if expected is float else (expected,)
     if not isinstance(value, allowed) or isinstance(value, bool) != (expected is bool):
-        raise ConfigError(f"{flag} must be {_article(expected)}, got {value!r}")
+        kind = {int: "a whole number", float: "a number", bool: "true or false"}.get(expected, "a word")
+        raise ConfigError(f"{flag} must be {kind}, got {value!r}")
     low, high, choices = field.metadata["low"], field.metadata["high"], field.metadata["choices"]
     if isinstance(value, int | float):
         if low is not None and not value >= low:
@@ -88,10 +88,6 @@ def _check_field(field: dataclasses.Field[Any], value: object, flag: str) -> Non
             raise ConfigError(f"{flag} must be at most {high}, got {value}")
     if choices and value not in choices:
         raise ConfigError(f"{flag} must be one of {', '.join(choices)}; got {value!r}{suggest(str(value), choices)}")
-
-
-def _article(kind: type) -> str:
-    return {int: "a whole number", float: "a number", bool: "true or false"}.get(kind, "a word")
 
 
 def is_user_file(task: str) -> bool:
@@ -243,13 +239,7 @@ class Migration:
         return self.migration_interval == ADAPTIVE
 
     def is_due(self, generation: int, *, last: int = 0, multiplier: int = 1) -> bool:
-        """Say whether genomes cross at `generation`.
-
-        Args:
-            generation: When.
-            last: The last migration before; only an adaptive interval depends on it.
-            multiplier: How many times `migrate_every` an adaptive interval is by now.
-        """
+        """Say whether genomes cross at `generation`; only an adaptive interval depends on a `MigrationSchedule`."""
         if self.is_off or generation == 0:
             return False
         if self.is_adaptive:
@@ -295,8 +285,8 @@ class IslandConfig:
         """Return what all islands of a pool must have alike, beside seed and task: the mode, and what it rests on."""
         if self.migration.mode != LOCKSTEP:
             return {"mode": self.migration.mode}
-        names = ("mode", "members", "migrate_every", "generations", "migrants")
-        return {name: value for name, value in self.settings().items() if name in names}
+        settings = self.settings()
+        return {name: settings[name] for name in ("mode", "members", "migrate_every", "generations", "migrants")}
 
     def settings(self) -> dict[str, Value]:
         """Return every named setting, flat, as the log records it."""
@@ -307,22 +297,13 @@ class IslandConfig:
         }
 
 
-def setting_fields(kind: type) -> tuple[dataclasses.Field[Any], ...]:
-    """Return the named settings of one dataclass."""
-    return tuple(field for field in dataclasses.fields(kind) if "help" in field.metadata)
-
-
 def all_settings() -> dict[str, dataclasses.Field[Any]]:
     """Return every named setting of an island, in the order of the help."""
     return {field.name: field for kind in (IslandConfig, Migration, Breeding) for field in setting_fields(kind)}
 
 
 def island_config(island: str, values: Mapping[str, Value], options: Mapping[str, str]) -> IslandConfig:
-    """Make an island's config from flat settings; what is missing has its default.
-
-    Raises:
-        ConfigError: A name is unknown or a value not allowed.
-    """
+    """Make an island's config from flat settings; ConfigError if a name is unknown or a value not allowed."""
     known = all_settings()
     for name in values:
         if name not in known:
@@ -345,12 +326,8 @@ def _make(kind: type[T], values: Mapping[str, Value], **others: object) -> T:
 def read_config_file(path: Path, island: str, *, shared: Path | None = None) -> Section:
     """Read what a file sets for one island: `[defaults]`, overridden by `[<island>]`.
 
-    Every section is checked, the other islands' too, so that a slip is found by the first island that starts.
-
-    Args:
-        path: The file.
-        island: Whose settings are wanted.
-        shared: The shared directory: a file in it may not name code to run, since others may write there.
+    Every section is checked, the other islands' too, so that a slip is found by the first island that starts. A file in
+    the `shared` directory may not name code to run, since others may write there.
 
     Raises:
         ConfigError: The file cannot be read or parsed, or holds anything but known names in tables.
@@ -358,12 +335,8 @@ def read_config_file(path: Path, island: str, *, shared: Path | None = None) -> 
     if island == DEFAULTS:
         raise ConfigError(f"an island that reads {path} cannot be called {DEFAULTS!r}, as a section of it is")
     sections = {name: _section(path, name, table) for name, table in _document(path).items()}
-    values: dict[str, Value] = {}
-    options: dict[str, str] = {}
-    for name in (DEFAULTS, island):
-        own_values, own_options = sections.get(name, ({}, {}))
-        values |= own_values
-        options |= own_options
+    (common, common_options), (own, own_options) = (sections.get(name, ({}, {})) for name in (DEFAULTS, island))
+    values, options = common | own, common_options | own_options
     task = str(values.get("task", ""))
     if runs_code(task) and shared and path.resolve().is_relative_to(shared.resolve()):
         raise ConfigError(
@@ -383,11 +356,7 @@ def _document(path: Path) -> dict[str, Any]:
 
 
 def text_of(data: bytes) -> str:
-    """Return the text that a user's editor saved, with the mark that some of them put first or without.
-
-    Raises:
-        ValueError: It is not UTF-8.
-    """
+    """Return the text that a user's editor saved, without the mark that some put first; ValueError if not UTF-8."""
     try:
         return data.decode("utf-8-sig")
     except UnicodeDecodeError as error:
@@ -423,9 +392,5 @@ def _options(path: Path, name: str, table: object) -> dict[str, str]:
         if isinstance(value, dict):  # make.gravity = -5 in TOML is a table within the table
             options |= {f"{key}.{inner}": text for inner, text in _options(path, name, value).items()}
         else:
-            options[key] = _text(value)
+            options[key] = str(value).lower() if isinstance(value, bool) else str(value)
     return options
-
-
-def _text(value: object) -> str:
-    return str(value).lower() if isinstance(value, bool) else str(value)

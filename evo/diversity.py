@@ -44,7 +44,7 @@ def distances(one: Floats, other: Floats, spec: GenomeSpec) -> Doubles:
 
 
 def fixation_index(groups: Sequence[Floats], spec: GenomeSpec) -> float | None:
-    """Return F_ST: which share of all genetic variance lies between islands.
+    """Return F_ST: which share of all genetic variance lies between islands, whose genes are `groups` of [n_i, D].
 
     0 is expected where islands are random samples of one population (the estimate may be a little below), 1 is reached
     where each consists of clones of its own. None where there is no variance, or no two islands, or nobody to compare.
@@ -57,10 +57,6 @@ def fixation_index(groups: Sequence[Floats], spec: GenomeSpec) -> float | None:
 
     That is Phi_ST of Excoffier, Smouse & Quattro 1992 (Genetics 131, 479-491, AMOVA) with squared Euclidean distances;
     on gates it is the haploid theta of Weir & Cockerham 1984 (Evolution 38, 1358-1370), ratio of sums over loci.
-
-    Args:
-        groups: The genes of each island, [n_i, D].
-        spec: The genome layout.
     """
     shares = [_as_shares(genes, spec) for genes in groups if len(genes)]
     sizes = np.asarray([len(group) for group in shares], dtype=np.float64)

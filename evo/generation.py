@@ -27,65 +27,38 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Champion:
-    """The best individual an island has seen.
+    """The best individual an island has seen, since `generation`."""
 
-    Attributes:
-        individual: The one genome, [1, D].
-        fitness: What it scored.
-        generation: When it was first seen.
-    """
-
-    individual: Population
+    individual: Population  # [1, D]
     fitness: float
     generation: int
 
 
 @dataclass(frozen=True)
 class Counts:
-    """Counters of what an island has done since its founders.
+    """Counters of what an island has done since its founders."""
 
-    Attributes:
-        evaluations: Genomes scored, immigrants included.
-        exports: Genomes published.
-        imports: Genomes taken in.
-        refused: Batches or genomes turned away.
-    """
-
-    evaluations: int = 0
+    evaluations: int = 0  # of genomes, immigrants included
     exports: int = 0
     imports: int = 0
-    refused: int = 0
+    refused: int = 0  # batches or genomes
 
 
 @dataclass(frozen=True)
 class MigrationSchedule:
-    """The state of an adaptive migration interval; with a fixed one it stays as it is here.
+    """The state of an adaptive migration interval; with a fixed one it stays as it is here."""
 
-    Attributes:
-        last: The last migration, 0 before the first.
-        multiplier: The interval from there on, in units of `migrate_every`.
-    """
-
-    last: int = 0
-    multiplier: int = 1
+    last: int = 0  # generation of the last migration
+    multiplier: int = 1  # the interval from there on, in units of `migrate_every`
 
 
 @dataclass(frozen=True)
 class State:
-    """An evaluated generation: all that an island is.
+    """An evaluated generation: all that an island is."""
 
-    Attributes:
-        generation: Its number; the founders are 0.
-        population: Its individuals, [P, D].
-        fitness: Their scores, [P].
-        champion: The best so far.
-        counts: What was done so far.
-        schedule: When it migrates next.
-    """
-
-    generation: int
-    population: Population
-    fitness: Floats
+    generation: int  # the founders are 0
+    population: Population  # [P, D]
+    fitness: Floats  # [P]
     champion: Champion
     counts: Counts
     schedule: MigrationSchedule = MigrationSchedule()
@@ -98,11 +71,7 @@ def sample_founders(spec: GenomeSpec, n: int, *, island: str, streams: Streams) 
 
 
 def evaluate(task: Task, population: Population, *, generation: int, before: State | None) -> State:
-    """Score a new generation and remember its best.
-
-    Raises:
-        TaskError: The task returned anything but one finite number per individual.
-    """
+    """Score a new generation and remember its best; see `score`."""
     fitness = score(task, population, generation=generation)
     champion = best_of(population, fitness, generation=generation, reigning=before.champion if before else None)
     counts = before.counts if before else Counts()

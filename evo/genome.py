@@ -24,8 +24,7 @@ Mask = NDArray[np.bool_]
 
 MAX_BOUND = 1e30
 """Far enough from the end of float32 that no step or blend between two bounds overflows by itself."""
-MAX_WHOLE = 2.0**24
-"""The whole numbers that float32 holds one by one."""
+MAX_WHOLE = 2.0**24  # float32 holds whole numbers one by one up to here
 MAX_SCALE = 1000.0
 MAX_DOUBLES = 1 << 20
 """Random numbers that founders are drawn from at a time."""
@@ -36,33 +35,21 @@ NO_PLACE = -1
 class Kind(StrEnum):
     """The kind of a segment's genes: how they vary."""
 
-    REAL = "real"
-    """Any number within the bounds; may be blended."""
-    GATE = "gate"
-    """On (1) or off (0); mutation flips it, crossover picks one parent's."""
-    INTEGER = "integer"
-    """A whole number within the bounds; mutation steps by at least one, crossover picks one parent's."""
+    REAL = "real"  # any number within the bounds; may be blended
+    GATE = "gate"  # on (1) or off (0); mutation flips it, crossover picks one parent's
+    INTEGER = "integer"  # a whole number; mutation steps by at least one, crossover picks one parent's
 
 
 @dataclass(frozen=True)
 class Segment:
-    """A named stretch of genes of one kind.
-
-    Attributes:
-        name: What a task calls it.
-        size: Number of genes, at least 1.
-        low: Smallest value a gene may take.
-        high: Largest value a gene may take.
-        kind: How its genes vary.
-        scale: Mutation step of this segment relative to the run's mutation scale.
-    """
+    """A named stretch of `size` genes of one kind, from `low` to `high`."""
 
     name: str
     size: int
     low: float = 0.0
     high: float = 1.0
     kind: Kind = Kind.REAL
-    scale: float = 1.0
+    scale: float = 1.0  # mutation step, relative to the run's mutation scale
 
     def __post_init__(self) -> None:
         if self.size < 1:
@@ -144,25 +131,14 @@ class GenomeSpec:
 
     @classmethod
     def from_rows(cls, rows: Any) -> GenomeSpec:  # noqa: ANN401 - JSON of a file
-        """Rebuild a layout from what `to_rows` wrote.
-
-        Raises:
-            ConfigError: It cannot be one.
-        """
+        """Rebuild a layout from what `to_rows` wrote; ConfigError if it cannot be one."""
         try:
-            segments = (
-                Segment(name, size, low, high, Kind(kind), scale) for name, size, low, high, kind, scale in rows
-            )
-            return cls(tuple(segments))
+            return cls(tuple(Segment(name, n, low, high, Kind(kind), step) for name, n, low, high, kind, step in rows))
         except (TypeError, ValueError) as error:
             raise ConfigError(str(error)) from error
 
     def slice_of(self, name: str) -> slice:
-        """Return where the segment called `name` lies in a genome.
-
-        Raises:
-            KeyError: There is no such segment.
-        """
+        """Return where the segment called `name` lies in a genome; KeyError if there is none."""
         start = 0
         for segment in self.segments:
             if segment.name == name:
@@ -197,16 +173,10 @@ class GenomeSpec:
 
 @dataclass(frozen=True)
 class Population:
-    """Individuals as parallel arrays.
+    """Individuals as parallel arrays."""
 
-    Attributes:
-        genes: Genomes, float32 [P, D].
-        ancestry: For each gene, which island's founders it descends from: an index into `islands`, uint16 [P, D].
-        islands: The names that `ancestry` points into.
-    """
-
-    genes: Floats
-    ancestry: Ancestry
+    genes: Floats  # [P, D]
+    ancestry: Ancestry  # for each gene, whose founders it descends from: an index into `islands`, [P, D]
     islands: tuple[str, ...]
 
     def __len__(self) -> int:
@@ -219,17 +189,11 @@ class Population:
 
 @dataclass(frozen=True)
 class Migrants:
-    """Genomes between two islands, with what is said of them.
+    """Genomes between two islands, with what is said of them."""
 
-    Attributes:
-        population: The genomes, [K, D].
-        fitness: What the island they come from measured, float32 [K]; information, never trusted.
-        ids: One name per genome, unique in the archipelago.
-    """
-
-    population: Population
-    fitness: Floats
-    ids: tuple[str, ...]
+    population: Population  # [K, D]
+    fitness: Floats  # what the island they come from measured, [K]; information, never trusted
+    ids: tuple[str, ...]  # unique in the archipelago, [K]
 
     def __len__(self) -> int:
         return len(self.population)

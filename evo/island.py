@@ -28,12 +28,7 @@ if TYPE_CHECKING:
 
 
 class Arrivals(Protocol):
-    """Immigrants of one import.
-
-    Attributes:
-        migrants: The genomes, possibly none.
-        refused: How many batches or genomes were turned away.
-    """
+    """Immigrants of one import, possibly none, and how many batches or genomes were turned away."""
 
     @property
     def migrants(self) -> Migrants: ...  # noqa: D102
@@ -57,22 +52,11 @@ class Exchange(Protocol[A]):
         ...
 
     def is_ready(self, generation: int, *, streams: Streams) -> bool:
-        """Say whether `collect` can be answered; if not, whoever asks is to ask again.
-
-        Args:
-            generation: When.
-            streams: The island's randomness at this generation.
-        """
+        """Say whether `collect` can be answered; if not, whoever asks is to ask again."""
         ...
 
     def collect(self, generation: int, *, residents: Population, streams: Streams) -> A:
-        """Take others' genomes; asked again for the same generation, return the same ones.
-
-        Args:
-            generation: When.
-            residents: Who lives here.
-            streams: The island's randomness at this generation.
-        """
+        """Take others' genomes; asked again for the same generation, return the same ones."""
         ...
 
     def displaced(
@@ -80,8 +64,7 @@ class Exchange(Protocol[A]):
     ) -> Indices:
         """Choose who makes room, by genes [P, D] and fitness [P], for immigrants [N, D] with their scores here [N].
 
-        Returns:
-            A place of its own for each immigrant, or `NO_PLACE`, [N].
+        Each immigrant gets a place of its own, or `NO_PLACE`, [N].
         """
         ...
 
@@ -90,11 +73,7 @@ class Exchange(Protocol[A]):
         ...
 
     def heartbeat(self, generation: int) -> None:
-        """Show that the island lives.
-
-        Raises:
-            FencedError: A newer process owns it.
-        """
+        """Show that the island lives; FencedError if a newer process owns it."""
         ...
 
 
@@ -119,9 +98,6 @@ def evolve(
         is_stopping: Asked once a generation, whenever others are waited for, and where the task fails; True ends the
             run after a checkpoint.
         clock: Seconds from anywhere; only differences are logged.
-
-    Returns:
-        The last state, immigrants included.
     """
     run = steps(
         config, task, exchange=exchange, recorder=recorder, resumed=resumed, is_stopping=is_stopping, clock=clock
@@ -158,7 +134,8 @@ def steps(
         schedule = state.schedule
         is_due = config.migration.is_due(state.generation, last=schedule.last, multiplier=schedule.multiplier)
         is_migrating = exchange is not None and is_due
-        is_kept = is_last or is_migrating or _is_checkpoint_due(config, state.generation)
+        is_regular = state.generation > 0 and state.generation % config.checkpoint_every == 0
+        is_kept = is_last or is_migrating or is_regular
         if is_kept:
             recorder.checkpoint(evaluated)
         if exchange is not None and is_migrating:
@@ -187,10 +164,6 @@ def steps(
         state = following
 
 
-def _is_checkpoint_due(config: IslandConfig, generation: int) -> bool:
-    return generation > 0 and generation % config.checkpoint_every == 0
-
-
 def _start(config: IslandConfig, task: Task) -> State:
     randomness = streams(config.seed, config.island, 0)
     founders = generation.sample_founders(task.spec, config.population, island=config.island, streams=randomness)
@@ -208,8 +181,7 @@ def _evaluate(
 ) -> State | None:
     """Evaluate the next generation; if that fails, keep the last whole one: once mended, the task goes on from there.
 
-    Returns:
-        The next generation, or None if it failed after a stop signal, which has also ended what the task had started.
+    None if it failed after a stop signal, which has also ended what the task had started.
     """
     try:
         return generation.evaluate(task, children, generation=state.generation + 1, before=state)

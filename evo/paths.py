@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 from functools import cached_property
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 from atoll.evo.errors import ConfigError
 
@@ -33,11 +33,7 @@ def is_island_name(name: str) -> bool:
 
 
 def check_island_name(name: str) -> str:
-    """Return `name` if an island may be called so.
-
-    Raises:
-        ConfigError: It may not.
-    """
+    """Return `name` if an island may be called so, else raise ConfigError."""
     if is_island_name(name):
         return name
     shown = name if len(name) <= 40 else name[:40] + "..."
@@ -69,19 +65,12 @@ def archive_name(island: str) -> re.Pattern[str]:
     return re.compile(rf"{re.escape(island)}-(0|[1-9][0-9]{{0,9}})")
 
 
-@dataclass(frozen=True)
-class ArchivedIsland:
+class ArchivedIsland(NamedTuple):
     """The archive of one island's folders, where they go when it starts afresh."""
 
     folder: Path
-
-    @property
-    def home(self) -> Path:
-        return self.folder / "private"
-
-    @property
-    def outbox(self) -> Path:
-        return self.folder / "published"
+    home: Path
+    outbox: Path
 
 
 @dataclass(frozen=True)
@@ -89,9 +78,6 @@ class PrivateFiles:
     """The files of an island's private folder, wherever that is: in its archipelago, archived, or copied.
 
     Paths are put together once: every generation asks for some, when nothing of this is in a cache any more.
-
-    Attributes:
-        home: The folder.
     """
 
     home: Path
@@ -101,7 +87,6 @@ class PrivateFiles:
         return self.home / "checkpoint"
 
     def checkpoint(self, generation: int) -> Path:
-        """The checkpoint of one generation."""
         return self.checkpoints / f"{generation_name(generation)}.safetensors"
 
     @cached_property
@@ -109,7 +94,6 @@ class PrivateFiles:
         return self.home / "inbox"
 
     def inbox(self, generation: int) -> Path:
-        """The immigrants of one generation."""
         return self.inboxes / f"{generation_name(generation)}.safetensors"
 
     @cached_property
@@ -131,12 +115,7 @@ class PrivateFiles:
 
 @dataclass(frozen=True)
 class IslandPaths(PrivateFiles):
-    """The paths of one island: `home` is private, `outbox` is read by the others.
-
-    Attributes:
-        root: The shared directory.
-        name: The island's name, verbatim.
-    """
+    """The paths of one island in the shared directory `root`: `home` is private, `outbox` is read by the others."""
 
     root: Path
     name: str
@@ -146,7 +125,6 @@ class IslandPaths(PrivateFiles):
         return self.root / "migration_pool" / self.name
 
     def publication(self, generation: int) -> Path:
-        """One published batch."""
         return self.outbox / generation_name(generation)
 
     def trash(self, generation: int, tag: str) -> Path:
@@ -158,7 +136,6 @@ class IslandPaths(PrivateFiles):
         return self.outbox / "epochs"
 
     def epoch(self, number: int) -> Path:
-        """The record of one start of the island."""
         return self.epochs / f"{number}.json"
 
     @cached_property
@@ -176,11 +153,7 @@ class IslandPaths(PrivateFiles):
 
 @dataclass(frozen=True)
 class SharedPaths:
-    """The paths of an archipelago.
-
-    Attributes:
-        root: The directory that `--migration-dir` names.
-    """
+    """The paths of an archipelago in `root`, the directory that `--migration-dir` names."""
 
     root: Path
 
@@ -220,7 +193,8 @@ class SharedPaths:
 
     def archived_island(self, island: str, epoch: int) -> ArchivedIsland:
         """The archive of an island that starts afresh after `epoch`, spelled as `archive_name` describes."""
-        return ArchivedIsland(self.archive / f"{island}-{epoch}")
+        folder = self.archive / f"{island}-{epoch}"
+        return ArchivedIsland(folder, folder / "private", folder / "published")
 
     @property
     def settings(self) -> Path:
@@ -228,9 +202,5 @@ class SharedPaths:
         return self.root / "islands.toml"
 
     def island(self, name: str) -> IslandPaths:
-        """The paths of one island.
-
-        Raises:
-            ConfigError: The name cannot be an island's.
-        """
+        """The paths of one island; ConfigError if none may be called so."""
         return IslandPaths(self.homes / check_island_name(name), self.root, name)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from dataclasses import KW_ONLY, asdict, dataclass
 from typing import TYPE_CHECKING, Any, Protocol
 
 import numpy as np
@@ -39,11 +40,11 @@ class Recorder(Protocol):
         ...
 
 
+@dataclass(frozen=True)
 class MemoryRecorder:
     """Keeps no file: shows each finished generation to an observer, and is run again if it is cut short."""
 
-    def __init__(self, observe: Callable[[State], object] = lambda _: None) -> None:
-        self._observe = observe
+    observe: Callable[[State], object] = lambda _: None
 
     def checkpoint(self, state: State) -> None:
         """Keep nothing."""
@@ -53,73 +54,47 @@ class MemoryRecorder:
 
     def log(self, state: State, *, evaluate_s: float) -> None:  # noqa: ARG002 - how long it took is not kept
         """Show the generation."""
-        self._observe(state)
+        self.observe(state)
 
 
+@dataclass(frozen=True)
 class FileRecorder:
     """Keeps checkpoints, the champion and `log.jsonl` in an island's private folder.
 
-    Args:
-        paths: Where.
-        config: What is computed.
-        task: The problem.
-        settings: What the log and the checkpoints record of both.
-        observe: Called with each line of the log.
-        check_owner: Called at the last moment before anything is written; raises where another process owns the folder.
+    Every method raises StorageError where the file system refuses; older checkpoints are untouched then.
     """
 
-    def __init__(
-        self,
-        paths: IslandPaths,
-        *,
-        config: IslandConfig,
-        task: Task,
-        settings: Mapping[str, Any],
-        observe: Callable[[Record], None],
-        check_owner: Callable[[], None] = lambda: None,
-    ) -> None:
-        self._paths = paths
-        self._config = config
-        self._task = task
-        self._settings = settings
-        self._observe = observe
-        self._check_owner = check_owner
+    paths: IslandPaths
+    _: KW_ONLY
+    config: IslandConfig
+    task: Task
+    settings: Mapping[str, Any]  # as log and checkpoints record config and task
+    observe: Callable[[Record], None]  # called with each line of the log
+    check_owner: Callable[[], None] = lambda: None  # before each write; raises where another process owns the folder
 
     def start(self, start: Start) -> None:
-        """Begin an epoch in the log: what `start` says of the process, and the settings.
-
-        Raises:
-            StorageError: The file system refused.
-        """
+        """Begin an epoch in the log: what `start` says of the process, and the settings."""
         with atomic.storage_errors("begin the log"):
-            atomic.make_directory(self._paths.home)
-            atomic.truncate_torn_line(self._paths.log)
-        backend, build = self._task.backend, build_of(self._task)
-        self._append(replace(start, settings=dict(self._settings), backend=backend, build=build))
+            atomic.make_directory(self.paths.home)
+            atomic.truncate_torn_line(self.paths.log)
+        backend, build = self.task.backend, build_of(self.task)
+        self._append(replace(start, settings=dict(self.settings), backend=backend, build=build))
 
     def checkpoint(self, state: State) -> None:
-        """Write the checkpoint.
-
-        Raises:
-            StorageError: The file system refused; the older checkpoint is untouched.
-        """
-        kept = Checkpoint(state, self._settings, self._task.backend)
+        """Write the checkpoint."""
+        kept = Checkpoint(state, self.settings, self.task.backend)
         with atomic.storage_errors("write the checkpoint"):
-            checkpoint.save(self._paths, kept, before_commit=self._check_owner)
+            checkpoint.save(self.paths, kept, before_commit=self.check_owner)
 
     def champion(self, state: State) -> None:
-        """Write the champion's file.
-
-        Raises:
-            StorageError: The file system refused.
-        """
+        """Write the champion's file."""
         with atomic.storage_errors("write the champion"):
             checkpoint.save_champion(
-                self._paths.champion,
+                self.paths.champion,
                 state.champion,
-                island=self._config.island,
-                task=task_identity(self._task),
-                before_commit=self._check_owner,
+                island=self.config.island,
+                task=task_identity(self.task),
+                before_commit=self.check_owner,
             )
 
     def log(self, state: State, *, evaluate_s: float) -> None:
@@ -132,21 +107,18 @@ class FileRecorder:
             mean=float(ordered.mean()),
             worst=float(ordered[0]),
             champion=state.champion.fitness,
-            diversity=diversity.gene_deviation(state.population, self._task.spec),
+            diversity=diversity.gene_deviation(state.population, self.task.spec),
             ancestry=ancestry.shares(state.population),
-            evaluations=state.counts.evaluations,
-            exports=state.counts.exports,
-            imports=state.counts.imports,
-            refused=state.counts.refused,
+            **asdict(state.counts),
             time=Time(unix_s=time.time(), evaluate_s=evaluate_s),
         )
         self._append(record)
 
     def _append(self, record: Record) -> None:
-        self._check_owner()
+        self.check_owner()
         with atomic.storage_errors("append to the log"):
-            runlog.append(self._paths.log, to_json(record))
-        self._observe(record)
+            runlog.append(self.paths.log, to_json(record))
+        self.observe(record)
 
 
 def recorded_settings(config: IslandConfig, task: Task) -> dict[str, Any]:

@@ -10,13 +10,13 @@ from __future__ import annotations
 import json
 import sys
 from contextlib import suppress
-from typing import TYPE_CHECKING, Annotated, Any, TypeVar
+from typing import TYPE_CHECKING, Annotated, Any, ClassVar, TypeVar
 
 import msgspec
 from msgspec import Meta, Struct
 
+from atoll.evo.errors import count
 from atoll.evo.strict_json import MAX_INTEGER
-from atoll.evo.text import count
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -32,15 +32,10 @@ MAX_NAMED = 4
 
 
 class Time(Struct, frozen=True):
-    """The times of a record, in a field of their own, so that equal runs write equal lines without it.
+    """The times of a record, in a field of their own, so that equal runs write equal lines without it."""
 
-    Attributes:
-        unix_s: When it was written, in seconds since 1970.
-        evaluate_s: How long the evaluation of the generation took.
-    """
-
-    unix_s: Number | None = None
-    evaluate_s: Number | None = None
+    unix_s: Number | None = None  # when it was written, since 1970
+    evaluate_s: Number | None = None  # how long the evaluation of the generation took
 
 
 class Record(Struct, frozen=True, kw_only=True, tag_field="kind"):
@@ -106,20 +101,7 @@ class Published(Event, frozen=True, kw_only=True, tag="published"):
 
 
 class Migrant(Event, frozen=True, kw_only=True):
-    """One genome of another island that was evaluated here.
-
-    Attributes:
-        id: Its name.
-        source: The island that had published it.
-        source_generation: When it had.
-        source_epoch: In which of its starts.
-        genome_sha256: Of its genes.
-        ancestry: Of whose founders its genes descend, as shares.
-        fitness_there: What its island had said.
-        fitness_here: What it scored here.
-        led: It was better than all who lived here; ledgers of older versions do not say.
-        again: Its batch had been drawn from before, since no newer one was there.
-    """
+    """One genome of another island, its source, that was evaluated here."""
 
     id: str | None = None
     source: str | None = None
@@ -127,10 +109,10 @@ class Migrant(Event, frozen=True, kw_only=True):
     source_epoch: Count | None = None
     genome_sha256: str | None = None
     ancestry: Shares | None = None
-    fitness_there: Number | None = None
+    fitness_there: Number | None = None  # as its island said
     fitness_here: Number | None = None
-    led: bool | None = None
-    again: bool | None = None
+    led: bool | None = None  # it was better than all who lived here; ledgers of older versions do not say
+    again: bool | None = None  # its batch had been drawn from before, since no newer one was there
 
     def __str__(self) -> str:
         place = f"{self.source} gen {self.source_generation}" + ", again" * bool(self.again)
@@ -177,31 +159,32 @@ class Waiting(Event, frozen=True, kw_only=True, tag="waiting"):
         return f"waiting for {named(self.waiting_for or ())} gen-{self.generation}"
 
 
-class Unpublished(Event, frozen=True, kw_only=True, tag="unpublished"):
+class Failed(Event, frozen=True, kw_only=True):
+    """An action that the file system refused."""
+
+    action: ClassVar[str]
+    error: str | None = None
+
+    def __str__(self) -> str:
+        return f"could not {self.action}: {self.error}"
+
+
+class Unpublished(Failed, frozen=True, kw_only=True, tag="unpublished"):
     """An offer that could not be made."""
 
-    error: str | None = None
-
-    def __str__(self) -> str:
-        return f"could not publish: {self.error}"
+    action = "publish"
 
 
-class NoBeat(Event, frozen=True, kw_only=True, tag="no-beat"):
+class NoBeat(Failed, frozen=True, kw_only=True, tag="no-beat"):
     """A beat that could not be written."""
 
-    error: str | None = None
-
-    def __str__(self) -> str:
-        return f"could not write the beat: {self.error}"
+    action = "write the beat"
 
 
-class Unpruned(Event, frozen=True, kw_only=True, tag="unpruned"):
+class Unpruned(Failed, frozen=True, kw_only=True, tag="unpruned"):
     """Old publications that could not be removed."""
 
-    error: str | None = None
-
-    def __str__(self) -> str:
-        return f"could not prune: {self.error}"
+    action = "prune"
 
 
 class Pruned(Event, frozen=True, kw_only=True, tag="pruned"):

@@ -29,24 +29,16 @@ CROSSOVER_BYTES = {"none": 0, "uniform": 12, "blend": 27, "sbx": 48}
 
 
 def limit_threads(n: int) -> tuple[str, ...]:
-    """Limit the thread pools of numeric libraries before they are loaded; afterwards they no longer look.
-
-    Returns:
-        The libraries that were loaded before this call, for which it came too late.
-    """
+    """Limit the thread pools of numeric libraries before they are loaded; return those for which it came too late."""
     for variable in THREAD_VARIABLES:
         os.environ[variable] = str(n)
     return tuple(name for name in NUMERIC_LIBRARIES if name in sys.modules)
 
 
 def needed_bytes(config: IslandConfig, genes: int) -> int:
-    """Return what the arrays of an island take at their peak, the task's own left out.
+    """Return what the arrays of an island with genomes of D `genes` take at their peak, the task's own left out.
 
     It is a lower bound, so that what is more than there is cannot fit: high mutation rates need more.
-
-    Args:
-        config: The island's settings.
-        genes: Genes of a genome, D.
     """
     children = config.population - config.breeding.n_elites(config.population)
     breeding = max(CROSSOVER_BYTES[config.breeding.crossover] * children, MUTATION_BYTES * config.population)
@@ -59,12 +51,7 @@ def keep_freed_memory() -> bool:
     Given back, every page of every array is cleared and mapped anew each generation, which took two thirds of the time
     of breeding 250 genomes. What is kept is what one generation used, since the next one takes it again.
 
-    Returns:
-        Whether the C library can be told so; glibc can.
-
-    Source: mallopt(3).
+    Returns whether the C library can be told so; glibc can (mallopt(3)).
     """
-    mallopt = getattr(ctypes.CDLL(None), "mallopt", None)
-    if mallopt is None:
-        return False
+    mallopt = getattr(ctypes.CDLL(None), "mallopt", lambda *_: 0)
     return bool(mallopt(M_MMAP_THRESHOLD, KEPT_BYTES) and mallopt(M_TRIM_THRESHOLD, KEPT_BYTES))

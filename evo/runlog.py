@@ -38,11 +38,7 @@ def append_all(path: Path, lines: Iterable[Record]) -> None:
 
 
 def read(path: Path) -> list[Record]:
-    """Return all records; a missing file has none, a torn last line is left out.
-
-    Raises:
-        DamagedFileError: A line that is not the last one is not a JSON object.
-    """
+    """Return all records, a torn last line left out; DamagedFileError if another line is not a JSON object."""
     try:
         data = path.read_bytes()
     except FileNotFoundError:

@@ -40,8 +40,7 @@ def tournament(fitness: Floats, n: int, *, size: int, rng: np.random.Generator) 
 def truncation(fitness: Floats, n: int, *, share: float, rng: np.random.Generator) -> Indices:
     """Draw `n` parents uniformly from the best `share` of the population (at least one individual), [n]."""
     survivors = best(fitness, max(1, round(share * len(fitness))))
-    chosen: Indices = survivors[rng.integers(len(survivors), size=n)]
-    return chosen
+    return survivors.take(rng.integers(len(survivors), size=n))
 
 
 def rank(fitness: Floats, n: int, *, pressure: float, rng: np.random.Generator) -> Indices:
@@ -56,8 +55,7 @@ def rank(fitness: Floats, n: int, *, pressure: float, rng: np.random.Generator) 
     edges = np.cumsum(expected)
     pointers = (rng.random() + np.arange(n)) * (edges[-1] / n)
     places = np.minimum(np.searchsorted(edges, pointers, side="right"), p - 1)
-    chosen: Indices = rng.permutation(best(fitness, p)[places])
-    return chosen
+    return rng.permutation(best(fitness, p).take(places))
 
 
 def parents(fitness: Floats, n: int, *, breeding: Breeding, rng: np.random.Generator) -> Indices:

@@ -1,11 +1,8 @@
 """Stop signals of terminals, launchers and batch systems: an island hears them, and its children do not.
 
-A terminal sends Ctrl-C to every process of its foreground group, and `timeout` and the jobs of a shell do the like. An
-island answers such a signal by finishing its generation, and for that it may need its children: the workers of a pool,
-a simulator. So the children of a task get a process group of their own, whether they are forked or started as a
-program.
-
-A guard is in that group too. It waits for the end of a pipe that the island alone holds open. However the island ends,
+A terminal sends Ctrl-C to every process of its foreground group. An island answers by finishing its generation, and for
+that it may need its children: the workers of a pool, a simulator. So the children of a task get a process group of
+their own. A guard in that group waits for the end of a pipe that the island alone holds open: however the island ends,
 the guard then ends whatever is left of the group, itself included.
 
 A terminal stops whoever reads from it, or sets it, from a group that is not in its foreground, and nobody would ever
@@ -27,7 +24,7 @@ from atoll.evo.config import is_built_in
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
-    from types import FrameType, TracebackType
+    from types import FrameType
 
     from _typeshed import StrOrBytesPath
 
@@ -50,15 +47,11 @@ class StopSignal:
 
     A signal that the parent process set to be ignored (nohup, a shell's background job) stays ignored. A forked child
     does not hear them: it has the handlers that a new process has.
-
-    Attributes:
-        received: The signal's number, or 0.
-        answer: What is said at once when the first one comes, on standard error; nothing if it is empty.
     """
 
     def __init__(self) -> None:
-        self.received = 0
-        self.answer: Callable[[], str] = str
+        self.received = 0  # the signal's number
+        self.answer: Callable[[], str] = str  # said at once when the first one comes, unless it is empty
         self._before: dict[int, Any] = {}
 
     def __enter__(self) -> StopSignal:
@@ -67,9 +60,7 @@ class StopSignal:
         _listening.append(self)
         return self
 
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
+    def __exit__(self, *_: object) -> None:
         _listening.remove(self)
         for number, handler in self._before.items():
             signal.signal(number, handler)
@@ -112,15 +103,9 @@ def interruptible() -> Iterator[None]:
 
 
 def separate_children() -> int:
-    """Start every later child process in a process group of its own, for as long as this process lives.
+    """Start every later child process in a process group of its own, for as long as this process lives; return it.
 
     Who starts a program in another group or session by its own choice is left to it.
-
-    Returns:
-        The group.
-
-    Raises:
-        OSError: No shell can be started.
     """
     waiting, alive = os.pipe()
     with subprocess.Popen(  # noqa: S603 - the shell that every system has, and a command of our own
@@ -140,11 +125,7 @@ def separate_children() -> int:
 
 
 def separate_children_of(task: str) -> None:
-    """Separate the children of a task as `--task` names it; the built-in ones start none.
-
-    Raises:
-        StorageError: No shell can be started.
-    """
+    """Separate the children of a task as `--task` names it; the built-in ones start none."""
     if not is_built_in(task):
         from atoll.evo import atomic  # noqa: PLC0415 - whoever hears signals need not be able to write files
 
@@ -223,9 +204,7 @@ def _system(command: StrOrBytesPath) -> int:
 def _is_there(group: int) -> bool:
     try:
         os.killpg(group, 0)
-    except ProcessLookupError:
-        return False
-    except PermissionError:  # on some systems, where the guard of another account is all that is left
+    except (ProcessLookupError, PermissionError):  # on some systems, where another account's guard is all that is left
         return False
     return True
 

@@ -28,17 +28,9 @@ def crossover(
     breeding: Breeding,
     rng: np.random.Generator,
 ) -> Population:
-    """Return copies of the elites, then one child per couple, [E + N, D].
+    """Return copies of the elites [E], then one child per couple [2, N] of the population, [E + N, D].
 
     A share `1 - crossover_rate` of the children is a copy of the first parent.
-
-    Args:
-        population: Where parents and elites are, [P, D].
-        couples: The first parents, then the second ones, [2, N].
-        elites: Who stays, [E].
-        spec: The genome layout.
-        breeding: Kind and rate.
-        rng: The stream for crossover.
     """
     family = population.take(np.concatenate([elites, couples[0]]))
     if breeding.crossover == "none":

@@ -7,8 +7,12 @@ Source: gymnasium's `utils/env_checker.py`, which does this for environments.
 
 from __future__ import annotations
 
+import contextlib
 import json
+import locale
 import os
+import random
+import signal
 import subprocess
 import sys
 import time
@@ -20,8 +24,8 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import numpy as np
 
 from atoll.evo.errors import TaskError
+from atoll.evo.signals import STOP_SIGNALS
 from atoll.evo.tasks.loader import load_task
-from atoll.evo.tasks.side_effects import changes
 from atoll.evo.tasks.user_task import check_hint, describe_error, traceback_from
 
 if TYPE_CHECKING:
@@ -30,7 +34,6 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from atoll.evo.genome import Floats
-    from atoll.evo.tasks.side_effects import ProcessState
     from atoll.evo.tasks.task import Task
 
 ROOT = Path(__file__).parents[3]
@@ -48,21 +51,13 @@ LARGE = ("torch", "tensorflow", "jax", "pandas", "scipy", "sklearn", "matplotlib
 
 @dataclass(frozen=True)
 class Finding:
-    """One thing that was looked at.
-
-    Attributes:
-        check: What.
-        outcome: `ok`, `note` (worth knowing) or `broken`.
-        says: What was seen.
-        advice: What to change.
-        trace: The traceback from the user's own first line on.
-    """
+    """One thing that was looked at."""
 
     check: str
-    outcome: str
+    outcome: str  # `ok`, `note` (worth knowing) or `broken`
     says: str
     advice: str = ""
-    trace: str = ""
+    trace: str = ""  # the traceback from the user's own first line on
 
 
 class Verdict(NamedTuple):
@@ -74,12 +69,9 @@ class Verdict(NamedTuple):
 
 
 def check_task(task: Task, name: str, *, elsewhere: Callable[[int, int], Floats]) -> Iterator[Finding]:
-    """Try a task on a few genomes and yield what is found.
+    """Try a task, of that name for `--task`, on a few genomes and yield what is found.
 
-    Args:
-        task: The task.
-        name: What `--task` says.
-        elsewhere: Scores the first n sample genomes at an episode in another process.
+    `elsewhere` scores the first n sample genomes at an episode in another process.
     """
     yield Finding("layout", *layout(task))
     if hasattr(task, "module"):
@@ -115,19 +107,12 @@ def check_task(task: Task, name: str, *, elsewhere: Callable[[int, int], Floats]
 
 @dataclass(frozen=True)
 class Sample:
-    """Genomes and what they scored the first time.
-
-    Attributes:
-        task: The task.
-        genes: The genomes, [N, D].
-        scores: Their scores, [N].
-        seconds: How long one takes.
-    """
+    """Genomes and what they scored the first time."""
 
     task: Task
-    genes: Floats
-    scores: Floats
-    seconds: float
+    genes: Floats  # [N, D]
+    scores: Floats  # [N]
+    seconds: float  # for one
 
 
 def sample_genes(task: Task, n: int) -> Floats:
@@ -136,11 +121,7 @@ def sample_genes(task: Task, n: int) -> Floats:
 
 
 def first_sample(task: Task) -> Sample:
-    """Score a few genomes, fewer if the task is slow.
-
-    Raises:
-        TaskError: The scores are not one finite number each.
-    """
+    """Score a few genomes, fewer if the task is slow; TaskError if the scores are not one finite number each."""
     genes = sample_genes(task, N)
     began_s = time.perf_counter()
     task.evaluate(genes[:1].copy(), EPISODE)  # what the first call loads or compiles does not count
@@ -210,10 +191,7 @@ def unchanged(sample: Sample) -> Verdict:
     """See whether the genes are left as they were."""
     genes = sample_genes(sample.task, len(sample.genes))
     own = getattr(sample.task, "evaluation", None)  # a user's, which is usually handed a copy
-    try:
-        (own or sample.task.evaluate)(genes, EPISODE)
-    except Exception as error:  # whatever it raises
-        raise TaskError(describe_error(error)) from error
+    _call(own or sample.task.evaluate, genes)
     if genes.tobytes() == sample_genes(sample.task, len(genes)).tobytes():
         return Verdict(OK, "the genes are left as they were")
     if own:
@@ -235,14 +213,14 @@ def episodes(sample: Sample) -> Verdict:
 
 def variety(sample: Sample) -> Verdict:
     """See whether there is anything to select by."""
-    raw = _raw_scores(sample)
-    if raw is not None and len(np.unique(sample.scores)) < len(np.unique(raw)):
+    raw, n = _raw_scores(sample), len(np.unique(sample.scores))
+    if raw is not None and n < len(np.unique(raw)):
         says = (
-            f"{len(np.unique(raw))} different scores are {len(np.unique(sample.scores))} once they are rounded to "
-            f"float32, as at {raw[0]:.9g}: selection does not see the difference"
+            f"{len(np.unique(raw))} different scores are {n} once they are rounded to float32, as at {raw[0]:.9g}: "
+            f"selection does not see the difference"
         )
         return Verdict(NOTE, says, "subtract a constant or divide, so that scores differ in their first six digits")
-    if len(np.unique(sample.scores)) > 1:
+    if n > 1:
         return Verdict(OK, f"scores from {sample.scores.min():g} to {sample.scores.max():g}")
     says = f"all {len(sample.scores)} random genomes score {sample.scores[0]:g}: selection has nothing to prefer"
     return Verdict(NOTE, says, "reward partial success, or check that the genes are used")
@@ -257,13 +235,7 @@ def speed(sample: Sample) -> Verdict:
 
 
 def loaded(seconds: float, before: set[str], after: set[str]) -> Finding:
-    """Say how long loading took, and which large libraries came with it.
-
-    Args:
-        seconds: How long.
-        before: The modules that were there before.
-        after: The modules that are there now.
-    """
+    """Say how long loading took, and which large libraries are among the modules that came with it."""
     large = [name for name in LARGE if name in after and name not in before]
     if not large and seconds < SLOW_IMPORT_S:
         return Finding("loading", OK, f"{seconds:.2g} s, no large library")
@@ -271,9 +243,52 @@ def loaded(seconds: float, before: set[str], after: set[str]) -> Finding:
     return Finding("loading", NOTE, says, "leave out what evaluate does not need" if large else "")
 
 
+@dataclass(frozen=True)
+class ProcessState:
+    """State of a process that code in it can change without a word; None where it cannot be read."""
+
+    directory: str | None
+    handlers: tuple[Any, ...]  # of each stop signal
+    blocked: frozenset[int]  # stop signals
+    locale: str | None
+    random: int  # hash of the state of Python's own random numbers
+    numpy_random: int  # and of NumPy's global ones
+
+
+def process_state() -> ProcessState:
+    """Return the state that this process is in."""
+    directory = words = None
+    with contextlib.suppress(OSError):
+        directory = os.getcwd()  # noqa: PTH109 - a name to compare
+    with contextlib.suppress(locale.Error):
+        words = locale.setlocale(locale.LC_ALL)
+    legacy = np.random.get_state()  # noqa: NPY002 - the global state is what others use, not we
+    return ProcessState(
+        directory=directory,
+        handlers=tuple(signal.getsignal(number) for number in STOP_SIGNALS),
+        blocked=frozenset(STOP_SIGNALS) & signal.pthread_sigmask(signal.SIG_BLOCK, ()),
+        locale=words,
+        random=hash(random.getstate()),
+        numpy_random=hash(str(legacy)),
+    )
+
+
+def _changes(after: ProcessState) -> dict[str, str]:
+    """Return what a change of each part of the state means for an island."""
+    elsewhere = "which each process begins elsewhere, unless it is seeded first"
+    return {
+        "directory": f"changes the working directory to {after.directory} (an island's own files stay where they are)",
+        "handlers": "handles Ctrl-C or SIGTERM itself (an island takes the signal back)",
+        "blocked": "blocks Ctrl-C or SIGTERM (an island lets it through again)",
+        "locale": f"changes the locale to {after.locale} (an island's files are the same in each)",
+        "random": f"uses the global state of random, {elsewhere}",
+        "numpy_random": f"uses the global state of numpy.random, {elsewhere}",
+    }
+
+
 def side_effects(before: ProcessState, after: ProcessState, *, is_printing: bool) -> Finding:
     """Say what a task changed in its process, and whether it printed."""
-    said = changes(before, after)
+    said = [words for name, words in _changes(after).items() if getattr(before, name) != getattr(after, name)]
     if is_printing:
         said.append("prints (with --json that goes to standard error)")
     if not said:
@@ -295,13 +310,7 @@ def other_processes(task: Task) -> Finding:
 
 
 def broken_by(error: TaskError, check: str, name: str) -> Finding:
-    """Say how a task failed.
-
-    Args:
-        error: What it raised.
-        check: At which check.
-        name: What `--task` says.
-    """
+    """Say how a task, of that name for `--task`, failed at a check."""
     trace = traceback_from(error, path=name.rpartition(":")[0])
     return Finding(check, BROKEN, str(error).removesuffix(check_hint(name)), trace=trace)
 
@@ -309,18 +318,9 @@ def broken_by(error: TaskError, check: str, name: str) -> Finding:
 def score_elsewhere(
     name: str, options: Mapping[str, str], backend: str, n: int, episode: int, *, directory: Path | None = None
 ) -> Floats:
-    """Return the scores of the first n sample genomes, computed by a process of its own.
+    """Return the scores of the first n sample genomes, computed by a process of its own; TaskError if that fails.
 
-    Args:
-        name: What `--task` says.
-        options: The pairs of `-o`.
-        backend: What is to compute the fitness.
-        n: How many genomes.
-        episode: Of which generation.
-        directory: Where `name` was typed, if the task may have changed the working directory of this process since.
-
-    Raises:
-        TaskError: The process failed.
+    `directory` is where `name` was typed: the task may have changed the working directory of this process since.
     """
     work = json.dumps({"name": name, "options": dict(options), "backend": backend, "n": n, "episode": episode})
     paths = [str(ROOT), *filter(None, [os.environ.get("PYTHONPATH")])]
@@ -351,8 +351,15 @@ def main(work: str) -> None:
 def _raw_scores(sample: Sample) -> NDArray[np.float64] | None:
     """Return the scores as a user's evaluation returns them, before they become float32; None if nobody knows them."""
     evaluation = getattr(sample.task, "evaluation", None)
+    if evaluation is None:
+        return None
+    raw: NDArray[np.float64] = _call(lambda *given: np.asarray(evaluation(*given), np.float64), sample.genes.copy())
+    return raw
+
+
+def _call(evaluation: Callable[[Floats, int], Any], genes: Floats) -> Any:  # noqa: ANN401 - a user may return anything
     try:
-        return None if evaluation is None else np.asarray(evaluation(sample.genes.copy(), EPISODE), dtype=np.float64)
+        return evaluation(genes, EPISODE)
     except Exception as error:  # whatever it raises
         raise TaskError(describe_error(error)) from error
 

@@ -16,7 +16,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import asdict, dataclass
-from functools import cached_property
+from functools import cache, cached_property
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -70,10 +70,7 @@ class TrapOptions:
 
     dimensions: int = setting(40, "number of bits, a multiple of the order", low=2, high=MAX_DIMENSIONS)
     order: int = setting(
-        4,
-        "bits per block; with 4 or more even the better average of each single bit is the wrong one",
-        low=2,
-        high=64,
+        4, "bits per block; with 4 or more even the better average of each single bit is the wrong one", low=2, high=64
     )
 
     def __post_init__(self) -> None:
@@ -118,19 +115,12 @@ def schwefel(x: Columns) -> Values:
 
 @dataclass(frozen=True)
 class Function:
-    """A test function as its authors define it.
-
-    Attributes:
-        values: Its values [P] at points [D, P].
-        half_width: The box is from minus to plus this, along every axis.
-        optimum: Where its minimum of 0 lies, along every axis.
-        can_move: There is nothing better outside of the box, so the function may be moved and rotated.
-    """
+    """A test function as its authors define it: its values [P] at points [D, P]."""
 
     values: Callable[[Columns], Values]
-    half_width: float
-    optimum: float = 0.0
-    can_move: bool = True
+    half_width: float  # the box is from minus to plus this, along every axis
+    optimum: float = 0.0  # where its minimum of 0 lies, along every axis
+    can_move: bool = True  # may be moved and rotated, as there is nothing better outside of the box
 
 
 FUNCTIONS = {
@@ -144,15 +134,12 @@ FUNCTIONS = {
 
 
 class FunctionTask:
-    """One test function as a task.
+    """One test function as a task; ConfigError if it shall be moved or rotated and cannot."""
 
-    Raises:
-        ConfigError: The function cannot be moved or rotated.
-    """
+    backend = "numpy"
 
     def __init__(self, options: FunctionOptions, *, name: str) -> None:
         self.name = name
-        self.backend = "numpy"
         self.options: dict[str, OptionValue] = asdict(options)
         self._options = options
         self._function = FUNCTIONS[name]
@@ -181,26 +168,21 @@ class FunctionTask:
         """Return the function's negative for each genome, float32 [P]."""
         columns = np.ascontiguousarray(genes.T, dtype=np.float64)
         if self._options.offset or self._options.rotated:
-            columns = self._turn(columns - self.optimum.astype(np.float64)[:, None]) + self._function.optimum
+            moved = columns - self.optimum.astype(np.float64)[:, None]
+            columns = (self._turn(moved) if self._options.rotated else moved) + self._function.optimum
         return (-self._function.values(columns)).astype(np.float32)
 
     def _turn(self, x: Columns) -> Columns:
-        if not self._options.rotated:
-            return x
         turned = np.zeros_like(x)
-        for column, row in zip(self._rotation.T, x, strict=True):  # no matrix product: its order depends on P
+        for column, row in zip(rotation(len(x)).T, x, strict=True):  # no matrix product: its order depends on P
             turned += column[:, None] * row
         return turned
-
-    @cached_property
-    def _rotation(self) -> Values:
-        return rotation(self._options.dimensions)
 
 
 class Trap:
     """The deceptive trap as a task: in every block of bits, each step but the last leads away from the best.
 
-    A block scores its number of zeros, less one, but all of its bits when all are ones.
+    A block scores its number of zeros, less one, but all of its bits when all are ones: a genome of ones is the best.
     """
 
     name = "trap"
@@ -215,19 +197,14 @@ class Trap:
         """One segment of gates."""
         return GenomeSpec((Segment("bits", self._options.dimensions, kind=Kind.GATE),))
 
-    @property
-    def optimum(self) -> Floats:
-        """The genome that scores best, which is `dimensions`: ones, [D]."""
-        return np.ones(self._options.dimensions, dtype=np.float32)
-
     def evaluate(self, genes: Floats, episode: int) -> Floats:  # noqa: ARG002 - deterministic
         """Add up the blocks of each genome, float32 [P]; whole numbers, so in whatever order."""
         k = self._options.order
         ones = genes.reshape(len(genes), -1, k).sum(axis=2)
-        score: Floats = np.where(ones == k, k, k - 1 - ones).sum(axis=1).astype(np.float32)
-        return score
+        return np.where(ones == k, k, k - 1 - ones).sum(axis=1).astype(np.float32)  # type: ignore[no-any-return]
 
 
+@cache
 def rotation(n: int) -> Values:
     """Return a random orthogonal matrix [n, n], always the same: Gram-Schmidt on a fixed normal draw."""
     rows = stream(0, "", 0, "rotation of a test function").standard_normal((n, n))

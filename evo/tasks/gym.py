@@ -2,17 +2,17 @@
 
     observation [I] --W1, b1, tanh--> hidden [H] --W2, b2--> outputs [O] --> action
 
-One environment per individual, stepped in turn; the networks of all are computed at once: element by element in
-float32, in one stated order and without a matrix product, so that an output depends on no neighbour. The largest output
-says the action (Discrete), or each is squashed into its bounds (Box). Episodes start from seeds that are a function of
-environment, generation and episode alone: the same for every individual and every island. What a pair `make.NAME` says
-is an argument of the environment, and part of the problem.
+The networks of all individuals are computed at once: element by element in float32, in one stated order and without a
+matrix product, so that an output depends on no neighbour. The largest output says the action (Discrete), or each is
+squashed into its bounds (Box). Episodes start from seeds that are a function of environment, generation and episode
+alone. What a pair `make.NAME` says is an argument of the environment, and part of the problem.
 
 Source: Towers et al. 2024, "Gymnasium: a standard interface for reinforcement learning environments".
 """
 
 from __future__ import annotations
 
+import contextlib
 import importlib.util
 import sys
 from dataclasses import asdict, dataclass
@@ -27,8 +27,7 @@ from atoll.evo.config import check, option_name, setting
 from atoll.evo.errors import ConfigError, TaskError
 from atoll.evo.genome import Floats, GenomeSpec, Segment
 from atoll.evo.rng import stream
-from atoll.evo.tasks.side_effects import undone
-from atoll.evo.tasks.user_task import describe_error, own_package_note
+from atoll.evo.tasks.user_task import describe_error, own_package_note, undone
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping, Sequence
@@ -38,11 +37,9 @@ if TYPE_CHECKING:
 
     from atoll.evo.tasks.task import OptionValue
 
-LANES = 64
-"""Environments that are alive at a time."""
+LANES = 64  # environments that are alive at a time
 MAX_INPUTS = 1024
-WEIGHT = 3.0
-"""Largest weight, either way."""
+WEIGHT = 3.0  # the largest, either way
 MAKE = "make."
 """What the options begin with that are arguments of the environment."""
 
@@ -64,17 +61,7 @@ class GymOptions:
 
 
 class GymTask:
-    """An environment as a task.
-
-    Args:
-        environment: Its id, as `gymnasium.make` takes it: that of an own one with the module that registers it.
-        options: The network and the episodes.
-        arguments: What the environment is made with.
-
-    Raises:
-        ConfigError: Gymnasium or the environment is missing, takes no such argument, or has spaces that are not
-            supported.
-    """
+    """An environment as a task: its id and arguments are those of `gymnasium.make`; ConfigError if it is not usable."""
 
     backend = "gymnasium"
 
@@ -94,11 +81,7 @@ class GymTask:
         self.spec = network_spec(self._n_inputs, options.hidden, n_outputs)
 
     def evaluate(self, genes: Floats, episode: int) -> Floats:
-        """Return the mean total reward of each genome over this generation's episodes, float32 [P].
-
-        Raises:
-            TaskError: The environment failed, or paid rewards that are no finite numbers.
-        """
+        """Return the mean total reward of each genome over this generation's episodes, float32 [P]; see `rewards`."""
         seeds = stream(0, self.name, episode, "episodes").integers(2**31, size=self._episodes)
         total = np.zeros(len(genes))
         for reward in self.rewards(genes, seeds.tolist()).T:
@@ -112,9 +95,7 @@ class GymTask:
             TaskError: The environment failed, or paid rewards that are no finite numbers.
         """
         chunks = [genes[i : i + LANES] for i in range(0, len(genes), LANES)]
-        return np.concatenate(
-            [np.stack([self._run_episode(chunk, seed) for seed in seeds], axis=1) for chunk in chunks]
-        )
+        return np.concatenate([np.stack([self._run_episode(part, seed) for seed in seeds], axis=1) for part in chunks])
 
     def _run_episode(self, genes: Floats, seed: int) -> NDArray[np.float64]:
         """Run one episode with each genome, [P]."""
@@ -150,11 +131,7 @@ class GymTask:
         return total
 
     def _outputs(self, networks: Networks, seen: Floats, living: Sequence[int]) -> Floats:
-        """Return the networks' outputs [O, P] for what they see [I, P].
-
-        Raises:
-            TaskError: What a living one sees is no finite number, or so large that its network computes none.
-        """
+        """Return the networks' outputs [O, P] for what they see [I, P]; TaskError if a living one's are not finite."""
         with np.errstate(over="ignore", invalid="ignore"):
             outputs = networks.outputs(seen)
         is_told = np.isfinite(seen[:, living]).all(axis=0) & np.isfinite(outputs[:, living]).all(axis=0)
@@ -166,7 +143,7 @@ class GymTask:
 
 
 def network_spec(inputs: int, hidden: int, outputs: int) -> GenomeSpec:
-    """Return the genome of a network: the weights and biases of both layers."""
+    """Return the genome of a network."""
     sizes = {"w1": inputs * hidden, "b1": hidden, "w2": hidden * outputs, "b2": outputs}
     return GenomeSpec(tuple(Segment(name, size, -WEIGHT, WEIGHT) for name, size in sizes.items()))
 
@@ -199,15 +176,13 @@ def _gymnasium() -> ModuleType:
 
 
 def _find_module(environment: str) -> None:
-    """Let a module be found that lies in the working directory, as what lies beside a user's file is.
-
-    Raises:
-        ConfigError: There is no such module.
-    """
+    """Let a module be found that lies in the working directory, as what lies beside a user's file is."""
     module, colon, _ = environment.partition(":")
     if not colon:
         return
-    here = _working_directory()
+    here = "the working directory"
+    with contextlib.suppress(OSError):  # somebody has removed it
+        here = str(Path.cwd())
     if here not in sys.path:
         sys.path.append(here)  # last: it hides nothing that is installed
     try:
@@ -223,17 +198,9 @@ def _find_module(environment: str) -> None:
         )
 
 
-def _working_directory() -> str:
-    try:
-        return str(Path.cwd())
-    except OSError:  # somebody has removed it
-        return "the working directory"
-
-
 def _make(gymnasium: ModuleType, environment: str, max_steps: int, arguments: Mapping[str, OptionValue]) -> Any:  # noqa: ANN401 - an optional library's type
-    steps = max_steps or None
     try:
-        made = gymnasium.make(environment, max_episode_steps=steps, disable_env_checker=True, **arguments)
+        made = gymnasium.make(environment, max_episode_steps=max_steps or None, disable_env_checker=True, **arguments)
     except Exception as error:  # whatever an environment raises
         raise ConfigError(f"--task gym:{environment}: {describe_error(error)}") from error
     if made.spec.max_episode_steps is None:

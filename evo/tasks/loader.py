@@ -8,9 +8,8 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from atoll.evo.config import is_user_file
-from atoll.evo.errors import ConfigError
+from atoll.evo.errors import ConfigError, suggest
 from atoll.evo.tasks.task import USER_FILE, parse_arguments, parse_options
-from atoll.evo.text import suggest
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -23,41 +22,24 @@ GYM_EXAMPLE = "gym:CartPole-v1"
 
 @dataclass(frozen=True)
 class Entry:
-    """A built-in task that has not been imported yet.
-
-    Attributes:
-        name: How `--task` names it.
-        summary: One line for `cli.py tasks`.
-        module: Where its classes are.
-        task: The class of the task.
-        options: The dataclass of its options.
-        backends: What `--backend` may name besides auto.
-        takes: What the task is made with besides its options: `name`, `backend`, `threads`.
-    """
+    """A built-in task that has not been imported yet."""
 
     name: str
     summary: str
     module: str
-    task: str
-    options: str
-    backends: tuple[str, ...] = ("numpy",)
-    takes: tuple[str, ...] = ()
+    task: str  # name of its class
+    options: str  # name of the dataclass of its options
+    backends: tuple[str, ...] = ("numpy",)  # what `--backend` may name besides auto
+    takes: tuple[str, ...] = ()  # what it is made with besides its options: `name`, `backend`, `threads`
 
-    def task_class(self) -> type[Any]:
-        """Import the class of the task."""
-        return self._import(self.task)
-
-    def options_class(self) -> type[Any]:
-        """Import the dataclass of the task's options."""
-        return self._import(self.options)
+    def imported(self, name: str) -> type[Any]:
+        """Import a class of the task's module."""
+        kind: type[Any] = getattr(importlib.import_module(self.module), name)
+        return kind
 
     def defaults(self) -> dict[str, OptionValue]:
         """Return every option with its default."""
-        return dataclasses.asdict(self.options_class()())
-
-    def _import(self, name: str) -> type[Any]:
-        imported: type[Any] = getattr(importlib.import_module(self.module), name)
-        return imported
+        return dataclasses.asdict(self.imported(self.options)())
 
 
 def _function(name: str, summary: str) -> Entry:
@@ -81,11 +63,7 @@ _ENTRIES = (
     _function("ackley", "a deep hole in a nearly flat plain"),
     _function("schwefel", "deceptive: the second best minimum is far from the best"),
     Entry(
-        "trap",
-        "deceptive bits: each block of them leads astray",
-        "atoll.evo.tasks.functions",
-        "Trap",
-        "TrapOptions",
+        "trap", "deceptive bits: each block of them leads astray", "atoll.evo.tasks.functions", "Trap", "TrapOptions"
     ),
     Entry(
         GYM_EXAMPLE,
@@ -109,13 +87,6 @@ def load_task(
 ) -> Task:
     """Build the task that `--task`, `-o` and `--backend` describe.
 
-    Args:
-        name: What `--task` says.
-        options: The pairs of `-o`.
-        backend: What is to compute the fitness.
-        threads: How many threads it may use.
-        is_stopping: Whether the process was told to stop: then nobody asks which genome an evaluation failed for.
-
     Raises:
         ConfigError: The task, an option, a value or the backend is unknown.
         TaskError: A user's file fails.
@@ -123,18 +94,18 @@ def load_task(
     if is_user_file(name):
         from atoll.evo.tasks.user_task import load_user_task  # noqa: PLC0415 - imported only when wanted
 
-        check_backend(name, backend, ("python",))
+        _check_backend(name, backend, ("python",))
         return load_user_task(name, options, is_stopping=is_stopping)
     entry = ENTRIES.get(GYM_EXAMPLE if name.startswith(GYM) else name)
     if entry is None:
         known = ", ".join([*ENTRIES, USER_FILE])
         raise ConfigError(f"unknown task {name!r}{suggest(name, ENTRIES)}; known are {known}")
-    check_backend(name, backend, entry.backends)
+    _check_backend(name, backend, entry.backends)
     if name.startswith(GYM):
         return _environment(name, options, entry)
-    parsed = entry.options_class()(**parse_options(name, options, entry.defaults()))
+    parsed = entry.imported(entry.options)(**parse_options(name, options, entry.defaults()))
     given = {"name": name, "backend": backend, "threads": threads}
-    task: Task = entry.task_class()(parsed, **{key: given[key] for key in entry.takes})
+    task: Task = entry.imported(entry.task)(parsed, **{key: given[key] for key in entry.takes})
     return task
 
 
@@ -144,14 +115,9 @@ def _environment(name: str, options: Mapping[str, str], entry: Entry) -> Task:
     own = {option: text for option, text in options.items() if not option.startswith(MAKE)}
     parsed = parse_options(name, own, entry.defaults(), also=f"{MAKE}NAME for an argument of the environment")
     arguments = parse_arguments(options, MAKE)
-    return GymTask(name.removeprefix(GYM), entry.options_class()(**parsed), arguments)
+    return GymTask(name.removeprefix(GYM), entry.imported(entry.options)(**parsed), arguments)
 
 
-def check_backend(name: str, backend: str, known: tuple[str, ...]) -> None:
-    """Make sure that a task has a backend.
-
-    Raises:
-        ConfigError: It has not.
-    """
+def _check_backend(name: str, backend: str, known: tuple[str, ...]) -> None:
     if backend not in {"auto", *known}:
         raise ConfigError(f"task {name} has no --backend {backend!r}; known are auto, {', '.join(known)}")

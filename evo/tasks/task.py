@@ -6,8 +6,7 @@ import contextlib
 import math
 from typing import TYPE_CHECKING, Any, Protocol
 
-from atoll.evo.errors import ConfigError
-from atoll.evo.text import suggest
+from atoll.evo.errors import ConfigError, suggest
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -17,6 +16,7 @@ if TYPE_CHECKING:
 OptionValue = int | float | str | bool
 
 USER_FILE = "path/to/file.py:NAME"
+TRUTHS = {"true": True, "false": False}
 MAX_WHOLE = 2**53
 MAX_WORD = 1000
 
@@ -60,8 +60,7 @@ class Task(Protocol):
 def task_identity(task: Task) -> dict[str, Any]:
     """Return what makes two tasks the same problem, and a genome readable.
 
-    A task in a user's file adds the file's hash, in an attribute `source_sha256`: what differs in nothing else can be
-    evolved on together, but not be compared.
+    A task in a user's file adds the file's hash: what differs in nothing else can be evolved on, but not be compared.
     """
     source = getattr(task, "source_sha256", None)
     return {
@@ -81,13 +80,7 @@ def build_of(task: Task) -> str:
 def parse_options(
     task: str, options: Mapping[str, str], defaults: Mapping[str, OptionValue], *, also: str = ""
 ) -> dict[str, OptionValue]:
-    """Read `-o name=value` pairs, each as the type of its default.
-
-    Args:
-        task: What `--task` says.
-        options: The pairs.
-        defaults: Every option with its default.
-        also: What can be given beside them, in words.
+    """Read `-o name=value` pairs, each as the type of its default; `also` says what can be given beside them.
 
     Raises:
         ConfigError: A name is unknown, or a value is not of the option's type.
@@ -102,11 +95,7 @@ def parse_options(
 def parse_arguments(options: Mapping[str, str], prefix: str) -> dict[str, OptionValue]:
     """Read the pairs whose name begins with `prefix`: arguments without a known type, so each as what it looks like.
 
-    Returns:
-        Their values by the name after the prefix: a truth, a whole number, a number, or else a word.
-
-    Raises:
-        ConfigError: A name cannot be that of an argument, or a value cannot be kept.
+    That is a truth, a whole number, a number, or else a word; ConfigError if a name or a value cannot be one.
     """
     given = {name.removeprefix(prefix): text for name, text in options.items() if name.startswith(prefix)}
     for name in given:
@@ -116,8 +105,8 @@ def parse_arguments(options: Mapping[str, str], prefix: str) -> dict[str, Option
 
 
 def _guess(name: str, text: str) -> OptionValue:
-    if text.lower() in {"true", "false"}:
-        return text.lower() == "true"
+    if text.lower() in TRUTHS:
+        return TRUTHS[text.lower()]
     value: OptionValue = text
     for kind in (float, int):
         with contextlib.suppress(ValueError):
@@ -127,9 +116,9 @@ def _guess(name: str, text: str) -> OptionValue:
 
 
 def _parse(name: str, text: str, kind: type) -> OptionValue:
+    if kind is bool and text.lower() in TRUTHS:
+        return TRUTHS[text.lower()]
     if kind is bool:
-        if text.lower() in {"true", "false"}:
-            return text.lower() == "true"
         raise ConfigError(f"-o {name} must be true or false, got {text!r}")
     try:
         value: OptionValue = kind(text)
@@ -140,11 +129,7 @@ def _parse(name: str, text: str, kind: type) -> OptionValue:
 
 
 def check_value(name: str, value: OptionValue) -> None:
-    """Make sure that an option's value can be written to the files of an island and read back.
-
-    Raises:
-        ConfigError: It cannot.
-    """
+    """Raise ConfigError unless an option's value can be written to the files of an island and read back."""
     if isinstance(value, str):
         is_plain = value.isprintable() and len(value) <= MAX_WORD
         allowed = f"at most {MAX_WORD} printable characters"

@@ -19,6 +19,7 @@ import contextlib
 import hashlib
 import inspect
 import linecache
+import os
 import reprlib
 import sys
 import traceback
@@ -33,11 +34,9 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from atoll.evo.errors import ConfigError, TaskError
+from atoll.evo.errors import ConfigError, TaskError, suggest
 from atoll.evo.genome import Floats, GenomeSpec, Segment
-from atoll.evo.tasks.side_effects import undone
 from atoll.evo.tasks.task import USER_FILE, check_value, parse_options
-from atoll.evo.text import suggest
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -65,15 +64,16 @@ FORMER = ("evo", "migration", "scripts")
 MAX_NAME = 256
 MAX_SEGMENTS = 4096
 MAX_LENGTH = 400
+PRIVATE_MASK = 0o077
+STANDARD_ERROR = 2
+CAME_BACK = (
+    "error: a process that the task forked came back from it{why}, where it would be a second island, and was ended; "
+    "end such a process with os._exit(0)"
+)
 
 
 def load_user_task(task: str, given: Mapping[str, str], *, is_stopping: Callable[[], bool] = lambda: False) -> UserTask:
     """Build a task from a user's file.
-
-    Args:
-        task: What `--task` says: path/to/file.py:NAME.
-        given: The pairs of `-o`.
-        is_stopping: Whether the process was told to stop.
 
     Raises:
         ConfigError: There is no such file or name, or an option is unknown or malformed.
@@ -174,11 +174,7 @@ def _is_target(value: object) -> bool:
 
 
 def _defaults_of(target: Target) -> dict[str, OptionValue]:
-    """Return the options with their defaults: keyword arguments that are a number, a word or a truth.
-
-    Raises:
-        TaskError: An argument has no default, or a function takes no genome.
-    """
+    """Return the options with their defaults: keyword arguments that are a number, a word or a truth."""
     if _is_made(target):
         return {}
     parameters = _parameters(target)
@@ -220,11 +216,7 @@ def _name_of(target: Target) -> str:
 
 
 def _spec_of(made: object, module: ModuleType, name: str) -> GenomeSpec:
-    """Return the genome layout: `spec` or `bounds`, of the object or else of its module.
-
-    Raises:
-        TaskError: There is neither, or it is none.
-    """
+    """Return the genome layout: `spec` or `bounds`, of the object or else of its module."""
     for place in (made, module):
         names = dir(place)  # not hasattr, which hides the mistakes of a property
         spec = place.spec if "spec" in names else _spec_of_bounds(place.bounds) if "bounds" in names else None  # type: ignore[attr-defined]
@@ -245,12 +237,7 @@ def _spec_of(made: object, module: ModuleType, name: str) -> GenomeSpec:
 
 
 def _spec_of_bounds(bounds: Any) -> GenomeSpec:  # noqa: ANN401 - a user may write anything
-    """Return the layout of genes with these bounds; neighbours with equal ones make one segment.
-
-    Raises:
-        TaskError: They are no pairs of numbers.
-        ConfigError: There are none, or a pair is no range.
-    """
+    """Return the layout of genes with these bounds; neighbours with equal ones make one segment."""
     try:
         pairs = [(float(low), float(high)) for low, high in bounds]
     except (TypeError, ValueError) as error:
@@ -261,14 +248,9 @@ def _spec_of_bounds(bounds: Any) -> GenomeSpec:  # noqa: ANN401 - a user may wri
 
 
 def _evaluation_of(made: Any, target: Target, options: Mapping[str, OptionValue]) -> Evaluate:  # noqa: ANN401
-    """Return what evaluates a population: the object's method, or the function genome by genome.
-
-    Raises:
-        TaskError: There is no such method, or it takes something else.
-    """
+    """Return what evaluates a population: the object's method, or the function genome by genome."""
     if not inspect.isclass(target) and not _is_made(target):
-        takes_episode = EPISODE in [each.name for each in _parameters(target)]
-        return OneByOne(target, options, takes_episode=takes_episode)
+        return OneByOne(target, options)
     evaluate: Evaluate | None = getattr(made, EVALUATE, None)
     if not callable(evaluate):
         raise TaskError(f"class {target.__name__} has no method evaluate(self, genes, episode)")
@@ -282,12 +264,10 @@ def _evaluation_of(made: Any, target: Target, options: Mapping[str, OptionValue]
 class OneByOne:
     """Evaluates a population with a function of one genome."""
 
-    def __init__(
-        self, function: Callable[..., Any], options: Mapping[str, OptionValue], *, takes_episode: bool
-    ) -> None:
+    def __init__(self, function: Callable[..., Any], options: Mapping[str, OptionValue]) -> None:
         self.__wrapped__ = function  # so that its line is known
         self._options = options
-        self._takes_episode = takes_episode
+        self._takes_episode = EPISODE in [each.name for each in _parameters(function)]
 
     def __call__(self, genes: Floats, episode: int) -> list[Any]:
         """Return what the function returns for each genome."""
@@ -301,30 +281,19 @@ class UserTask:
 
     It is given a copy of the genomes, so that what it does to them harms nobody. Numbers of any type are welcome, in an
     array or a list, if there is one per genome; they are kept as float32.
-
-    Attributes:
-        task: What `--task` says.
-        path: Its file, as the user wrote it.
-        name: What it is called in the pool, wherever the file lies.
-        options: Every option and its value.
-        spec: The genome layout.
-        evaluation: The user's own.
-        source_sha256: Hash of the file.
-        module: The name that other processes import its module by; empty if they cannot.
-        is_stopping: Whether the process was told to stop: then nobody asks which genome an evaluation failed for.
     """
 
     backend = "python"
 
-    task: str
-    path: str
-    name: str
+    task: str  # what `--task` says
+    path: str  # its file, as the user wrote it
+    name: str  # in the pool, wherever the file lies
     options: Mapping[str, OptionValue]
     spec: GenomeSpec
     evaluation: Evaluate
     source_sha256: str
-    module: str = ""
-    is_stopping: Callable[[], bool] = lambda: False
+    module: str = ""  # the name that other processes import its module by; empty if they cannot
+    is_stopping: Callable[[], bool] = lambda: False  # then nobody asks which genome an evaluation failed for
 
     @property
     def build(self) -> str:
@@ -332,21 +301,14 @@ class UserTask:
         return f"source {self.source_sha256[:12]}"
 
     def evaluate(self, genes: Floats, episode: int) -> Floats:
-        """Score genomes, float32 [P].
-
-        Raises:
-            TaskError: The user's evaluation raised something, or returned anything but a finite number per genome.
-        """
+        """Score genomes, float32 [P]; TaskError if the user's evaluation raises, or returns no finite number each."""
         try:
             returned = self._returned(genes, episode)
         except KeyboardInterrupt:
             raise
         except BaseException as error:  # asyncio's CancelledError for example is no Exception
-            who = self._who_fails(genes, episode)
-            at = f"generation {episode}, {who}"
-            raise TaskError(
-                f"{place_of(error, self.path)}: {describe_error(error)} ({at}){check_hint(self.task)}"
-            ) from error
+            at = f" (generation {episode}, {self._who_fails(genes, episode)})"
+            raise _explained(error, self.path, self.task, at=at) from error
         return self._finite(self._numbers(returned, len(genes)), episode)
 
     def _returned(self, genes: Floats, episode: int) -> Any:  # noqa: ANN401 - a user may return anything
@@ -406,12 +368,40 @@ class UserTask:
 
 
 @contextlib.contextmanager
-def task_errors(path: str, task: str) -> Iterator[None]:
-    """Turn whatever a user's file raises, and what is said of it, into one line that names the file.
+def undone() -> Iterator[None]:
+    """Undo what would change how an island computes or writes: NumPy's float errors, the umask, a forked second island.
 
-    Raises:
-        TaskError: It raised something, `sys.exit` included.
+    A process that the code inside forks, and that comes back from it, would live the same island a second time, in the
+    same files. It ends here: silently if it calls `sys.exit`, as in any program.
     """
+    process = os.getpid()
+    mask = os.umask(PRIVATE_MASK)
+    os.umask(mask)
+    try:
+        with np.errstate():
+            yield
+    finally:
+        if os.getpid() != process:
+            _end(sys.exc_info()[1])
+        os.umask(mask)
+
+
+def _end(error: BaseException | None) -> None:
+    """End a forked child at once, with the code or the words of `sys.exit`: exit handlers are the island's to call."""
+    why = f" ({type(error).__name__}: {error})" if error else ""
+    code = error.code if isinstance(error, SystemExit) else CAME_BACK.format(why=why)
+    with contextlib.suppress(OSError, ValueError, AttributeError):
+        sys.stdout.flush()
+    if isinstance(code, int | None):
+        os._exit(code or 0)
+    with contextlib.suppress(OSError):
+        os.write(STANDARD_ERROR, f"{code}\n".encode(errors="replace"))
+    os._exit(1)
+
+
+@contextlib.contextmanager
+def task_errors(path: str, task: str) -> Iterator[None]:
+    """Turn whatever a user's file raises, `sys.exit` included, into a TaskError of one line that names the file."""
     try:
         yield
     except TaskError as error:
@@ -419,7 +409,11 @@ def task_errors(path: str, task: str) -> Iterator[None]:
     except KeyboardInterrupt:
         raise
     except BaseException as error:  # asyncio's CancelledError for example is no Exception
-        raise TaskError(f"{place_of(error, path)}: {describe_error(error)}{check_hint(task)}") from error
+        raise _explained(error, path, task) from error
+
+
+def _explained(error: BaseException, path: str, task: str, *, at: str = "") -> TaskError:
+    return TaskError(f"{place_of(error, path)}: {describe_error(error)}{at}{check_hint(task)}")
 
 
 def place_of(error: BaseException, path: str) -> str:

@@ -11,8 +11,8 @@ from typing import TYPE_CHECKING
 from msgspec.structs import replace
 
 from atoll.evo import atomic, runlog
+from atoll.evo.errors import printable
 from atoll.evo.records import Event, Start, Time, to_json
-from atoll.evo.text import printable
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence

@@ -86,7 +86,7 @@ def report(root: Path, out: Path, is_json: bool) -> int:
     from atoll.evo.resources import limit_threads
 
     limit_threads(1)
-    from atoll.evo.text import printable
+    from atoll.evo.errors import printable
     from atoll.scripts.report.page import write_report
 
     told = write_report(SharedPaths(root), out)

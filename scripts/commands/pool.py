@@ -228,7 +228,7 @@ def _shared_with(root: Path, islands: Iterable[str]) -> SharedPaths:
 
 
 def _warn(lines: Iterable[str]) -> None:
-    from atoll.evo.text import printable
+    from atoll.evo.errors import printable
 
     for line in lines:
         click.echo(printable(line), err=True)

@@ -10,7 +10,7 @@ from enum import StrEnum
 from pathlib import PurePath
 from typing import TYPE_CHECKING
 
-from atoll.evo.text import count
+from atoll.evo.errors import count
 from atoll.scripts.processes import makers
 
 if TYPE_CHECKING:

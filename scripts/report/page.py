@@ -21,8 +21,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from atoll.evo import atomic
-from atoll.evo.errors import ConfigError
-from atoll.evo.text import count
+from atoll.evo.errors import ConfigError, count
 from atoll.migration.observe import status
 from atoll.migration.observe.history import MAX_NAME, read_histories
 from atoll.migration.pool import identity as pool

@@ -11,8 +11,7 @@ from typing import TYPE_CHECKING, Any
 import click
 import numpy as np
 
-from atoll.evo.errors import ConfigError
-from atoll.evo.text import printable
+from atoll.evo.errors import ConfigError, printable
 from atoll.migration.observe import snapshot
 from atoll.migration.observe.history import read_flow, read_histories
 from atoll.migration.pool import identity as pool

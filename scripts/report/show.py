@@ -10,14 +10,13 @@ import numpy as np
 
 from atoll.evo import atomic
 from atoll.evo.config import runs_code
-from atoll.evo.errors import ConfigError, ReplayError
+from atoll.evo.errors import ConfigError, ReplayError, printable
 from atoll.evo.paths import is_island_name
-from atoll.evo.tasks.creatures import body, course
+from atoll.evo.tasks.creatures import body
 from atoll.evo.tasks.creatures.audit import NUDGE, UNSEEN_COURSES
 from atoll.evo.tasks.creatures.fitness import APPROACH, COLLECT, terms
-from atoll.evo.tasks.creatures.world import FIRST, SECOND
+from atoll.evo.tasks.creatures.world import FIRST, FIRST_UNSEEN, SECOND
 from atoll.evo.tasks.loader import load_task
-from atoll.evo.text import printable
 from atoll.migration.pool import identity as pool
 from atoll.scripts.report import champion as champions
 
@@ -147,7 +146,7 @@ def _draw(champion: Champion, *, gif: Path | None, png: Path | None, is_unseen: 
     from atoll.scripts.report import pictures  # noqa: PLC0415
 
     creatures = champions.creatures_of(champion)
-    film = record(creatures, champion.genome, course_number=course.UNSEEN if is_unseen else 0)
+    film = record(creatures, champion.genome, course_number=FIRST_UNSEEN if is_unseen else 0)
     where = "an unseen course" if is_unseen else "a trained course"
     with atomic.storage_errors("write the picture"):
         if gif:

@@ -17,7 +17,7 @@ import numpy as np
 
 from atoll.evo import installation
 from atoll.evo.errors import AtollError, PoolMismatchError
-from atoll.evo.tasks.creatures import course
+from atoll.evo.tasks.creatures.world import FIRST_UNSEEN
 from atoll.migration.pool import identity as pools
 from atoll.migration.pool.access import OpenPool
 from atoll.migration.pool.bounded_io import RefusedError, VanishedError, generations_in
@@ -35,7 +35,7 @@ if TYPE_CHECKING:
     from atoll.evo.tasks.creatures.task import Creatures
     from atoll.scripts.report.champion import Champion
 
-COURSES = (0, course.UNSEEN)
+COURSES = (0, FIRST_UNSEEN)
 """One that champions are trained on, and one that they are not."""
 MAX_FILMED = 24
 """Islands whose champions are filmed: the best ones."""

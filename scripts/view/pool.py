@@ -11,7 +11,7 @@ from dataclasses import asdict, fields
 from typing import TYPE_CHECKING, Any
 
 from atoll.evo import records, runlog
-from atoll.evo.text import count, printable
+from atoll.evo.errors import count, printable
 from atoll.migration.observe.history import Fate, Flow, Influx, Origins, whole_lines
 from atoll.migration.observe.status import FINISHED
 from atoll.migration.pool import epochs

@@ -11,10 +11,10 @@ from typing import TYPE_CHECKING
 import click
 
 from atoll.evo import runlog
+from atoll.evo.errors import printable
 from atoll.evo.installation import as_typed
 from atoll.evo.paths import is_island_name
 from atoll.evo.records import Generation
-from atoll.evo.text import printable
 from atoll.migration.observe.history import effective_number, pooled
 from atoll.migration.observe.status import ENDED, FINISHED, RUNNING, STOPPED, UNREADABLE, WAITING
 

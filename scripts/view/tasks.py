@@ -15,9 +15,8 @@ from typing import IO, TYPE_CHECKING, Any
 import click
 
 from atoll.evo.errors import TaskError
-from atoll.evo.tasks.check import BROKEN, broken_by, check_task, loaded, score_elsewhere, side_effects
+from atoll.evo.tasks.check import BROKEN, broken_by, check_task, loaded, process_state, score_elsewhere, side_effects
 from atoll.evo.tasks.loader import ENTRIES, load_task
-from atoll.evo.tasks.side_effects import process_state
 from atoll.evo.tasks.task import USER_FILE
 
 if TYPE_CHECKING:

@@ -1,9 +1,11 @@
 """Every failure a user can meet has an exit code of its own, and a sentence."""
 
 import inspect
+import sys
 
 from atoll.evo import errors
 from atoll.evo.errors import EXIT_CODES, AtollError
+from tests.processes import run
 
 CHILDREN = [kind for _, kind in inspect.getmembers(errors, inspect.isclass) if issubclass(kind, AtollError)]
 CHILDREN.remove(AtollError)
@@ -27,3 +29,8 @@ def test_the_sentence_is_the_errors_own():
 def test_codes_leave_room_for_the_shell():
     """126 and above mean something to a shell; 2 is also what Click uses for a bad command line."""
     assert all(1 < kind.exit_code < 126 for kind in CHILDREN)
+
+
+def test_a_python_without_docstrings_has_the_sentences_too():
+    told = run(sys.executable, "-OO", "-c", "from atoll.evo.errors import EXIT_CODES; print(EXIT_CODES)")
+    assert told.stdout.strip() == str(EXIT_CODES)

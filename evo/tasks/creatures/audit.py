@@ -12,9 +12,8 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from atoll.evo.rng import stream
-from atoll.evo.tasks.creatures import course
 from atoll.evo.tasks.creatures.fitness import score
-from atoll.evo.tasks.creatures.world import FIRST, SECOND, TICKS_PER_S, TOUCH_M
+from atoll.evo.tasks.creatures.world import FIRST, FIRST_UNSEEN, SECOND, TICKS_PER_S, TOUCH_M, lay_courses
 
 if TYPE_CHECKING:
     from atoll.evo.genome import Floats
@@ -24,8 +23,7 @@ if TYPE_CHECKING:
 UNSEEN_COURSES = 40
 NUDGE = 1e-5
 """Size of the gene change that a sound champion survives, as a part of each gene's range."""
-NUDGED = 8
-"""How many such changes are tried."""
+NUDGED = 8  # such changes are tried
 SHORTEST_M = 1e-3
 """A body whose muscles are all shorter at rest has no length to be measured by."""
 MAX_STRETCH, MAX_NODE_M_S, MAX_AIRBORNE_SHARE, MIN_RETAINED_SHARE = 2.0, 25.0, 0.75, 0.5
@@ -35,34 +33,23 @@ m/s, its walkers at 10 to 18; the limit is half of the slowest whip."""
 
 @dataclass(frozen=True)
 class Audit:
-    """Generalisation and soundness of one genome.
+    """Generalisation and soundness of one genome: on the courses it was trained on, and on 40 unseen ones.
 
-    Attributes:
-        trained_fitness: On the courses it was trained on.
-        unseen_fitness: Mean over 40 courses that it was not trained on.
-        trained_pellets: Mean number of pellets it collects on the first.
-        unseen_pellets: The same on the others; the number to quote.
-        travel_m: Mean distance over ground between birth and death, in metres, unseen courses.
-        speed_m_s: How fast it walks, in m/s, unseen courses: the way of the centre of mass over ground, measured from
-            one second to the next, so that swaying on the spot is no walking.
-        max_stretch: Greatest length of a muscle there, as a multiple of the longest muscle of the body at rest: a short
-            muscle between two nodes that are born close together says nothing about a whip.
-        max_node_m_s: Greatest speed of a node there, in m/s.
-        airborne_share: Part of the time during which no node touches the ground there.
-        retained_share: Mean trained fitness of eight genomes that differ from it by ±1e-5 of each gene's range, as a
-            part of its own; 0 if its own is not positive.
+    Speed is the way of the centre of mass over ground from one second to the next, so that swaying on the spot is no
+    walking. Stretch is a multiple of the longest muscle of the body at rest: a short muscle between two nodes that are
+    born close together says nothing about a whip.
     """
 
     trained_fitness: float
     unseen_fitness: float
-    trained_pellets: float
-    unseen_pellets: float
-    travel_m: float
-    speed_m_s: float
-    max_stretch: float
-    max_node_m_s: float
-    airborne_share: float
-    retained_share: float
+    trained_pellets: float  # mean number
+    unseen_pellets: float  # the same; the number to quote
+    travel_m: float  # mean distance over ground between birth and death, unseen courses
+    speed_m_s: float  # mean, unseen courses
+    max_stretch: float  # of a muscle, unseen courses
+    max_node_m_s: float  # greatest speed of a node, unseen courses
+    airborne_share: float  # part of the time during which no node touches the ground, unseen courses
+    retained_share: float  # mean trained fitness after eight tiny gene changes, of its own; 0 if that is not positive
 
     @property
     def is_sound(self) -> bool:
@@ -82,7 +69,7 @@ def examine(creatures: Creatures, genome: Floats) -> Audit:
 
 def examine_all(creatures: Creatures, genes: Floats) -> list[Audit]:
     """Audit P genomes [P, D] side by side; each comes out as it would alone."""
-    courses = range(course.UNSEEN, course.UNSEEN + UNSEEN_COURSES)
+    courses = range(FIRST_UNSEEN, FIRST_UNSEEN + UNSEEN_COURSES)
     watches: list[_Watch] = []
 
     def observe(lanes: Lanes) -> _Watch:
@@ -90,7 +77,7 @@ def examine_all(creatures: Creatures, genes: Floats) -> list[Audit]:
         return watches[-1]
 
     trained = creatures.simulate(genes)
-    unseen = creatures.simulate(genes, pellets=course.lay(courses, creatures.pellets.shape[1]), observe=observe)
+    unseen = creatures.simulate(genes, pellets=lay_courses(courses, creatures.pellets.shape[1]), observe=observe)
     trained_fitness, unseen_fitness = score(trained), score(unseen)
     nudged = np.concatenate([np.empty_like(genes[:0]), *(_nudge(creatures, genome) for genome in genes)])
     nudged_fitness = creatures.evaluate(nudged, 0).reshape(-1, NUDGED).mean(axis=1)

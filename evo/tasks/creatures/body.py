@@ -43,8 +43,7 @@ ABSENT_M = np.float32(-1e6)
 """Reach of a node that is not there: so far inside itself that it is never the nearest."""
 MIN_MUSCLES = 3
 """Muscles a node needs to stay: with fewer it can be whirled like a whip, with three it is held in space."""
-BIT = np.left_shift(1, np.arange(NODES)).astype(np.uint8)
-"""The set of each node alone, [8]."""
+BIT = np.left_shift(1, np.arange(NODES)).astype(np.uint8)  # the set of each node alone, [8]
 MUSCLES_AT = np.array([[m for m, pair in enumerate(PAIRS) if node in pair] for node in range(NODES)])
 """The muscles that each node can have, [8, 7]."""
 FAR_END = BIT[FIRST[MUSCLES_AT] + SECOND[MUSCLES_AT] - np.arange(NODES)[:, None]][..., None]
@@ -53,35 +52,20 @@ FAR_END = BIT[FIRST[MUSCLES_AT] + SECOND[MUSCLES_AT] - np.arange(NODES)[:, None]
 
 @dataclass(frozen=True)
 class Body:
-    """Bodies as parallel arrays, float32 unless said; what is not there weighs and pulls nothing.
+    """Bodies as parallel arrays; what is not there weighs and pulls nothing."""
 
-    Attributes:
-        position_m: Where nodes are born: centre of mass above the origin, lowest edge on the ground, [3, 8, P].
-        radius_m: [8, P].
-        reach_m: Distance from a node's centre to its edge; -1e6 for a node that is not there, [8, P].
-        inverse_mass: In 1/kg, 0 for a node that is not there, [8, P].
-        mass_share: Mass as a part of the creature's, [8, P].
-        count_share: One over the number of nodes, 0 for a node that is not there, [8, P].
-        friction: Coefficient of static friction, [8, P].
-        rest_m: Length of a muscle at rest, [28, P].
-        swing_m: How far its rest length moves at full action, [28, P].
-        stiffness_n_m: Softened stiffness, 0 for a muscle that is not there, [28, P].
-        damping_n_s_m: Softened damping, 0 for a muscle that is not there, [28, P].
-        viable: Whether anything holds together, bool [P].
-    """
-
-    position_m: Floats
-    radius_m: Floats
-    reach_m: Floats
-    inverse_mass: Floats
-    mass_share: Floats
-    count_share: Floats
-    friction: Floats
-    rest_m: Floats
-    swing_m: Floats
-    stiffness_n_m: Floats
-    damping_n_s_m: Floats
-    viable: Mask
+    position_m: Floats  # where nodes are born: centre of mass above the origin, lowest edge on the ground, [3, 8, P]
+    radius_m: Floats  # [8, P]
+    reach_m: Floats  # from a node's centre to its edge; -1e6 for a node that is not there, [8, P]
+    inverse_mass: Floats  # in 1/kg, 0 for a node that is not there, [8, P]
+    mass_share: Floats  # mass as a part of the creature's, [8, P]
+    count_share: Floats  # one over the number of nodes, 0 for a node that is not there, [8, P]
+    friction: Floats  # static, [8, P]
+    rest_m: Floats  # length of a muscle at rest, [28, P]
+    swing_m: Floats  # how far that moves at full action, [28, P]
+    stiffness_n_m: Floats  # softened, 0 for a muscle that is not there, [28, P]
+    damping_n_s_m: Floats  # softened, 0 for a muscle that is not there, [28, P]
+    viable: Mask  # whether anything holds together, [P]
 
     def take(self, indices: Indices) -> Body:
         """Return the bodies at `indices`, in that order."""
@@ -123,15 +107,9 @@ def decode(genes: Floats, spec: GenomeSpec, *, density_kg_m3: float = World.dens
 def living(present: Mask, gated: Mask) -> tuple[Mask, Mask]:
     """Drop loose nodes, keep the largest connected part.
 
-    Nodes with fewer than three muscles go, then those that this leaves with fewer, and so on (the 3-core of the
-    graph). Of several parts the one with most nodes stays; of equal ones that with the lowest node.
-
-    Args:
-        present: Nodes whose gate is on, [8, P].
-        gated: Muscles whose gate is on, [28, P].
-
-    Returns:
-        Nodes [8, P] and muscles [28, P] of the body; none at all if nothing holds together.
+    Of nodes [8, P] and muscles [28, P] whose gate is on, nodes with fewer than three muscles go, then those that this
+    leaves with fewer, and so on (the 3-core of the graph). Of several parts the one with most nodes stays; of equal
+    ones that with the lowest node; none at all if nothing holds together.
 
     Source: Seidman 1983 (k-cores).
     """
@@ -176,16 +154,8 @@ def _soften(stiffness: Floats, ratio: Floats, inverse_mass: Floats, muscles: Mas
     A spring's implicit Euler step is an explicit one with both constants divided by 1 + (c + k·h)·h/m, where m is the
     reduced mass of its two nodes; splitting a node's mass between its n muscles keeps that stable when they act
     together. h is the fixed body step, not the running one: the softened muscle is what the creature is made of, and
-    a smaller running step then shows the same body more exactly.
-
-    Args:
-        stiffness: k in N/m, [28, P].
-        ratio: Damping as a part of critical damping of the two nodes alone, [28, P].
-        inverse_mass: In 1/kg, [8, P].
-        muscles: Those that are there, [28, P].
-
-    Returns:
-        Stiffness in N/m and damping in N·s/m, 0 where there is no muscle, each [28, P].
+    a smaller running step then shows the same body more exactly. The ratio is damping as a part of critical damping of
+    the two nodes alone.
 
     Source: Baraff and Witkin 1998 (implicit springs); Tonge et al. 2012 (mass splitting).
     """

@@ -13,8 +13,6 @@ Sums start with the bias and add weight times input in ascending order of the in
 
 from __future__ import annotations
 
-from typing import Protocol
-
 from atoll.evo.genome import Segment
 from atoll.evo.tasks.creatures.arithmetic import Array, cosine, tanh
 from atoll.evo.tasks.creatures.world import MUSCLES
@@ -22,28 +20,6 @@ from atoll.evo.tasks.creatures.world import MUSCLES
 SENSES = 7
 HIDDEN = 8
 INPUTS = SENSES + 2
-
-
-class Controller(Protocol):
-    """A way to move."""
-
-    @property
-    def segments(self) -> tuple[Segment, ...]:
-        """Its genes; their sizes add up to W."""
-        ...
-
-    def act(self, weights: Array, senses: Array, time_s: float) -> Array:
-        """Choose actions.
-
-        Args:
-            weights: [W, L].
-            senses: [7, L].
-            time_s: Since birth, exactly a float32.
-
-        Returns:
-            Actions in [-1, 1], [28, L].
-        """
-        ...
 
 
 class Neural:
@@ -61,7 +37,7 @@ class Neural:
     )
 
     def act(self, weights: Array, senses: Array, time_s: float) -> Array:
-        """See `Controller.act`; the eighth and ninth input are the clock's cosine and sine."""
+        """Choose actions [28, L] by weights [W, L], senses [7, L] and an exact float32 time, which sets the clock."""
         turns = weights[0] * time_s
         clock = [cosine(turns), cosine(turns - 0.25)]
         hidden = tanh(_layer(weights[1:], _rows(senses) + clock, HIDDEN))
@@ -79,11 +55,12 @@ class Oscillator:
     )
 
     def act(self, weights: Array, senses: Array, time_s: float) -> Array:
-        """See `Controller.act`."""
+        """Choose actions, as `Neural.act` does."""
         swing = tanh(_layer(weights[2 * MUSCLES :], _rows(senses), MUSCLES))
         return swing * cosine(weights[:MUSCLES] * time_s + weights[MUSCLES : 2 * MUSCLES])
 
 
+Controller = Neural | Oscillator
 CONTROLLERS: dict[str, Controller] = {"neural": Neural(), "oscillator": Oscillator()}
 
 

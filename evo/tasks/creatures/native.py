@@ -51,15 +51,10 @@ CPU_INFO = Path("/proc/cpuinfo")
 
 @dataclass(frozen=True)
 class Target:
-    """A kind of processor.
+    """A kind of processor."""
 
-    Attributes:
-        lanes: Float32 numbers in one vector.
-        features: What /proc/cpuinfo must list.
-    """
-
-    lanes: int
-    features: tuple[str, ...] = ()
+    lanes: int  # float32 numbers in one vector
+    features: tuple[str, ...] = ()  # what /proc/cpuinfo must list
 
     @property
     def flags(self) -> tuple[str, ...]:
@@ -92,11 +87,7 @@ class _World(ctypes.Structure):
 
 class _Plan(ctypes.Structure):
     _fields_ = (
-        ("creatures", ctypes.c_long),
-        ("courses", ctypes.c_long),
-        ("pellets", ctypes.c_long),
-        ("ticks", ctypes.c_long),
-        ("steps_per_tick", ctypes.c_long),
+        *((name, ctypes.c_long) for name in ("creatures", "courses", "pellets", "ticks", "steps_per_tick")),
         ("is_neural", ctypes.c_long),
         ("world", _World),
     )
@@ -138,12 +129,7 @@ def simulate(
     world: World | None = None,
     kernel: Kernel | None = None,
 ) -> Summary:
-    """Simulate P creatures on C courses, as `reference.simulate` does; with a `kernel` for another target, if given.
-
-    Raises:
-        ConfigError: See `load`.
-        ValueError: The weights are not the controller's.
-    """
+    """Simulate P creatures on C courses; see `reference.simulate`. ValueError if weights are not the controller's."""
     kernel = kernel or load()
     n_weights, creatures = weights.shape
     expected = sum(segment.size for segment in controller.segments)
@@ -154,30 +140,25 @@ def simulate(
     pellets = np.ascontiguousarray(pellets, dtype=np.float32)
     courses, n_pellets, _ = pellets.shape
     out = np.empty((6, creatures, courses), dtype=np.float32)
-    plan = _plan(creatures, courses, n_pellets, ticks, is_neural=isinstance(controller, Neural), world=world)
+    world = world or World()
+    plan = _Plan(
+        *(creatures, courses, n_pellets, ticks, world.steps_per_tick, isinstance(controller, Neural), _of_step(world))
+    )
     kernel.simulate(plan, rows.ctypes.data, pellets.ctypes.data, out.ctypes.data)
     collected, first_gap_m, best_gap_m, last_gap_m, travel_m, is_inside = out
     status = np.where(is_inside > 0, np.uint8(Status.LIVED), np.uint8(Status.FAILED))
-    return Summary(
-        collected=collected,
-        first_gap_m=first_gap_m,
-        best_gap_m=best_gap_m,
-        last_gap_m=last_gap_m,
-        travel_m=travel_m,
-        status=np.where(body.viable[:, None], status, np.uint8(Status.UNVIABLE)),
-    )
+    status = np.where(body.viable[:, None], status, np.uint8(Status.UNVIABLE))
+    return Summary(collected, first_gap_m, best_gap_m, last_gap_m, travel_m, status)
 
 
-def _plan(creatures: int, courses: int, pellets: int, ticks: int, *, is_neural: bool, world: World | None) -> _Plan:
-    """Write down the kernel's orders; constants of the world that meet the step are combined in float64."""
-    here = world or World()
-    of_world = _World(
-        here.dt_s,
-        1.0 / here.dt_s,
-        here.gravity_m_s2 * here.dt_s,
-        here.drag_per_s * here.dt_s,
-        here.restitution,
-        here.bounce_m_s,
-        here.sliding_share,
+def _of_step(world: World) -> _World:
+    """Return the kernel's constants of the world; those that meet the step are combined in float64."""
+    return _World(
+        dt_s=world.dt_s,
+        per_dt=1.0 / world.dt_s,
+        gravity_dt=world.gravity_m_s2 * world.dt_s,
+        drag_dt=world.drag_per_s * world.dt_s,
+        restitution=world.restitution,
+        bounce_m_s=world.bounce_m_s,
+        sliding_share=world.sliding_share,
     )
-    return _Plan(creatures, courses, pellets, ticks, here.steps_per_tick, is_neural, of_world)

@@ -3,18 +3,15 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field, fields
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 
-from atoll.evo.tasks.creatures import course
 from atoll.evo.tasks.creatures.fitness import Summary, score
-from atoll.evo.tasks.creatures.world import PAIRS
+from atoll.evo.tasks.creatures.world import PAIRS, lay_courses
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
-
-    from numpy.typing import NDArray
 
     from atoll.evo.genome import Floats, Indices
     from atoll.evo.tasks.creatures.reference import Hunt, Lanes, Motion
@@ -23,28 +20,16 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Recording:
-    """One creature's life on one course; only nodes and muscles that are there, N and M of them.
+    """One creature's life on one course; only nodes and muscles that are there, N and M of them."""
 
-    Attributes:
-        frame_s: From one frame to the next, in seconds; the first is one frame after birth.
-        position_m: Where nodes are, x, y (up) and z, float32 [F, 3, N].
-        radius_m: [N].
-        muscles: The two nodes of each muscle, as places in `position_m`, [M, 2].
-        rest_m: Length of each muscle at rest, [M].
-        mass_share: Mass of each node as a part of the creature's, [N].
-        collected: Pellets taken before each frame, [F].
-        pellets_m: x and z of the course's pellets, [K, 2].
-        fitness: What this life scores.
-    """
-
-    frame_s: float
-    position_m: Floats
-    radius_m: Floats
-    muscles: Indices
-    rest_m: Floats
-    mass_share: Floats
-    collected: Indices
-    pellets_m: Floats
+    frame_s: float  # from one frame to the next; the first is one frame after birth
+    position_m: Floats  # x, y (up) and z, [F, 3, N]
+    radius_m: Floats  # [N]
+    muscles: Indices  # the two nodes of each muscle, as places in `position_m`, [M, 2]
+    rest_m: Floats  # [M]
+    mass_share: Floats  # mass of each node as a part of the creature's, [N]
+    collected: Indices  # pellets taken before each frame, [F]
+    pellets_m: Floats  # x and z, [K, 2]
     fitness: float
 
     @property
@@ -71,34 +56,26 @@ def record_all(creatures: Creatures, genes: Floats, *, course_numbers: Sequence[
         return reels[-1]
 
     needed = creatures.pellets.shape[1]
-    pellets = np.concatenate([course.lay(range(number, number + 1), needed) for number in course_numbers])
+    pellets = np.concatenate([lay_courses(range(number, number + 1), needed) for number in course_numbers])
     summary = creatures.simulate(genes, pellets=pellets, observe=observe)
+    lives = {each.name: getattr(summary, each.name).reshape(-1, 1) for each in fields(Summary)}
+    fitness = score(Summary(**lives)).reshape(len(genes), -1)
     # creature by creature, course by course
-    lives = [(reel, lane) for reel in reels for lane in range(len(reel.collected[0]))]
-    n = len(course_numbers)
+    lanes = ((reel, lane) for reel in reels for lane in range(len(reel.collected[0])))
+    dt_s = creatures.world.dt_s
     return [
-        [
-            _recording(*lives[p * n + c], creatures=creatures, pellets_m=pellets[c], life=_life(summary, p, c))
-            for c in range(n)
-        ]
-        for p in range(len(genes))
+        [_recording(*next(lanes), dt_s, pellets[course], float(points)) for course, points in enumerate(of_creature)]
+        for of_creature in fitness
     ]
 
 
-def _life(summary: Summary, creature: int, on_course: int) -> Summary:
-    def only(of_lives: NDArray[Any]) -> NDArray[Any]:
-        return of_lives[creature : creature + 1, on_course : on_course + 1]
-
-    return Summary(**{each.name: only(getattr(summary, each.name)) for each in fields(Summary)})
-
-
-def _recording(reel: _Reel, lane: int, *, creatures: Creatures, pellets_m: Floats, life: Summary) -> Recording:
+def _recording(reel: _Reel, lane: int, frame_s: float, pellets_m: Floats, fitness: float) -> Recording:
     lanes = reel.lanes
     is_node = lanes.reach_m[:, lane].numpy() > 0
     is_muscle = lanes.stiffness_n_m[:, lane].numpy() > 0
     place = np.cumsum(is_node) - 1
     return Recording(
-        frame_s=creatures.world.dt_s,
+        frame_s=frame_s,
         position_m=np.stack([frame[..., lane] for frame in reel.position_m])[:, :, is_node],
         radius_m=lanes.radius_m[is_node, lane].numpy(),
         muscles=place[np.array(PAIRS)[is_muscle]],
@@ -106,7 +83,7 @@ def _recording(reel: _Reel, lane: int, *, creatures: Creatures, pellets_m: Float
         mass_share=lanes.mass_share[is_node, lane].numpy(),
         collected=np.array([frame[lane] for frame in reel.collected]),
         pellets_m=pellets_m,
-        fitness=float(score(life)[0]),
+        fitness=fitness,
     )
 
 

@@ -22,6 +22,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, fields
+from functools import partial
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -54,14 +55,7 @@ CHUNK_LANES = 2048
 
 @dataclass(frozen=True)
 class Lanes:
-    """Constants of lives: the fields of `Body` as tensors, the controller's genes, and the course.
-
-    Attributes:
-        weights: The controller's genes, [W, L].
-        pellet_x_m: Of every course, one after another, [C·K].
-        pellet_z_m: [C·K].
-        first_pellet: Where a lane's course begins in them, int64 [L].
-    """
+    """Constants of lives: the fields of `Body` as tensors, the controller's genes, and the course."""
 
     radius_m: Tensor
     reach_m: Tensor
@@ -74,10 +68,10 @@ class Lanes:
     stiffness_n_m: Tensor
     damping_n_s_m: Tensor
     viable: Tensor
-    weights: Tensor
-    pellet_x_m: Tensor
-    pellet_z_m: Tensor
-    first_pellet: Tensor
+    weights: Tensor  # [W, L]
+    pellet_x_m: Tensor  # of every course, one after another, [C·K]
+    pellet_z_m: Tensor  # [C·K]
+    first_pellet: Tensor  # where a lane's course begins in them, int64 [L]
 
 
 @dataclass(frozen=True)
@@ -124,40 +118,27 @@ def simulate(
         threads: Threads of PyTorch to use, None for as many as it likes; they do not change the result.
         world: Physics; the default world if None.
         observe: Called with each chunk of lanes, creature by creature, course by course; returns its observer.
-
-    Returns:
-        What became of each life, [P, C].
     """
     courses = len(pellets)
     lanes = np.arange(weights.shape[1] * courses)
+    simulate_chunk = partial(
+        _simulate_chunk, pellets=pellets.shape[1], controller=controller, ticks=ticks, world=world or World()
+    )
+    parts = []
     with torch.inference_mode(), _threads(threads):
-        parts = []
         for start in range(0, max(len(lanes), 1), CHUNK_LANES):
             creature, course = np.divmod(lanes[start : start + CHUNK_LANES], courses)
             chunk = lanes_of(body.take(creature), weights[:, creature], pellets, course)
             birth_m = torch.from_numpy(body.position_m[..., creature])
-            parts.append(
-                _simulate_chunk(
-                    chunk,
-                    birth_m,
-                    pellets=pellets.shape[1],
-                    controller=controller,
-                    ticks=ticks,
-                    world=world or World(),
-                    observe=observe,
-                )
-            )
-    return _join(parts, courses)
+            parts.append(simulate_chunk(chunk, birth_m, observer=observe(chunk) if observe else None))
+    names = [field.name for field in fields(Summary)]
+    return Summary(**{n: np.concatenate([getattr(part, n) for part in parts]).reshape(-1, courses) for n in names})
 
 
 def step(motion: Motion, lanes: Lanes, target_m: Tensor, world: World) -> Motion:
     """Advance one physics step: muscles, gravity, drag, ground, then motion (semi-implicit Euler).
 
-    Args:
-        motion: Before the step.
-        lanes: Bodies.
-        target_m: Length each muscle wants, [28, L].
-        world: Physics.
+    Each muscle wants the length `target_m`, [28, L].
     """
     dt_s = world.dt_s
     velocity = motion.velocity_m_s + pull(motion, lanes, target_m) * (lanes.inverse_mass * dt_s)
@@ -210,12 +191,13 @@ def _simulate_chunk(
     controller: Controller,
     ticks: int,
     world: World,
-    observe: Callable[[Lanes], Observer] | None,
+    observer: Observer | None,
 ) -> Summary:
     """Simulate one chunk of lanes: ten times a second look around and act, then take the steps up to the next tick."""
     motion = Motion(birth_m, torch.zeros_like(birth_m))
-    hunt = _begin(motion, lanes)
-    observer = observe(lanes) if observe else None
+    none = torch.zeros_like(lanes.first_pellet)
+    gap = _gap(motion, lanes, none)
+    hunt = Hunt(none, gap, gap, gap)
     for tick in range(ticks):
         hunt = look(hunt, motion, lanes, pellets)
         time_s = float(np.float32(tick) * np.float32(1 / TICKS_PER_S))
@@ -251,12 +233,6 @@ def sense(hunt: Hunt, motion: Motion, lanes: Lanes) -> Tensor:
     touching = (motion.position_m[1] - lanes.radius_m < TOUCH_M) * lanes.count_share
     velocity = _centre(motion.velocity_m_s, lanes)
     return torch.stack([x / distance, z / distance, distance * 0.1, *velocity, add_in_order(touching.unbind())])
-
-
-def _begin(motion: Motion, lanes: Lanes) -> Hunt:
-    collected = torch.zeros_like(lanes.first_pellet)
-    gap = _gap(motion, lanes, collected)
-    return Hunt(collected, gap, gap, gap)
 
 
 def _gap(motion: Motion, lanes: Lanes, collected: Tensor) -> Tensor:
@@ -303,11 +279,6 @@ def _summarise(hunt: Hunt, motion: Motion, lanes: Lanes) -> Summary:
         travel_m=_sqrt(centre[0] * centre[0] + centre[2] * centre[2]).numpy(),
         status=status.to(torch.uint8).numpy(),
     )
-
-
-def _join(parts: list[Summary], courses: int) -> Summary:
-    names = [field.name for field in fields(Summary)]
-    return Summary(**{n: np.concatenate([getattr(part, n) for part in parts]).reshape(-1, courses) for n in names})
 
 
 def lanes_of(body: Body, weights: Floats, pellets: Floats, course: Indices) -> Lanes:

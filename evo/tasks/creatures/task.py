@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import asdict, dataclass, replace
-from functools import cached_property
+from functools import cached_property, partial
 from types import MappingProxyType
 from typing import TYPE_CHECKING
 
@@ -12,10 +12,10 @@ import numpy as np
 from atoll.evo.config import check, option_name, setting
 from atoll.evo.errors import ConfigError
 from atoll.evo.genome import Floats, GenomeSpec
-from atoll.evo.tasks.creatures import body, course
+from atoll.evo.tasks.creatures import body
 from atoll.evo.tasks.creatures.controller import CONTROLLERS
 from atoll.evo.tasks.creatures.fitness import Summary, score
-from atoll.evo.tasks.creatures.world import TICKS_PER_S, World
+from atoll.evo.tasks.creatures.world import TICKS_PER_S, World, lay_courses, pellets_needed
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -31,11 +31,7 @@ LIVES_AT_ONCE = 8192
 
 @dataclass(frozen=True)
 class CreatureOptions:
-    """The options of the task; together they identify the problem.
-
-    Raises:
-        ConfigError: An option is out of its range.
-    """
+    """The options of the task; together they identify the problem."""
 
     courses: int = setting(8, "pellet layouts that every creature is scored on", low=1, high=1000)
     life_s: float = setting(30.0, "length of a life, in seconds; a multiple of 0.1", low=1 / TICKS_PER_S, high=3600.0)
@@ -55,15 +51,9 @@ class CreatureOptions:
 class Creatures:
     """Implements `atoll.evo.tasks.task.Task`; deterministic.
 
-    Args:
-        options: The problem.
-        backend: What simulates them; "auto" takes the native one where it can be built. All agree bit for bit.
-        threads: Threads that the reference backend may use, None for as many as PyTorch likes; the native one uses one.
-        world: Physics, for an experiment; the default world if None.
-        ranges: Lowest and highest value of segments, for an experiment, where they are not to be the default ones.
-
-    Attributes:
-        build: Width and hash of the native kernel, or why `auto` did not choose it.
+    The backend "auto" is the native one where it can be built; all agree bit for bit, and only the reference uses
+    `threads`, None for as many as PyTorch likes. `world` and `ranges` (lowest and highest value of segments) are for
+    experiments. Its `build` is the width and hash of the native kernel, or why `auto` did not choose it.
 
     Raises:
         ConfigError: There is no such backend, it was asked for by name and cannot be built, or `threads` is below 1.
@@ -80,8 +70,6 @@ class Creatures:
         world: World | None = None,
         ranges: Mapping[str, tuple[float, float]] | None = None,
     ) -> None:
-        if backend not in ("auto", *BACKENDS):
-            raise ConfigError(f"backend must be one of auto, {', '.join(BACKENDS)}; got {backend!r}")
         if threads is not None and threads < 1:
             raise ConfigError(f"threads must be at least 1, got {threads}")
         self.backend, self.build = _choose(backend)
@@ -105,7 +93,7 @@ class Creatures:
     @cached_property
     def pellets(self) -> Floats:
         """The trained courses, [C, K, 2]."""
-        return course.lay(range(self._options.courses), course.pellets_needed(self._options.life_s))
+        return lay_courses(range(self._options.courses), pellets_needed(self._options.life_s))
 
     def evaluate(self, genes: Floats, episode: int) -> Floats:  # noqa: ARG002 - nothing here is left to chance
         """See `Task.evaluate`."""
@@ -114,18 +102,11 @@ class Creatures:
         return np.concatenate(parts) if len(parts) > 1 else parts[0]
 
     def simulate(
-        self,
-        genes: Floats,
-        *,
-        pellets: Floats | None = None,
-        observe: Callable[[Lanes], Observer] | None = None,
+        self, genes: Floats, *, pellets: Floats | None = None, observe: Callable[[Lanes], Observer] | None = None
     ) -> Summary:
-        """Simulate `genes` [P, D] on courses.
+        """Simulate `genes` [P, D] on courses [C, K, 2], the trained ones if None.
 
-        Args:
-            genes: Genomes, float32 [P, D].
-            pellets: Courses, [C, K, 2]; the trained ones if None.
-            observe: See `reference.simulate`, which is used if somebody observes: the lives are the same.
+        See `reference.simulate`, which is used if somebody observes: the lives are the same.
         """
         bodies = body.decode(genes, self.spec, density_kg_m3=self.world.density_kg_m3)
         weights = np.ascontiguousarray(genes[:, -self.n_weights :].T)
@@ -133,21 +114,13 @@ class Creatures:
         if self.backend == "native" and observe is None:
             from atoll.evo.tasks.creatures import native  # noqa: PLC0415 - nothing to load for who uses the reference
 
-            return native.simulate(
-                bodies, weights, pellets, controller=self.controller, ticks=self._options.ticks, world=self.world
-            )
-        from atoll.evo.tasks.creatures import reference  # noqa: PLC0415 - PyTorch takes a second to import
+            simulate = native.simulate
+        else:
+            from atoll.evo.tasks.creatures import reference  # noqa: PLC0415 - PyTorch takes a second to import
 
-        return reference.simulate(
-            bodies,
-            weights,
-            pellets,
-            controller=self.controller,
-            ticks=self._options.ticks,
-            threads=self._threads,
-            world=self.world,
-            observe=observe,
-        )
+            simulate = partial(reference.simulate, threads=self._threads, observe=observe)
+        ticks = self._options.ticks
+        return simulate(bodies, weights, pellets, controller=self.controller, ticks=ticks, world=self.world)
 
 
 def _within(ranges: Mapping[str, tuple[float, float]], segments: tuple[Segment, ...]) -> tuple[Segment, ...]:
@@ -160,11 +133,9 @@ def _within(ranges: Mapping[str, tuple[float, float]], segments: tuple[Segment, 
 
 
 def _choose(backend: str) -> tuple[str, str]:
-    """Return the backend to use, and which build of it or why it is not the native one.
-
-    Raises:
-        ConfigError: The native backend was asked for by name and cannot be built.
-    """
+    """Return the backend to use, and which build of it or why it is not the native one."""
+    if backend not in ("auto", *BACKENDS):
+        raise ConfigError(f"backend must be one of auto, {', '.join(BACKENDS)}; got {backend!r}")
     if backend == "reference":
         return backend, ""
     from atoll.evo.tasks.creatures import native  # noqa: PLC0415 - see above

@@ -14,9 +14,9 @@ from atoll.evo.config import LOCKSTEP, Value, island_config
 from atoll.evo.diversity import fixation_index
 from atoll.evo.errors import ConfigError
 from atoll.evo.recorder import MemoryRecorder
-from atoll.evo.tasks.creatures import course
 from atoll.evo.tasks.creatures.audit import UNSEEN_COURSES
 from atoll.evo.tasks.creatures.fitness import score
+from atoll.evo.tasks.creatures.world import FIRST_UNSEEN, lay_courses
 from atoll.migration.observe.history import effective_number, pooled
 from atoll.scripts.run.archipelago import evolve_together
 from atoll.scripts.run.vary import vary
@@ -163,8 +163,8 @@ def walk_unseen(creatures: Creatures) -> Callable[[Floats], Record]:
 
     They are those of `atoll.evo.tasks.creatures.audit.Audit`, at the speed of the backend.
     """
-    courses = range(course.UNSEEN, course.UNSEEN + UNSEEN_COURSES)
-    pellets = course.lay(courses, creatures.pellets.shape[1])
+    courses = range(FIRST_UNSEEN, FIRST_UNSEEN + UNSEEN_COURSES)
+    pellets = lay_courses(courses, creatures.pellets.shape[1])
 
     def walk(genome: Floats) -> Record:
         summary = creatures.simulate(genome[None], pellets=pellets)

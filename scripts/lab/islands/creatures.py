@@ -29,11 +29,10 @@ from atoll.evo.island import evolve
 from atoll.evo.paths import SharedPaths
 from atoll.evo.recorder import MemoryRecorder
 from atoll.evo.rng import streams
-from atoll.evo.tasks.creatures import course
 from atoll.evo.tasks.creatures.audit import examine
 from atoll.evo.tasks.creatures.recording import record
 from atoll.evo.tasks.creatures.task import CreatureOptions, Creatures
-from atoll.evo.tasks.creatures.world import World
+from atoll.evo.tasks.creatures.world import FIRST_UNSEEN, World
 from atoll.scripts.lab.kit.study import (
     DEFAULTS_SHOWN,
     chosen,
@@ -279,7 +278,7 @@ def _audits(shared: SharedPaths, pictures: Path | None) -> Iterator[Record]:
         audit = examine(creatures, genome)
         if pictures is not None:
             atomic.make_directory(pictures)
-            film = record(creatures, genome, course_number=course.UNSEEN)
+            film = record(creatures, genome, course_number=FIRST_UNSEEN)
             write_sheet(film, pictures / f"{name}.png", title=f"{name}: {fitness:.0f} points, an unseen course")
         options = dict(creatures.options)
         yield {"island": name, "fitness": fitness, **asdict(audit), "is_sound": audit.is_sound, "options": options}

@@ -22,9 +22,9 @@ import click
 import numpy as np
 
 from atoll.evo.config import ASYNC
+from atoll.evo.errors import printable
 from atoll.evo.paths import SharedPaths
 from atoll.evo.records import Pruned, Published, Waiting
-from atoll.evo.text import printable
 from atoll.migration.observe import snapshot, status
 from atoll.migration.observe.history import read_histories
 from atoll.migration.observe.status import FINISHED

@@ -30,7 +30,7 @@ def test_every_entry_loads_under_its_name_with_each_backend_it_lists(name, backe
 
 @pytest.mark.parametrize("name", ENTRIES)
 def test_every_option_has_a_default_is_documented_and_can_be_given_as_text(name):
-    fields = dataclasses.fields(ENTRIES[name].options_class())
+    fields = dataclasses.fields(ENTRIES[name].imported(ENTRIES[name].options))
     given_as_text = {field.name: str(field.default) for field in fields}
     assert all(field.metadata["help"] for field in fields)
     assert dict(load_task(name, given_as_text).options) == dict(load_task(name, {}).options)

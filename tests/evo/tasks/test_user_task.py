@@ -39,7 +39,7 @@ def user_task(evaluation, **more):
 
 
 def plain(function):
-    return user_task(OneByOne(function, {}, takes_episode=False))
+    return user_task(OneByOne(function, {}))
 
 
 def evaluate(evaluation, genes=GENES, episode=7):

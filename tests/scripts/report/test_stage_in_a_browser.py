@@ -10,8 +10,8 @@ import numpy as np
 import pytest
 
 from atoll.evo.paths import SharedPaths
-from atoll.evo.tasks.creatures import course
 from atoll.evo.tasks.creatures.recording import record
+from atoll.evo.tasks.creatures.world import FIRST_UNSEEN
 from atoll.scripts.report import champion as champions
 from atoll.scripts.report import walks
 from tests.processes import hang_s, wait_until
@@ -29,7 +29,7 @@ def test_what_is_drawn_is_what_the_evaluator_scored_frame_for_frame(browser, wri
             creatures = champions.creatures_of(champion)
             assert island["champion"]["is_confirmed"]
             assert creatures.evaluate(champion.genome[None], 0)[0] == np.float32(champion.fitness)
-            for name, number in (("trained", 0), ("unseen", course.UNSEEN)):
+            for name, number in (("trained", 0), ("unseen", FIRST_UNSEEN)):
                 life = record(creatures, champion.genome, course_number=number)
                 shown = page.evaluate(
                     f"""async () => {{

@@ -11,9 +11,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from atoll.evo.errors import AtollError, ConfigError
+from atoll.evo.errors import AtollError, ConfigError, suggest
 from atoll.evo.tasks.creatures.task import BACKENDS
-from atoll.evo.text import suggest
 from atoll.scripts.lab.parallel.setting import BASELINE, BEFORE_IMPORT, START_METHODS
 
 if TYPE_CHECKING:

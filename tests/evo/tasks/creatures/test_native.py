@@ -11,10 +11,10 @@ import torch
 
 from atoll.evo import compiler
 from atoll.evo.errors import ConfigError
-from atoll.evo.tasks.creatures import body, course, native, reference
+from atoll.evo.tasks.creatures import body, native, reference
 from atoll.evo.tasks.creatures.fitness import Status, Summary
 from atoll.evo.tasks.creatures.task import CreatureOptions, Creatures
-from atoll.evo.tasks.creatures.world import World
+from atoll.evo.tasks.creatures.world import FIRST_UNSEEN, World, lay_courses
 
 pytestmark = pytest.mark.skipif(compiler.find() is None, reason="no C++ compiler")
 WIDTHS = pytest.mark.parametrize("target", native.targets_here(), ids=lambda target: f"{target.lanes}-lanes")
@@ -91,7 +91,7 @@ def test_evolved_whole_lives_are_the_reference_s(controller, target):
     """They run, slide, bounce and take pellets, on courses they know and on ones they do not."""
     creatures = task(controller, courses=1, life_s=30.0)
     genes = evolved(creatures, 160)[:101]
-    pellets = np.concatenate([creatures.pellets, course.lay(range(course.UNSEEN, course.UNSEEN + 2), 32)])
+    pellets = np.concatenate([creatures.pellets, lay_courses(range(FIRST_UNSEEN, FIRST_UNSEEN + 2), 32)])
     law, found = both(creatures, genes, target=target, pellets=pellets)
     assert law.collected.max() >= 2
     assert_same_bits(law, found)

@@ -2,9 +2,9 @@
 
 import numpy as np
 
-from atoll.evo.tasks.creatures import body, course, recording, reference
+from atoll.evo.tasks.creatures import body, recording, reference
 from atoll.evo.tasks.creatures.fitness import score
-from atoll.evo.tasks.creatures.world import FIRST, SECOND
+from atoll.evo.tasks.creatures.world import FIRST, FIRST_UNSEEN, SECOND, lay_courses
 
 
 def viable(creatures, genes):
@@ -14,7 +14,7 @@ def viable(creatures, genes):
 def test_a_recording_shows_the_life_that_is_scored(creatures, genes):
     genome = viable(creatures, genes)
     film = recording.record(creatures, genome, course_number=1)
-    alone = creatures.simulate(genome[None], pellets=course.lay(range(1, 2), creatures.pellets.shape[1]))
+    alone = creatures.simulate(genome[None], pellets=lay_courses(range(1, 2), creatures.pellets.shape[1]))
     assert film.fitness == score(alone)[0]
     assert film.collected[-1] == alone.collected[0, 0]
     assert len(film.position_m) == len(film.collected) == 180
@@ -46,9 +46,9 @@ def test_pellets_taken_only_grow_in_number(creatures, genes):
 def test_lives_recorded_side_by_side_are_those_recorded_alone(creatures, genes, monkeypatch):
     monkeypatch.setattr(reference, "CHUNK_LANES", 3)  # a life must be found in whatever chunk it was lived
     some = genes[np.flatnonzero(body.decode(genes, creatures.spec).viable)[:2]]
-    films = recording.record_all(creatures, some, course_numbers=[1, course.UNSEEN])
+    films = recording.record_all(creatures, some, course_numbers=[1, FIRST_UNSEEN])
     for genome, (trained, unseen) in zip(some, films, strict=True):
-        for film, number in ((trained, 1), (unseen, course.UNSEEN)):
+        for film, number in ((trained, 1), (unseen, FIRST_UNSEEN)):
             alone = recording.record(creatures, genome, course_number=number)
             assert film.fitness == alone.fitness
             assert film.position_m.tobytes() == alone.position_m.tobytes()

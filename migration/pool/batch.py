@@ -3,16 +3,19 @@
 from __future__ import annotations
 
 import hashlib
-from dataclasses import dataclass, fields
+from dataclasses import dataclass
 from functools import cached_property
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
+import msgspec
 import numpy as np
+from msgspec import Meta, Struct
 
 from atoll.evo import ancestry, arrayfile, strict_json
 from atoll.evo.errors import ConfigError, DamagedFileError
 from atoll.evo.genome import Floats, GenomeSpec, Migrants, Population
 from atoll.evo.paths import GENOMES, MANIFEST, is_island_name
+from atoll.evo.records import Count  # noqa: TC001 - msgspec looks it up
 from atoll.migration.pool.bounded_io import (
     MAX_GENOME_FILE_BYTES,
     MAX_GENOMES,
@@ -34,22 +37,14 @@ if TYPE_CHECKING:
 
 FORMAT = 1
 METADATA = {"format": FORMAT, "kind": "genomes"}
-MAX_ID_LENGTH = 128
+Text = Annotated[str, Meta(max_length=128, pattern=r"^[ -~]*\Z")]
 MAX_FITNESS = 3.4028234663852886e38
 """The largest float32; beyond it a fitness would become infinite here."""
 
 
 @dataclass(frozen=True)
 class Publisher:
-    """The publisher of a batch: a start of an island.
-
-    Attributes:
-        run_id: The archipelago.
-        island: The island.
-        epoch: Which start of it.
-        nonce: That start's secret name.
-        spec: The genome layout.
-    """
+    """The publisher of a batch: a start of an island, by its number and its secret name, and its genome layout."""
 
     run_id: str
     island: str
@@ -58,48 +53,35 @@ class Publisher:
     spec: GenomeSpec
 
 
-@dataclass(frozen=True)
-class GenomeEntry:
-    """One genome of a batch.
+class GenomeEntry(Struct, frozen=True):
+    """One genome of a batch: its name, the hash of its genes as little-endian float32, and what its island measured."""
 
-    Attributes:
-        id: Its name, unique in the archipelago.
-        sha256: Hash of its genes as little-endian float32.
-        fitness: What its island measured; information, never trusted.
-    """
-
-    id: str
-    sha256: str
-    fitness: float
+    id: Text
+    sha256: Text
+    fitness: Annotated[float, Meta(ge=-MAX_FITNESS, le=MAX_FITNESS)]
 
 
-@dataclass(frozen=True)
-class Manifest:
+class Manifest(Struct, frozen=True, dict=True):
     """The manifest of a batch, as `manifest.json` says it.
 
     Attributes:
-        run_id: The archipelago.
-        genome_sha256: The genome layout.
-        island: Who published.
-        generation: When, on its own clock.
+        generation: When it was published, on the island's own clock.
         epoch: Which start of the island published; peers ignore anything older than they have seen.
         nonce: That start's secret name, so that an owner recognises its own work.
         islands: The table that the genomes' ancestry points into.
         genomes: The genomes, in the order of the file's rows.
-        file_bytes: Size of the genome file.
-        file_sha256: Hash of the genome file's bytes.
     """
 
-    run_id: str
-    genome_sha256: str
-    island: str
-    generation: int
-    epoch: int
-    nonce: str
-    islands: tuple[str, ...]
-    genomes: tuple[GenomeEntry, ...]
-    file_bytes: int
-    file_sha256: str
+    run_id: Text
+    genome_sha256: Text
+    island: Text
+    generation: Count
+    epoch: Count
+    nonce: Text
+    islands: Annotated[tuple[str, ...], Meta(max_length=MAX_ISLANDS)]
+    genomes: Annotated[tuple[GenomeEntry, ...], Meta(min_length=1, max_length=MAX_GENOMES)]
+    file_bytes: Count
+    file_sha256: Text
 
     @cached_property
     def content_sha256(self) -> str:
@@ -108,14 +90,9 @@ class Manifest:
         return _hash({name: document[name] for name in document if name not in {"epoch", "nonce"}})
 
     def _content(self) -> dict[str, Any]:
-        document = {field.name: getattr(self, field.name) for field in fields(self)}  # `asdict` copies, and is slow
-        document["file"] = {
-            "name": GENOMES,
-            "bytes": document.pop("file_bytes"),
-            "sha256": document.pop("file_sha256"),
-        }
-        genomes = [vars(genome) for genome in self.genomes]
-        return {"format": FORMAT, **document, "islands": list(self.islands), "genomes": genomes}
+        document = msgspec.to_builtins(self)
+        file = {"name": GENOMES, "bytes": document.pop("file_bytes"), "sha256": document.pop("file_sha256")}
+        return {"format": FORMAT, **document, "file": file}
 
     def encode(self) -> bytes:
         """Write the manifest as canonical JSON with a hash of itself."""
@@ -267,7 +244,7 @@ def parse_manifest(data: bytes) -> Manifest:
         manifest = _manifest(strict_json.parse(data, max_depth=MAX_JSON_DEPTH))
     except DamagedFileError as error:
         raise RefusedError(Reason.DAMAGED, f"manifest: {error}", name=MANIFEST, byte=error.byte) from error
-    except (KeyError, TypeError, ValueError, AttributeError) as error:
+    except (KeyError, TypeError, ValueError, msgspec.ValidationError) as error:
         raise RefusedError(Reason.DAMAGED, f"manifest: {error}", name=MANIFEST) from error
     if manifest.encode() != data:
         raise RefusedError(Reason.DAMAGED, "the manifest does not match its checksum", name=MANIFEST)
@@ -277,53 +254,14 @@ def parse_manifest(data: bytes) -> Manifest:
 def _manifest(document: dict[str, Any]) -> Manifest:
     if document["format"] != FORMAT:
         raise ValueError(f"format {document['format']!r}, this version reads {FORMAT}")
-    genomes = _list(document["genomes"], limit=MAX_GENOMES)
-    islands = _list(document["islands"], limit=MAX_ISLANDS)
-    if not genomes or len(set(islands)) != len(islands):
-        raise ValueError("no genomes, or an island stands twice in the table")
-    return Manifest(
-        run_id=_text(document["run_id"]),
-        genome_sha256=_text(document["genome_sha256"]),
-        island=_island(document["island"]),
-        generation=_count(document["generation"]),
-        epoch=_count(document["epoch"]),
-        nonce=_text(document["nonce"]),
-        islands=tuple(_island(name) for name in islands),
-        genomes=tuple(GenomeEntry(_text(g["id"]), _text(g["sha256"]), _number(g["fitness"])) for g in genomes),
-        file_bytes=_count(document["file"]["bytes"]),
-        file_sha256=_text(document["file"]["sha256"]),
-    )
+    file = document["file"]
+    manifest = msgspec.convert({**document, "file_bytes": file["bytes"], "file_sha256": file["sha256"]}, Manifest)
+    if not all(map(is_island_name, (manifest.island, *manifest.islands))):
+        raise ValueError("not an island's name")
+    if len(set(manifest.islands)) != len(manifest.islands):
+        raise ValueError("an island stands twice in the table")
+    return manifest
 
 
 def _hash(document: object) -> str:
     return hashlib.sha256(strict_json.encode(document)).hexdigest()
-
-
-def _list(value: object, *, limit: int) -> list[Any]:
-    if not isinstance(value, list) or len(value) > limit:
-        raise ValueError(f"expected a list of at most {limit}")
-    return value
-
-
-def _text(value: object) -> str:
-    if not isinstance(value, str) or len(value) > MAX_ID_LENGTH or not value.isprintable():
-        raise ValueError(f"expected a text of at most {MAX_ID_LENGTH} characters")
-    return value
-
-
-def _island(value: object) -> str:
-    if not isinstance(value, str) or not is_island_name(value):
-        raise ValueError("not an island's name")
-    return value
-
-
-def _count(value: object) -> int:
-    if not isinstance(value, int) or isinstance(value, bool) or value < 0:
-        raise ValueError("expected a count")
-    return value
-
-
-def _number(value: object) -> float:
-    if not isinstance(value, int | float) or isinstance(value, bool) or not abs(value) <= MAX_FITNESS:
-        raise ValueError("expected a finite number of single precision")
-    return float(value)

@@ -15,11 +15,12 @@ import os
 import secrets
 import socket
 import time
-from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Annotated
 
+import msgspec
 import psutil
+from msgspec import Meta, Struct
 
 from atoll.evo import atomic, strict_json
 from atoll.evo.errors import DamagedFileError, FencedError
@@ -32,7 +33,7 @@ if TYPE_CHECKING:
 MAX_RECORD_BYTES = 64 * 1024
 MAX_TRIES = 16
 START_TOLERANCE_S = 1.5
-MAX_TEXT_LENGTH = 256
+Text = Annotated[str, Meta(max_length=256)]
 MAX_PID = 2**31 - 1
 MAX_TIME_S = 1e11
 INITIAL_PID_NAMESPACE = 0xEFFFFFFC
@@ -40,35 +41,30 @@ INITIAL_PID_NAMESPACE = 0xEFFFFFFC
 NAMESPACE_MARK = "?pidns-"
 
 
-@dataclass(frozen=True)
-class Epoch:
+class Epoch(Struct, frozen=True, forbid_unknown_fields=True):
     """One start of an island.
 
     Attributes:
         number: Counted from 1.
         nonce: A secret name of this start, 128 bits.
-        host: Where it runs: the host's name, and behind it the namespace of pids, unless that is the host's own.
-        boot_id: Which boot of that host.
-        pid: Its process.
-        process_started_s: When that process began, by its host's clock, so that a reused pid is not mistaken for it.
+        host: The host's name, and behind it the namespace of pids, unless that is the host's own.
+        process_started_s: When the process began, by its host's clock, so that a reused pid is not mistaken for it.
         generation: The generation it went on from.
         target: The generation it is to reach.
-        population: Its number of individuals.
-        task: The name of its task.
         started_s: When the island started, seconds since 1970; for people, no code decides by it.
     """
 
     number: int
-    nonce: str
-    host: str
-    boot_id: str
-    pid: int
+    nonce: Text
+    host: Text
+    boot_id: Text
+    pid: Annotated[int, Meta(gt=0, le=MAX_PID)]
     process_started_s: float
     generation: int
     target: int
     population: int
-    task: str
-    started_s: float
+    task: Text
+    started_s: Annotated[float, Meta(ge=0.0, le=MAX_TIME_S)]
 
 
 def claim(paths: IslandPaths, *, after: int, generation: int, target: int, population: int, task: str) -> Epoch:
@@ -101,7 +97,7 @@ def claim(paths: IslandPaths, *, after: int, generation: int, target: int, popul
             started_s=time.time(),
         )
         try:
-            if atomic.create_file(paths.epoch(epoch.number), strict_json.encode(asdict(epoch)), durable=True):
+            if atomic.create_file(paths.epoch(number), strict_json.encode(msgspec.to_builtins(epoch)), durable=True):
                 return epoch
         except FileNotFoundError:  # a newer owner clears away what is half written
             _check_nobody(paths, [each for each in _numbers(paths) if each > after])
@@ -139,14 +135,15 @@ def read(paths: IslandPaths, number: int) -> Epoch | None:
     try:
         with directory(paths.epochs) as descriptor:
             document = strict_json.parse(read_file(descriptor, paths.epoch(number).name, limit=MAX_RECORD_BYTES))
-        epoch = _record(document)
+        epoch = msgspec.convert(document, Epoch)
     except RefusedError as error:
         if error.reason is Reason.UNREADABLE:
             raise OSError(f"epoch {number} of {paths.name} cannot be read: {error.detail}") from error
         return None
-    except (VanishedError, DamagedFileError, TypeError, ValueError):
+    except (VanishedError, DamagedFileError, msgspec.ValidationError):
         return None
-    return epoch if epoch.number == number else None
+    is_shown = all(text.isprintable() for text in (epoch.nonce, epoch.host, epoch.boot_id, epoch.task))
+    return epoch if epoch.number == number and is_shown else None
 
 
 def check_owner(paths: IslandPaths, epoch: Epoch) -> None:
@@ -239,20 +236,6 @@ def _check_nobody(paths: IslandPaths, numbers: list[int]) -> None:
             f"island {paths.name} was taken over by process {newer.pid} on {shown_place(newer.host)}; this process "
             f"stops and publishes nothing more"
         )
-
-
-def _record(document: dict[str, Any]) -> Epoch:
-    epoch = Epoch(**document)
-    for name, kind in Epoch.__annotations__.items():
-        expected: tuple[type, ...] = {"int": (int,), "float": (int, float), "str": (str,)}[kind]
-        if not isinstance(getattr(epoch, name), expected):
-            raise TypeError(f"{name} has another type")
-    texts = (epoch.nonce, epoch.host, epoch.boot_id, epoch.task)
-    if any(len(text) > MAX_TEXT_LENGTH or not text.isprintable() for text in texts):
-        raise ValueError("a text that is too long or cannot be shown")
-    if not (0 < epoch.pid <= MAX_PID and 0 <= epoch.started_s <= MAX_TIME_S):
-        raise ValueError("no process has such an id or such a time")
-    return epoch
 
 
 def _boot_id() -> str:

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import os
-import re
 import secrets
-from dataclasses import asdict, dataclass
-from typing import TYPE_CHECKING, Any
+from dataclasses import asdict
+from typing import TYPE_CHECKING, Annotated, Any, Literal
+
+import msgspec
+from msgspec import Meta, Struct
 
 from atoll.evo import atomic, strict_json
 from atoll.evo.config import ASYNC, MODES, flag_name
@@ -24,29 +26,25 @@ FORMAT = 1
 MAX_BYTES = 1 << 20
 MAX_TASK_BYTES = 3 << 18
 """What the description of a task may take as JSON within JSON, as a champion's header holds it beside other things."""
-RUN_ID = re.compile(r"[A-Za-z0-9_-]{1,128}")
-LOCK_CLASSES = ("flock", "soft")
 ROOT = 0
 DEFAULT = {"mode": ASYNC}
 
 
-@dataclass(frozen=True)
-class Pool:
+class Pool(Struct, frozen=True):
     """The identity of an archipelago.
 
     Attributes:
-        run_id: A name no other run has.
-        seed: Seed of all islands.
+        run_id: A name no other run has; it becomes part of a path.
         task: Name, options and genome layout of the problem.
-        lock_class: The kind of lock that excludes on this mount: flock or soft.
+        lock_class: The kind of lock that excludes on this mount.
         agreement: The mode of all islands and the settings that it rests on: `IslandConfig.agreement`.
     """
 
-    run_id: str
+    run_id: Annotated[str, Meta(pattern=r"^[A-Za-z0-9_-]{1,128}\Z")]
     seed: int
-    task: Mapping[str, Any]
-    lock_class: str
-    agreement: Mapping[str, Any]
+    task: dict[str, Any]
+    lock_class: Literal["flock", "soft"]
+    agreement: dict[str, int | str]
 
     @property
     def locks(self) -> Locks:
@@ -188,7 +186,7 @@ def read(paths: SharedPaths) -> Pool | None:
         with atomic.storage_errors("read POOL.json"):
             data = _read(paths)
         return _parse(strict_json.parse(data)) if data is not None else None
-    except (DamagedFileError, RefusedError, KeyError, TypeError, ValueError) as error:
+    except (DamagedFileError, RefusedError, KeyError, TypeError, ValueError, msgspec.ValidationError) as error:
         raise PoolMismatchError(
             f"{paths.identity} is damaged ({error}); move the pool away or use another --migration-dir"
         ) from error
@@ -226,28 +224,20 @@ def _read(paths: SharedPaths) -> bytes | None:
 
 
 def _parse(document: dict[str, Any]) -> Pool:
-    if document["format"] != FORMAT:
+    if type(document["format"]) is not int or document["format"] != FORMAT:
         raise PoolMismatchError(
             f"the pool has format {document['format']}, this version of Atoll reads format {FORMAT}; "
             f"use another --migration-dir"
         )
-    names = ("run_id", "seed", "task", "lock_class", "agreement")
-    pool = Pool(*(document[name] for name in names))
-    if not isinstance(pool.run_id, str) or not RUN_ID.fullmatch(pool.run_id):  # it becomes part of a path
-        raise ValueError("no usable run id")
-    if type(document["format"]) is not int or type(pool.seed) is not int or pool.lock_class not in LOCK_CLASSES:
-        raise ValueError("no usable format, seed or lock class")
+    pool = msgspec.convert(document, Pool)
     texts = (pool.task["name"], pool.task["genome_sha256"])
     if not all(isinstance(text, str) for text in texts) or not isinstance(pool.task["options"], dict):
         raise ValueError("no usable task")
-    if pool.agreement["mode"] not in MODES or not all(map(_is_plain, pool.agreement.items())):
+    if pool.agreement["mode"] not in MODES or not all(
+        f"{each}{pool.agreement[each]}".isprintable() for each in pool.agreement
+    ):
         raise ValueError("no usable agreement")
     return pool
-
-
-def _is_plain(item: tuple[str, object]) -> bool:
-    """Say whether a name and its value can be shown."""
-    return type(item[1]) in {int, str} and f"{item[0]}{item[1]}".isprintable()
 
 
 def _create_or_read(paths: SharedPaths, *, seed: int, task: Mapping[str, Any], agreement: Mapping[str, Any]) -> Pool:

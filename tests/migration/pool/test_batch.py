@@ -7,12 +7,12 @@ import hashlib
 import json
 import os
 import re
-from dataclasses import replace
 
 import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from msgspec.structs import replace
 
 from atoll.evo import arrayfile
 from atoll.evo.errors import ConfigError

@@ -5,9 +5,9 @@ from __future__ import annotations
 import json
 import os
 import socket
-from dataclasses import asdict, replace
 
 import pytest
+from msgspec.structs import asdict, replace
 
 from atoll.evo import atomic
 from atoll.evo.errors import OwnerConflictError

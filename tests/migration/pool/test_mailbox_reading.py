@@ -5,9 +5,9 @@ from __future__ import annotations
 import errno
 import os
 import shutil
-from dataclasses import replace
 
 import pytest
+from msgspec.structs import replace
 
 from atoll.evo.paths import GENOMES, MANIFEST
 from atoll.migration.pool import batch, bounded_io, epochs, locks

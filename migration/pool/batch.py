@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import msgspec
 import numpy as np
 from msgspec import Meta, Struct
+from msgspec.structs import asdict
 
 from atoll.evo import ancestry, arrayfile, strict_json
 from atoll.evo.errors import ConfigError, DamagedFileError
@@ -90,7 +91,7 @@ class Manifest(Struct, frozen=True, dict=True):
         return _hash({name: document[name] for name in document if name not in {"epoch", "nonce"}})
 
     def _content(self) -> dict[str, Any]:
-        document = msgspec.to_builtins(self)
+        document = {**asdict(self), "genomes": [asdict(genome) for genome in self.genomes]}
         file = {"name": GENOMES, "bytes": document.pop("file_bytes"), "sha256": document.pop("file_sha256")}
         return {"format": FORMAT, **document, "file": file}
 

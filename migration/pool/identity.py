@@ -233,9 +233,8 @@ def _parse(document: dict[str, Any]) -> Pool:
     texts = (pool.task["name"], pool.task["genome_sha256"])
     if not all(isinstance(text, str) for text in texts) or not isinstance(pool.task["options"], dict):
         raise ValueError("no usable task")
-    if pool.agreement["mode"] not in MODES or not all(
-        f"{each}{pool.agreement[each]}".isprintable() for each in pool.agreement
-    ):
+    shown = "".join(f"{name}{value}" for name, value in pool.agreement.items())
+    if pool.agreement["mode"] not in MODES or not shown.isprintable():
         raise ValueError("no usable agreement")
     return pool
 

@@ -29,7 +29,7 @@ if TYPE_CHECKING:
     from atoll.migration.pool.bounded_io import Budget
     from atoll.migration.pool.epochs import Epoch
     from atoll.migration.pool.identity import Pool
-    from atoll.migration.pool.locks import Locks
+    from atoll.migration.pool.identity.locks import Locks
 
 
 @dataclass(frozen=True)
@@ -46,16 +46,6 @@ class OpenPool:
     identity: Pool
     spec: GenomeSpec
 
-    @property
-    def run_id(self) -> str:
-        """The run's name."""
-        return self.identity.run_id
-
-    @property
-    def locks(self) -> Locks:
-        """The locks that all its islands use."""
-        return self.identity.locks
-
     def read(self, island: str, generation: int, *, budget: Budget | None = None) -> Batch:
         """Read what an island published at a generation.
 
@@ -65,7 +55,7 @@ class OpenPool:
         """
         return batch.read(
             self.shared.island(island).publication(generation),
-            run_id=self.run_id,
+            run_id=self.identity.run_id,
             spec=self.spec,
             island=island,
             generation=generation,
@@ -89,8 +79,10 @@ class Ownership:
 
     @property
     def publisher(self) -> Publisher:
-        """The publisher that this start is."""
-        return Publisher(self.pool.run_id, self.paths.name, self.epoch.number, self.epoch.nonce, self.pool.spec)
+        """This start, as what it publishes names it."""
+        return Publisher(
+            self.pool.identity.run_id, self.paths.name, self.epoch.number, self.epoch.nonce, self.pool.spec
+        )
 
     def check_owner(self) -> None:
         """Make sure that nobody has taken the island over, as far as can be known now.
@@ -98,7 +90,8 @@ class Ownership:
         Raises:
             FencedError: A newer process has.
         """
-        epochs.stop_if_fenced(self.paths, self.epoch)
+        with contextlib.suppress(OSError):
+            epochs.check_owner(self.paths, self.epoch)
 
     def ledger(self, observe: Callable[[str], None] = lambda text: None) -> Ledger:  # noqa: ARG005
         """Return the island's ledger, which `observe` is told of."""
@@ -130,12 +123,12 @@ def owned(pool: OpenPool, paths: IslandPaths, *, is_taking_over: bool, say: Call
         OwnerConflictError: Another process holds it.
         StorageError: The file system refused.
     """
-    lock = pool.locks.owner(paths.owner_lock)
+    lock = pool.identity.locks.owner(paths.owner_lock)
     with atomic.storage_errors("lock the island"):
         try:
-            _acquire(lock, paths, pool.locks, is_taking_over=is_taking_over, say=say)
+            _acquire(lock, paths, pool.identity.locks, is_taking_over=is_taking_over, say=say)
         except filelock.Timeout as error:  # an OSError too, so it is told apart first
-            raise OwnerConflictError(_conflict(paths, pool.locks)) from error
+            raise OwnerConflictError(_conflict(paths, pool.identity.locks)) from error
     try:
         yield
     finally:

@@ -117,18 +117,16 @@ def list_names(path: Path, limit: int = MAX_ENTRIES) -> list[str]:
     return _list(path, limit, lambda entry: True)  # noqa: ARG005
 
 
-def list_folders(path: Path, limit: int = MAX_ENTRIES) -> list[str]:
-    """Return the same without plain files, which nobody takes for folders; what else is none is refused on opening."""
-    return _list(path, limit, lambda entry: not entry.is_file(follow_symlinks=False))
-
-
 def islands_in(path: Path) -> list[str]:
     """Return the names of the islands that have a folder in `path`, sorted; a stray file is none, whatever its name.
+
+    What else is no folder is refused when it is opened.
 
     Raises:
         OSError: The directory cannot be listed.
     """
-    return [name for name in list_folders(path) if is_island_name(name)]
+    names = _list(path, MAX_ENTRIES, lambda entry: not entry.is_file(follow_symlinks=False))
+    return [name for name in names if is_island_name(name)]
 
 
 def generations_in(path: Path) -> list[int]:

@@ -10,7 +10,6 @@ start: it fences nobody. Its number is not used again all the same.
 
 from __future__ import annotations
 
-import contextlib
 import os
 import secrets
 import socket
@@ -156,22 +155,12 @@ def check_owner(paths: IslandPaths, epoch: Epoch) -> None:
     _check_nobody(paths, [number for number in _numbers(paths) if number > epoch.number])
 
 
-def stop_if_fenced(paths: IslandPaths, epoch: Epoch) -> None:
-    """Do the same for what nobody else sees, where not knowing is no reason to stop.
-
-    Raises:
-        FencedError: A newer process has taken the island over.
-    """
-    with contextlib.suppress(OSError):
-        check_owner(paths, epoch)
-
-
 def is_alive(epoch: Epoch) -> bool | None:
     """Say whether the process of an epoch lives; None if it runs elsewhere, where nobody here can know.
 
     That is on another host, or in another namespace of pids (a container), in which its number means another process.
     """
-    if host_of(epoch.host) != socket.gethostname():
+    if epoch.host.partition(NAMESPACE_MARK)[0] != socket.gethostname():
         return None
     if epoch.boot_id != _boot_id():
         return False
@@ -205,11 +194,6 @@ def this_place() -> str:
         namespace = INITIAL_PID_NAMESPACE
     mark = "" if namespace == INITIAL_PID_NAMESPACE else f"{NAMESPACE_MARK}{namespace:x}"
     return socket.gethostname() + mark
-
-
-def host_of(place: str) -> str:
-    """Return the host's name of a place; none has a question mark in it."""
-    return place.partition(NAMESPACE_MARK)[0]
 
 
 def shown_place(place: str) -> str:

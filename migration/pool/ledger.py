@@ -24,8 +24,8 @@ class Ledger:
     """The migration record of one island.
 
     Args:
-        paths: Whose.
-        observe: Called with each event's text, for whoever is watching.
+        paths: The island's files.
+        observe: Called with each event's text.
         check_owner: Called before anything is written; raises if the ledger is another process's by now.
         clock: Seconds since 1970.
     """
@@ -51,23 +51,14 @@ class Ledger:
             atomic.truncate_torn_line(self._paths.migration_log)
         self._write([(start, str(start))])
 
-    def note(self, event: Event, *, text: str = "") -> None:
-        """Record one event; see `note_all`.
-
-        Args:
-            event: What happened.
-            text: What people are told, where that is more than the record says.
-        """
-        self._write([(event, text or str(event))])
-
-    def note_all(self, events: Sequence[Event]) -> None:
-        """Record events, in their order.
+    def note(self, *events: Event, text: str = "") -> None:
+        """Record events, in their order; people are told `text` where that is more than the record says.
 
         Raises:
             StorageError: The file system refused.
         """
         if events:
-            self._write([(event, str(event)) for event in events])
+            self._write([(event, text or str(event)) for event in events])
 
     def _write(self, told: Sequence[tuple[Event, str]]) -> None:
         self._check_owner()

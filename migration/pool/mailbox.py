@@ -30,7 +30,6 @@ from atoll.migration.pool.prune import remove_old
 
 if TYPE_CHECKING:
     from collections.abc import Callable
-    from pathlib import Path
 
     from atoll.evo.genome import Migrants
     from atoll.migration.pool.access import Ownership
@@ -91,7 +90,7 @@ class DirectoryMailbox:
         try:
             return self._newest(peer, seen=seen, is_pruning_paused=False)
         except VanishedError:
-            with self._pool.locks.pruning_paused(self._pool.shared.island(peer).prune_lock):
+            with self._pool.identity.locks.pruning_paused(self._pool.shared.island(peer).prune_lock):
                 return self._newest(peer, seen=seen, is_pruning_paused=True)
 
     def _newest(self, peer: str, *, seen: Seen, is_pruning_paused: bool) -> tuple[Batch | None, list[Refusal]]:
@@ -183,7 +182,7 @@ class DirectoryMailbox:
         Returns:
             The generations removed.
         """
-        return remove_old(self._paths, self._pool.locks, keep=keep, epoch=self._epoch.number, wait_s=0.0) or []
+        return remove_old(self._paths, self._pool.identity.locks, keep=keep, epoch=self._epoch.number, wait_s=0.0) or []
 
     def beat(self, generation: int, *, waiting_for: tuple[str, ...] = ()) -> None:
         """Show that the island lives and whom it waits for, and see that it is still ours.
@@ -257,11 +256,10 @@ class DirectoryMailbox:
         if self._durable:
             atomic.sync_directory(self._paths.outbox)
 
-    def _hide(self, generation: int) -> Path:
+    def _hide(self, generation: int) -> None:
         """Move a batch of ours out of sight; what is not removed here is by the next start."""
         trash = self._paths.trash(generation, f"{self._epoch.number}-{secrets.token_hex(4)}")
         atomic.move(self._paths.publication(generation), trash)
-        return trash
 
 
 class MemoryMailbox:
@@ -320,6 +318,9 @@ class MemoryMailbox:
     def save_arrivals(self, generation: int, arrivals: Arrivals) -> None:
         """Keep what `generation` imports."""
         self._inbox[generation] = arrivals
+
+
+Mailbox = DirectoryMailbox | MemoryMailbox
 
 
 def _check_not_older(found: Batch, seen: tuple[int, int]) -> None:

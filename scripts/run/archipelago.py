@@ -30,10 +30,7 @@ RUN_ID = "in-memory"
 class NoNotes:
     """A ledger for who does not ask what became of each migrant."""
 
-    def note(self, event: Event, *, text: str = "") -> None:
-        """Keep nothing."""
-
-    def note_all(self, events: Sequence[Event]) -> None:
+    def note(self, *events: Event, text: str = "") -> None:
         """Keep nothing."""
 
 

@@ -237,7 +237,7 @@ def _begin_log(start: Start, owned: Ownership, display: Display) -> FileRecorder
             epoch=epoch.number,
             host=epoch.host,
             pid=epoch.pid,
-            run_id=owned.pool.run_id,
+            run_id=owned.pool.identity.run_id,
             started_s=epoch.started_s,
         )
     )

@@ -97,10 +97,10 @@ def warn_of_another_run(
     Raises:
         StorageError: The file system refused.
     """
-    run_id = (starts[-1].run_id if starts else None) or pool.run_id
+    run_id = (starts[-1].run_id if starts else None) or pool.identity.run_id
     with atomic.storage_errors("look for earlier starts"):
         is_published = epochs.has_started(paths)
-    if run_id != pool.run_id:
+    if run_id != pool.identity.run_id:
         say(f"warning: {paths.home} is of another run than {paths.outbox.parent}; {paths.name} goes on from it here")
     elif starts and not is_published:
         say(f"warning: what {paths.name} had published is not in the pool any more; it goes on without")

@@ -29,7 +29,7 @@ if TYPE_CHECKING:
     from atoll.migration.pool.bounded_io import Budget
     from atoll.migration.pool.epochs import Epoch
     from atoll.migration.pool.identity import Pool
-    from atoll.migration.pool.identity.locks import Locks
+    from atoll.migration.pool.locks import Locks
 
 
 @dataclass(frozen=True)
@@ -80,9 +80,8 @@ class Ownership:
     @property
     def publisher(self) -> Publisher:
         """This start, as what it publishes names it."""
-        return Publisher(
-            self.pool.identity.run_id, self.paths.name, self.epoch.number, self.epoch.nonce, self.pool.spec
-        )
+        run_id, epoch = self.pool.identity.run_id, self.epoch
+        return Publisher(run_id, self.paths.name, epoch.number, epoch.nonce, self.pool.spec)
 
     def check_owner(self) -> None:
         """Make sure that nobody has taken the island over, as far as can be known now.

@@ -58,13 +58,7 @@ DEFAULT_LIMIT_S = 600.0
 
 @dataclass(frozen=True)
 class Defect:
-    """Something that does not belong where it is, or is not intact.
-
-    Attributes:
-        path: Where.
-        reason: Why.
-        byte: From which byte of the file on; None where that is not known.
-    """
+    """Something that does not belong where it is, or is not intact, from which byte of the file on if that is known."""
 
     path: str
     reason: str
@@ -100,12 +94,7 @@ class OutOfTimeError(Exception):
 
 
 class Report:
-    """Collects the findings of a verification.
-
-    Args:
-        limit_s: When to stop.
-        clock: Seconds that never jump.
-    """
+    """Collects the findings of a verification, for `limit_s` by a monotonic clock."""
 
     def __init__(self, *, limit_s: float = DEFAULT_LIMIT_S, clock: Callable[[], float] = time.monotonic) -> None:
         self.limit_s = limit_s
@@ -118,11 +107,7 @@ class Report:
         self._more = 0
 
     def check_time(self) -> None:
-        """Make sure that there is time for one more file.
-
-        Raises:
-            OutOfTimeError: There is none.
-        """
+        """Raise `OutOfTimeError` if there is no time for one more file."""
         if self._clock() > self._deadline_s:
             raise OutOfTimeError
 
@@ -160,10 +145,7 @@ def verify(
 ) -> Findings:
     """Check every name, record, manifest, hash and gene of a pool, and every private file of its islands.
 
-    Args:
-        shared: The archipelago's files.
-        limit_s: Stop after so many seconds, and say what was left out.
-        clock: Seconds that never jump.
+    After `limit_s` by a monotonic clock it stops, and says what was left out.
 
     Raises:
         PoolMismatchError: There is no pool.

@@ -179,22 +179,13 @@ class Exchange:
 
 @dataclass(frozen=True)
 class Journal:
-    """The journal of a recorded island: what it imported, and what was accepted from it.
-
-    Attributes:
-        home: Its private folder.
-        exports: Generation -> genomes that were accepted from it.
-    """
+    """The journal of a recorded island: what it imported, and at each generation how many genomes were accepted."""
 
     home: PrivateFiles
     exports: Mapping[int, int]
 
     def arrivals(self, generation: int) -> Arrivals:
-        """Return what a generation imported.
-
-        Raises:
-            DamagedFileError: Its record is missing, or not intact.
-        """
+        """Return what a generation imported; raise `DamagedFileError` if its record is missing, or not intact."""
         path = self.home.inbox(generation)
         arrivals = inbox.read(path)
         if arrivals is None:

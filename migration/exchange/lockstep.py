@@ -1,13 +1,9 @@
 """Lockstep: an import is a function of seed, members and generation, whatever the speed of anybody.
 
-Whom an island draws from is decided by the list of members and its own random stream, before anything is looked at;
-then it waits for exactly the batches of its own generation. So the archipelago's result is one, however its processes
-are started, delayed, killed or restarted. Three rules keep the waiting from having no end:
-
-- An offer that the file system refuses is made again, until it is accepted: nobody goes on without it.
-- Nothing that was published is pruned: a slower member may need it yet.
-- A member that starts again and finds an earlier offer of its own lost goes back to where it makes that one again
-  (`first_lost`).
+Whom an island draws from is decided by the list of members and its own random stream; then it waits for exactly the
+batches of its own generation. So that the waiting ends, an offer that the file system refuses is made again until it is
+accepted, nothing that was published is pruned, and a member that finds an earlier offer of its own lost goes back to
+where it makes that one again (`first_lost`).
 """
 
 from __future__ import annotations
@@ -41,13 +37,7 @@ BEAT_AFTER_S = 1.0
 
 
 class Backoff:
-    """Exponential backoff with a timeout: the pauses of a member that waits for the others, half a second at most.
-
-    Args:
-        timeout_s: When to give up.
-        clock: Seconds that never jump.
-        sleep: Waits so many seconds.
-    """
+    """Exponential backoff with a timeout: the pauses of a member that waits for the others, half a second at most."""
 
     def __init__(
         self,

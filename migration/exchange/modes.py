@@ -30,11 +30,7 @@ def directory_exchange(
 ) -> Exchange:
     """Return an island's exchange through the pool on disk, after clearing what dead starts of it left there.
 
-    Args:
-        owned: The island.
-        migration: What crosses, when, and in which mode.
-        ledger: Where it is noted.
-        journal: In a replay, what the recorded island took in.
+    In a replay, `journal` holds what the recorded island took in.
 
     Raises:
         StorageError: The file system refused.
@@ -58,14 +54,7 @@ def directory_exchange(
 def memory_exchange(
     pool: dict[str, dict[int, Batch]], *, publisher: Publisher, migration: Migration, ledger: Notes
 ) -> Exchange:
-    """Return an island's exchange through a dictionary; in lockstep it waits without an end, and without sleeping.
-
-    Args:
-        pool: What the islands share.
-        publisher: Who publishes.
-        migration: What crosses, when, and in which mode.
-        ledger: Where it is noted.
-    """
+    """Return an island's exchange through a dictionary; in lockstep it waits without an end, and without sleeping."""
     backoff = Backoff(math.inf, clock=lambda: 0.0, sleep=lambda _: None)
     return _mode(migration, backoff)(
         publisher.island,

@@ -29,7 +29,7 @@ if TYPE_CHECKING:
 def emigrants(
     genes: Floats, fitness: Floats, *, migration: Migration, spec: GenomeSpec, rng: np.random.Generator
 ) -> Indices:
-    """Choose who leaves, as many as `migration` says.
+    """Choose who leaves by the policy: K different residents, or all if there are no more.
 
     Args:
         genes: Of the residents, [P, D].
@@ -37,9 +37,6 @@ def emigrants(
         migration: K and the policy.
         spec: The genome layout.
         rng: The stream for emigrants; only random policies draw from it.
-
-    Returns:
-        K different residents, or all if there are no more.
     """
     k = min(migration.migrants, len(fitness))
     if migration.emigrant_selection == "best":

@@ -34,25 +34,14 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class OpenPool:
-    """A pool that an island has started.
-
-    Attributes:
-        shared: Its files.
-        identity: What all its islands agree on.
-        spec: The genome layout.
-    """
+    """A pool that an island has started: its files, what all its islands agree on, and the genome layout."""
 
     shared: SharedPaths
     identity: Pool
     spec: GenomeSpec
 
     def read(self, island: str, generation: int, *, budget: Budget | None = None) -> Batch:
-        """Read what an island published at a generation.
-
-        Raises:
-            RefusedError: Anything about it is not as it must be, or there is no memory for it.
-            VanishedError: It is not there, or has been pruned meanwhile.
-        """
+        """Read what an island published at a generation; errors are those of `batch.read`."""
         return batch.read(
             self.shared.island(island).publication(generation),
             run_id=self.identity.run_id,
@@ -65,13 +54,7 @@ class OpenPool:
 
 @dataclass(frozen=True)
 class Ownership:
-    """One start of an island, which owns it until a newer one takes it over.
-
-    Attributes:
-        pool: Where the island publishes.
-        paths: The island's files.
-        epoch: The start.
-    """
+    """One start of an island, which owns it until a newer one takes it over."""
 
     pool: OpenPool
     paths: IslandPaths
@@ -84,11 +67,7 @@ class Ownership:
         return Publisher(run_id, self.paths.name, epoch.number, epoch.nonce, self.pool.spec)
 
     def check_owner(self) -> None:
-        """Make sure that nobody has taken the island over, as far as can be known now.
-
-        Raises:
-            FencedError: A newer process has.
-        """
+        """Raise `FencedError` if a newer process has taken the island over, as far as can be known now."""
         with contextlib.suppress(OSError):
             epochs.check_owner(self.paths, self.epoch)
 
@@ -98,25 +77,14 @@ class Ownership:
 
 
 def open_pool(shared: SharedPaths) -> OpenPool:
-    """Open the pool that lies in a shared directory, to read it.
-
-    Raises:
-        PoolMismatchError: There is none, or POOL.json is damaged or of another format.
-        StorageError: POOL.json cannot be read.
-    """
+    """Open the pool that lies in a shared directory, to read it; errors are those of `identity.require`."""
     identity = pools.require(shared)
     return OpenPool(shared, identity, spec_of(identity.task))
 
 
 @contextlib.contextmanager
 def owned(pool: OpenPool, paths: IslandPaths, *, is_taking_over: bool, say: Callable[[str], None]) -> Iterator[None]:
-    """Hold an island's owner lock.
-
-    Args:
-        pool: The island's pool.
-        paths: Its files.
-        is_taking_over: Take the island from an owner on another host.
-        say: Shows one line.
+    """Hold an island's owner lock; `is_taking_over` takes it from an owner on another host, and says so.
 
     Raises:
         OwnerConflictError: Another process holds it.

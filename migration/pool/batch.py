@@ -111,11 +111,7 @@ class Batch:
 
 
 def check_importable(migrants: int, genes: int) -> None:
-    """Make sure that what an island will publish is not more than others read.
-
-    Args:
-        migrants: How many genomes, K.
-        genes: Of how many genes each, D.
+    """Make sure that the batches of an island, of K migrants of D genes each, are not more than others read.
 
     Raises:
         ConfigError: It is; the most migrants that are not too many are named.
@@ -133,7 +129,7 @@ def check_importable(migrants: int, genes: int) -> None:
 
 
 def genomes_bytes(migrants: int, genes: int) -> int:
-    """Return the size of the genome file of that many migrants, K, of that many genes each, D."""
+    """Return the size of the genome file of K migrants of D genes each."""
     shape = (migrants, genes)
     return arrayfile.encoded_size({"genes": (shape, np.float32), "ancestry": (shape, np.uint16)}, METADATA)
 
@@ -203,35 +199,34 @@ def _check_identity(manifest: Manifest, *, run_id: str, spec: GenomeSpec, island
 
 def _check_bytes(data: bytes, manifest: Manifest) -> None:
     if len(data) < manifest.file_bytes:
-        detail = f"{GENOMES} has {len(data)} bytes, the manifest says {manifest.file_bytes}"
-        raise RefusedError(Reason.DAMAGED, detail, name=GENOMES, byte=len(data))
+        raise _damaged(f"{GENOMES} has {len(data)} bytes, the manifest says {manifest.file_bytes}", byte=len(data))
     if hashlib.sha256(data).hexdigest() != manifest.file_sha256:
-        detail = f"{GENOMES} does not match its checksum in the manifest"
-        raise RefusedError(Reason.DAMAGED, detail, name=GENOMES)
+        raise _damaged(f"{GENOMES} does not match its checksum in the manifest")
+
+
+def _damaged(detail: str, *, byte: int | None = None) -> RefusedError:
+    return RefusedError(Reason.DAMAGED, detail, name=GENOMES, byte=byte)
 
 
 def _population(data: bytes, manifest: Manifest, spec: GenomeSpec) -> Population:
     try:
         arrays, _ = arrayfile.decode(data, max_header_bytes=MAX_HEADER_BYTES)
     except DamagedFileError as error:
-        raise RefusedError(Reason.DAMAGED, f"{GENOMES}: {error}", name=GENOMES, byte=error.byte) from error
+        raise _damaged(f"{GENOMES}: {error}", byte=error.byte) from error
     shape = (len(manifest.genomes), spec.size)
     if len(arrays) > 2:
-        raise RefusedError(Reason.DAMAGED, f"{GENOMES}: {len(arrays)} arrays, expected 2", name=GENOMES)
+        raise _damaged(f"{GENOMES}: {len(arrays)} arrays, expected 2")
     for name, dtype in (("genes", np.float32), ("ancestry", np.uint16)):
         if name not in arrays or arrays[name].shape != shape or arrays[name].dtype != dtype:
-            detail = f"{GENOMES}: expected {name} {shape} of {np.dtype(dtype)}"
-            raise RefusedError(Reason.DAMAGED, detail, name=GENOMES)
+            raise _damaged(f"{GENOMES}: expected {name} {shape} of {np.dtype(dtype)}")
     genes, painted = arrays["genes"], arrays["ancestry"]
     if painted.max(initial=0) >= len(manifest.islands):
-        detail = f"{GENOMES}: ancestry points outside the table of islands"
-        raise RefusedError(Reason.DAMAGED, detail, name=GENOMES)
+        raise _damaged(f"{GENOMES}: ancestry points outside the table of islands")
     if not spec.contains(genes):
         detail = "a gene is not finite, outside its bounds, or not whole where it must be"
         raise RefusedError(Reason.OUT_OF_BOUNDS, detail, name=GENOMES)
     if [genome_sha256(row) for row in genes] != [entry.sha256 for entry in manifest.genomes]:
-        detail = "a genome does not match its checksum in the manifest"
-        raise RefusedError(Reason.DAMAGED, detail, name=GENOMES)
+        raise _damaged("a genome does not match its checksum in the manifest")
     return Population(genes, painted, manifest.islands)
 
 

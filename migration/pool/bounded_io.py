@@ -1,7 +1,7 @@
 """Bounded reading of files that a stranger may have written: nothing follows links or waits.
 
-A batch is turned away for a stated reason (`RefusedError`), or it has simply gone since it was listed
-(`VanishedError`), which is normal where islands prune. Nothing else escapes.
+A batch is turned away for a stated reason (`RefusedError`), or has gone since it was listed (`VanishedError`), which is
+normal where islands prune. Nothing else escapes.
 """
 
 from __future__ import annotations
@@ -82,11 +82,7 @@ class VanishedError(Exception):
 
 
 class Budget:
-    """Bytes, files and seconds that one import may cost, whoever offers what; it begins when it is made.
-
-    Args:
-        clock: Seconds that never jump.
-    """
+    """Bytes, files and seconds, by a monotonic clock, that one import may cost; it begins when it is made."""
 
     def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
         self._clock = clock
@@ -95,11 +91,7 @@ class Budget:
         self._n_bytes = 0
 
     def spend(self, name: str, n_bytes: int) -> None:
-        """Take account of a file that is about to be read.
-
-        Raises:
-            RefusedError: It is not to be read: it would go beyond the budget.
-        """
+        """Take account of a file that is about to be read; raise `RefusedError` if it would go beyond the budget."""
         spent_s = self._clock() - self._began_s
         n_files, total = self._n_files + 1, self._n_bytes + n_bytes
         if n_files > MAX_ROUND_FILES or total > MAX_ROUND_BYTES or spent_s > MAX_ROUND_S:
@@ -170,13 +162,7 @@ def directory(path: Path) -> Iterator[int]:
 
 
 def read_file(directory_descriptor: int, name: str, *, limit: int, budget: Budget | None = None) -> bytes:
-    """Read a whole plain file of at most `limit` bytes.
-
-    Args:
-        directory_descriptor: Where it lies.
-        name: Its name there.
-        limit: Bytes it may have.
-        budget: What may be read beside it; None where nobody limits that.
+    """Read a whole plain file of at most `limit` bytes, within a budget if there is one.
 
     Raises:
         RefusedError: It is not a plain file, larger, beyond the budget, or cannot be read.

@@ -1,11 +1,8 @@
 """Epochs: every start of an island takes the next number, and the highest number is the owner.
 
-The owner lock keeps honest processes apart. Where it lies (a mount whose locks do nothing), the number decides: it is
-taken by a hard link that refuses an existing name, so exactly one process gets it, and whoever sees a higher one than
-its own is fenced and publishes nothing more.
-
-The link makes a record visible whole. So a name without a record behind it is damage, or somebody's mischief, and no
-start: it fences nobody. Its number is not used again all the same.
+Where the owner lock lies (a mount whose locks do nothing), the number decides: it is taken by a hard link that refuses
+an existing name, and whoever sees a higher one than its own is fenced and publishes nothing more. The link makes a
+record visible whole, so a name without a record is damage and fences nobody; its number is not used again all the same.
 """
 
 from __future__ import annotations
@@ -109,11 +106,7 @@ def latest_number(paths: IslandPaths) -> int:
 
 
 def has_started(paths: IslandPaths) -> bool:
-    """Say whether an island ever started: a folder without the name of an epoch is no island's, and nobody's peer.
-
-    Raises:
-        OSError: Nobody can say, now.
-    """
+    """Say whether an island ever started: a folder without the name of an epoch is no island's, and nobody's peer."""
     return latest_number(paths) > 0
 
 
@@ -146,12 +139,7 @@ def read(paths: IslandPaths, number: int) -> Epoch | None:
 
 
 def check_owner(paths: IslandPaths, epoch: Epoch) -> None:
-    """Make sure that no newer process has taken the island over.
-
-    Raises:
-        FencedError: One has.
-        OSError: Nobody can say, now.
-    """
+    """Raise `FencedError` if a newer process has taken the island over, `OSError` if nobody can say, now."""
     _check_nobody(paths, [number for number in _numbers(paths) if number > epoch.number])
 
 

@@ -19,7 +19,7 @@ from atoll.migration.pool.bounded_io import RefusedError, VanishedError, read_fi
 from atoll.migration.pool.locks import Locks
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Callable, Mapping
     from pathlib import Path
 
 FORMAT = 1
@@ -62,12 +62,7 @@ def join(
 ) -> Pool:
     """Read the pool's identity, or write it as its first island.
 
-    Args:
-        paths: The archipelago's files.
-        seed: Of all islands.
-        task: What all islands evolve.
-        agreement: The mode of all islands, and what it rests on.
-        is_foreign_allowed: The pool may belong to another account.
+    `task` and `agreement` must be those of all islands; a pool of another account is refused unless told otherwise.
 
     Raises:
         ConfigError: The task's description is too large for the files that hold it.
@@ -176,12 +171,7 @@ def check_account(paths: SharedPaths, *, is_foreign_allowed: bool) -> None:
 
 
 def read(paths: SharedPaths) -> Pool | None:
-    """Return the pool's identity, or None if nobody has written it yet.
-
-    Raises:
-        PoolMismatchError: The file is damaged or of another format.
-        StorageError: The file cannot be read.
-    """
+    """Return the pool's identity, or None if nobody has written it yet; errors are those of `require`."""
     try:
         with atomic.storage_errors("read POOL.json"):
             data = _read(paths)
@@ -292,12 +282,7 @@ def _check_same(
     if pool.task["name"] != task["name"]:
         differences.append(f"--task {pool.task['name']} (not {task['name']})")
     else:
-        names = sorted({*pool.task["options"], *task["options"]})
-        differences += [
-            f"-o {name}={pool.task['options'].get(name)} (not {task['options'].get(name)})"
-            for name in names
-            if pool.task["options"].get(name) != task["options"].get(name)
-        ]
+        differences += _unequal(pool.task["options"], task["options"], "-o {}=".format)
         if not differences and pool.task["genome_sha256"] != task["genome_sha256"]:
             differences.append("the genome layout of another version of the task")
     differences += _disagreement(pool.agreement, agreement)
@@ -312,8 +297,12 @@ def _disagreement(there: Mapping[str, Any], here: Mapping[str, Any]) -> list[str
     if there["mode"] != here["mode"]:
         members = f" --members {there['members']}" if "members" in there else ""
         return [f"--mode {there['mode']}{members} (not {here['mode']})"]
+    return _unequal(there, here, lambda name: f"{flag_name(name)} ")
+
+
+def _unequal(there: Mapping[str, Any], here: Mapping[str, Any], spelled: Callable[[str], str]) -> list[str]:
     return [
-        f"{flag_name(name)} {there.get(name)} (not {here.get(name)})"
+        f"{spelled(name)}{there.get(name)} (not {here.get(name)})"
         for name in sorted({*there, *here})
         if there.get(name) != here.get(name)
     ]

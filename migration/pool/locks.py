@@ -60,7 +60,7 @@ class MountSupport:
 
     @property
     def lock_class(self) -> str:
-        """The kind of lock that all islands of the pool must use."""
+        """Kind of lock that all islands of the pool must use."""
         return "flock" if self.flock_excludes else "soft"
 
 
@@ -74,11 +74,7 @@ class SoftHolder:
 
 @dataclass(frozen=True)
 class Locks:
-    """The locks of a pool, of the one kind that all its islands use.
-
-    Attributes:
-        lock_class: The kind, as POOL.json names it: flock, or soft where that excludes nobody.
-    """
+    """The locks of a pool, of the kind that POOL.json names: flock, or soft where that excludes nobody."""
 
     lock_class: str
 

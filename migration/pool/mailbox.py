@@ -1,13 +1,8 @@
 """Mailboxes: the transport of batches between islands, through a directory, or through a dictionary in one process.
 
-In a directory there is one writer per folder: an island writes only its own, and reads the others'. What can happen at
-the same time:
-
-- *A peer publishes while we list.* Its batch appears by one rename: we see it whole or not at all.
-- *A peer prunes while we read.* Names vanish; that is no error, the draw brings nothing.
-- *A second process owns our island* (a lock that lies, a forced take-over). Before each publication and each beat we
-  look for a higher epoch; and a rename never replaces a batch that is there, so two histories cannot mix.
-- *Our rename's answer is lost* (network file systems). We look whose batch is there, and go by that.
+An island writes only its own folder of the directory, and reads the others'. A batch appears by one rename, whole or
+not at all; a name that vanishes was pruned, which is no error; before each publication and beat we look for a higher
+epoch, since a lock may lie; and where a rename's answer is lost, we look whose batch is there, and go by that.
 """
 
 from __future__ import annotations
@@ -38,7 +33,6 @@ if TYPE_CHECKING:
 TRIES_PER_PEER = 3
 BEAT_INTERVAL_S = 1.0
 MAX_WAITED_FOR = 16
-"""How many names a beat holds at most."""
 BROKEN = frozenset({Reason.DAMAGED, Reason.MISPLACED, Reason.NOT_A_FILE, Reason.TOO_LARGE, Reason.OUT_OF_BOUNDS})
 """What proves that a batch of ours is none, so that its name may be freed. All else is left as it lies: what cannot be
 read now may be read later, and what another run or genome layout published is whole."""
@@ -46,13 +40,7 @@ _OCCUPIED = {errno.ENOTEMPTY, errno.EEXIST, errno.ENOENT, errno.ESTALE, errno.EI
 
 
 class DirectoryMailbox:
-    """The pool as a directory.
-
-    Args:
-        owned: The island that publishes and imports.
-        durable: Publications survive a power cut.
-        clock: Seconds that never jump.
-    """
+    """The pool as a directory, for one island; `durable` publications survive a power cut."""
 
     def __init__(self, owned: Ownership, *, durable: bool, clock: Callable[[], float] = time.monotonic) -> None:
         self._pool = owned.pool
@@ -115,12 +103,7 @@ class DirectoryMailbox:
         return None, refusals
 
     def at(self, peer: str, generation: int) -> Batch:
-        """Return a peer's batch of one generation.
-
-        Raises:
-            RefusedError: What has its name is no valid batch, or cannot be read.
-            VanishedError: It is not there.
-        """
+        """Return a peer's batch of one generation; errors are those of `batch.read`."""
         return self._pool.read(peer, generation)
 
     def publish(self, generation: int, emigrants: Migrants) -> None:
@@ -177,11 +160,7 @@ class DirectoryMailbox:
         return moved, left
 
     def prune(self, keep: int) -> list[int]:
-        """Remove all but the newest `keep` of this island's batches; skip the round while somebody reads.
-
-        Returns:
-            The generations removed.
-        """
+        """Remove all but the newest `keep` of this island's batches, none while somebody reads; return which."""
         return remove_old(self._paths, self._pool.identity.locks, keep=keep, epoch=self._epoch.number, wait_s=0.0) or []
 
     def beat(self, generation: int, *, waiting_for: tuple[str, ...] = ()) -> None:
@@ -213,11 +192,7 @@ class DirectoryMailbox:
         return inbox.load(self._paths, generation)
 
     def save_arrivals(self, generation: int, arrivals: Arrivals) -> None:
-        """Keep what `generation` imports, before it is used.
-
-        Raises:
-            StorageError: The file system refused.
-        """
+        """Keep what `generation` imports, before it is used; raise `StorageError` if the file system refuses."""
         with atomic.storage_errors("write the inbox"):
             inbox.save(self._paths, generation, arrivals)
 
@@ -284,11 +259,7 @@ class MemoryMailbox:
         return (batches[max(batches)], []) if batches else (None, [])
 
     def at(self, peer: str, generation: int) -> Batch:
-        """Return a peer's batch of one generation.
-
-        Raises:
-            VanishedError: It is not there.
-        """
+        """Return a peer's batch of one generation; raise `VanishedError` if it is not there."""
         try:
             return self._pool[peer][generation]
         except KeyError:

@@ -118,18 +118,28 @@ class Exchange:
         self, generation: int, arrivals: Arrivals, fitness: Floats, displaced: Indices, *, best: float
     ) -> None:
         """Note what the immigrants scored here, whose genes they brought, and whose places they took, if any."""
-        events = [
-            _settled(
-                generation,
-                arrivals,
-                i,
-                here=float(fitness[i]),
-                displaced=int(displaced[i]),
-                best=best,
-                is_again=source.island in self._met_again,
-            )
-            for i, source in enumerate(arrivals.sources)
-        ]
+        events: list[Event] = []
+        for i, source in enumerate(arrivals.sources):
+            here, genome = float(fitness[i]), arrivals.migrants.ids[i]
+            evaluated: dict[str, Any] = {
+                "generation": generation,
+                "id": genome,
+                "source": source.island,
+                "source_generation": source.generation,
+                "source_epoch": source.epoch,
+                "genome_sha256": source.genome_sha256,
+                "ancestry": ancestry.shares(arrivals.migrants.population.take(np.asarray([i]))),
+                "fitness_there": float(arrivals.migrants.fitness[i]),
+                "fitness_here": here,
+                "led": here > best,
+                # of a batch that it was drawn from before: no newer one is there
+                "again": True if source.island in self._met_again else None,
+            }
+            if displaced[i] != NO_PLACE:
+                events.append(Imported(**evaluated, displaced=int(displaced[i])))
+            else:
+                detail = f"{genome}, {here:.6g} here"
+                events.append(Refused(**evaluated, reason=str(Reason.NOT_BETTER), detail=detail))
         self.ledger.note(*events)
 
     def heartbeat(self, generation: int) -> None:
@@ -209,25 +219,3 @@ class ReplayExchange(Exchange):
 
     def _draw(self, generation: int, *, residents: Population, streams: Streams) -> Arrivals:  # noqa: ARG002
         return self.journal.arrivals(generation)
-
-
-def _settled(
-    generation: int, arrivals: Arrivals, i: int, *, here: float, displaced: int, best: float, is_again: bool
-) -> Event:
-    source, genome = arrivals.sources[i], arrivals.migrants.ids[i]
-    evaluated: dict[str, Any] = {
-        "generation": generation,
-        "id": genome,
-        "source": source.island,
-        "source_generation": source.generation,
-        "source_epoch": source.epoch,
-        "genome_sha256": source.genome_sha256,
-        "ancestry": ancestry.shares(arrivals.migrants.population.take(np.asarray([i]))),
-        "fitness_there": float(arrivals.migrants.fitness[i]),
-        "fitness_here": here,
-        "led": here > best,
-        "again": True if is_again else None,  # of a batch that it was drawn from before: no newer one is there
-    }
-    if displaced != NO_PLACE:
-        return Imported(**evaluated, displaced=displaced)
-    return Refused(**evaluated, reason=str(Reason.NOT_BETTER), detail=f"{genome}, {here:.6g} here")

@@ -51,11 +51,7 @@ class Run:
 
 
 def look(shared: SharedPaths) -> Run:
-    """Say what run lies in the shared directory.
-
-    Raises:
-        PoolMismatchError: POOL.json is damaged.
-    """
+    """Say what run lies in the shared directory."""
     identity = pool.read(shared)
     if identity is None:
         return Run(None, (), None)

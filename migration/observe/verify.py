@@ -100,20 +100,16 @@ class Report:
         self.limit_s = limit_s
         self._clock = clock
         self._deadline_s = clock() + limit_s
-        self._counts: Counter[str] = Counter()
+        self.counts = Counter(dict.fromkeys(("islands", "batches", "genomes", "starts", "private_files"), 0))
+        self.left_out: list[str] = []
         self._defects: list[Defect] = []
         self._leftovers: list[str] = []
-        self._left_out: list[str] = []
         self._more = 0
 
     def check_time(self) -> None:
         """Raise `OutOfTimeError` if there is no time for one more file."""
         if self._clock() > self._deadline_s:
             raise OutOfTimeError
-
-    def count(self, what: str, n: int = 1) -> None:
-        """Note that something is in order."""
-        self._counts[what] += n
 
     def defect(self, path: Path, reason: str, *, byte: int | None = None) -> None:
         """Note that something is not."""
@@ -129,15 +125,11 @@ class Report:
         else:
             self._more += 1
 
-    def leave_out(self, what: str) -> None:
-        """Note that something was not read."""
-        self._left_out.append(what)
-
     def findings(self) -> Findings:
         """Return all that was noted."""
-        names = ("islands", "batches", "genomes", "starts", "private_files")
-        counts = {name: self._counts[name] for name in names}
-        return Findings(counts, tuple(self._defects), tuple(self._leftovers), self._more, tuple(self._left_out))
+        return Findings(
+            dict(self.counts), tuple(self._defects), tuple(self._leftovers), self._more, tuple(self.left_out)
+        )
 
 
 def verify(
@@ -155,11 +147,11 @@ def verify(
     try:
         pool = _open(report, shared)
         if pool is None:
-            report.leave_out("all else: without POOL.json nobody can say what belongs to the run")
+            report.left_out.append("all else: without POOL.json nobody can say what belongs to the run")
         else:
             _verify_all(report, pool)
     except OutOfTimeError:
-        report.leave_out(f"the rest: {report.limit_s:g} s were over")
+        report.left_out.append(f"the rest: {report.limit_s:g} s were over")
     return report.findings()
 
 
@@ -187,12 +179,12 @@ def _verify_all(report: Report, pool: OpenPool) -> None:
     _verify_locks(report, shared)
     if len(folders) > MAX_ISLANDS:
         report.defect(shared.pool, f"{len(folders)} islands, of which importers see {MAX_ISLANDS}")
-        report.leave_out(f"{len(folders) - MAX_ISLANDS} islands after {folders[MAX_ISLANDS - 1]}")
+        report.left_out.append(f"{len(folders) - MAX_ISLANDS} islands after {folders[MAX_ISLANDS - 1]}")
     homes = _list(report, shared.homes)
     _verify_names(report, shared.homes, homes, known=set(filter(is_island_name, homes)))
     closed = islands.unreadable_of(shared, sorted({*folders[:MAX_ISLANDS], *filter(is_island_name, homes)}))
     for name, why in closed.items():
-        report.leave_out(f"{name}: {why}")
+        report.left_out.append(f"{name}: {why}")
     started = set(islands.started(shared))
     for name in folders[:MAX_ISLANDS]:
         if name not in started:
@@ -249,7 +241,7 @@ def _verify_island(report: Report, pool: OpenPool, paths: IslandPaths) -> None:
     names = _list(report, paths.outbox)
     if not names:
         return
-    report.count("islands")
+    report.counts["islands"] += 1
     batches = {name: n for name in names if (n := parse_generation(name)) is not None}
     _verify_names(report, paths.outbox, names, known={*batches, paths.epochs.name, paths.beat.name})
     nonces = _verify_epochs(report, paths)
@@ -282,7 +274,7 @@ def _verify_epochs(report: Report, paths: IslandPaths) -> dict[int, str]:
             report.defect(paths.epochs / name, "not the record of a start")
         else:
             nonces[number] = nonce
-            report.count("starts")
+            report.counts["starts"] += 1
     return nonces
 
 
@@ -313,8 +305,8 @@ def _verify_batch(
         report.defect(folder / MANIFEST, f"published by epoch {epoch}, of which there is no such record")
         return
     _verify_names(report, folder, _list(report, folder, limit=MAX_FILES_OF_A_BATCH), known={MANIFEST, GENOMES})
-    report.count("batches")
-    report.count("genomes", len(batch.migrants))
+    report.counts["batches"] += 1
+    report.counts["genomes"] += len(batch.migrants)
 
 
 def _is_of_start(paths: IslandPaths, nonces: dict[int, str], epoch: int, nonce: object) -> bool:
@@ -368,7 +360,7 @@ def _names(report: Report, folder: Path) -> Iterator[str]:
     try:
         names = list_names(folder)
     except PermissionError as error:
-        report.leave_out(f"{folder}: {error.strerror}")
+        report.left_out.append(f"{folder}: {error.strerror}")
         return
     for name in names:
         if name.startswith(LEFTOVERS):
@@ -396,7 +388,7 @@ def _verify_arrays(report: Report, path: Path, *, kind: str, generation: int | N
     except (AtollError, KeyError, TypeError, ValueError) as error:
         report.defect(path, f"not a usable {kind}: {error}")
     else:
-        report.count("private_files")
+        report.counts["private_files"] += 1
 
 
 def _verify_lines(report: Report, path: Path) -> None:
@@ -410,7 +402,7 @@ def _verify_lines(report: Report, path: Path) -> None:
         report.defect(path, str(error))
         return
     if not any(faults):
-        report.count("private_files")
+        report.counts["private_files"] += 1
 
 
 def _verify_line(report: Report, path: Path, start: int, line: bytes) -> bool:

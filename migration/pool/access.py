@@ -119,12 +119,7 @@ def is_beyond_knowing(paths: IslandPaths, locks: Locks) -> bool:
 
 
 def _acquire(
-    lock: filelock.BaseFileLock,
-    paths: IslandPaths,
-    locks: Locks,
-    *,
-    is_taking_over: bool,
-    say: Callable[[str], None],
+    lock: filelock.BaseFileLock, paths: IslandPaths, locks: Locks, *, is_taking_over: bool, say: Callable[[str], None]
 ) -> None:
     try:
         lock.acquire()

@@ -17,19 +17,7 @@ from atoll.evo.errors import ConfigError, DamagedFileError
 from atoll.evo.genome import Floats, GenomeSpec, Migrants, Population
 from atoll.evo.paths import GENOMES, MANIFEST, is_island_name
 from atoll.evo.records import Count  # noqa: TC001 - msgspec looks it up
-from atoll.migration.pool.bounded_io import (
-    MAX_GENOME_FILE_BYTES,
-    MAX_GENOMES,
-    MAX_HEADER_BYTES,
-    MAX_ISLANDS,
-    MAX_JSON_DEPTH,
-    MAX_MANIFEST_BYTES,
-    NO_MEMORY,
-    Reason,
-    RefusedError,
-    directory,
-    read_file,
-)
+from atoll.migration.pool.bounded_io import MAX_ISLANDS, NO_MEMORY, Reason, RefusedError, directory, read_file
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -37,6 +25,11 @@ if TYPE_CHECKING:
     from atoll.migration.pool.bounded_io import Budget
 
 FORMAT = 1
+MAX_MANIFEST_BYTES = 256 * 1024
+MAX_GENOMES = 64
+MAX_GENOME_FILE_BYTES = 16 * 1024 * 1024
+MAX_HEADER_BYTES = 64 * 1024
+MAX_JSON_DEPTH = 4
 METADATA = {"format": FORMAT, "kind": "genomes"}
 Text = Annotated[str, Meta(max_length=128, pattern=r"^[ -~]*\Z")]
 MAX_FITNESS = 3.4028234663852886e38

@@ -123,12 +123,7 @@ def read(path: Path) -> Arrivals | None:
 
 
 def newest_before(paths: IslandPaths, generation: int) -> Arrivals | None:
-    """Return the last import before `generation`, or None.
-
-    Raises:
-        ResumeError: Its record is not intact, or of another version.
-        StorageError: The inbox cannot be read.
-    """
+    """Return the last import before `generation`, or None; errors are those of `load`."""
     with atomic.storage_errors("look into the inbox"):
         numbers = [parse_generation(name, CHECKPOINT_NAME) for name in list_names(paths.inboxes)]
     earlier = [n for n in numbers if n is not None and n < generation]

@@ -28,20 +28,13 @@ def started(shared: SharedPaths, *, known: Collection[str] = ()) -> list[str]:
     """Return who has ever started, by name: of the folders in the pool as many as islands look at.
 
     Of whom that is `known`, nobody looks again as long as they are listed.
-
-    Raises:
-        OSError: The pool cannot be listed.
     """
     names = islands_in(shared.pool)[:MAX_ISLANDS]
     return [name for name in names if name in known or _may_have_started(shared.island(name))]
 
 
 def lived(shared: SharedPaths) -> list[str]:
-    """Return who has a log or a ledger in a private folder, by name; who may have one that may not be seen too.
-
-    Raises:
-        OSError: The private folders cannot be listed, though they may be.
-    """
+    """Return who has a log or a ledger in a private folder, by name; who may have one that may not be seen too."""
     try:
         names = islands_in(shared.homes)
     except PermissionError:
@@ -112,11 +105,7 @@ class Owner:
 
 
 def read_owners(shared: SharedPaths, locks: Locks) -> list[Owner]:
-    """Return one row per island of the pool, by name.
-
-    Raises:
-        OSError: The pool cannot be listed.
-    """
+    """Return one row per island of the pool, by name."""
     return [_owner(shared.island(name), locks) for name in islands_in(shared.pool)[:MAX_ISLANDS]]
 
 

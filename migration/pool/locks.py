@@ -49,7 +49,6 @@ class MountSupport:
     Attributes:
         flock_excludes: A second process is refused a lock that the first one holds.
         hard_links: A hard link is made, and refused where a name exists.
-        directory_fsync: A directory can be synced.
         rename_refuses: Renaming a directory onto a non-empty one fails.
     """
 
@@ -113,13 +112,8 @@ class Locks:
 
 
 def probe(parent: Path) -> MountSupport:
-    """Try out what the file system below `parent` does, in a directory of its own that is removed again.
-
-    Raises:
-        OSError: The directory cannot be written to at all.
-    """
-    # What it writes here are no files of the archipelago: they have names of their own, and are written directly, since
-    # the question is what the file system does and not what `atomic` makes of it.
+    """Try out what the file system below `parent` does, in a directory of its own that is removed again."""
+    # Its files are written directly: the question is what the file system does, not what `atomic` makes of it.
     place = parent / f"{TEMPORARY}probe-{secrets.token_hex(8)}"
     place.mkdir()
     try:

@@ -58,11 +58,7 @@ class DirectoryMailbox:
     def peers(self) -> tuple[str, ...]:
         """Begin an import: return the names of all islands in the pool but this one, by one listing.
 
-        A folder without an epoch has never been an island. Which ones have is remembered while they are listed, so a
-        look into each costs the first import alone.
-
-        Raises:
-            OSError: The pool cannot be listed.
+        Which folders have ever been an island's is remembered, so a look into each costs the first import alone.
         """
         self._budget = Budget(self._clock)
         started = islands.started(self._pool.shared, known=self._started)
@@ -134,13 +130,9 @@ class DirectoryMailbox:
     def mend(self) -> tuple[list[Refusal], list[Refusal]]:
         """Clear what dead starts of this island left: temporary files, and batches of its own that are not intact.
 
-        A broken batch only moves out of sight here; the next start removes it.
-
         Returns:
-            The batches moved out of sight, and those left as they lie though nobody will import them.
-
-        Raises:
-            OSError: The file system refused.
+            The batches moved out of sight, which the next start removes, and those left as they lie though nobody will
+            import them.
         """
         atomic.clear_leftovers(self._paths.outbox)
         atomic.clear_leftovers(self._paths.epochs)
@@ -171,20 +163,14 @@ class DirectoryMailbox:
 
         Raises:
             FencedError: A newer process owns this island.
-            OSError: The file system refused.
         """
         waiting_for = waiting_for[:MAX_WAITED_FOR]
         if self._clock() - self._last_beat_s < BEAT_INTERVAL_S and waiting_for == self._waiting_for:
             return
         self._last_beat_s, self._waiting_for, self._n_beats = self._clock(), waiting_for, self._n_beats + 1
         epochs.check_owner(self._paths, self._epoch)
-        record = {
-            "epoch": self._epoch.number,
-            "nonce": self._epoch.nonce,
-            "sequence": self._n_beats,
-            "generation": generation,
-            "waiting_for": list(waiting_for),
-        }
+        start = {"epoch": self._epoch.number, "nonce": self._epoch.nonce}
+        record = {**start, "sequence": self._n_beats, "generation": generation, "waiting_for": waiting_for}
         atomic.replace_file(self._paths.beat, strict_json.encode(record), durable=False)
 
     def load_arrivals(self, generation: int) -> Arrivals | None:

@@ -48,9 +48,6 @@ def remove_old(paths: IslandPaths, locks: Locks, *, keep: int, epoch: int, wait_
 
     Returns:
         The generations removed, newest first; None if somebody was reading all the while.
-
-    Raises:
-        OSError: The file system refused.
     """
     old = generations_in(paths.outbox)[keep:]
     if not old:
@@ -75,7 +72,6 @@ def prune(
 
     Raises:
         ConfigError: Too few would be kept, or there is no such island.
-        OSError: The file system refused.
     """
     if keep < FEWEST_KEPT:
         raise ConfigError(f"--keep must be at least {FEWEST_KEPT}, so that slow islands find a batch; got {keep}")

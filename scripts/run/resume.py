@@ -102,11 +102,7 @@ def find_start(
     after: int,
     say: Callable[[str], None],
 ) -> Start:
-    """Find the checkpoint to go on from; `after` is the highest epoch before this start.
-
-    Raises:
-        AtollError: What the user has to know.
-    """
+    """Find the checkpoint to go on from; `after` is the highest epoch before this start."""
     paths = pool.shared.island(config.island)
     settings = _settings(config, task, recording)
     superseded: tuple[int, ...] = ()

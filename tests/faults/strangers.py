@@ -18,8 +18,7 @@ from atoll.evo import arrayfile
 from atoll.evo.genome import GenomeSpec
 from atoll.evo.paths import GENOMES, MANIFEST
 from atoll.migration.pool import batch
-from atoll.migration.pool.batch import Publisher
-from atoll.migration.pool.bounded_io import MAX_GENOME_FILE_BYTES, MAX_HEADER_BYTES, MAX_MANIFEST_BYTES
+from atoll.migration.pool.batch import MAX_GENOME_FILE_BYTES, MAX_HEADER_BYTES, MAX_MANIFEST_BYTES, Publisher
 from tests.migration.archipelago import RUN_ID, SPEC, migrants_of, write_batch
 from tests.migration.pool.test_manifest import resigned
 

@@ -302,7 +302,7 @@ def test_an_entry_that_vanishes_while_the_pool_is_read_is_no_defect(
 
 def test_what_is_noted_is_found():
     report = verify.Report()
-    report.count("genomes", 3)
+    report.counts["genomes"] += 3
     report.defect(PurePath("a"), "torn", byte=7)
     report.leftover(PurePath("b"))
     found = report.findings()
@@ -315,7 +315,7 @@ def test_leftovers_alone_are_clean_and_what_was_not_read_is_not():
     report = verify.Report()
     report.leftover(PurePath("b"))
     assert report.findings().is_clean
-    report.leave_out("the rest")
+    report.left_out.append("the rest")
     assert not report.findings().is_clean
 
 

@@ -107,13 +107,16 @@ def draw_immigrants(
     return Arrivals(migrants, tuple(map(_source, accepted)), (*refusals, *too_many), len(peers), seen)
 
 
+def _refusal(batch: Batch, reason: Reason, detail: str) -> Refusal:
+    return Refusal(batch.manifest.island, batch.manifest.generation, str(reason), detail)
+
+
 def _too_old(batch: Batch, generation: int, *, limit: int) -> list[Refusal]:
     """Return the refusal of a whole batch, or nothing: older ones of the same island are no alternative."""
-    peer, published = batch.manifest.island, batch.manifest.generation
-    age = generation - published
+    age = generation - batch.manifest.generation
     if not limit or age <= limit:
         return []
-    return [Refusal(peer, published, str(Reason.TOO_OLD), f"{age} generations behind, at most {limit} allowed")]
+    return [_refusal(batch, Reason.TOO_OLD, f"{age} generations behind, at most {limit} allowed")]
 
 
 def _without_duplicates(picks: list[Pick], residents: Population) -> tuple[list[Pick], list[Refusal]]:
@@ -123,9 +126,7 @@ def _without_duplicates(picks: list[Pick], residents: Population) -> tuple[list[
     for batch, i in picks:
         sha256 = batch.manifest.genomes[i].sha256
         if sha256 in present:
-            place = (batch.manifest.island, batch.manifest.generation)
-            detail = f"{batch.migrants.ids[i]}, genome {sha256[:12]}"
-            refusals.append(Refusal(*place, str(Reason.DUPLICATE), detail))
+            refusals.append(_refusal(batch, Reason.DUPLICATE, f"{batch.migrants.ids[i]}, genome {sha256[:12]}"))
         else:
             present.add(sha256)
             accepted.append((batch, i))
@@ -143,8 +144,7 @@ def _within_table(picks: list[Pick], table: tuple[str, ...]) -> tuple[list[Lone]
             accepted.append((batch, i, alone))
         else:
             detail = f"{batch.migrants.ids[i]} would make {len(merged)}, at most {MAX_ISLANDS} allowed"
-            place = (batch.manifest.island, batch.manifest.generation)
-            refusals.append(Refusal(*place, str(Reason.TOO_MANY_ISLANDS), detail))
+            refusals.append(_refusal(batch, Reason.TOO_MANY_ISLANDS, detail))
     return accepted, refusals
 
 

@@ -77,11 +77,6 @@ def _note_mending(ledger: Ledger, moved: list[Refusal], left: list[Refusal]) -> 
         ledger.note(Mended(generation=refusal.generation, reason=refusal.reason, detail=refusal.detail))
     for reason in sorted({refusal.reason for refusal in left}):
         alike = [refusal for refusal in left if refusal.reason == reason]  # newest first
-        ledger.note(
-            Unmended(
-                generation=alike[0].generation,
-                generations=tuple(refusal.generation for refusal in alike),
-                reason=reason,
-                detail=alike[0].detail,
-            )
-        )
+        newest, generations = alike[0], tuple(refusal.generation for refusal in alike)
+        event = Unmended(generation=newest.generation, generations=generations, reason=reason, detail=newest.detail)
+        ledger.note(event)

@@ -190,11 +190,7 @@ def _share(residents: Population, migrant: Population, *, island: str) -> float 
 
 
 def _population(arrays: arrayfile.Arrays, metadata: Mapping[str, Any]) -> Population:
-    """Return the population of a checkpoint.
-
-    Raises:
-        DamagedFileError: There is none.
-    """
+    """Return the population of a checkpoint; raise `DamagedFileError` if there is none."""
     genes, ancestry, islands = arrays.get("genes"), arrays.get("ancestry"), metadata.get("islands")
     if metadata.get("kind") != "checkpoint" or not isinstance(islands, list):
         raise DamagedFileError("no checkpoint")

@@ -81,7 +81,8 @@ class Manifest(Struct, frozen=True, dict=True):
     def content_sha256(self) -> str:
         """Hash of what is published, whichever start of the island published it."""
         document = self._content()
-        return _hash({name: document[name] for name in document if name not in {"epoch", "nonce"}})
+        published = {name: document[name] for name in document if name not in {"epoch", "nonce"}}
+        return hashlib.sha256(strict_json.encode(published)).hexdigest()
 
     def _content(self) -> dict[str, Any]:
         document = {**asdict(self), "genomes": [asdict(genome) for genome in self.genomes]}
@@ -250,7 +251,3 @@ def _manifest(document: dict[str, Any]) -> Manifest:
     if len(set(manifest.islands)) != len(manifest.islands):
         raise ValueError("an island stands twice in the table")
     return manifest
-
-
-def _hash(document: object) -> str:
-    return hashlib.sha256(strict_json.encode(document)).hexdigest()

@@ -101,13 +101,8 @@ def claim(paths: IslandPaths, *, after: int, generation: int, target: int, popul
 
 
 def latest_number(paths: IslandPaths) -> int:
-    """Return the highest epoch in the pool, 0 if there is none."""
+    """Return the highest epoch in the pool, 0 if there is none: such a folder is no island's, and nobody's peer."""
     return max(_numbers(paths))
-
-
-def has_started(paths: IslandPaths) -> bool:
-    """Say whether an island ever started: a folder without the name of an epoch is no island's, and nobody's peer."""
-    return latest_number(paths) > 0
 
 
 def latest(paths: IslandPaths) -> Epoch | None:

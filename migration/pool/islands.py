@@ -68,7 +68,7 @@ def _refusal(path: str) -> str:
 
 def _may_have_started(paths: IslandPaths) -> bool:
     try:
-        return epochs.has_started(paths)
+        return epochs.latest_number(paths) > 0
     except OSError:  # it may not be read, now: that is told where something of it is wanted
         return True
 
@@ -78,7 +78,7 @@ def _may_be_there(path: Path) -> bool:
         path.lstat()
     except (FileNotFoundError, NotADirectoryError):
         return False
-    except OSError:
+    except OSError:  # nobody may look
         return True
     return True
 

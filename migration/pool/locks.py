@@ -14,7 +14,7 @@ import shutil
 import subprocess
 import sys
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 import filelock
 
@@ -63,8 +63,7 @@ class MountSupport:
         return "flock" if self.flock_excludes else "soft"
 
 
-@dataclass(frozen=True)
-class SoftHolder:
+class SoftHolder(NamedTuple):
     """The holder of a soft lock, as its file says."""
 
     host: str

@@ -86,7 +86,7 @@ def warn_of_another_run(
     """Say where the two halves of an island do not belong together: what is private goes on all the same."""
     run_id = (starts[-1].run_id if starts else None) or pool.identity.run_id
     with atomic.storage_errors("look for earlier starts"):
-        is_published = epochs.has_started(paths)
+        is_published = epochs.latest_number(paths) > 0
     if run_id != pool.identity.run_id:
         say(f"warning: {paths.home} is of another run than {paths.outbox.parent}; {paths.name} goes on from it here")
     elif starts and not is_published:

@@ -10,8 +10,7 @@ from __future__ import annotations
 import os
 import stat
 import time
-from collections import Counter
-from dataclasses import dataclass
+from dataclasses import InitVar, dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from atoll.evo import arrayfile, strict_json
@@ -42,7 +41,7 @@ from atoll.migration.pool.bounded_io import (
 )
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Mapping
+    from collections.abc import Callable, Iterator
     from pathlib import Path
 
     from atoll.evo.paths import IslandPaths, SharedPaths
@@ -54,6 +53,7 @@ MAX_FILES_OF_A_BATCH = 64
 MAX_PRIVATE_BYTES = 1 << 30
 MAX_KEPT = 10_000
 DEFAULT_LIMIT_S = 600.0
+COUNTED = ("islands", "batches", "genomes", "starts", "private_files")
 
 
 @dataclass(frozen=True)
@@ -65,9 +65,13 @@ class Defect:
     byte: int | None = None
 
 
-@dataclass(frozen=True)
+class OutOfTimeError(Exception):
+    """The time for an examination is over."""
+
+
+@dataclass
 class Findings:
-    """The findings of a verification.
+    """The findings of a verification, collected for `limit_s` by a monotonic clock.
 
     Attributes:
         counts: How many islands, batches, genomes, starts and private files are in order.
@@ -77,34 +81,21 @@ class Findings:
         left_out: What was not read, and why.
     """
 
-    counts: Mapping[str, int]
-    defects: tuple[Defect, ...]
-    leftovers: tuple[str, ...]
-    more: int
-    left_out: tuple[str, ...]
+    counts: dict[str, int] = field(default_factory=lambda: dict.fromkeys(COUNTED, 0))
+    defects: list[Defect] = field(default_factory=list)
+    leftovers: list[str] = field(default_factory=list)
+    more: int = 0
+    left_out: list[str] = field(default_factory=list)
+    limit_s: InitVar[float] = DEFAULT_LIMIT_S
+    clock: InitVar[Callable[[], float]] = time.monotonic
+
+    def __post_init__(self, limit_s: float, clock: Callable[[], float]) -> None:
+        self._clock, self._deadline_s = clock, clock() + limit_s
 
     @property
     def is_clean(self) -> bool:
         """All was read, and all is in order."""
         return not (self.defects or self.more or self.left_out)
-
-
-class OutOfTimeError(Exception):
-    """The time for an examination is over."""
-
-
-class Report:
-    """Collects the findings of a verification, for `limit_s` by a monotonic clock."""
-
-    def __init__(self, *, limit_s: float = DEFAULT_LIMIT_S, clock: Callable[[], float] = time.monotonic) -> None:
-        self.limit_s = limit_s
-        self._clock = clock
-        self._deadline_s = clock() + limit_s
-        self.counts = Counter(dict.fromkeys(("islands", "batches", "genomes", "starts", "private_files"), 0))
-        self.left_out: list[str] = []
-        self._defects: list[Defect] = []
-        self._leftovers: list[str] = []
-        self._more = 0
 
     def check_time(self) -> None:
         """Raise `OutOfTimeError` if there is no time for one more file."""
@@ -112,24 +103,18 @@ class Report:
             raise OutOfTimeError
 
     def defect(self, path: Path, reason: str, *, byte: int | None = None) -> None:
-        """Note that something is not."""
-        if len(self._defects) < MAX_KEPT:
-            self._defects.append(Defect(str(path), reason, byte))
+        """Note that something is not in order."""
+        if len(self.defects) < MAX_KEPT:
+            self.defects.append(Defect(str(path), reason, byte))
         else:
-            self._more += 1
+            self.more += 1
 
     def leftover(self, path: Path) -> None:
         """Note something that its owner's next start removes or mends."""
-        if len(self._leftovers) < MAX_KEPT:
-            self._leftovers.append(str(path))
+        if len(self.leftovers) < MAX_KEPT:
+            self.leftovers.append(str(path))
         else:
-            self._more += 1
-
-    def findings(self) -> Findings:
-        """Return all that was noted."""
-        return Findings(
-            dict(self.counts), tuple(self._defects), tuple(self._leftovers), self._more, tuple(self.left_out)
-        )
+            self.more += 1
 
 
 def verify(
@@ -143,7 +128,7 @@ def verify(
         PoolMismatchError: There is no pool.
         OSError: A directory cannot be listed.
     """
-    report = Report(limit_s=limit_s, clock=clock)
+    report = Findings(limit_s=limit_s, clock=clock)
     try:
         pool = _open(report, shared)
         if pool is None:
@@ -151,11 +136,11 @@ def verify(
         else:
             _verify_all(report, pool)
     except OutOfTimeError:
-        report.left_out.append(f"the rest: {report.limit_s:g} s were over")
-    return report.findings()
+        report.left_out.append(f"the rest: {limit_s:g} s were over")
+    return report
 
 
-def _open(report: Report, shared: SharedPaths) -> OpenPool | None:
+def _open(report: Findings, shared: SharedPaths) -> OpenPool | None:
     """Return the pool; None, and a defect, if POOL.json does not say what it is."""
     try:
         identity = pools.read(shared)
@@ -171,7 +156,7 @@ def _open(report: Report, shared: SharedPaths) -> OpenPool | None:
     return pool
 
 
-def _verify_all(report: Report, pool: OpenPool) -> None:
+def _verify_all(report: Findings, pool: OpenPool) -> None:
     shared = pool.shared
     names = list_names(shared.pool)
     folders = islands_in(shared.pool)
@@ -196,7 +181,7 @@ def _verify_all(report: Report, pool: OpenPool) -> None:
             verify_home(report, shared.island(name))
 
 
-def _list(report: Report, folder: Path, *, limit: int = MAX_ENTRIES) -> list[str]:
+def _list(report: Findings, folder: Path, *, limit: int = MAX_ENTRIES) -> list[str]:
     """Return the names in a folder, and report if it is none; what has gone has no names."""
     try:
         if stat.S_ISDIR(folder.lstat().st_mode):
@@ -209,7 +194,7 @@ def _list(report: Report, folder: Path, *, limit: int = MAX_ENTRIES) -> list[str
     return []
 
 
-def _verify_names(report: Report, folder: Path, names: list[str], *, known: set[str]) -> None:
+def _verify_names(report: Findings, folder: Path, names: list[str], *, known: set[str]) -> None:
     """Report the names of a folder that have no meaning there, unless they have gone meanwhile."""
     if len(names) >= MAX_ENTRIES:
         report.defect(folder, f"{MAX_ENTRIES} entries or more; the rest is read by nobody")
@@ -220,7 +205,7 @@ def _verify_names(report: Report, folder: Path, names: list[str], *, known: set[
             report.defect(folder / name, "does not belong here")
 
 
-def _verify_locks(report: Report, shared: SharedPaths) -> None:
+def _verify_locks(report: Findings, shared: SharedPaths) -> None:
     names = _list(report, shared.locks)
     locks = set(filter(_is_lock, names))
     _verify_names(report, shared.locks, names, known=locks)
@@ -237,7 +222,7 @@ def _is_lock(name: str) -> bool:
     return any(name.endswith(ending) and is_island_name(name.removesuffix(ending)) for ending in LOCK_ENDINGS)
 
 
-def _verify_island(report: Report, pool: OpenPool, paths: IslandPaths) -> None:
+def _verify_island(report: Findings, pool: OpenPool, paths: IslandPaths) -> None:
     names = _list(report, paths.outbox)
     if not names:
         return
@@ -251,7 +236,7 @@ def _verify_island(report: Report, pool: OpenPool, paths: IslandPaths) -> None:
         _verify_batch(report, pool, paths, generation, nonces=nonces)
 
 
-def _verify_stray(report: Report, paths: IslandPaths) -> None:
+def _verify_stray(report: Findings, paths: IslandPaths) -> None:
     """Name a folder that is no island's, unless it has gone, or whoever has its lock starts there just now."""
     if os.path.lexists(paths.owner_lock):
         report.leftover(paths.outbox)
@@ -259,7 +244,7 @@ def _verify_stray(report: Report, paths: IslandPaths) -> None:
         report.defect(paths.outbox, "no island has ever started here")
 
 
-def _verify_epochs(report: Report, paths: IslandPaths) -> dict[int, str]:
+def _verify_epochs(report: Findings, paths: IslandPaths) -> dict[int, str]:
     """Return the nonce of every start that has a record."""
     names = _list(report, paths.epochs)
     numbers = {name: n for name in names if (n := parse_generation(name, EPOCH_NAME)) is not None}
@@ -278,7 +263,7 @@ def _verify_epochs(report: Report, paths: IslandPaths) -> dict[int, str]:
     return nonces
 
 
-def _verify_beat(report: Report, paths: IslandPaths, nonces: dict[int, str]) -> None:
+def _verify_beat(report: Findings, paths: IslandPaths, nonces: dict[int, str]) -> None:
     document = _document(report, paths.beat)
     if document is None:
         return
@@ -288,7 +273,7 @@ def _verify_beat(report: Report, paths: IslandPaths, nonces: dict[int, str]) -> 
 
 
 def _verify_batch(
-    report: Report, pool: OpenPool, paths: IslandPaths, generation: int, *, nonces: dict[int, str]
+    report: Findings, pool: OpenPool, paths: IslandPaths, generation: int, *, nonces: dict[int, str]
 ) -> None:
     folder = paths.publication(generation)
     try:
@@ -322,7 +307,7 @@ def _nonce(paths: IslandPaths, epoch: int) -> str | None:
     return record.nonce if record else None
 
 
-def _document(report: Report, path: Path) -> Any:  # noqa: ANN401 - JSON is whatever it is
+def _document(report: Findings, path: Path) -> Any:  # noqa: ANN401 - JSON is whatever it is
     """Return what a small JSON file says; None, and a defect, if it says nothing; None if it has gone."""
     try:
         with directory(path.parent) as descriptor:
@@ -334,7 +319,7 @@ def _document(report: Report, path: Path) -> Any:  # noqa: ANN401 - JSON is what
     return None
 
 
-def verify_home(report: Report, paths: IslandPaths) -> None:
+def verify_home(report: Findings, paths: IslandPaths) -> None:
     """Check an island's checkpoints, inbox, champion, log and ledger.
 
     `migration.log` is left out: it is for people, and says what the ledger says.
@@ -356,7 +341,7 @@ def verify_home(report: Report, paths: IslandPaths) -> None:
         _verify_lines(report, path)
 
 
-def _names(report: Report, folder: Path) -> Iterator[str]:
+def _names(report: Findings, folder: Path) -> Iterator[str]:
     try:
         names = list_names(folder)
     except PermissionError as error:
@@ -369,7 +354,7 @@ def _names(report: Report, folder: Path) -> Iterator[str]:
             yield name
 
 
-def _verify_arrays(report: Report, path: Path, *, kind: str, generation: int | None = None) -> None:
+def _verify_arrays(report: Findings, path: Path, *, kind: str, generation: int | None = None) -> None:
     report.check_time()
     try:
         with directory(path.parent) as descriptor:
@@ -391,7 +376,7 @@ def _verify_arrays(report: Report, path: Path, *, kind: str, generation: int | N
         report.counts["private_files"] += 1
 
 
-def _verify_lines(report: Report, path: Path) -> None:
+def _verify_lines(report: Findings, path: Path) -> None:
     """Check a log line by line; the last one may be torn, since its writer may be at it or have been killed."""
     report.check_time()
     try:
@@ -405,7 +390,7 @@ def _verify_lines(report: Report, path: Path) -> None:
         report.counts["private_files"] += 1
 
 
-def _verify_line(report: Report, path: Path, start: int, line: bytes) -> bool:
+def _verify_line(report: Findings, path: Path, start: int, line: bytes) -> bool:
     """Report what is wrong with a line, and say whether something is."""
     report.check_time()
     if is_torn(line):

@@ -15,7 +15,7 @@ from atoll.evo.records import Event, Start, Time, to_json
 from atoll.evo.text import printable
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable
 
     from atoll.evo.paths import IslandPaths
 
@@ -49,7 +49,7 @@ class Ledger:
             atomic.make_directory(self._paths.home)
             atomic.truncate_torn_line(self._paths.ledger)
             atomic.truncate_torn_line(self._paths.migration_log)
-        self._write([(start, str(start))])
+        self.note(start)
 
     def note(self, *events: Event, text: str = "") -> None:
         """Record events, in their order; people are told `text` where that is more than the record says.
@@ -57,17 +57,16 @@ class Ledger:
         Raises:
             StorageError: The file system refused.
         """
-        if events:
-            self._write([(event, text or str(event)) for event in events])
-
-    def _write(self, told: Sequence[tuple[Event, str]]) -> None:
+        if not events:
+            return
         self._check_owner()
         now_s, name = self._clock(), self._paths.name
         stamp = time.strftime("%Y-%m-%d %H:%M:%S", time.localtime(now_s))
-        records = [replace(record, island=name, time=Time(unix_s=now_s)) for record, _ in told]
-        lines = [printable(f"{stamp}  {name}  gen {record.generation}  {text}") for record, text in told]
+        told = [(event.generation, printable(text or str(event))) for event in events]
+        records = [replace(event, island=name, time=Time(unix_s=now_s)) for event in events]
+        lines = [f"{stamp}  {name}  gen {generation}  {shown}" for generation, shown in told]
         with atomic.storage_errors("write the ledger"):
             runlog.append_all(self._paths.ledger, map(to_json, records))
             atomic.append_lines(self._paths.migration_log, [line.encode(errors="replace") for line in lines])
-        for record, text in told:
-            self._observe(f"gen {record.generation}  {printable(text)}")
+        for generation, shown in told:
+            self._observe(f"gen {generation}  {shown}")

@@ -7,6 +7,8 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Protocol
 
+from msgspec.structs import replace
+
 from atoll.evo import atomic, checkpoint, records
 from atoll.evo.config import ASYNC, LOCKSTEP, REPLAY
 from atoll.evo.errors import StorageError, TaskError
@@ -185,9 +187,19 @@ def _evolve(start: Start, *, stop: StopSignal, display: Display) -> State:
         checkpoint.drop(owned.paths, start.superseded, before_commit=owned.check_owner)
     _greet(start, display)
     stop.answer = partial(_answer, owned.paths)
-    recorder = _begin_log(start, owned, display)
+    recorder = FileRecorder(
+        owned.paths,
+        config=config,
+        task=task,
+        settings=start.settings,
+        observe=_observer(start.recording, display),
+        check_owner=owned.check_owner,
+    )
+    epoch, run_id = owned.epoch, owned.pool.identity.run_id
+    begun = records.Start(generation=start.generation, epoch=epoch.number)
+    recorder.start(replace(begun, host=epoch.host, pid=epoch.pid, run_id=run_id, started_s=epoch.started_s))
     ledger = owned.ledger(observe=display.migration)
-    ledger.start(records.Start(generation=start.generation, epoch=owned.epoch.number))
+    ledger.start(begun)
     journal = Journal(start.recording.files, start.recording.exports) if start.recording else None
     exchange = directory_exchange(owned, migration=config.migration, ledger=ledger, journal=journal)
     resumed = start.resumed.state if start.resumed else None
@@ -196,29 +208,6 @@ def _evolve(start: Start, *, stop: StopSignal, display: Display) -> State:
     except StorageError:
         owned.check_owner()  # who was taken over finds its files gone, and that is the reason to give
         raise
-
-
-def _begin_log(start: Start, owned: Ownership, display: Display) -> FileRecorder:
-    recorder = FileRecorder(
-        owned.paths,
-        config=start.config,
-        task=start.task,
-        settings=start.settings,
-        observe=_observer(start.recording, display),
-        check_owner=owned.check_owner,
-    )
-    epoch = owned.epoch
-    recorder.start(
-        records.Start(
-            generation=start.generation,
-            epoch=epoch.number,
-            host=epoch.host,
-            pid=epoch.pid,
-            run_id=owned.pool.identity.run_id,
-            started_s=epoch.started_s,
-        )
-    )
-    return recorder
 
 
 def _answer(paths: IslandPaths) -> str:

@@ -7,7 +7,7 @@ on disk or a dictionary; `modes.py` joins the two.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import partial
 from typing import TYPE_CHECKING, Any, Protocol
 
@@ -24,63 +24,46 @@ from atoll.migration.pool.bounded_io import NO_MEMORY, Reason, RefusedError
 from atoll.migration.pool.inbox import Arrivals, Refusal
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Mapping
 
     from atoll.evo.config import Migration
     from atoll.evo.genome import Floats, GenomeSpec, Indices, Migrants, Population
     from atoll.evo.paths import PrivateFiles
     from atoll.evo.records import Event
     from atoll.evo.rng import Streams
-    from atoll.migration.exchange.immigration import Offer
-    from atoll.migration.pool.batch import Batch
     from atoll.migration.pool.inbox import Seen
-
-
-class Mailbox(Protocol):
-    """The transport of batches between islands."""
-
-    def peers(self) -> tuple[str, ...]: ...  # noqa: D102
-    def newest(self, peer: str, *, seen: Seen) -> Offer: ...  # noqa: D102
-    def publish(self, generation: int, emigrants: Migrants) -> None: ...  # noqa: D102
-    def at(self, peer: str, generation: int) -> Batch: ...  # noqa: D102
-    def prune(self, keep: int) -> list[int]: ...  # noqa: D102
-    def beat(self, generation: int, *, waiting_for: tuple[str, ...] = ()) -> None: ...  # noqa: D102
-    def load_arrivals(self, generation: int) -> Arrivals | None: ...  # noqa: D102
-    def save_arrivals(self, generation: int, arrivals: Arrivals) -> None: ...  # noqa: D102
+    from atoll.migration.pool.mailbox import Mailbox
 
 
 class Notes(Protocol):
     """A ledger, in which events are noted; see `atoll.migration.pool.ledger.Ledger`."""
 
-    def note(self, event: Event, *, text: str = "") -> None: ...  # noqa: D102
-    def note_all(self, events: Sequence[Event]) -> None: ...  # noqa: D102
+    def note(self, *events: Event, text: str = "") -> None: ...  # noqa: D102
 
 
+@dataclass(eq=False)
 class Exchange:
     """The algorithm of migration; see `atoll.evo.island.Exchange` for what each method owes the island."""
 
-    def __init__(
-        self, island: str, *, spec: GenomeSpec, migration: Migration, mailbox: Mailbox, ledger: Notes, seen: Seen
-    ) -> None:
-        self._island = island
-        self._spec = spec
-        self._migration = migration
-        self._mailbox = mailbox
-        self._ledger = ledger
-        self._seen = seen
-        self._met_again: frozenset[str] = frozenset()
+    island: str
+    spec: GenomeSpec
+    migration: Migration
+    mailbox: Mailbox
+    ledger: Notes
+    seen: Seen
+    _met_again: frozenset[str] = field(default=frozenset(), init=False)
 
     def emigrants(self, genes: Floats, fitness: Floats, *, streams: Streams) -> Indices:
         """Choose who leaves."""
         rng = streams("emigrants")
-        return policy.emigrants(genes, fitness, migration=self._migration, spec=self._spec, rng=rng)
+        return policy.emigrants(genes, fitness, migration=self.migration, spec=self.spec, rng=rng)
 
     def displaced(
         self, genes: Floats, fitness: Floats, immigrants: Floats, scores: Floats, *, streams: Streams
     ) -> Indices:
         """Choose who makes room."""
         rng = streams("replacement")
-        return policy.displaced(genes, fitness, immigrants, scores, migration=self._migration, spec=self._spec, rng=rng)
+        return policy.displaced(genes, fitness, immigrants, scores, migration=self.migration, spec=self.spec, rng=rng)
 
     def publish(self, generation: int, emigrants: Migrants) -> int:
         """Offer genomes to the others. A file system that refuses, or memory that is short, costs this offer alone.
@@ -89,11 +72,11 @@ class Exchange:
             FencedError: A newer process owns this island.
         """
         try:
-            self._mailbox.publish(generation, emigrants)
+            self.mailbox.publish(generation, emigrants)
         except (OSError, RefusedError, MemoryError, RecursionError) as error:
             why = NO_MEMORY if isinstance(error, MemoryError) else str(error)
             event = Unpublished(generation=generation, error=why)
-            self._ledger.note(event, text=f"{event}; evolving on")
+            self.ledger.note(event, text=f"{event}; evolving on")
             return 0
         self._note_published(generation, emigrants)
         self._prune(generation)
@@ -109,14 +92,14 @@ class Exchange:
         Raises:
             StorageError: The inbox cannot be written.
         """
-        arrivals = self._mailbox.load_arrivals(generation)
+        arrivals = self.mailbox.load_arrivals(generation)
         if arrivals is None:
             arrivals = self._draw(generation, residents=residents, streams=streams)
-            self._mailbox.save_arrivals(generation, arrivals)
-        self._met_again = frozenset(s.island for s in arrivals.sources if self._seen.get(s.island) == s.place)
-        self._seen = dict(arrivals.seen)
+            self.mailbox.save_arrivals(generation, arrivals)
+        self._met_again = frozenset(s.island for s in arrivals.sources if self.seen.get(s.island) == s.place)
+        self.seen = dict(arrivals.seen)
         for refusal in arrivals.refusals:
-            self._ledger.note(
+            self.ledger.note(
                 Refused(
                     generation=generation,
                     source=refusal.island,
@@ -128,26 +111,36 @@ class Exchange:
         if not len(arrivals.migrants):
             why = "nothing to import from them yet" if arrivals.peers else "no other island in the pool yet"
             why = "all that was drawn is refused" if arrivals.refusals else why
-            self._ledger.note(Alone(generation=generation, peers=arrivals.peers), text=f"{why}; evolving alone")
+            self.ledger.note(Alone(generation=generation, peers=arrivals.peers), text=f"{why}; evolving alone")
         return arrivals
 
     def record_outcome(
         self, generation: int, arrivals: Arrivals, fitness: Floats, displaced: Indices, *, best: float
     ) -> None:
         """Note what the immigrants scored here, whose genes they brought, and whose places they took, if any."""
-        events = [
-            _settled(
-                generation,
-                arrivals,
-                i,
-                here=float(fitness[i]),
-                displaced=int(displaced[i]),
-                best=best,
-                is_again=source.island in self._met_again,
-            )
-            for i, source in enumerate(arrivals.sources)
-        ]
-        self._ledger.note_all(events)
+        events: list[Event] = []
+        for i, source in enumerate(arrivals.sources):
+            here, genome = float(fitness[i]), arrivals.migrants.ids[i]
+            evaluated: dict[str, Any] = {
+                "generation": generation,
+                "id": genome,
+                "source": source.island,
+                "source_generation": source.generation,
+                "source_epoch": source.epoch,
+                "genome_sha256": source.genome_sha256,
+                "ancestry": ancestry.shares(arrivals.migrants.population.take(np.asarray([i]))),
+                "fitness_there": float(arrivals.migrants.fitness[i]),
+                "fitness_here": here,
+                "led": here > best,
+                # of a batch that it was drawn from before: no newer one is there
+                "again": True if source.island in self._met_again else None,
+            }
+            if displaced[i] != NO_PLACE:
+                events.append(Imported(**evaluated, displaced=int(displaced[i])))
+            else:
+                detail = f"{genome}, {here:.6g} here"
+                events.append(Refused(**evaluated, reason=str(Reason.NOT_BETTER), detail=detail))
+        self.ledger.note(*events)
 
     def heartbeat(self, generation: int) -> None:
         """Show that the island lives; a beat that cannot be written is a beat missed, which is what it says.
@@ -156,62 +149,53 @@ class Exchange:
             FencedError: A newer process owns this island.
         """
         try:
-            self._mailbox.beat(generation)
+            self.mailbox.beat(generation)
         except OSError as error:
-            self._ledger.note(NoBeat(generation=generation, error=str(error)))
+            self.ledger.note(NoBeat(generation=generation, error=str(error)))
 
     def _draw(self, generation: int, *, residents: Population, streams: Streams) -> Arrivals:
         try:
             return draw_immigrants(
-                self._island,
-                self._mailbox.peers(),
-                partial(self._mailbox.newest, seen=self._seen),
-                migration=self._migration,
-                spec=self._spec,
+                self.island,
+                self.mailbox.peers(),
+                partial(self.mailbox.newest, seen=self.seen),
+                migration=self.migration,
+                spec=self.spec,
                 generation=generation,
                 residents=residents,
-                seen=self._seen,
+                seen=self.seen,
                 streams=streams,
             )
         except (OSError, MemoryError, RecursionError) as error:
             why = f"its folder: {error.strerror}" if isinstance(error, OSError) else NO_MEMORY
             refusal = Refusal("pool", 0, str(Reason.UNREADABLE), why)
-            return Arrivals(inbox.nobody(self._spec), refusals=(refusal,), seen=self._seen)
+            return Arrivals(inbox.nobody(self.spec), refusals=(refusal,), seen=self.seen)
 
     def _note_published(self, generation: int, emigrants: Migrants) -> None:
         best = float(emigrants.fitness.max())
-        self._ledger.note(Published(generation=generation, ids=tuple(emigrants.ids), best=best))
+        self.ledger.note(Published(generation=generation, ids=tuple(emigrants.ids), best=best))
 
     def _prune(self, generation: int) -> None:
-        if not self._migration.keep_generations:
+        if not self.migration.keep_generations:
             return
         try:
-            pruned = self._mailbox.prune(self._migration.keep_generations)
+            pruned = self.mailbox.prune(self.migration.keep_generations)
         except OSError as error:
-            self._ledger.note(Unpruned(generation=generation, error=str(error)))
+            self.ledger.note(Unpruned(generation=generation, error=str(error)))
             return
         if pruned:
-            self._ledger.note(Pruned(generation=generation, generations=tuple(pruned)))
+            self.ledger.note(Pruned(generation=generation, generations=tuple(pruned)))
 
 
 @dataclass(frozen=True)
 class Journal:
-    """The journal of a recorded island: what it imported, and what was accepted from it.
-
-    Attributes:
-        home: Its private folder.
-        exports: Generation -> genomes that were accepted from it.
-    """
+    """The journal of a recorded island: what it imported, and at each generation how many genomes were accepted."""
 
     home: PrivateFiles
     exports: Mapping[int, int]
 
     def arrivals(self, generation: int) -> Arrivals:
-        """Return what a generation imported.
-
-        Raises:
-            DamagedFileError: Its record is missing, or not intact.
-        """
+        """Return what a generation imported; raise `DamagedFileError` if its record is missing, or not intact."""
         path = self.home.inbox(generation)
         arrivals = inbox.read(path)
         if arrivals is None:
@@ -219,6 +203,7 @@ class Journal:
         return arrivals
 
 
+@dataclass(eq=False, kw_only=True)
 class ReplayExchange(Exchange):
     """The exchange of a replay: imports what the recorded island did, and publishes nothing.
 
@@ -226,45 +211,11 @@ class ReplayExchange(Exchange):
     what arrived at each generation, and whether the file system accepted each publication, which is counted.
     """
 
-    def __init__(
-        self,
-        island: str,
-        *,
-        spec: GenomeSpec,
-        migration: Migration,
-        mailbox: Mailbox,
-        ledger: Notes,
-        seen: Seen,
-        journal: Journal,
-    ) -> None:
-        super().__init__(island, spec=spec, migration=migration, mailbox=mailbox, ledger=ledger, seen=seen)
-        self._journal = journal
+    journal: Journal
 
     def publish(self, generation: int, emigrants: Migrants) -> int:  # noqa: ARG002 - see `atoll.evo.island.Exchange`
         """Return how many were on offer in the recording."""
-        return self._journal.exports[generation]
+        return self.journal.exports[generation]
 
     def _draw(self, generation: int, *, residents: Population, streams: Streams) -> Arrivals:  # noqa: ARG002
-        return self._journal.arrivals(generation)
-
-
-def _settled(
-    generation: int, arrivals: Arrivals, i: int, *, here: float, displaced: int, best: float, is_again: bool
-) -> Event:
-    source, genome = arrivals.sources[i], arrivals.migrants.ids[i]
-    evaluated: dict[str, Any] = {
-        "generation": generation,
-        "id": genome,
-        "source": source.island,
-        "source_generation": source.generation,
-        "source_epoch": source.epoch,
-        "genome_sha256": source.genome_sha256,
-        "ancestry": ancestry.shares(arrivals.migrants.population.take(np.asarray([i]))),
-        "fitness_there": float(arrivals.migrants.fitness[i]),
-        "fitness_here": here,
-        "led": here > best,
-        "again": True if is_again else None,  # of a batch that it was drawn from before: no newer one is there
-    }
-    if displaced != NO_PLACE:
-        return Imported(**evaluated, displaced=displaced)
-    return Refused(**evaluated, reason=str(Reason.NOT_BETTER), detail=f"{genome}, {here:.6g} here")
+        return self.journal.arrivals(generation)

@@ -40,13 +40,9 @@ Offer = tuple[Batch | None, list[Refusal]]
 
 
 def topology_sources(topology: str, me: str, seen: Iterable[str], rng: np.random.Generator) -> tuple[str, ...]:
-    """Return the islands to import from, in the order of names.
+    """Return the islands that `me` imports from, of those `seen` in the pool, in the order of names.
 
-    Args:
-        topology: As the config spells it.
-        me: The island that imports; never among the sources.
-        seen: The islands found in the pool, in any order.
-        rng: The stream for topology; only random-K draws from it.
+    Only random-K draws from `rng`, the stream for topology.
     """
     others = sorted(set(seen) - {me})
     if topology == "none" or not others:
@@ -66,14 +62,7 @@ def topology_sources(topology: str, me: str, seen: Iterable[str], rng: np.random
 def draw_sources(
     island: str, peers: tuple[str, ...], *, migration: Migration, streams: Streams
 ) -> tuple[Counter[str], np.random.Generator]:
-    """Draw K sources uniformly with replacement: how often each was drawn, and the stream as it goes on from there.
-
-    Args:
-        island: Who imports.
-        peers: The other islands.
-        migration: K and the topology.
-        streams: The island's randomness at this generation.
-    """
+    """Draw K sources uniformly with replacement: how often each was drawn, and the stream as it goes on from there."""
     sources = topology_sources(migration.topology, island, peers, streams("topology"))
     rng = streams("import")
     places = rng.integers(len(sources), size=migration.migrants) if sources else ()
@@ -92,18 +81,9 @@ def draw_immigrants(
     seen: Seen,
     streams: Streams,
 ) -> Arrivals:
-    """Choose K sources, and distinct random genomes from what each offers.
+    """Choose K sources, and distinct random genomes from what each offers, at a generation of the island's own clock.
 
-    Args:
-        island: Who imports.
-        peers: The other islands.
-        offer_of: Reads what one of them offers.
-        migration: K, the topology, and whom to turn away.
-        spec: The genome layout.
-        generation: When, on the island's own clock.
-        residents: Who lives there; their table of ancestors may not outgrow `MAX_ISLANDS`.
-        seen: The highest (epoch, generation) met of each peer.
-        streams: The island's randomness at this generation.
+    The table of ancestors of its residents may not outgrow `MAX_ISLANDS`.
     """
     draws, rng = draw_sources(island, peers, migration=migration, streams=streams)
     picks: list[Pick] = []
@@ -127,13 +107,16 @@ def draw_immigrants(
     return Arrivals(migrants, tuple(map(_source, accepted)), (*refusals, *too_many), len(peers), seen)
 
 
+def _refusal(batch: Batch, reason: Reason, detail: str) -> Refusal:
+    return Refusal(batch.manifest.island, batch.manifest.generation, str(reason), detail)
+
+
 def _too_old(batch: Batch, generation: int, *, limit: int) -> list[Refusal]:
     """Return the refusal of a whole batch, or nothing: older ones of the same island are no alternative."""
-    peer, published = batch.manifest.island, batch.manifest.generation
-    age = generation - published
+    age = generation - batch.manifest.generation
     if not limit or age <= limit:
         return []
-    return [Refusal(peer, published, str(Reason.TOO_OLD), f"{age} generations behind, at most {limit} allowed")]
+    return [_refusal(batch, Reason.TOO_OLD, f"{age} generations behind, at most {limit} allowed")]
 
 
 def _without_duplicates(picks: list[Pick], residents: Population) -> tuple[list[Pick], list[Refusal]]:
@@ -143,9 +126,7 @@ def _without_duplicates(picks: list[Pick], residents: Population) -> tuple[list[
     for batch, i in picks:
         sha256 = batch.manifest.genomes[i].sha256
         if sha256 in present:
-            place = (batch.manifest.island, batch.manifest.generation)
-            detail = f"{batch.migrants.ids[i]}, genome {sha256[:12]}"
-            refusals.append(Refusal(*place, str(Reason.DUPLICATE), detail))
+            refusals.append(_refusal(batch, Reason.DUPLICATE, f"{batch.migrants.ids[i]}, genome {sha256[:12]}"))
         else:
             present.add(sha256)
             accepted.append((batch, i))
@@ -163,8 +144,7 @@ def _within_table(picks: list[Pick], table: tuple[str, ...]) -> tuple[list[Lone]
             accepted.append((batch, i, alone))
         else:
             detail = f"{batch.migrants.ids[i]} would make {len(merged)}, at most {MAX_ISLANDS} allowed"
-            place = (batch.manifest.island, batch.manifest.generation)
-            refusals.append(Refusal(*place, str(Reason.TOO_MANY_ISLANDS), detail))
+            refusals.append(_refusal(batch, Reason.TOO_MANY_ISLANDS, detail))
     return accepted, refusals
 
 

@@ -1,18 +1,15 @@
 """Lockstep: an import is a function of seed, members and generation, whatever the speed of anybody.
 
-Whom an island draws from is decided by the list of members and its own random stream, before anything is looked at;
-then it waits for exactly the batches of its own generation. So the archipelago's result is one, however its processes
-are started, delayed, killed or restarted. Three rules keep the waiting from having no end:
-
-- An offer that the file system refuses is made again, until it is accepted: nobody goes on without it.
-- Nothing that was published is pruned: a slower member may need it yet.
-- A member that starts again and finds an earlier offer of its own lost goes back to where it makes that one again
-  (`first_lost`).
+Whom an island draws from is decided by the list of members and its own random stream; then it waits for exactly the
+batches of its own generation. So that the waiting ends, an offer that the file system refuses is made again until it is
+accepted, nothing that was published is pruned, and a member that finds an earlier offer of its own lost goes back to
+where it makes that one again (`first_lost`).
 """
 
 from __future__ import annotations
 
 import time
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, NoReturn
 
 from atoll.evo import atomic
@@ -26,14 +23,12 @@ from atoll.migration.pool.mailbox import BROKEN
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
 
-    from atoll.evo.config import Migration
-    from atoll.evo.genome import GenomeSpec, Migrants, Population
+    from atoll.evo.genome import Migrants, Population
     from atoll.evo.records import Event
     from atoll.evo.rng import Streams
-    from atoll.migration.exchange.exchange import Mailbox, Notes
     from atoll.migration.pool.access import OpenPool
     from atoll.migration.pool.batch import Batch
-    from atoll.migration.pool.inbox import Arrivals, Seen
+    from atoll.migration.pool.inbox import Arrivals
 
 FIRST_PAUSE_S = 0.002
 LONGEST_PAUSE_S = 0.5
@@ -42,13 +37,7 @@ BEAT_AFTER_S = 1.0
 
 
 class Backoff:
-    """Exponential backoff with a timeout: the pauses of a member that waits for the others, half a second at most.
-
-    Args:
-        timeout_s: When to give up.
-        clock: Seconds that never jump.
-        sleep: Waits so many seconds.
-    """
+    """Exponential backoff with a timeout: the pauses of a member that waits for the others, half a second at most."""
 
     def __init__(
         self,
@@ -78,23 +67,14 @@ class Backoff:
         self._pause_s = min(2 * self._pause_s, LONGEST_PAUSE_S)
 
 
+@dataclass(eq=False, kw_only=True)
 class LockstepExchange(Exchange):
     """The exchange of a member in lockstep: imports what the members publish at the very same generation."""
 
-    def __init__(
-        self,
-        island: str,
-        *,
-        spec: GenomeSpec,
-        migration: Migration,
-        mailbox: Mailbox,
-        ledger: Notes,
-        seen: Seen,
-        backoff: Backoff,
-    ) -> None:
-        super().__init__(island, spec=spec, migration=migration, mailbox=mailbox, ledger=ledger, seen=seen)
-        self._others = tuple(name for name in migration.members.split(",") if name != island)
-        self._backoff = backoff
+    backoff: Backoff
+
+    def __post_init__(self) -> None:
+        self._others = tuple(name for name in self.migration.members.split(",") if name != self.island)
         self._offer: Migrants | None = None
         self._refused_offer: OSError | RefusedError | None = None
         self._found: dict[str, Batch] = {}
@@ -107,7 +87,7 @@ class LockstepExchange(Exchange):
             FencedError: A newer process owns this island.
             ResumeError: Other genomes were published at this generation before.
         """
-        self._backoff.begin()
+        self.backoff.begin()
         self._offer, self._found, self._said = emigrants, {}, set()
         self._make_offer(generation)
         return len(emigrants)
@@ -125,19 +105,19 @@ class LockstepExchange(Exchange):
         missing = self._missing(generation, streams)
         if self._offer is None and not missing:
             return True
-        if self._backoff.waited_s >= self._backoff.timeout_s:
+        if self.backoff.waited_s >= self.backoff.timeout_s:
             self._give_up(generation, missing)
         self._show_that_we_wait(generation, missing)
-        self._backoff.pause()
+        self.backoff.pause()
         return False
 
     def _draw(self, generation: int, *, residents: Population, streams: Streams) -> Arrivals:
         return draw_immigrants(
-            self._island,
+            self.island,
             self._others,
             lambda peer: (self._found[peer], []),
-            migration=self._migration,
-            spec=self._spec,
+            migration=self.migration,
+            spec=self.spec,
             generation=generation,
             residents=residents,
             seen={},
@@ -148,11 +128,11 @@ class LockstepExchange(Exchange):
         if self._offer is None:
             return
         try:
-            self._mailbox.publish(generation, self._offer)
+            self.mailbox.publish(generation, self._offer)
         except RefusedError as error:
             if error.reason is not Reason.UNREADABLE:
                 raise ResumeError(
-                    f"gen-{generation} of {self._island} was published before, and is another ({error}); in lockstep a "
+                    f"gen-{generation} of {self.island} was published before, and is another ({error}); in lockstep a "
                     f"member may not differ from its earlier starts: repeat their settings, or put the run away with "
                     f"'cli.py pool archive'"
                 ) from error
@@ -171,15 +151,15 @@ class LockstepExchange(Exchange):
 
     def _missing(self, generation: int, streams: Streams) -> tuple[str, ...]:
         """Return those whom this import draws from, and whose batch is not there or not valid."""
-        if self._mailbox.load_arrivals(generation) is not None:
+        if self.mailbox.load_arrivals(generation) is not None:
             return ()
-        drawn, _ = draw_sources(self._island, self._others, migration=self._migration, streams=streams)
+        drawn, _ = draw_sources(self.island, self._others, migration=self.migration, streams=streams)
         return tuple(peer for peer in sorted(drawn) if not self._find(peer, generation))
 
     def _find(self, peer: str, generation: int) -> bool:
         if peer not in self._found:
             try:
-                self._found[peer] = self._mailbox.at(peer, generation)
+                self._found[peer] = self.mailbox.at(peer, generation)
             except VanishedError:
                 return False
             except RefusedError as error:
@@ -191,24 +171,24 @@ class LockstepExchange(Exchange):
         return True
 
     def _show_that_we_wait(self, generation: int, missing: tuple[str, ...]) -> None:
-        waited_s = self._backoff.waited_s
+        waited_s = self.backoff.waited_s
         if missing and waited_s >= TOLD_AFTER_S:
             self._say_once("waiting", Waiting(generation=generation, waiting_for=missing))
         if waited_s >= BEAT_AFTER_S:
             try:
-                self._mailbox.beat(generation, waiting_for=missing)
+                self.mailbox.beat(generation, waiting_for=missing)
             except OSError as error:
                 self._say_once("beat", NoBeat(generation=generation, error=str(error)))
 
     def _give_up(self, generation: int, missing: tuple[str, ...]) -> NoReturn:
-        waited = f"{self._backoff.timeout_s:g} s"
+        waited = f"{self.backoff.timeout_s:g} s"
         if self._offer is not None and isinstance(self._refused_offer, OSError):
             with atomic.storage_errors(f"publish gen-{generation}, tried for {waited}"):
                 raise self._refused_offer
         if self._offer is not None:
             raise StorageError(f"cannot publish gen-{generation}, tried for {waited}: {self._refused_offer}")
         raise LockstepTimeoutError(
-            f"{self._island} waited {waited} for {named(missing)} gen-{generation}; start whoever of them does not "
+            f"{self.island} waited {waited} for {named(missing)} gen-{generation}; start whoever of them does not "
             f"run, then run the same command again (--lockstep-timeout-s sets how long to wait)"
         )
 
@@ -216,7 +196,7 @@ class LockstepExchange(Exchange):
         """Note an event of this wait in the ledger, unless it has been: whoever waits meets it at every look."""
         if key not in self._said:
             self._said.add(key)
-            self._ledger.note(event, text=text)
+            self.ledger.note(event, text=text)
 
 
 def first_lost(pool: OpenPool, island: str, generations: Iterable[int]) -> int | None:

@@ -30,11 +30,7 @@ def directory_exchange(
 ) -> Exchange:
     """Return an island's exchange through the pool on disk, after clearing what dead starts of it left there.
 
-    Args:
-        owned: The island.
-        migration: What crosses, when, and in which mode.
-        ledger: Where it is noted.
-        journal: In a replay, what the recorded island took in.
+    In a replay, `journal` holds what the recorded island took in.
 
     Raises:
         StorageError: The file system refused.
@@ -58,14 +54,7 @@ def directory_exchange(
 def memory_exchange(
     pool: dict[str, dict[int, Batch]], *, publisher: Publisher, migration: Migration, ledger: Notes
 ) -> Exchange:
-    """Return an island's exchange through a dictionary; in lockstep it waits without an end, and without sleeping.
-
-    Args:
-        pool: What the islands share.
-        publisher: Who publishes.
-        migration: What crosses, when, and in which mode.
-        ledger: Where it is noted.
-    """
+    """Return an island's exchange through a dictionary; in lockstep it waits without an end, and without sleeping."""
     backoff = Backoff(math.inf, clock=lambda: 0.0, sleep=lambda _: None)
     return _mode(migration, backoff)(
         publisher.island,
@@ -88,11 +77,6 @@ def _note_mending(ledger: Ledger, moved: list[Refusal], left: list[Refusal]) -> 
         ledger.note(Mended(generation=refusal.generation, reason=refusal.reason, detail=refusal.detail))
     for reason in sorted({refusal.reason for refusal in left}):
         alike = [refusal for refusal in left if refusal.reason == reason]  # newest first
-        ledger.note(
-            Unmended(
-                generation=alike[0].generation,
-                generations=tuple(refusal.generation for refusal in alike),
-                reason=reason,
-                detail=alike[0].detail,
-            )
-        )
+        newest, generations = alike[0], tuple(refusal.generation for refusal in alike)
+        event = Unmended(generation=newest.generation, generations=generations, reason=reason, detail=newest.detail)
+        ledger.note(event)

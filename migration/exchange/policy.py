@@ -29,17 +29,9 @@ if TYPE_CHECKING:
 def emigrants(
     genes: Floats, fitness: Floats, *, migration: Migration, spec: GenomeSpec, rng: np.random.Generator
 ) -> Indices:
-    """Choose who leaves, as many as `migration` says.
+    """Choose who leaves by the policy: K different residents, or all if there are no more.
 
-    Args:
-        genes: Of the residents, [P, D].
-        fitness: Theirs, [P].
-        migration: K and the policy.
-        spec: The genome layout.
-        rng: The stream for emigrants; only random policies draw from it.
-
-    Returns:
-        K different residents, or all if there are no more.
+    Of the residents are `genes`, [P, D], and `fitness`, [P]; only random policies draw from `rng`.
     """
     k = min(migration.migrants, len(fitness))
     if migration.emigrant_selection == "best":
@@ -61,19 +53,10 @@ def displaced(
     spec: GenomeSpec,
     rng: np.random.Generator,
 ) -> Indices:
-    """Choose who makes room.
+    """Choose who makes room: a place of its own for each immigrant, or `NO_PLACE`, [N].
 
-    Args:
-        genes: Of the residents, [P, D].
-        fitness: Theirs, [P].
-        immigrants: Genes of those who arrive, [N, D], at most P.
-        scores: What they scored here, [N].
-        migration: The policy.
-        spec: The genome layout.
-        rng: The stream for replacement; only the random policy draws from it.
-
-    Returns:
-        A place of its own for each immigrant, or `NO_PLACE`, [N].
+    Of the residents are `genes`, [P, D], and `fitness`, [P]; `immigrants`, [N, D], are at most P, and scored `scores`,
+    [N], here. Only the random policy draws from `rng`.
     """
     if migration.replacement == "worst":
         return selection.worst(fitness, len(scores))

@@ -36,7 +36,6 @@ class Run:
 
     Attributes:
         run_id: The run's name; None where no island has started yet.
-        islands: Its islands.
         target: Where the run goes, or went, when it is put away; None where there is no run.
     """
 
@@ -52,11 +51,7 @@ class Run:
 
 
 def look(shared: SharedPaths) -> Run:
-    """Say what run lies in the shared directory.
-
-    Raises:
-        PoolMismatchError: POOL.json is damaged.
-    """
+    """Say what run lies in the shared directory."""
     identity = pool.read(shared)
     if identity is None:
         return Run(None, (), None)
@@ -64,18 +59,11 @@ def look(shared: SharedPaths) -> Run:
 
 
 def put_away(shared: SharedPaths, run: Run, *, force: bool = False) -> Path | None:
-    """Move a run out of the way; a call that was cut short is completed by the next one.
+    """Move the run that `look` found out of the way, and return where it went, if there is one.
 
-    The pool goes last: as long as POOL.json is there, the run is known by its id.
-
-    Args:
-        shared: The archipelago's files.
-        run: What `look` found in it.
-        force: Believe that islands on other hosts have ended, where soft locks cannot tell. It never overrides an
-            island that is known to run.
-
-    Returns:
-        Where the run went; None if there is none.
+    A call that was cut short is completed by the next one. The pool goes last: as long as POOL.json is there, the run
+    is known by its id. With `force`, islands on other hosts are believed to have ended, where soft locks cannot tell;
+    it never overrides an island that is known to run.
 
     Raises:
         OwnerConflictError: An island runs, or may run on another host.
@@ -110,13 +98,9 @@ def put_away(shared: SharedPaths, run: Run, *, force: bool = False) -> Path | No
 def put_island_away(
     shared: SharedPaths, paths: IslandPaths, *, epoch: int, keep_published: bool = False
 ) -> Path | None:
-    """Move what one island has, private and published, out of the way; its caller owns the island.
+    """Move what one island has, private and unless `keep_published` published, to a folder named by its last epoch.
 
-    Args:
-        shared: The archipelago's files.
-        paths: The island's.
-        epoch: Its last one.
-        keep_published: Leave what is published where it is.
+    Its caller owns the island.
 
     Returns:
         Where it is now, also when an earlier call was cut short; None if there was nothing.

@@ -33,9 +33,6 @@ MAX_NAME = 64
 GONE_ON, CUT_OFF = "stopped", "killed"
 
 
-# Lines
-
-
 def read_lines(path: Path) -> Iterator[tuple[int, bytes]]:
     """Yield where each line starts and its bytes; one that is longer than a megabyte comes in pieces.
 
@@ -108,17 +105,11 @@ def _with_leaders(events: list[Record]) -> list[Record]:
     ]
 
 
-# Who gave what to whom
-
-
 @dataclass(frozen=True)
 class Passage:
-    """Migration from one island to another: what the taker took.
+    """Migration from one island to another: how many genomes the taker took.
 
     Attributes:
-        giver: Who published.
-        taker: Who imported.
-        genomes: How many.
         led: How many of them were better than all who lived there when they came.
         equal: How many of them scored there what their island had said.
     """
@@ -147,8 +138,6 @@ class Flow:
     Attributes:
         islands: Those whose ledgers were read.
         published: How many genomes each of them offered.
-        passages: Who took how many of whose, by giver and taker.
-        refusals: What was turned away, by giver, taker and reason.
         unreadable_lines: How many lines of each ledger could not be read; those without any are left out.
         unreadable: Islands that may not be read, and why.
     """
@@ -194,23 +183,17 @@ def read_flow(shared: SharedPaths, names: Sequence[str] = ()) -> Flow:
     return Flow(names, dict(published), passages, refusals, unreadable, closed)
 
 
-# One island, from its founders on
-
-
 @dataclass(frozen=True)
 class Life:
-    """Life of an island: one start, to its end.
+    """Life of an island: one start, to its end; times are seconds since 1970, by its host's clock.
 
     Attributes:
-        epoch: Which.
         generation: Where it went on from.
         last: The last generation that it logged; None if it logged none.
-        began_s: Seconds since 1970, by its host's clock.
         ended_s: When it last logged something.
         ending: "killed" (generations were lost and lived again), "stopped" (the next start lost nothing), or nothing if
             it is the last start, of which the island's condition tells.
         lost: Generations that the next start lived again.
-        host: Where.
     """
 
     epoch: int
@@ -225,13 +208,10 @@ class Life:
 
 @dataclass(frozen=True)
 class Origins:
-    """Ancestry of one island: whose founders its genes descend from.
+    """Ancestry of one island: whose founders its genes descend from, as each ancestor's share.
 
     Attributes:
-        island: The island.
-        generation: When.
         population: How many live there; None if its first line is lost.
-        ancestry: Each ancestor's share.
         effective: The effective number of ancestors.
         diversity: Mean standard deviation of a gene, as a share of its range.
     """
@@ -249,8 +229,6 @@ class Influx:
     """Gene flow of one interval: what one migration brought to one island.
 
     Attributes:
-        island: Who imported.
-        generation: When.
         taken: Immigrants that found a place.
         refused: Genomes or batches that were turned away.
         rate: Those taken as a share of the population.
@@ -272,11 +250,7 @@ class Fate:
     """Fate of one accepted migrant.
 
     Attributes:
-        island: Who let it in.
-        generation: When.
-        id: Its name.
-        source: Who gave it.
-        source_generation: When that island published it.
+        source_generation: When its island published it.
         fitness: What it scored on arrival.
         is_led: It was better than all who lived there.
         ancestry: Whose genes it brought; empty in ledgers of older versions.
@@ -301,11 +275,8 @@ class History:
     """History of one island, from its log and its ledger.
 
     Attributes:
-        island: The island.
-        population: How many live there.
         lines: A record of each generation that stands.
-        lives: Its starts.
-        last_start: What the last of them logged.
+        last_start: What the last of its lives logged.
         events: Its ledger, as it stands.
         n_unreadable: Lines of its log and ledger that could not be read.
     """
@@ -457,9 +428,6 @@ def _vanishings(lines: Mapping[int, Shares]) -> dict[str, list[int]]:
             vanished.setdefault(name, []).append(generation - 1)
         before = lines[generation]
     return vanished
-
-
-# Shares of ancestors
 
 
 def effective_number(shares: Iterable[float]) -> float:

@@ -51,13 +51,7 @@ class Snapshot:
 
 @dataclass(frozen=True)
 class Differentiation:
-    """Genetic differentiation, F_ST: the share of the variance that lies between islands.
-
-    Attributes:
-        generation: Of all that was compared.
-        islands: How many were compared.
-        f_st: See `atoll.evo.diversity.fixation_index`.
-    """
+    """Genetic differentiation, F_ST: the share of the variance that lies between so many islands at a generation."""
 
     generation: int
     islands: int
@@ -69,14 +63,12 @@ class Archipelago:
     """Gene flow of an archipelago: whose genes its islands have, and what became of the migrants.
 
     Attributes:
-        histories: Of each island.
-        origins: The newest line of each.
+        origins: The newest line of each island.
         ancestry: Each ancestor's share of the genes of all islands, the largest first.
         effective: The effective number of ancestors of all islands together.
-        f_st: Between the islands' newest checkpoints.
+        f_st: Between the islands' newest checkpoints; see `atoll.evo.diversity.fixation_index`.
         compared: Island -> the generation of the checkpoint that was compared.
-        fates: Of every accepted migrant.
-        kept: How much of its island consists of each one's genes now.
+        kept: For each fate, how much of its island consists of that migrant's genes now.
         unreadable: Islands that may not be read, and why.
     """
 
@@ -198,11 +190,7 @@ def _share(residents: Population, migrant: Population, *, island: str) -> float 
 
 
 def _population(arrays: arrayfile.Arrays, metadata: Mapping[str, Any]) -> Population:
-    """Return the population of a checkpoint.
-
-    Raises:
-        DamagedFileError: There is none.
-    """
+    """Return the population of a checkpoint; raise `DamagedFileError` if there is none."""
     genes, ancestry, islands = arrays.get("genes"), arrays.get("ancestry"), metadata.get("islands")
     if metadata.get("kind") != "checkpoint" or not isinstance(islands, list):
         raise DamagedFileError("no checkpoint")

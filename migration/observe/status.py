@@ -36,36 +36,21 @@ ENDED = frozenset({FINISHED, STOPPED})
 
 @dataclass(frozen=True)
 class IslandStatus:
-    """Status of one island, as its files say.
+    """Status of one island, as its files say; None is what they do not say.
 
     Attributes:
-        name: The island.
         condition: running, waiting (running, for another member of its lockstep), finished, stopped (resumable),
             elsewhere (on another host or in another pid namespace, where nobody here can know), silent (elsewhere, and
             its beat has not changed for three of its generations of watching, two minutes at least) or unreadable.
-        waiting_for: Whom it waits for.
-        generation: The last one finished.
-        target: The one to reach.
-        best: Best fitness of that generation.
-        median: Median fitness of that generation.
-        champion: Best fitness so far.
+        generation: The last one finished; `best` and `median` are of it, `champion` is the best fitness so far.
         diversity: Mean standard deviation of a gene, as a share of its range.
-        population: How many individuals.
         ancestry: Of which islands' founders its genes descend, and which share of them of each.
-        origins: How many ancestors of equal shares would be as diverse; see `origins.effective_number`.
-        exports: Genomes published.
-        imports: Genomes taken in.
+        origins: The effective number of ancestors; see `history.effective_number`.
         refused: Batches or genomes turned away.
-        last_export: Generation of the last publication.
-        last_import: Generation of the last genome taken in.
+        last_export: Generation of the last publication, as `last_import` is of the last genome taken in.
         rate_per_s: Generations per second of this epoch.
-        epoch: How often it was started.
-        host: Where.
-        pid: Its process.
-        threads: Threads of that process now; None unless it runs here.
-        memory_mb: Resident memory of that process now, in MB; None unless it runs here.
-        champion_path: Where its champion is; None until there is one.
-        unreadable: What of its folders may not be read, and why; nothing else is told of it then. None if all may.
+        threads: Threads of its process now, as `memory_mb` is its resident memory; None unless it runs here.
+        unreadable: What of its folders may not be read, and why; nothing else is told of it then.
         last_source: Whose batch it last took from, as island:generation.
         last_source_times: How many migrations in a row that was, as far as the end of its ledger tells: more than once
             where its neighbour is dead or slow.
@@ -161,12 +146,7 @@ def read_island(paths: IslandPaths) -> IslandStatus:
 
 
 class BeatWatch:
-    """Watches the heartbeats of islands on other hosts over time, by the watcher's own clock alone.
-
-    Args:
-        shared: The archipelago's files.
-        clock: Seconds that never jump.
-    """
+    """Watches the heartbeats of islands on other hosts over time, by the watcher's own monotonic clock alone."""
 
     def __init__(self, shared: SharedPaths, *, clock: Callable[[], float]) -> None:
         self._shared = shared

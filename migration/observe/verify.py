@@ -10,8 +10,7 @@ from __future__ import annotations
 import os
 import stat
 import time
-from collections import Counter
-from dataclasses import dataclass
+from dataclasses import InitVar, dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from atoll.evo import arrayfile, strict_json
@@ -42,7 +41,7 @@ from atoll.migration.pool.bounded_io import (
 )
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Mapping
+    from collections.abc import Callable, Iterator
     from pathlib import Path
 
     from atoll.evo.paths import IslandPaths, SharedPaths
@@ -54,26 +53,25 @@ MAX_FILES_OF_A_BATCH = 64
 MAX_PRIVATE_BYTES = 1 << 30
 MAX_KEPT = 10_000
 DEFAULT_LIMIT_S = 600.0
+COUNTED = ("islands", "batches", "genomes", "starts", "private_files")
 
 
 @dataclass(frozen=True)
 class Defect:
-    """Something that does not belong where it is, or is not intact.
-
-    Attributes:
-        path: Where.
-        reason: Why.
-        byte: From which byte of the file on; None where that is not known.
-    """
+    """Something that does not belong where it is, or is not intact, from which byte of the file on if that is known."""
 
     path: str
     reason: str
     byte: int | None = None
 
 
-@dataclass(frozen=True)
+class OutOfTimeError(Exception):
+    """The time for an examination is over."""
+
+
+@dataclass
 class Findings:
-    """The findings of a verification.
+    """The findings of a verification, collected for `limit_s` by a monotonic clock.
 
     Attributes:
         counts: How many islands, batches, genomes, starts and private files are in order.
@@ -83,76 +81,40 @@ class Findings:
         left_out: What was not read, and why.
     """
 
-    counts: Mapping[str, int]
-    defects: tuple[Defect, ...]
-    leftovers: tuple[str, ...]
-    more: int
-    left_out: tuple[str, ...]
+    counts: dict[str, int] = field(default_factory=lambda: dict.fromkeys(COUNTED, 0))
+    defects: list[Defect] = field(default_factory=list)
+    leftovers: list[str] = field(default_factory=list)
+    more: int = 0
+    left_out: list[str] = field(default_factory=list)
+    limit_s: InitVar[float] = DEFAULT_LIMIT_S
+    clock: InitVar[Callable[[], float]] = time.monotonic
+
+    def __post_init__(self, limit_s: float, clock: Callable[[], float]) -> None:
+        self._clock, self._deadline_s = clock, clock() + limit_s
 
     @property
     def is_clean(self) -> bool:
         """All was read, and all is in order."""
         return not (self.defects or self.more or self.left_out)
 
-
-class OutOfTimeError(Exception):
-    """The time for an examination is over."""
-
-
-class Report:
-    """Collects the findings of a verification.
-
-    Args:
-        limit_s: When to stop.
-        clock: Seconds that never jump.
-    """
-
-    def __init__(self, *, limit_s: float = DEFAULT_LIMIT_S, clock: Callable[[], float] = time.monotonic) -> None:
-        self.limit_s = limit_s
-        self._clock = clock
-        self._deadline_s = clock() + limit_s
-        self._counts: Counter[str] = Counter()
-        self._defects: list[Defect] = []
-        self._leftovers: list[str] = []
-        self._left_out: list[str] = []
-        self._more = 0
-
     def check_time(self) -> None:
-        """Make sure that there is time for one more file.
-
-        Raises:
-            OutOfTimeError: There is none.
-        """
+        """Raise `OutOfTimeError` if there is no time for one more file."""
         if self._clock() > self._deadline_s:
             raise OutOfTimeError
 
-    def count(self, what: str, n: int = 1) -> None:
-        """Note that something is in order."""
-        self._counts[what] += n
-
     def defect(self, path: Path, reason: str, *, byte: int | None = None) -> None:
-        """Note that something is not."""
-        if len(self._defects) < MAX_KEPT:
-            self._defects.append(Defect(str(path), reason, byte))
+        """Note that something is not in order."""
+        if len(self.defects) < MAX_KEPT:
+            self.defects.append(Defect(str(path), reason, byte))
         else:
-            self._more += 1
+            self.more += 1
 
     def leftover(self, path: Path) -> None:
         """Note something that its owner's next start removes or mends."""
-        if len(self._leftovers) < MAX_KEPT:
-            self._leftovers.append(str(path))
+        if len(self.leftovers) < MAX_KEPT:
+            self.leftovers.append(str(path))
         else:
-            self._more += 1
-
-    def leave_out(self, what: str) -> None:
-        """Note that something was not read."""
-        self._left_out.append(what)
-
-    def findings(self) -> Findings:
-        """Return all that was noted."""
-        names = ("islands", "batches", "genomes", "starts", "private_files")
-        counts = {name: self._counts[name] for name in names}
-        return Findings(counts, tuple(self._defects), tuple(self._leftovers), self._more, tuple(self._left_out))
+            self.more += 1
 
 
 def verify(
@@ -160,28 +122,25 @@ def verify(
 ) -> Findings:
     """Check every name, record, manifest, hash and gene of a pool, and every private file of its islands.
 
-    Args:
-        shared: The archipelago's files.
-        limit_s: Stop after so many seconds, and say what was left out.
-        clock: Seconds that never jump.
+    After `limit_s` by a monotonic clock it stops, and says what was left out.
 
     Raises:
         PoolMismatchError: There is no pool.
         OSError: A directory cannot be listed.
     """
-    report = Report(limit_s=limit_s, clock=clock)
+    report = Findings(limit_s=limit_s, clock=clock)
     try:
         pool = _open(report, shared)
         if pool is None:
-            report.leave_out("all else: without POOL.json nobody can say what belongs to the run")
+            report.left_out.append("all else: without POOL.json nobody can say what belongs to the run")
         else:
             _verify_all(report, pool)
     except OutOfTimeError:
-        report.leave_out(f"the rest: {report.limit_s:g} s were over")
-    return report.findings()
+        report.left_out.append(f"the rest: {limit_s:g} s were over")
+    return report
 
 
-def _open(report: Report, shared: SharedPaths) -> OpenPool | None:
+def _open(report: Findings, shared: SharedPaths) -> OpenPool | None:
     """Return the pool; None, and a defect, if POOL.json does not say what it is."""
     try:
         identity = pools.read(shared)
@@ -197,7 +156,7 @@ def _open(report: Report, shared: SharedPaths) -> OpenPool | None:
     return pool
 
 
-def _verify_all(report: Report, pool: OpenPool) -> None:
+def _verify_all(report: Findings, pool: OpenPool) -> None:
     shared = pool.shared
     names = list_names(shared.pool)
     folders = islands_in(shared.pool)
@@ -205,12 +164,12 @@ def _verify_all(report: Report, pool: OpenPool) -> None:
     _verify_locks(report, shared)
     if len(folders) > MAX_ISLANDS:
         report.defect(shared.pool, f"{len(folders)} islands, of which importers see {MAX_ISLANDS}")
-        report.leave_out(f"{len(folders) - MAX_ISLANDS} islands after {folders[MAX_ISLANDS - 1]}")
+        report.left_out.append(f"{len(folders) - MAX_ISLANDS} islands after {folders[MAX_ISLANDS - 1]}")
     homes = _list(report, shared.homes)
     _verify_names(report, shared.homes, homes, known=set(filter(is_island_name, homes)))
     closed = islands.unreadable_of(shared, sorted({*folders[:MAX_ISLANDS], *filter(is_island_name, homes)}))
     for name, why in closed.items():
-        report.leave_out(f"{name}: {why}")
+        report.left_out.append(f"{name}: {why}")
     started = set(islands.started(shared))
     for name in folders[:MAX_ISLANDS]:
         if name not in started:
@@ -222,7 +181,7 @@ def _verify_all(report: Report, pool: OpenPool) -> None:
             verify_home(report, shared.island(name))
 
 
-def _list(report: Report, folder: Path, *, limit: int = MAX_ENTRIES) -> list[str]:
+def _list(report: Findings, folder: Path, *, limit: int = MAX_ENTRIES) -> list[str]:
     """Return the names in a folder, and report if it is none; what has gone has no names."""
     try:
         if stat.S_ISDIR(folder.lstat().st_mode):
@@ -235,7 +194,7 @@ def _list(report: Report, folder: Path, *, limit: int = MAX_ENTRIES) -> list[str
     return []
 
 
-def _verify_names(report: Report, folder: Path, names: list[str], *, known: set[str]) -> None:
+def _verify_names(report: Findings, folder: Path, names: list[str], *, known: set[str]) -> None:
     """Report the names of a folder that have no meaning there, unless they have gone meanwhile."""
     if len(names) >= MAX_ENTRIES:
         report.defect(folder, f"{MAX_ENTRIES} entries or more; the rest is read by nobody")
@@ -246,7 +205,7 @@ def _verify_names(report: Report, folder: Path, names: list[str], *, known: set[
             report.defect(folder / name, "does not belong here")
 
 
-def _verify_locks(report: Report, shared: SharedPaths) -> None:
+def _verify_locks(report: Findings, shared: SharedPaths) -> None:
     names = _list(report, shared.locks)
     locks = set(filter(_is_lock, names))
     _verify_names(report, shared.locks, names, known=locks)
@@ -263,11 +222,11 @@ def _is_lock(name: str) -> bool:
     return any(name.endswith(ending) and is_island_name(name.removesuffix(ending)) for ending in LOCK_ENDINGS)
 
 
-def _verify_island(report: Report, pool: OpenPool, paths: IslandPaths) -> None:
+def _verify_island(report: Findings, pool: OpenPool, paths: IslandPaths) -> None:
     names = _list(report, paths.outbox)
     if not names:
         return
-    report.count("islands")
+    report.counts["islands"] += 1
     batches = {name: n for name in names if (n := parse_generation(name)) is not None}
     _verify_names(report, paths.outbox, names, known={*batches, paths.epochs.name, paths.beat.name})
     nonces = _verify_epochs(report, paths)
@@ -277,7 +236,7 @@ def _verify_island(report: Report, pool: OpenPool, paths: IslandPaths) -> None:
         _verify_batch(report, pool, paths, generation, nonces=nonces)
 
 
-def _verify_stray(report: Report, paths: IslandPaths) -> None:
+def _verify_stray(report: Findings, paths: IslandPaths) -> None:
     """Name a folder that is no island's, unless it has gone, or whoever has its lock starts there just now."""
     if os.path.lexists(paths.owner_lock):
         report.leftover(paths.outbox)
@@ -285,7 +244,7 @@ def _verify_stray(report: Report, paths: IslandPaths) -> None:
         report.defect(paths.outbox, "no island has ever started here")
 
 
-def _verify_epochs(report: Report, paths: IslandPaths) -> dict[int, str]:
+def _verify_epochs(report: Findings, paths: IslandPaths) -> dict[int, str]:
     """Return the nonce of every start that has a record."""
     names = _list(report, paths.epochs)
     numbers = {name: n for name in names if (n := parse_generation(name, EPOCH_NAME)) is not None}
@@ -300,11 +259,11 @@ def _verify_epochs(report: Report, paths: IslandPaths) -> dict[int, str]:
             report.defect(paths.epochs / name, "not the record of a start")
         else:
             nonces[number] = nonce
-            report.count("starts")
+            report.counts["starts"] += 1
     return nonces
 
 
-def _verify_beat(report: Report, paths: IslandPaths, nonces: dict[int, str]) -> None:
+def _verify_beat(report: Findings, paths: IslandPaths, nonces: dict[int, str]) -> None:
     document = _document(report, paths.beat)
     if document is None:
         return
@@ -314,7 +273,7 @@ def _verify_beat(report: Report, paths: IslandPaths, nonces: dict[int, str]) -> 
 
 
 def _verify_batch(
-    report: Report, pool: OpenPool, paths: IslandPaths, generation: int, *, nonces: dict[int, str]
+    report: Findings, pool: OpenPool, paths: IslandPaths, generation: int, *, nonces: dict[int, str]
 ) -> None:
     folder = paths.publication(generation)
     try:
@@ -331,8 +290,8 @@ def _verify_batch(
         report.defect(folder / MANIFEST, f"published by epoch {epoch}, of which there is no such record")
         return
     _verify_names(report, folder, _list(report, folder, limit=MAX_FILES_OF_A_BATCH), known={MANIFEST, GENOMES})
-    report.count("batches")
-    report.count("genomes", len(batch.migrants))
+    report.counts["batches"] += 1
+    report.counts["genomes"] += len(batch.migrants)
 
 
 def _is_of_start(paths: IslandPaths, nonces: dict[int, str], epoch: int, nonce: object) -> bool:
@@ -348,7 +307,7 @@ def _nonce(paths: IslandPaths, epoch: int) -> str | None:
     return record.nonce if record else None
 
 
-def _document(report: Report, path: Path) -> Any:  # noqa: ANN401 - JSON is whatever it is
+def _document(report: Findings, path: Path) -> Any:  # noqa: ANN401 - JSON is whatever it is
     """Return what a small JSON file says; None, and a defect, if it says nothing; None if it has gone."""
     try:
         with directory(path.parent) as descriptor:
@@ -360,7 +319,7 @@ def _document(report: Report, path: Path) -> Any:  # noqa: ANN401 - JSON is what
     return None
 
 
-def verify_home(report: Report, paths: IslandPaths) -> None:
+def verify_home(report: Findings, paths: IslandPaths) -> None:
     """Check an island's checkpoints, inbox, champion, log and ledger.
 
     `migration.log` is left out: it is for people, and says what the ledger says.
@@ -382,11 +341,11 @@ def verify_home(report: Report, paths: IslandPaths) -> None:
         _verify_lines(report, path)
 
 
-def _names(report: Report, folder: Path) -> Iterator[str]:
+def _names(report: Findings, folder: Path) -> Iterator[str]:
     try:
         names = list_names(folder)
     except PermissionError as error:
-        report.leave_out(f"{folder}: {error.strerror}")
+        report.left_out.append(f"{folder}: {error.strerror}")
         return
     for name in names:
         if name.startswith(LEFTOVERS):
@@ -395,7 +354,7 @@ def _names(report: Report, folder: Path) -> Iterator[str]:
             yield name
 
 
-def _verify_arrays(report: Report, path: Path, *, kind: str, generation: int | None = None) -> None:
+def _verify_arrays(report: Findings, path: Path, *, kind: str, generation: int | None = None) -> None:
     report.check_time()
     try:
         with directory(path.parent) as descriptor:
@@ -414,10 +373,10 @@ def _verify_arrays(report: Report, path: Path, *, kind: str, generation: int | N
     except (AtollError, KeyError, TypeError, ValueError) as error:
         report.defect(path, f"not a usable {kind}: {error}")
     else:
-        report.count("private_files")
+        report.counts["private_files"] += 1
 
 
-def _verify_lines(report: Report, path: Path) -> None:
+def _verify_lines(report: Findings, path: Path) -> None:
     """Check a log line by line; the last one may be torn, since its writer may be at it or have been killed."""
     report.check_time()
     try:
@@ -428,10 +387,10 @@ def _verify_lines(report: Report, path: Path) -> None:
         report.defect(path, str(error))
         return
     if not any(faults):
-        report.count("private_files")
+        report.counts["private_files"] += 1
 
 
-def _verify_line(report: Report, path: Path, start: int, line: bytes) -> bool:
+def _verify_line(report: Findings, path: Path, start: int, line: bytes) -> bool:
     """Report what is wrong with a line, and say whether something is."""
     report.check_time()
     if is_torn(line):

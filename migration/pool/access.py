@@ -34,38 +34,17 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class OpenPool:
-    """A pool that an island has started.
-
-    Attributes:
-        shared: Its files.
-        identity: What all its islands agree on.
-        spec: The genome layout.
-    """
+    """A pool that an island has started: its files, what all its islands agree on, and the genome layout."""
 
     shared: SharedPaths
     identity: Pool
     spec: GenomeSpec
 
-    @property
-    def run_id(self) -> str:
-        """The run's name."""
-        return self.identity.run_id
-
-    @property
-    def locks(self) -> Locks:
-        """The locks that all its islands use."""
-        return self.identity.locks
-
     def read(self, island: str, generation: int, *, budget: Budget | None = None) -> Batch:
-        """Read what an island published at a generation.
-
-        Raises:
-            RefusedError: Anything about it is not as it must be, or there is no memory for it.
-            VanishedError: It is not there, or has been pruned meanwhile.
-        """
+        """Read what an island published at a generation; errors are those of `batch.read`."""
         return batch.read(
             self.shared.island(island).publication(generation),
-            run_id=self.run_id,
+            run_id=self.identity.run_id,
             spec=self.spec,
             island=island,
             generation=generation,
@@ -75,13 +54,7 @@ class OpenPool:
 
 @dataclass(frozen=True)
 class Ownership:
-    """One start of an island, which owns it until a newer one takes it over.
-
-    Attributes:
-        pool: Where the island publishes.
-        paths: The island's files.
-        epoch: The start.
-    """
+    """One start of an island, which owns it until a newer one takes it over."""
 
     pool: OpenPool
     paths: IslandPaths
@@ -89,16 +62,14 @@ class Ownership:
 
     @property
     def publisher(self) -> Publisher:
-        """The publisher that this start is."""
-        return Publisher(self.pool.run_id, self.paths.name, self.epoch.number, self.epoch.nonce, self.pool.spec)
+        """This start, as what it publishes names it."""
+        run_id, epoch = self.pool.identity.run_id, self.epoch
+        return Publisher(run_id, self.paths.name, epoch.number, epoch.nonce, self.pool.spec)
 
     def check_owner(self) -> None:
-        """Make sure that nobody has taken the island over, as far as can be known now.
-
-        Raises:
-            FencedError: A newer process has.
-        """
-        epochs.stop_if_fenced(self.paths, self.epoch)
+        """Raise `FencedError` if a newer process has taken the island over, as far as can be known now."""
+        with contextlib.suppress(OSError):
+            epochs.check_owner(self.paths, self.epoch)
 
     def ledger(self, observe: Callable[[str], None] = lambda text: None) -> Ledger:  # noqa: ARG005
         """Return the island's ledger, which `observe` is told of."""
@@ -106,36 +77,25 @@ class Ownership:
 
 
 def open_pool(shared: SharedPaths) -> OpenPool:
-    """Open the pool that lies in a shared directory, to read it.
-
-    Raises:
-        PoolMismatchError: There is none, or POOL.json is damaged or of another format.
-        StorageError: POOL.json cannot be read.
-    """
+    """Open the pool that lies in a shared directory, to read it; errors are those of `identity.require`."""
     identity = pools.require(shared)
     return OpenPool(shared, identity, spec_of(identity.task))
 
 
 @contextlib.contextmanager
 def owned(pool: OpenPool, paths: IslandPaths, *, is_taking_over: bool, say: Callable[[str], None]) -> Iterator[None]:
-    """Hold an island's owner lock.
-
-    Args:
-        pool: The island's pool.
-        paths: Its files.
-        is_taking_over: Take the island from an owner on another host.
-        say: Shows one line.
+    """Hold an island's owner lock; `is_taking_over` takes it from an owner on another host, and says so.
 
     Raises:
         OwnerConflictError: Another process holds it.
         StorageError: The file system refused.
     """
-    lock = pool.locks.owner(paths.owner_lock)
+    lock = pool.identity.locks.owner(paths.owner_lock)
     with atomic.storage_errors("lock the island"):
         try:
-            _acquire(lock, paths, pool.locks, is_taking_over=is_taking_over, say=say)
+            _acquire(lock, paths, pool.identity.locks, is_taking_over=is_taking_over, say=say)
         except filelock.Timeout as error:  # an OSError too, so it is told apart first
-            raise OwnerConflictError(_conflict(paths, pool.locks)) from error
+            raise OwnerConflictError(_conflict(paths, pool.identity.locks)) from error
     try:
         yield
     finally:
@@ -159,12 +119,7 @@ def is_beyond_knowing(paths: IslandPaths, locks: Locks) -> bool:
 
 
 def _acquire(
-    lock: filelock.BaseFileLock,
-    paths: IslandPaths,
-    locks: Locks,
-    *,
-    is_taking_over: bool,
-    say: Callable[[str], None],
+    lock: filelock.BaseFileLock, paths: IslandPaths, locks: Locks, *, is_taking_over: bool, say: Callable[[str], None]
 ) -> None:
     try:
         lock.acquire()

@@ -3,29 +3,21 @@
 from __future__ import annotations
 
 import hashlib
-from dataclasses import dataclass, fields
+from dataclasses import dataclass
 from functools import cached_property
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
+import msgspec
 import numpy as np
+from msgspec import Meta, Struct
+from msgspec.structs import asdict
 
 from atoll.evo import ancestry, arrayfile, strict_json
 from atoll.evo.errors import ConfigError, DamagedFileError
 from atoll.evo.genome import Floats, GenomeSpec, Migrants, Population
 from atoll.evo.paths import GENOMES, MANIFEST, is_island_name
-from atoll.migration.pool.bounded_io import (
-    MAX_GENOME_FILE_BYTES,
-    MAX_GENOMES,
-    MAX_HEADER_BYTES,
-    MAX_ISLANDS,
-    MAX_JSON_DEPTH,
-    MAX_MANIFEST_BYTES,
-    NO_MEMORY,
-    Reason,
-    RefusedError,
-    directory,
-    read_file,
-)
+from atoll.evo.records import Count  # noqa: TC001 - msgspec looks it up
+from atoll.migration.pool.bounded_io import MAX_ISLANDS, NO_MEMORY, Reason, RefusedError, directory, read_file
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -33,23 +25,20 @@ if TYPE_CHECKING:
     from atoll.migration.pool.bounded_io import Budget
 
 FORMAT = 1
+MAX_MANIFEST_BYTES = 256 * 1024
+MAX_GENOMES = 64
+MAX_GENOME_FILE_BYTES = 16 * 1024 * 1024
+MAX_HEADER_BYTES = 64 * 1024
+MAX_JSON_DEPTH = 4
 METADATA = {"format": FORMAT, "kind": "genomes"}
-MAX_ID_LENGTH = 128
+Text = Annotated[str, Meta(max_length=128, pattern=r"^[ -~]*\Z")]
 MAX_FITNESS = 3.4028234663852886e38
 """The largest float32; beyond it a fitness would become infinite here."""
 
 
 @dataclass(frozen=True)
 class Publisher:
-    """The publisher of a batch: a start of an island.
-
-    Attributes:
-        run_id: The archipelago.
-        island: The island.
-        epoch: Which start of it.
-        nonce: That start's secret name.
-        spec: The genome layout.
-    """
+    """The publisher of a batch: a start of an island, by its number and its secret name, and its genome layout."""
 
     run_id: str
     island: str
@@ -58,64 +47,47 @@ class Publisher:
     spec: GenomeSpec
 
 
-@dataclass(frozen=True)
-class GenomeEntry:
-    """One genome of a batch.
+class GenomeEntry(Struct, frozen=True):
+    """One genome of a batch: its name, the hash of its genes as little-endian float32, and what its island measured."""
 
-    Attributes:
-        id: Its name, unique in the archipelago.
-        sha256: Hash of its genes as little-endian float32.
-        fitness: What its island measured; information, never trusted.
-    """
-
-    id: str
-    sha256: str
-    fitness: float
+    id: Text
+    sha256: Text
+    fitness: Annotated[float, Meta(ge=-MAX_FITNESS, le=MAX_FITNESS)]
 
 
-@dataclass(frozen=True)
-class Manifest:
+class Manifest(Struct, frozen=True, dict=True):
     """The manifest of a batch, as `manifest.json` says it.
 
     Attributes:
-        run_id: The archipelago.
-        genome_sha256: The genome layout.
-        island: Who published.
-        generation: When, on its own clock.
+        generation: When it was published, on the island's own clock.
         epoch: Which start of the island published; peers ignore anything older than they have seen.
         nonce: That start's secret name, so that an owner recognises its own work.
         islands: The table that the genomes' ancestry points into.
         genomes: The genomes, in the order of the file's rows.
-        file_bytes: Size of the genome file.
-        file_sha256: Hash of the genome file's bytes.
     """
 
-    run_id: str
-    genome_sha256: str
-    island: str
-    generation: int
-    epoch: int
-    nonce: str
-    islands: tuple[str, ...]
-    genomes: tuple[GenomeEntry, ...]
-    file_bytes: int
-    file_sha256: str
+    run_id: Text
+    genome_sha256: Text
+    island: Text
+    generation: Count
+    epoch: Count
+    nonce: Text
+    islands: Annotated[tuple[str, ...], Meta(max_length=MAX_ISLANDS)]
+    genomes: Annotated[tuple[GenomeEntry, ...], Meta(min_length=1, max_length=MAX_GENOMES)]
+    file_bytes: Count
+    file_sha256: Text
 
     @cached_property
     def content_sha256(self) -> str:
         """Hash of what is published, whichever start of the island published it."""
         document = self._content()
-        return _hash({name: document[name] for name in document if name not in {"epoch", "nonce"}})
+        published = {name: document[name] for name in document if name not in {"epoch", "nonce"}}
+        return hashlib.sha256(strict_json.encode(published)).hexdigest()
 
     def _content(self) -> dict[str, Any]:
-        document = {field.name: getattr(self, field.name) for field in fields(self)}  # `asdict` copies, and is slow
-        document["file"] = {
-            "name": GENOMES,
-            "bytes": document.pop("file_bytes"),
-            "sha256": document.pop("file_sha256"),
-        }
-        genomes = [vars(genome) for genome in self.genomes]
-        return {"format": FORMAT, **document, "islands": list(self.islands), "genomes": genomes}
+        document = {**asdict(self), "genomes": [asdict(genome) for genome in self.genomes]}
+        file = {"name": GENOMES, "bytes": document.pop("file_bytes"), "sha256": document.pop("file_sha256")}
+        return {"format": FORMAT, **document, "file": file}
 
     def encode(self) -> bytes:
         """Write the manifest as canonical JSON with a hash of itself."""
@@ -133,11 +105,7 @@ class Batch:
 
 
 def check_importable(migrants: int, genes: int) -> None:
-    """Make sure that what an island will publish is not more than others read.
-
-    Args:
-        migrants: How many genomes, K.
-        genes: Of how many genes each, D.
+    """Make sure that the batches of an island, of K migrants of D genes each, are not more than others read.
 
     Raises:
         ConfigError: It is; the most migrants that are not too many are named.
@@ -155,7 +123,7 @@ def check_importable(migrants: int, genes: int) -> None:
 
 
 def genomes_bytes(migrants: int, genes: int) -> int:
-    """Return the size of the genome file of that many migrants, K, of that many genes each, D."""
+    """Return the size of the genome file of K migrants of D genes each."""
     shape = (migrants, genes)
     return arrayfile.encoded_size({"genes": (shape, np.float32), "ancestry": (shape, np.uint16)}, METADATA)
 
@@ -225,35 +193,34 @@ def _check_identity(manifest: Manifest, *, run_id: str, spec: GenomeSpec, island
 
 def _check_bytes(data: bytes, manifest: Manifest) -> None:
     if len(data) < manifest.file_bytes:
-        detail = f"{GENOMES} has {len(data)} bytes, the manifest says {manifest.file_bytes}"
-        raise RefusedError(Reason.DAMAGED, detail, name=GENOMES, byte=len(data))
+        raise _damaged(f"{GENOMES} has {len(data)} bytes, the manifest says {manifest.file_bytes}", byte=len(data))
     if hashlib.sha256(data).hexdigest() != manifest.file_sha256:
-        detail = f"{GENOMES} does not match its checksum in the manifest"
-        raise RefusedError(Reason.DAMAGED, detail, name=GENOMES)
+        raise _damaged(f"{GENOMES} does not match its checksum in the manifest")
+
+
+def _damaged(detail: str, *, byte: int | None = None) -> RefusedError:
+    return RefusedError(Reason.DAMAGED, detail, name=GENOMES, byte=byte)
 
 
 def _population(data: bytes, manifest: Manifest, spec: GenomeSpec) -> Population:
     try:
         arrays, _ = arrayfile.decode(data, max_header_bytes=MAX_HEADER_BYTES)
     except DamagedFileError as error:
-        raise RefusedError(Reason.DAMAGED, f"{GENOMES}: {error}", name=GENOMES, byte=error.byte) from error
+        raise _damaged(f"{GENOMES}: {error}", byte=error.byte) from error
     shape = (len(manifest.genomes), spec.size)
     if len(arrays) > 2:
-        raise RefusedError(Reason.DAMAGED, f"{GENOMES}: {len(arrays)} arrays, expected 2", name=GENOMES)
+        raise _damaged(f"{GENOMES}: {len(arrays)} arrays, expected 2")
     for name, dtype in (("genes", np.float32), ("ancestry", np.uint16)):
         if name not in arrays or arrays[name].shape != shape or arrays[name].dtype != dtype:
-            detail = f"{GENOMES}: expected {name} {shape} of {np.dtype(dtype)}"
-            raise RefusedError(Reason.DAMAGED, detail, name=GENOMES)
+            raise _damaged(f"{GENOMES}: expected {name} {shape} of {np.dtype(dtype)}")
     genes, painted = arrays["genes"], arrays["ancestry"]
     if painted.max(initial=0) >= len(manifest.islands):
-        detail = f"{GENOMES}: ancestry points outside the table of islands"
-        raise RefusedError(Reason.DAMAGED, detail, name=GENOMES)
+        raise _damaged(f"{GENOMES}: ancestry points outside the table of islands")
     if not spec.contains(genes):
         detail = "a gene is not finite, outside its bounds, or not whole where it must be"
         raise RefusedError(Reason.OUT_OF_BOUNDS, detail, name=GENOMES)
     if [genome_sha256(row) for row in genes] != [entry.sha256 for entry in manifest.genomes]:
-        detail = "a genome does not match its checksum in the manifest"
-        raise RefusedError(Reason.DAMAGED, detail, name=GENOMES)
+        raise _damaged("a genome does not match its checksum in the manifest")
     return Population(genes, painted, manifest.islands)
 
 
@@ -267,7 +234,7 @@ def parse_manifest(data: bytes) -> Manifest:
         manifest = _manifest(strict_json.parse(data, max_depth=MAX_JSON_DEPTH))
     except DamagedFileError as error:
         raise RefusedError(Reason.DAMAGED, f"manifest: {error}", name=MANIFEST, byte=error.byte) from error
-    except (KeyError, TypeError, ValueError, AttributeError) as error:
+    except (KeyError, TypeError, ValueError, msgspec.ValidationError) as error:
         raise RefusedError(Reason.DAMAGED, f"manifest: {error}", name=MANIFEST) from error
     if manifest.encode() != data:
         raise RefusedError(Reason.DAMAGED, "the manifest does not match its checksum", name=MANIFEST)
@@ -277,53 +244,10 @@ def parse_manifest(data: bytes) -> Manifest:
 def _manifest(document: dict[str, Any]) -> Manifest:
     if document["format"] != FORMAT:
         raise ValueError(f"format {document['format']!r}, this version reads {FORMAT}")
-    genomes = _list(document["genomes"], limit=MAX_GENOMES)
-    islands = _list(document["islands"], limit=MAX_ISLANDS)
-    if not genomes or len(set(islands)) != len(islands):
-        raise ValueError("no genomes, or an island stands twice in the table")
-    return Manifest(
-        run_id=_text(document["run_id"]),
-        genome_sha256=_text(document["genome_sha256"]),
-        island=_island(document["island"]),
-        generation=_count(document["generation"]),
-        epoch=_count(document["epoch"]),
-        nonce=_text(document["nonce"]),
-        islands=tuple(_island(name) for name in islands),
-        genomes=tuple(GenomeEntry(_text(g["id"]), _text(g["sha256"]), _number(g["fitness"])) for g in genomes),
-        file_bytes=_count(document["file"]["bytes"]),
-        file_sha256=_text(document["file"]["sha256"]),
-    )
-
-
-def _hash(document: object) -> str:
-    return hashlib.sha256(strict_json.encode(document)).hexdigest()
-
-
-def _list(value: object, *, limit: int) -> list[Any]:
-    if not isinstance(value, list) or len(value) > limit:
-        raise ValueError(f"expected a list of at most {limit}")
-    return value
-
-
-def _text(value: object) -> str:
-    if not isinstance(value, str) or len(value) > MAX_ID_LENGTH or not value.isprintable():
-        raise ValueError(f"expected a text of at most {MAX_ID_LENGTH} characters")
-    return value
-
-
-def _island(value: object) -> str:
-    if not isinstance(value, str) or not is_island_name(value):
+    file = document["file"]
+    manifest = msgspec.convert({**document, "file_bytes": file["bytes"], "file_sha256": file["sha256"]}, Manifest)
+    if not all(map(is_island_name, (manifest.island, *manifest.islands))):
         raise ValueError("not an island's name")
-    return value
-
-
-def _count(value: object) -> int:
-    if not isinstance(value, int) or isinstance(value, bool) or value < 0:
-        raise ValueError("expected a count")
-    return value
-
-
-def _number(value: object) -> float:
-    if not isinstance(value, int | float) or isinstance(value, bool) or not abs(value) <= MAX_FITNESS:
-        raise ValueError("expected a finite number of single precision")
-    return float(value)
+    if len(set(manifest.islands)) != len(manifest.islands):
+        raise ValueError("an island stands twice in the table")
+    return manifest

@@ -1,7 +1,7 @@
 """Bounded reading of files that a stranger may have written: nothing follows links or waits.
 
-A batch is turned away for a stated reason (`RefusedError`), or it has simply gone since it was listed
-(`VanishedError`), which is normal where islands prune. Nothing else escapes.
+A batch is turned away for a stated reason (`RefusedError`), or has gone since it was listed (`VanishedError`), which is
+normal where islands prune. Nothing else escapes.
 """
 
 from __future__ import annotations
@@ -23,11 +23,6 @@ if TYPE_CHECKING:
 
 MAX_ISLANDS = 1024
 MAX_ENTRIES = 65_536
-MAX_MANIFEST_BYTES = 256 * 1024
-MAX_GENOMES = 64
-MAX_GENOME_FILE_BYTES = 16 * 1024 * 1024
-MAX_HEADER_BYTES = 64 * 1024
-MAX_JSON_DEPTH = 4
 MAX_DETAIL_LENGTH = 200
 CHUNK_BYTES = 1024 * 1024
 NO_MEMORY = "not enough memory for it"
@@ -82,11 +77,7 @@ class VanishedError(Exception):
 
 
 class Budget:
-    """Bytes, files and seconds that one import may cost, whoever offers what; it begins when it is made.
-
-    Args:
-        clock: Seconds that never jump.
-    """
+    """Bytes, files and seconds, by a monotonic clock, that one import may cost; it begins when it is made."""
 
     def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
         self._clock = clock
@@ -95,11 +86,7 @@ class Budget:
         self._n_bytes = 0
 
     def spend(self, name: str, n_bytes: int) -> None:
-        """Take account of a file that is about to be read.
-
-        Raises:
-            RefusedError: It is not to be read: it would go beyond the budget.
-        """
+        """Take account of a file that is about to be read; raise `RefusedError` if it would go beyond the budget."""
         spent_s = self._clock() - self._began_s
         n_files, total = self._n_files + 1, self._n_bytes + n_bytes
         if n_files > MAX_ROUND_FILES or total > MAX_ROUND_BYTES or spent_s > MAX_ROUND_S:
@@ -117,18 +104,16 @@ def list_names(path: Path, limit: int = MAX_ENTRIES) -> list[str]:
     return _list(path, limit, lambda entry: True)  # noqa: ARG005
 
 
-def list_folders(path: Path, limit: int = MAX_ENTRIES) -> list[str]:
-    """Return the same without plain files, which nobody takes for folders; what else is none is refused on opening."""
-    return _list(path, limit, lambda entry: not entry.is_file(follow_symlinks=False))
-
-
 def islands_in(path: Path) -> list[str]:
     """Return the names of the islands that have a folder in `path`, sorted; a stray file is none, whatever its name.
+
+    What else is no folder is refused when it is opened.
 
     Raises:
         OSError: The directory cannot be listed.
     """
-    return [name for name in list_folders(path) if is_island_name(name)]
+    names = _list(path, MAX_ENTRIES, lambda entry: not entry.is_file(follow_symlinks=False))
+    return [name for name in names if is_island_name(name)]
 
 
 def generations_in(path: Path) -> list[int]:
@@ -172,13 +157,7 @@ def directory(path: Path) -> Iterator[int]:
 
 
 def read_file(directory_descriptor: int, name: str, *, limit: int, budget: Budget | None = None) -> bytes:
-    """Read a whole plain file of at most `limit` bytes.
-
-    Args:
-        directory_descriptor: Where it lies.
-        name: Its name there.
-        limit: Bytes it may have.
-        budget: What may be read beside it; None where nobody limits that.
+    """Read a whole plain file of at most `limit` bytes, within a budget if there is one.
 
     Raises:
         RefusedError: It is not a plain file, larger, beyond the budget, or cannot be read.

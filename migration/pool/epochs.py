@@ -1,25 +1,22 @@
 """Epochs: every start of an island takes the next number, and the highest number is the owner.
 
-The owner lock keeps honest processes apart. Where it lies (a mount whose locks do nothing), the number decides: it is
-taken by a hard link that refuses an existing name, so exactly one process gets it, and whoever sees a higher one than
-its own is fenced and publishes nothing more.
-
-The link makes a record visible whole. So a name without a record behind it is damage, or somebody's mischief, and no
-start: it fences nobody. Its number is not used again all the same.
+Where the owner lock lies (a mount whose locks do nothing), the number decides: it is taken by a hard link that refuses
+an existing name, and whoever sees a higher one than its own is fenced and publishes nothing more. The link makes a
+record visible whole, so a name without a record is damage and fences nobody; its number is not used again all the same.
 """
 
 from __future__ import annotations
 
-import contextlib
 import os
 import secrets
 import socket
 import time
-from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Annotated
 
+import msgspec
 import psutil
+from msgspec import Meta, Struct
 
 from atoll.evo import atomic, strict_json
 from atoll.evo.errors import DamagedFileError, FencedError
@@ -32,7 +29,7 @@ if TYPE_CHECKING:
 MAX_RECORD_BYTES = 64 * 1024
 MAX_TRIES = 16
 START_TOLERANCE_S = 1.5
-MAX_TEXT_LENGTH = 256
+Text = Annotated[str, Meta(max_length=256)]
 MAX_PID = 2**31 - 1
 MAX_TIME_S = 1e11
 INITIAL_PID_NAMESPACE = 0xEFFFFFFC
@@ -40,35 +37,30 @@ INITIAL_PID_NAMESPACE = 0xEFFFFFFC
 NAMESPACE_MARK = "?pidns-"
 
 
-@dataclass(frozen=True)
-class Epoch:
+class Epoch(Struct, frozen=True, forbid_unknown_fields=True):
     """One start of an island.
 
     Attributes:
         number: Counted from 1.
         nonce: A secret name of this start, 128 bits.
-        host: Where it runs: the host's name, and behind it the namespace of pids, unless that is the host's own.
-        boot_id: Which boot of that host.
-        pid: Its process.
-        process_started_s: When that process began, by its host's clock, so that a reused pid is not mistaken for it.
+        host: The host's name, and behind it the namespace of pids, unless that is the host's own.
+        process_started_s: When the process began, by its host's clock, so that a reused pid is not mistaken for it.
         generation: The generation it went on from.
         target: The generation it is to reach.
-        population: Its number of individuals.
-        task: The name of its task.
         started_s: When the island started, seconds since 1970; for people, no code decides by it.
     """
 
     number: int
-    nonce: str
-    host: str
-    boot_id: str
-    pid: int
+    nonce: Text
+    host: Text
+    boot_id: Text
+    pid: Annotated[int, Meta(gt=0, le=MAX_PID)]
     process_started_s: float
     generation: int
     target: int
     population: int
-    task: str
-    started_s: float
+    task: Text
+    started_s: Annotated[float, Meta(ge=0.0, le=MAX_TIME_S)]
 
 
 def claim(paths: IslandPaths, *, after: int, generation: int, target: int, population: int, task: str) -> Epoch:
@@ -101,7 +93,7 @@ def claim(paths: IslandPaths, *, after: int, generation: int, target: int, popul
             started_s=time.time(),
         )
         try:
-            if atomic.create_file(paths.epoch(epoch.number), strict_json.encode(asdict(epoch)), durable=True):
+            if atomic.create_file(paths.epoch(number), strict_json.encode(msgspec.to_builtins(epoch)), durable=True):
                 return epoch
         except FileNotFoundError:  # a newer owner clears away what is half written
             _check_nobody(paths, [each for each in _numbers(paths) if each > after])
@@ -109,17 +101,8 @@ def claim(paths: IslandPaths, *, after: int, generation: int, target: int, popul
 
 
 def latest_number(paths: IslandPaths) -> int:
-    """Return the highest epoch in the pool, 0 if there is none."""
+    """Return the highest epoch in the pool, 0 if there is none: such a folder is no island's, and nobody's peer."""
     return max(_numbers(paths))
-
-
-def has_started(paths: IslandPaths) -> bool:
-    """Say whether an island ever started: a folder without the name of an epoch is no island's, and nobody's peer.
-
-    Raises:
-        OSError: Nobody can say, now.
-    """
-    return latest_number(paths) > 0
 
 
 def latest(paths: IslandPaths) -> Epoch | None:
@@ -139,34 +122,20 @@ def read(paths: IslandPaths, number: int) -> Epoch | None:
     try:
         with directory(paths.epochs) as descriptor:
             document = strict_json.parse(read_file(descriptor, paths.epoch(number).name, limit=MAX_RECORD_BYTES))
-        epoch = _record(document)
+        epoch = msgspec.convert(document, Epoch)
     except RefusedError as error:
         if error.reason is Reason.UNREADABLE:
             raise OSError(f"epoch {number} of {paths.name} cannot be read: {error.detail}") from error
         return None
-    except (VanishedError, DamagedFileError, TypeError, ValueError):
+    except (VanishedError, DamagedFileError, msgspec.ValidationError):
         return None
-    return epoch if epoch.number == number else None
+    is_shown = all(text.isprintable() for text in (epoch.nonce, epoch.host, epoch.boot_id, epoch.task))
+    return epoch if epoch.number == number and is_shown else None
 
 
 def check_owner(paths: IslandPaths, epoch: Epoch) -> None:
-    """Make sure that no newer process has taken the island over.
-
-    Raises:
-        FencedError: One has.
-        OSError: Nobody can say, now.
-    """
+    """Raise `FencedError` if a newer process has taken the island over, `OSError` if nobody can say, now."""
     _check_nobody(paths, [number for number in _numbers(paths) if number > epoch.number])
-
-
-def stop_if_fenced(paths: IslandPaths, epoch: Epoch) -> None:
-    """Do the same for what nobody else sees, where not knowing is no reason to stop.
-
-    Raises:
-        FencedError: A newer process has taken the island over.
-    """
-    with contextlib.suppress(OSError):
-        check_owner(paths, epoch)
 
 
 def is_alive(epoch: Epoch) -> bool | None:
@@ -174,7 +143,7 @@ def is_alive(epoch: Epoch) -> bool | None:
 
     That is on another host, or in another namespace of pids (a container), in which its number means another process.
     """
-    if host_of(epoch.host) != socket.gethostname():
+    if epoch.host.partition(NAMESPACE_MARK)[0] != socket.gethostname():
         return None
     if epoch.boot_id != _boot_id():
         return False
@@ -210,11 +179,6 @@ def this_place() -> str:
     return socket.gethostname() + mark
 
 
-def host_of(place: str) -> str:
-    """Return the host's name of a place; none has a question mark in it."""
-    return place.partition(NAMESPACE_MARK)[0]
-
-
 def shown_place(place: str) -> str:
     """Spell a place for people."""
     host, mark, namespace = place.partition(NAMESPACE_MARK)
@@ -239,20 +203,6 @@ def _check_nobody(paths: IslandPaths, numbers: list[int]) -> None:
             f"island {paths.name} was taken over by process {newer.pid} on {shown_place(newer.host)}; this process "
             f"stops and publishes nothing more"
         )
-
-
-def _record(document: dict[str, Any]) -> Epoch:
-    epoch = Epoch(**document)
-    for name, kind in Epoch.__annotations__.items():
-        expected: tuple[type, ...] = {"int": (int,), "float": (int, float), "str": (str,)}[kind]
-        if not isinstance(getattr(epoch, name), expected):
-            raise TypeError(f"{name} has another type")
-    texts = (epoch.nonce, epoch.host, epoch.boot_id, epoch.task)
-    if any(len(text) > MAX_TEXT_LENGTH or not text.isprintable() for text in texts):
-        raise ValueError("a text that is too long or cannot be shown")
-    if not (0 < epoch.pid <= MAX_PID and 0 <= epoch.started_s <= MAX_TIME_S):
-        raise ValueError("no process has such an id or such a time")
-    return epoch
 
 
 def _boot_id() -> str:

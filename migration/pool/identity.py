@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import os
-import re
 import secrets
-from dataclasses import asdict, dataclass
-from typing import TYPE_CHECKING, Any
+from dataclasses import asdict
+from typing import TYPE_CHECKING, Annotated, Any, Literal
+
+import msgspec
+from msgspec import Meta, Struct
 
 from atoll.evo import atomic, strict_json
 from atoll.evo.config import ASYNC, MODES, flag_name
@@ -17,36 +19,32 @@ from atoll.migration.pool.bounded_io import RefusedError, VanishedError, read_fi
 from atoll.migration.pool.locks import Locks
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Callable, Mapping
     from pathlib import Path
 
 FORMAT = 1
 MAX_BYTES = 1 << 20
 MAX_TASK_BYTES = 3 << 18
 """What the description of a task may take as JSON within JSON, as a champion's header holds it beside other things."""
-RUN_ID = re.compile(r"[A-Za-z0-9_-]{1,128}")
-LOCK_CLASSES = ("flock", "soft")
 ROOT = 0
 DEFAULT = {"mode": ASYNC}
 
 
-@dataclass(frozen=True)
-class Pool:
+class Pool(Struct, frozen=True):
     """The identity of an archipelago.
 
     Attributes:
-        run_id: A name no other run has.
-        seed: Seed of all islands.
+        run_id: A name no other run has; it becomes part of a path.
         task: Name, options and genome layout of the problem.
-        lock_class: The kind of lock that excludes on this mount: flock or soft.
+        lock_class: The kind of lock that excludes on this mount.
         agreement: The mode of all islands and the settings that it rests on: `IslandConfig.agreement`.
     """
 
-    run_id: str
+    run_id: Annotated[str, Meta(pattern=r"^[A-Za-z0-9_-]{1,128}\Z")]
     seed: int
-    task: Mapping[str, Any]
-    lock_class: str
-    agreement: Mapping[str, Any]
+    task: dict[str, Any]
+    lock_class: Literal["flock", "soft"]
+    agreement: dict[str, int | str]
 
     @property
     def locks(self) -> Locks:
@@ -64,12 +62,7 @@ def join(
 ) -> Pool:
     """Read the pool's identity, or write it as its first island.
 
-    Args:
-        paths: The archipelago's files.
-        seed: Of all islands.
-        task: What all islands evolve.
-        agreement: The mode of all islands, and what it rests on.
-        is_foreign_allowed: The pool may belong to another account.
+    `task` and `agreement` must be those of all islands; a pool of another account is refused unless told otherwise.
 
     Raises:
         ConfigError: The task's description is too large for the files that hold it.
@@ -178,17 +171,12 @@ def check_account(paths: SharedPaths, *, is_foreign_allowed: bool) -> None:
 
 
 def read(paths: SharedPaths) -> Pool | None:
-    """Return the pool's identity, or None if nobody has written it yet.
-
-    Raises:
-        PoolMismatchError: The file is damaged or of another format.
-        StorageError: The file cannot be read.
-    """
+    """Return the pool's identity, or None if nobody has written it yet; errors are those of `require`."""
     try:
         with atomic.storage_errors("read POOL.json"):
             data = _read(paths)
         return _parse(strict_json.parse(data)) if data is not None else None
-    except (DamagedFileError, RefusedError, KeyError, TypeError, ValueError) as error:
+    except (DamagedFileError, RefusedError, KeyError, TypeError, ValueError, msgspec.ValidationError) as error:
         raise PoolMismatchError(
             f"{paths.identity} is damaged ({error}); move the pool away or use another --migration-dir"
         ) from error
@@ -226,28 +214,19 @@ def _read(paths: SharedPaths) -> bytes | None:
 
 
 def _parse(document: dict[str, Any]) -> Pool:
-    if document["format"] != FORMAT:
+    if type(document["format"]) is not int or document["format"] != FORMAT:
         raise PoolMismatchError(
             f"the pool has format {document['format']}, this version of Atoll reads format {FORMAT}; "
             f"use another --migration-dir"
         )
-    names = ("run_id", "seed", "task", "lock_class", "agreement")
-    pool = Pool(*(document[name] for name in names))
-    if not isinstance(pool.run_id, str) or not RUN_ID.fullmatch(pool.run_id):  # it becomes part of a path
-        raise ValueError("no usable run id")
-    if type(document["format"]) is not int or type(pool.seed) is not int or pool.lock_class not in LOCK_CLASSES:
-        raise ValueError("no usable format, seed or lock class")
+    pool = msgspec.convert(document, Pool)
     texts = (pool.task["name"], pool.task["genome_sha256"])
     if not all(isinstance(text, str) for text in texts) or not isinstance(pool.task["options"], dict):
         raise ValueError("no usable task")
-    if pool.agreement["mode"] not in MODES or not all(map(_is_plain, pool.agreement.items())):
+    shown = "".join(f"{name}{value}" for name, value in pool.agreement.items())
+    if pool.agreement["mode"] not in MODES or not shown.isprintable():
         raise ValueError("no usable agreement")
     return pool
-
-
-def _is_plain(item: tuple[str, object]) -> bool:
-    """Say whether a name and its value can be shown."""
-    return type(item[1]) in {int, str} and f"{item[0]}{item[1]}".isprintable()
 
 
 def _create_or_read(paths: SharedPaths, *, seed: int, task: Mapping[str, Any], agreement: Mapping[str, Any]) -> Pool:
@@ -303,12 +282,7 @@ def _check_same(
     if pool.task["name"] != task["name"]:
         differences.append(f"--task {pool.task['name']} (not {task['name']})")
     else:
-        names = sorted({*pool.task["options"], *task["options"]})
-        differences += [
-            f"-o {name}={pool.task['options'].get(name)} (not {task['options'].get(name)})"
-            for name in names
-            if pool.task["options"].get(name) != task["options"].get(name)
-        ]
+        differences += _unequal(pool.task["options"], task["options"], "-o {}=".format)
         if not differences and pool.task["genome_sha256"] != task["genome_sha256"]:
             differences.append("the genome layout of another version of the task")
     differences += _disagreement(pool.agreement, agreement)
@@ -323,8 +297,12 @@ def _disagreement(there: Mapping[str, Any], here: Mapping[str, Any]) -> list[str
     if there["mode"] != here["mode"]:
         members = f" --members {there['members']}" if "members" in there else ""
         return [f"--mode {there['mode']}{members} (not {here['mode']})"]
+    return _unequal(there, here, lambda name: f"{flag_name(name)} ")
+
+
+def _unequal(there: Mapping[str, Any], here: Mapping[str, Any], spelled: Callable[[str], str]) -> list[str]:
     return [
-        f"{flag_name(name)} {there.get(name)} (not {here.get(name)})"
+        f"{spelled(name)}{there.get(name)} (not {here.get(name)})"
         for name in sorted({*there, *here})
         if there.get(name) != here.get(name)
     ]

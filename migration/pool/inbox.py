@@ -7,7 +7,7 @@ both the crash guard and the journal from which an asynchronous run can be repla
 from __future__ import annotations
 
 from dataclasses import asdict, dataclass, field
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -60,8 +60,7 @@ class Arrivals:
 
     Attributes:
         migrants: The genomes, [N, D], N up to K.
-        sources: Where each comes from, N of them.
-        refusals: What was turned away.
+        sources: Where each of the N comes from.
         peers: How many islands were there to import from.
         seen: What had been met when this import was over.
     """
@@ -85,11 +84,7 @@ def nobody(spec: GenomeSpec) -> Migrants:
 
 
 def save(paths: IslandPaths, generation: int, arrivals: Arrivals) -> None:
-    """Write what a generation imported.
-
-    Raises:
-        OSError: The file system refused.
-    """
+    """Write what a generation imported."""
     atomic.make_directory(paths.inboxes)
     atomic.replace_file(paths.inbox(generation), encode(generation, arrivals), durable=True)
 
@@ -128,12 +123,7 @@ def read(path: Path) -> Arrivals | None:
 
 
 def newest_before(paths: IslandPaths, generation: int) -> Arrivals | None:
-    """Return the last import before `generation`, or None.
-
-    Raises:
-        ResumeError: Its record is not intact, or of another version.
-        StorageError: The inbox cannot be read.
-    """
+    """Return the last import before `generation`, or None; errors are those of `load`."""
     with atomic.storage_errors("look into the inbox"):
         numbers = [parse_generation(name, CHECKPOINT_NAME) for name in list_names(paths.inboxes)]
     earlier = [n for n in numbers if n is not None and n < generation]
@@ -178,10 +168,5 @@ def decode(data: bytes) -> Arrivals:
         tuple(Source(**source) for source in metadata["sources"]),
         tuple(Refusal(**refusal) for refusal in metadata["refusals"]),
         metadata["peers"],
-        {peer: _place(place) for peer, place in metadata["seen"].items()},
+        {peer: (epoch, published) for peer, (epoch, published) in metadata["seen"].items()},
     )
-
-
-def _place(value: Any) -> tuple[int, int]:  # noqa: ANN401 - two whole numbers from JSON
-    epoch, generation = value
-    return epoch, generation

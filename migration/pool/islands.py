@@ -1,10 +1,8 @@
 """The islands of a pool: which have started, which may not be read, and who owns each.
 
-Whoever started has an epoch, whoever lived has a log at home. Any other folder, whatever its name, is no island's. What
-belongs to another account may be closed to ours: such an island is named with the reason by whoever tells of islands,
-and keeps nobody from seeing the others.
-
-Whoever looks for owners tries no lock, so as not to be in the way of whoever starts: files and the process table tell.
+Whoever started has an epoch, whoever lived has a log at home; any other folder is no island's. An island that is closed
+to our account is named with the reason, and keeps nobody from seeing the others. Whoever looks for owners tries no
+lock, so as not to be in the way of whoever starts.
 """
 
 from __future__ import annotations
@@ -23,35 +21,26 @@ if TYPE_CHECKING:
     from atoll.evo.paths import IslandPaths, SharedPaths
     from atoll.migration.pool.locks import Locks
 
-
 RUNNING, ENDED, UNKNOWN, NEVER, UNREADABLE = "running", "ended", "unknown", "never started", "unreadable"
 
 
 def started(shared: SharedPaths, *, known: Collection[str] = ()) -> list[str]:
     """Return who has ever started, by name: of the folders in the pool as many as islands look at.
 
-    Args:
-        shared: The archipelago's files.
-        known: Of whom that is known; as long as they are listed, nobody looks again.
-
-    Raises:
-        OSError: The pool cannot be listed.
+    Of whom that is `known`, nobody looks again as long as they are listed.
     """
     names = islands_in(shared.pool)[:MAX_ISLANDS]
     return [name for name in names if name in known or _may_have_started(shared.island(name))]
 
 
 def lived(shared: SharedPaths) -> list[str]:
-    """Return who has a log or a ledger in a private folder, by name; who may have one that may not be seen too.
-
-    Raises:
-        OSError: The private folders cannot be listed, though they may be.
-    """
+    """Return who has a log or a ledger in a private folder, by name; who may have one that may not be seen too."""
     try:
         names = islands_in(shared.homes)
     except PermissionError:
         names = started(shared)
-    return [name for name in names if _may_have_lived(shared.island(name))]
+    paths = map(shared.island, names)
+    return [each.name for each in paths if _may_be_there(each.log) or _may_be_there(each.ledger)]
 
 
 def unreadable(paths: IslandPaths) -> str:
@@ -79,13 +68,9 @@ def _refusal(path: str) -> str:
 
 def _may_have_started(paths: IslandPaths) -> bool:
     try:
-        return epochs.has_started(paths)
+        return epochs.latest_number(paths) > 0
     except OSError:  # it may not be read, now: that is told where something of it is wanted
         return True
-
-
-def _may_have_lived(paths: IslandPaths) -> bool:
-    return _may_be_there(paths.log) or _may_be_there(paths.ledger)
 
 
 def _may_be_there(path: Path) -> bool:
@@ -93,7 +78,7 @@ def _may_be_there(path: Path) -> bool:
         path.lstat()
     except (FileNotFoundError, NotADirectoryError):
         return False
-    except OSError:
+    except OSError:  # nobody may look
         return True
     return True
 
@@ -103,14 +88,9 @@ class Owner:
     """The owner of an island, as files and processes tell.
 
     Attributes:
-        island: Its name.
         state: running, ended, unknown (on another host or in another pid namespace, where nobody here can know), never
             started, or unreadable.
-        epoch: Its newest start; None if there is none that can be read.
-        host: Where that runs or ran.
-        pid: Its process there.
-        since_s: When it started, seconds since 1970.
-        lock_class: The pool's kind of lock.
+        epoch: Its newest start, with the host, process and time (seconds since 1970) of that; None if none can be read.
         lock_holder: Who is written in the lock's file, as host:pid; None with flock, which writes nobody's name.
     """
 
@@ -125,11 +105,7 @@ class Owner:
 
 
 def read_owners(shared: SharedPaths, locks: Locks) -> list[Owner]:
-    """Return one row per island of the pool, by name.
-
-    Raises:
-        OSError: The pool cannot be listed.
-    """
+    """Return one row per island of the pool, by name."""
     return [_owner(shared.island(name), locks) for name in islands_in(shared.pool)[:MAX_ISLANDS]]
 
 

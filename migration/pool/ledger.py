@@ -15,7 +15,7 @@ from atoll.evo.errors import printable
 from atoll.evo.records import Event, Start, Time, to_json
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable
 
     from atoll.evo.paths import IslandPaths
 
@@ -24,8 +24,8 @@ class Ledger:
     """The migration record of one island.
 
     Args:
-        paths: Whose.
-        observe: Called with each event's text, for whoever is watching.
+        paths: The island's files.
+        observe: Called with each event's text.
         check_owner: Called before anything is written; raises if the ledger is another process's by now.
         clock: Seconds since 1970.
     """
@@ -49,34 +49,24 @@ class Ledger:
             atomic.make_directory(self._paths.home)
             atomic.truncate_torn_line(self._paths.ledger)
             atomic.truncate_torn_line(self._paths.migration_log)
-        self._write([(start, str(start))])
+        self.note(start)
 
-    def note(self, event: Event, *, text: str = "") -> None:
-        """Record one event; see `note_all`.
-
-        Args:
-            event: What happened.
-            text: What people are told, where that is more than the record says.
-        """
-        self._write([(event, text or str(event))])
-
-    def note_all(self, events: Sequence[Event]) -> None:
-        """Record events, in their order.
+    def note(self, *events: Event, text: str = "") -> None:
+        """Record events, in their order; people are told `text` where that is more than the record says.
 
         Raises:
             StorageError: The file system refused.
         """
-        if events:
-            self._write([(event, str(event)) for event in events])
-
-    def _write(self, told: Sequence[tuple[Event, str]]) -> None:
+        if not events:
+            return
         self._check_owner()
         now_s, name = self._clock(), self._paths.name
         stamp = time.strftime("%Y-%m-%d %H:%M:%S", time.localtime(now_s))
-        records = [replace(record, island=name, time=Time(unix_s=now_s)) for record, _ in told]
-        lines = [printable(f"{stamp}  {name}  gen {record.generation}  {text}") for record, text in told]
+        told = [(event.generation, printable(text or str(event))) for event in events]
+        records = [replace(event, island=name, time=Time(unix_s=now_s)) for event in events]
+        lines = [f"{stamp}  {name}  gen {generation}  {shown}" for generation, shown in told]
         with atomic.storage_errors("write the ledger"):
             runlog.append_all(self._paths.ledger, map(to_json, records))
             atomic.append_lines(self._paths.migration_log, [line.encode(errors="replace") for line in lines])
-        for record, text in told:
-            self._observe(f"gen {record.generation}  {printable(text)}")
+        for generation, shown in told:
+            self._observe(f"gen {generation}  {shown}")

@@ -14,7 +14,7 @@ import shutil
 import subprocess
 import sys
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 import filelock
 
@@ -49,7 +49,6 @@ class MountSupport:
     Attributes:
         flock_excludes: A second process is refused a lock that the first one holds.
         hard_links: A hard link is made, and refused where a name exists.
-        directory_fsync: A directory can be synced.
         rename_refuses: Renaming a directory onto a non-empty one fails.
     """
 
@@ -60,12 +59,11 @@ class MountSupport:
 
     @property
     def lock_class(self) -> str:
-        """The kind of lock that all islands of the pool must use."""
+        """Kind of lock that all islands of the pool must use."""
         return "flock" if self.flock_excludes else "soft"
 
 
-@dataclass(frozen=True)
-class SoftHolder:
+class SoftHolder(NamedTuple):
     """The holder of a soft lock, as its file says."""
 
     host: str
@@ -74,11 +72,7 @@ class SoftHolder:
 
 @dataclass(frozen=True)
 class Locks:
-    """The locks of a pool, of the one kind that all its islands use.
-
-    Attributes:
-        lock_class: The kind, as POOL.json names it: flock, or soft where that excludes nobody.
-    """
+    """The locks of a pool, of the kind that POOL.json names: flock, or soft where that excludes nobody."""
 
     lock_class: str
 
@@ -117,13 +111,8 @@ class Locks:
 
 
 def probe(parent: Path) -> MountSupport:
-    """Try out what the file system below `parent` does, in a directory of its own that is removed again.
-
-    Raises:
-        OSError: The directory cannot be written to at all.
-    """
-    # What it writes here are no files of the archipelago: they have names of their own, and are written directly, since
-    # the question is what the file system does and not what `atomic` makes of it.
+    """Try out what the file system below `parent` does, in a directory of its own that is removed again."""
+    # Its files are written directly: the question is what the file system does, not what `atomic` makes of it.
     place = parent / f"{TEMPORARY}probe-{secrets.token_hex(8)}"
     place.mkdir()
     try:

@@ -1,13 +1,8 @@
 """Mailboxes: the transport of batches between islands, through a directory, or through a dictionary in one process.
 
-In a directory there is one writer per folder: an island writes only its own, and reads the others'. What can happen at
-the same time:
-
-- *A peer publishes while we list.* Its batch appears by one rename: we see it whole or not at all.
-- *A peer prunes while we read.* Names vanish; that is no error, the draw brings nothing.
-- *A second process owns our island* (a lock that lies, a forced take-over). Before each publication and each beat we
-  look for a higher epoch; and a rename never replaces a batch that is there, so two histories cannot mix.
-- *Our rename's answer is lost* (network file systems). We look whose batch is there, and go by that.
+An island writes only its own folder of the directory, and reads the others'. A batch appears by one rename, whole or
+not at all; a name that vanishes was pruned, which is no error; before each publication and beat we look for a higher
+epoch, since a lock may lie; and where a rename's answer is lost, we look whose batch is there, and go by that.
 """
 
 from __future__ import annotations
@@ -30,7 +25,6 @@ from atoll.migration.pool.prune import remove_old
 
 if TYPE_CHECKING:
     from collections.abc import Callable
-    from pathlib import Path
 
     from atoll.evo.genome import Migrants
     from atoll.migration.pool.access import Ownership
@@ -39,7 +33,6 @@ if TYPE_CHECKING:
 TRIES_PER_PEER = 3
 BEAT_INTERVAL_S = 1.0
 MAX_WAITED_FOR = 16
-"""How many names a beat holds at most."""
 BROKEN = frozenset({Reason.DAMAGED, Reason.MISPLACED, Reason.NOT_A_FILE, Reason.TOO_LARGE, Reason.OUT_OF_BOUNDS})
 """What proves that a batch of ours is none, so that its name may be freed. All else is left as it lies: what cannot be
 read now may be read later, and what another run or genome layout published is whole."""
@@ -47,13 +40,7 @@ _OCCUPIED = {errno.ENOTEMPTY, errno.EEXIST, errno.ENOENT, errno.ESTALE, errno.EI
 
 
 class DirectoryMailbox:
-    """The pool as a directory.
-
-    Args:
-        owned: The island that publishes and imports.
-        durable: Publications survive a power cut.
-        clock: Seconds that never jump.
-    """
+    """The pool as a directory, for one island; `durable` publications survive a power cut."""
 
     def __init__(self, owned: Ownership, *, durable: bool, clock: Callable[[], float] = time.monotonic) -> None:
         self._pool = owned.pool
@@ -71,11 +58,7 @@ class DirectoryMailbox:
     def peers(self) -> tuple[str, ...]:
         """Begin an import: return the names of all islands in the pool but this one, by one listing.
 
-        A folder without an epoch has never been an island. Which ones have is remembered while they are listed, so a
-        look into each costs the first import alone.
-
-        Raises:
-            OSError: The pool cannot be listed.
+        Which folders have ever been an island's is remembered, so a look into each costs the first import alone.
         """
         self._budget = Budget(self._clock)
         started = islands.started(self._pool.shared, known=self._started)
@@ -91,7 +74,7 @@ class DirectoryMailbox:
         try:
             return self._newest(peer, seen=seen, is_pruning_paused=False)
         except VanishedError:
-            with self._pool.locks.pruning_paused(self._pool.shared.island(peer).prune_lock):
+            with self._pool.identity.locks.pruning_paused(self._pool.shared.island(peer).prune_lock):
                 return self._newest(peer, seen=seen, is_pruning_paused=True)
 
     def _newest(self, peer: str, *, seen: Seen, is_pruning_paused: bool) -> tuple[Batch | None, list[Refusal]]:
@@ -116,12 +99,7 @@ class DirectoryMailbox:
         return None, refusals
 
     def at(self, peer: str, generation: int) -> Batch:
-        """Return a peer's batch of one generation.
-
-        Raises:
-            RefusedError: What has its name is no valid batch, or cannot be read.
-            VanishedError: It is not there.
-        """
+        """Return a peer's batch of one generation; errors are those of `batch.read`."""
         return self._pool.read(peer, generation)
 
     def publish(self, generation: int, emigrants: Migrants) -> None:
@@ -152,13 +130,9 @@ class DirectoryMailbox:
     def mend(self) -> tuple[list[Refusal], list[Refusal]]:
         """Clear what dead starts of this island left: temporary files, and batches of its own that are not intact.
 
-        A broken batch only moves out of sight here; the next start removes it.
-
         Returns:
-            The batches moved out of sight, and those left as they lie though nobody will import them.
-
-        Raises:
-            OSError: The file system refused.
+            The batches moved out of sight, which the next start removes, and those left as they lie though nobody will
+            import them.
         """
         atomic.clear_leftovers(self._paths.outbox)
         atomic.clear_leftovers(self._paths.epochs)
@@ -178,12 +152,8 @@ class DirectoryMailbox:
         return moved, left
 
     def prune(self, keep: int) -> list[int]:
-        """Remove all but the newest `keep` of this island's batches; skip the round while somebody reads.
-
-        Returns:
-            The generations removed.
-        """
-        return remove_old(self._paths, self._pool.locks, keep=keep, epoch=self._epoch.number, wait_s=0.0) or []
+        """Remove all but the newest `keep` of this island's batches, none while somebody reads; return which."""
+        return remove_old(self._paths, self._pool.identity.locks, keep=keep, epoch=self._epoch.number, wait_s=0.0) or []
 
     def beat(self, generation: int, *, waiting_for: tuple[str, ...] = ()) -> None:
         """Show that the island lives and whom it waits for, and see that it is still ours.
@@ -193,20 +163,14 @@ class DirectoryMailbox:
 
         Raises:
             FencedError: A newer process owns this island.
-            OSError: The file system refused.
         """
         waiting_for = waiting_for[:MAX_WAITED_FOR]
         if self._clock() - self._last_beat_s < BEAT_INTERVAL_S and waiting_for == self._waiting_for:
             return
         self._last_beat_s, self._waiting_for, self._n_beats = self._clock(), waiting_for, self._n_beats + 1
         epochs.check_owner(self._paths, self._epoch)
-        record = {
-            "epoch": self._epoch.number,
-            "nonce": self._epoch.nonce,
-            "sequence": self._n_beats,
-            "generation": generation,
-            "waiting_for": list(waiting_for),
-        }
+        start = {"epoch": self._epoch.number, "nonce": self._epoch.nonce}
+        record = {**start, "sequence": self._n_beats, "generation": generation, "waiting_for": waiting_for}
         atomic.replace_file(self._paths.beat, strict_json.encode(record), durable=False)
 
     def load_arrivals(self, generation: int) -> Arrivals | None:
@@ -214,11 +178,7 @@ class DirectoryMailbox:
         return inbox.load(self._paths, generation)
 
     def save_arrivals(self, generation: int, arrivals: Arrivals) -> None:
-        """Keep what `generation` imports, before it is used.
-
-        Raises:
-            StorageError: The file system refused.
-        """
+        """Keep what `generation` imports, before it is used; raise `StorageError` if the file system refuses."""
         with atomic.storage_errors("write the inbox"):
             inbox.save(self._paths, generation, arrivals)
 
@@ -257,11 +217,10 @@ class DirectoryMailbox:
         if self._durable:
             atomic.sync_directory(self._paths.outbox)
 
-    def _hide(self, generation: int) -> Path:
+    def _hide(self, generation: int) -> None:
         """Move a batch of ours out of sight; what is not removed here is by the next start."""
         trash = self._paths.trash(generation, f"{self._epoch.number}-{secrets.token_hex(4)}")
         atomic.move(self._paths.publication(generation), trash)
-        return trash
 
 
 class MemoryMailbox:
@@ -286,11 +245,7 @@ class MemoryMailbox:
         return (batches[max(batches)], []) if batches else (None, [])
 
     def at(self, peer: str, generation: int) -> Batch:
-        """Return a peer's batch of one generation.
-
-        Raises:
-            VanishedError: It is not there.
-        """
+        """Return a peer's batch of one generation; raise `VanishedError` if it is not there."""
         try:
             return self._pool[peer][generation]
         except KeyError:
@@ -320,6 +275,9 @@ class MemoryMailbox:
     def save_arrivals(self, generation: int, arrivals: Arrivals) -> None:
         """Keep what `generation` imports."""
         self._inbox[generation] = arrivals
+
+
+Mailbox = DirectoryMailbox | MemoryMailbox
 
 
 def _check_not_older(found: Batch, seen: tuple[int, int]) -> None:

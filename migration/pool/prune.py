@@ -32,13 +32,9 @@ READER_WAIT_S = 2.0
 
 @dataclass(frozen=True)
 class Pruned:
-    """The outcome of pruning one island's publications.
+    """The outcome of pruning one island's publications: those gone now, or that would be, newest first.
 
-    Attributes:
-        island: Whose.
-        removed: The generations that are gone now, or would be; newest first.
-        kept: How many publications are left.
-        left_alone: Why nothing was removed; empty if nothing stood in the way.
+    `left_alone` says why nothing was removed; it is empty if nothing stood in the way.
     """
 
     island: str
@@ -48,20 +44,10 @@ class Pruned:
 
 
 def remove_old(paths: IslandPaths, locks: Locks, *, keep: int, epoch: int, wait_s: float) -> list[int] | None:
-    """Remove all but the newest `keep` publications of an island that the caller owns.
-
-    Args:
-        paths: The island's.
-        locks: The pool's.
-        keep: How many publications stay.
-        epoch: The caller's.
-        wait_s: Seconds to wait for a reader.
+    """Remove all but the newest `keep` publications of an island that the caller owns, after `wait_s` for a reader.
 
     Returns:
         The generations removed, newest first; None if somebody was reading all the while.
-
-    Raises:
-        OSError: The file system refused.
     """
     old = generations_in(paths.outbox)[keep:]
     if not old:
@@ -82,16 +68,10 @@ def prune(
 ) -> list[Pruned]:
     """Remove all but the newest `keep` publications of these islands, or of all; those that run are left alone.
 
-    Args:
-        shared: The archipelago's files.
-        names: Which islands; all if there are none.
-        keep: How many publications of each stay.
-        locks: The pool's.
-        is_dry_run: Say what would be removed, and change nothing.
+    A dry run says what would be removed, and changes nothing.
 
     Raises:
         ConfigError: Too few would be kept, or there is no such island.
-        OSError: The file system refused.
     """
     if keep < FEWEST_KEPT:
         raise ConfigError(f"--keep must be at least {FEWEST_KEPT}, so that slow islands find a batch; got {keep}")

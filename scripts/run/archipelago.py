@@ -30,10 +30,7 @@ RUN_ID = "in-memory"
 class NoNotes:
     """A ledger for who does not ask what became of each migrant."""
 
-    def note(self, event: Event, *, text: str = "") -> None:
-        """Keep nothing."""
-
-    def note_all(self, events: Sequence[Event]) -> None:
+    def note(self, *events: Event, text: str = "") -> None:
         """Keep nothing."""
 
 
@@ -43,19 +40,14 @@ def evolve_together(
     *,
     recorder_of: Callable[[IslandConfig], Recorder],
     ledger_of: Callable[[IslandConfig], Notes] = lambda _: NoNotes(),
-    run_id: str = RUN_ID,
 ) -> dict[str, State]:
-    """Evolve an archipelago in this process, to the end.
+    """Evolve an archipelago in this process, to the end, and return each island's last state.
 
     Args:
         configs: Its islands.
         task: The problem of all of them.
         recorder_of: What keeps an island's log, checkpoints and champion.
         ledger_of: What keeps its migrations.
-        run_id: The archipelago's name.
-
-    Returns:
-        Each island's last state.
 
     Raises:
         LockstepTimeoutError: Islands in lockstep wait for one that is not among them.
@@ -65,7 +57,7 @@ def evolve_together(
     for config in configs:
         exchange = memory_exchange(
             pool,
-            publisher=Publisher(run_id, config.island, 1, config.island, task.spec),
+            publisher=Publisher(RUN_ID, config.island, 1, config.island, task.spec),
             migration=config.migration,
             ledger=ledger_of(config),
         )

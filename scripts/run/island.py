@@ -7,6 +7,8 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Protocol
 
+from msgspec.structs import replace
+
 from atoll.evo import atomic, checkpoint, records
 from atoll.evo.config import ASYNC, LOCKSTEP, REPLAY
 from atoll.evo.errors import StorageError, TaskError
@@ -23,18 +25,8 @@ from atoll.migration.pool import identity as pools
 from atoll.migration.pool.access import OpenPool, Ownership
 from atoll.migration.pool.batch import check_importable
 from atoll.scripts.run import recording as recordings
-from atoll.scripts.run import replay
+from atoll.scripts.run import replay, resume
 from atoll.scripts.run.memory_limits import check_memory
-from atoll.scripts.run.resume import (
-    Start,
-    clear_leftovers,
-    find_start,
-    has_logged,
-    last_epoch,
-    load_for,
-    read_starts,
-    warn_of_another_run,
-)
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -46,24 +38,17 @@ if TYPE_CHECKING:
     from atoll.evo.signals import StopSignal
     from atoll.evo.tasks.task import Task
     from atoll.scripts.run.recording import Recording
+    from atoll.scripts.run.resume import Start
 
 SIGNAL_EXIT_CODE = 128
 
 
 class Display(Protocol):
-    """The display of an island, for whoever watches it."""
+    """The display of an island, for whoever watches it: lines of text, records of the log and events of the ledger."""
 
-    def say(self, text: str) -> None:
-        """Show one line."""
-        ...
-
-    def generation(self, record: Record) -> None:
-        """Show a line of the island's log."""
-        ...
-
-    def migration(self, text: str) -> None:
-        """Show an event of the island's ledger."""
-        ...
+    def say(self, text: str) -> None: ...  # noqa: D102
+    def generation(self, record: Record) -> None: ...  # noqa: D102
+    def migration(self, text: str) -> None: ...  # noqa: D102
 
 
 def run_island(
@@ -105,13 +90,16 @@ def run_island(
         with access.owned(pool, paths, is_taking_over=is_taking_over, say=display.say):
             pools.check_current(shared, pool.identity)
             _warn_of_another_source(pool, task, say=display.say)
-            starts = read_starts(paths)
-            epoch = last_epoch(shared, paths, starts)
+            starts = resume.read_starts(paths)
+            epoch = resume.last_epoch(shared, paths, starts)
             if is_fresh:
-                _archive(config, shared, paths, epoch=epoch, say=display.say)
+                is_awaited = config.migration.mode == LOCKSTEP  # others may need it yet, and it will be the same
+                archived = archive.put_island_away(shared, paths, epoch=epoch, keep_published=is_awaited)
+                if archived:
+                    display.say(f"archived the former {config.island} to {archived}")
             else:
-                warn_of_another_run(pool, paths, starts, say=display.say)
-            start = find_start(config, task, pool, recording=recording, after=epoch, say=display.say)
+                resume.warn_of_another_run(pool, paths, starts, say=display.say)
+            start = resume.find_start(config, task, pool, recording=recording, after=epoch, say=display.say)
             if stop():
                 return _stopped_early(config, stop=stop, display=display)
             champion = root / paths.champion.relative_to(shared.root)  # as the user spells it
@@ -127,7 +115,7 @@ def run_island(
 
 def _load(config: IslandConfig, *, display: Display, stop: StopSignal) -> Task:
     """Load the task, and make sure that memory holds its genomes, and that others can read those that migrate."""
-    task = load_for(config, config.backend, say=display.say, is_stopping=stop)
+    task = resume.load_for(config, config.backend, say=display.say, is_stopping=stop)
     check_memory(config, task.spec.size, say=display.say)
     if not config.migration.is_off and config.migration.mode != REPLAY:
         check_importable(config.migration.migrants, task.spec.size)
@@ -154,25 +142,16 @@ def _warn_of_another_source(pool: OpenPool, task: Task, *, say: Callable[[str], 
         )
 
 
-def _archive(
-    config: IslandConfig, shared: SharedPaths, paths: IslandPaths, *, epoch: int, say: Callable[[str], None]
-) -> None:
-    keep_published = config.migration.mode == LOCKSTEP  # others may need it yet, and it will be the same
-    archived = archive.put_island_away(shared, paths, epoch=epoch, keep_published=keep_published)
-    if archived:
-        say(f"archived the former {config.island} to {archived}")
-
-
 def _go_on(start: Start, *, champion: Path, stop: StopSignal, display: Display) -> bool:
     """Evolve what is left of an island, and say whether that is all."""
     config, paths = start.config, start.paths
     if start.is_over:
-        clear_leftovers(paths)  # nobody runs what is over
+        resume.clear_leftovers(paths)  # nobody runs what is over
         _record_target(start)
         display.say(_already_over(start))
         return True
     state = _evolve(start, stop=stop, display=display)
-    is_done = state.generation >= config.generations and has_logged(paths, state.generation)
+    is_done = state.generation >= config.generations and resume.has_logged(paths, state.generation)
     _say_goodbye(state, config, champion, is_done=is_done, display=display)
     return is_done
 
@@ -204,13 +183,23 @@ def _evolve(start: Start, *, stop: StopSignal, display: Display) -> State:
     config, task = start.config, start.task
     with atomic.storage_errors("claim the island"):
         owned = _claim(start)
-        clear_leftovers(owned.paths)
+        resume.clear_leftovers(owned.paths)
         checkpoint.drop(owned.paths, start.superseded, before_commit=owned.check_owner)
     _greet(start, display)
     stop.answer = partial(_answer, owned.paths)
-    recorder = _begin_log(start, owned, display)
+    recorder = FileRecorder(
+        owned.paths,
+        config=config,
+        task=task,
+        settings=start.settings,
+        observe=_observer(start.recording, display),
+        check_owner=owned.check_owner,
+    )
+    epoch, run_id = owned.epoch, owned.pool.identity.run_id
+    begun = records.Start(generation=start.generation, epoch=epoch.number)
+    recorder.start(replace(begun, host=epoch.host, pid=epoch.pid, run_id=run_id, started_s=epoch.started_s))
     ledger = owned.ledger(observe=display.migration)
-    ledger.start(records.Start(generation=start.generation, epoch=owned.epoch.number))
+    ledger.start(begun)
     journal = Journal(start.recording.files, start.recording.exports) if start.recording else None
     exchange = directory_exchange(owned, migration=config.migration, ledger=ledger, journal=journal)
     resumed = start.resumed.state if start.resumed else None
@@ -219,29 +208,6 @@ def _evolve(start: Start, *, stop: StopSignal, display: Display) -> State:
     except StorageError:
         owned.check_owner()  # who was taken over finds its files gone, and that is the reason to give
         raise
-
-
-def _begin_log(start: Start, owned: Ownership, display: Display) -> FileRecorder:
-    recorder = FileRecorder(
-        owned.paths,
-        config=start.config,
-        task=start.task,
-        settings=start.settings,
-        observe=_observer(start.recording, display),
-        check_owner=owned.check_owner,
-    )
-    epoch = owned.epoch
-    recorder.start(
-        records.Start(
-            generation=start.generation,
-            epoch=epoch.number,
-            host=epoch.host,
-            pid=epoch.pid,
-            run_id=owned.pool.run_id,
-            started_s=epoch.started_s,
-        )
-    )
-    return recorder
 
 
 def _answer(paths: IslandPaths) -> str:

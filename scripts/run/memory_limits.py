@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 import resource
-from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 import psutil
 
@@ -23,33 +22,22 @@ LIMIT_FILES = {"": (".", "memory.max"), "memory": ("memory", "memory.limit_in_by
 """Controllers as /proc/self/cgroup spells them, version 2 and version 1 -> where their groups lie, and their limit."""
 
 
-@dataclass(frozen=True)
-class MemoryLimit:
-    """Memory that may be taken.
-
-    Attributes:
-        n_bytes: How much.
-        whose: Who says so, as the end of a sentence.
-    """
+class MemoryLimit(NamedTuple):
+    """Bytes of memory that may be taken, and who says so, as the end of a sentence."""
 
     n_bytes: int
     whose: str
 
 
 def check_memory(config: IslandConfig, genes: int, *, say: Callable[[str], None]) -> None:
-    """Make sure that an island's arrays can fit into memory; warn if they do not fit into what is free just now.
-
-    Args:
-        config: The island's settings.
-        genes: Genes of a genome, D.
-        say: Shows one line.
+    """Make sure that an island's arrays, of D `genes`, can fit into memory; warn if they do not into what is free now.
 
     Raises:
         ConfigError: They cannot, whatever else is given up: more memory than there is, or than this process may take.
     """
     needed = needed_bytes(config, genes)
     size = f"{config.population:,} individuals of {genes:,} genes need about {needed / 1e9:.3g} GB of memory"
-    least = min(limits(), key=lambda limit: limit.n_bytes)
+    least = min(limits())
     if needed > least.n_bytes:
         fitting = max(least.n_bytes, 0) * config.population // needed
         advice = f"more than {fitting:,} individuals cannot fit" if fitting > 1 else "use fewer genes"
@@ -73,12 +61,7 @@ def limits() -> Iterator[MemoryLimit]:
 
 
 def cgroup_limits(groups: Path = CGROUPS, membership: Path = MEMBERSHIP) -> Iterator[int]:
-    """Yield the memory limits of this process's control group and the groups above it, in bytes.
-
-    Args:
-        groups: Where control groups are shown.
-        membership: Which group each controller has this process in.
-    """
+    """Yield the memory limits of this process's control group and the groups above it, in bytes."""
     try:
         lines = membership.read_text().splitlines()
     except OSError:  # no Linux, or nobody says

@@ -30,10 +30,7 @@ class Recording:
     """One island's life up to the last generation that it logged.
 
     Attributes:
-        files: Its private folder.
-        island: Its name.
         settings: What it was computed with, the task's options included, as its last start logged them.
-        backend: The evaluator.
         lines: What each generation logged, the founders first, without the time.
     """
 

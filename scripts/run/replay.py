@@ -34,10 +34,7 @@ def check_line(recording: Recording, record: Record) -> None:
 
 
 def check_whole(recording: Recording, replayed: PrivateFiles) -> str:
-    """Hold a finished replay against the recording.
-
-    Returns:
-        What is equal, in words.
+    """Hold a finished replay against the recording, and return what is equal, in words.
 
     Raises:
         ReplayError: A line, the newest checkpoint that both have or the champion differs.

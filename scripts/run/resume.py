@@ -1,4 +1,7 @@
-"""Resume an island: what its earlier starts left, and the checkpoint to go on from; its caller owns the island."""
+"""Resume an island: what its earlier starts left, and the checkpoint to go on from; its caller owns the island.
+
+A file system that refuses is a `StorageError` in all of it.
+"""
 
 from __future__ import annotations
 
@@ -34,10 +37,6 @@ class Start:
     """The start of an island: all that decides how it goes on.
 
     Attributes:
-        config: What to compute.
-        task: The problem.
-        pool: The archipelago that it joined.
-        recording: What a replay is held against.
         settings: What log and checkpoint record.
         after: The highest epoch before this start.
         resumed: The checkpoint to go on from.
@@ -67,21 +66,13 @@ class Start:
 
 
 def read_starts(paths: IslandPaths) -> list[records.Start]:
-    """Return what an island logged of its earlier starts, oldest first.
-
-    Raises:
-        StorageError: The file system refused.
-    """
+    """Return what an island logged of its earlier starts, oldest first."""
     with atomic.storage_errors("look for earlier starts"):
         return runlog.read_starts(paths.log)
 
 
 def last_epoch(shared: SharedPaths, paths: IslandPaths, starts: Sequence[records.Start]) -> int:
-    """Return the highest epoch known here, also when a crash left an island archived by half, or archived and no more.
-
-    Raises:
-        StorageError: The file system refused.
-    """
+    """Return the highest epoch known here, also when a crash left the island archived by half, or wholly."""
     with atomic.storage_errors("look for earlier starts"):
         logged = [start.epoch for start in starts]
         archived = [parse_generation(name, archive_name(paths.name)) for name in list_names(shared.archive)]
@@ -92,15 +83,11 @@ def last_epoch(shared: SharedPaths, paths: IslandPaths, starts: Sequence[records
 def warn_of_another_run(
     pool: OpenPool, paths: IslandPaths, starts: Sequence[records.Start], *, say: Callable[[str], None]
 ) -> None:
-    """Say where the two halves of an island do not belong together: what is private goes on all the same.
-
-    Raises:
-        StorageError: The file system refused.
-    """
-    run_id = (starts[-1].run_id if starts else None) or pool.run_id
+    """Say where the two halves of an island do not belong together: what is private goes on all the same."""
+    run_id = (starts[-1].run_id if starts else None) or pool.identity.run_id
     with atomic.storage_errors("look for earlier starts"):
-        is_published = epochs.has_started(paths)
-    if run_id != pool.run_id:
+        is_published = epochs.latest_number(paths) > 0
+    if run_id != pool.identity.run_id:
         say(f"warning: {paths.home} is of another run than {paths.outbox.parent}; {paths.name} goes on from it here")
     elif starts and not is_published:
         say(f"warning: what {paths.name} had published is not in the pool any more; it goes on without")
@@ -115,19 +102,7 @@ def find_start(
     after: int,
     say: Callable[[str], None],
 ) -> Start:
-    """Find the checkpoint to go on from.
-
-    Args:
-        config: What to compute.
-        task: The problem.
-        pool: The archipelago.
-        recording: What a replay is held against.
-        after: The highest epoch before this start.
-        say: Shows one line.
-
-    Raises:
-        AtollError: What the user has to know.
-    """
+    """Find the checkpoint to go on from; `after` is the highest epoch before this start."""
     paths = pool.shared.island(config.island)
     settings = _settings(config, task, recording)
     superseded: tuple[int, ...] = ()
@@ -138,7 +113,8 @@ def find_start(
         lost = _first_lost(config, pool, paths)
         if resumed and lost is not None and lost < resumed.state.generation:
             resumed = checkpoint.load_newest(paths, at_most=lost)
-            superseded = _kept_after(resumed, paths)
+            from_here = resumed.state.generation if resumed else -1
+            superseded = tuple(each for each in checkpoint.kept(paths) if each > from_here)
             say(f"gen-{lost} of {config.island} is not in the pool any more; going back to where it is made again")
     if resumed and resumed.backend != task.backend:
         task = load_for(config, resumed.backend, say=say)
@@ -153,12 +129,6 @@ def load_for(
     config: IslandConfig, backend: str, *, say: Callable[[str], None], is_stopping: Callable[[], bool] = lambda: False
 ) -> Task:
     """Load an island's task, and say so where a compiler is waited for.
-
-    Args:
-        config: The island's.
-        backend: What is to compute the fitness.
-        say: Shows one line.
-        is_stopping: Whether the island was told to stop.
 
     Raises:
         ConfigError: The task, an option or the backend cannot be had.
@@ -185,22 +155,14 @@ class _Listener(logging.Handler):
 
 
 def clear_leftovers(paths: IslandPaths) -> None:
-    """Remove what a killed process left half written; for who owns the island by its epoch, not by a lock alone.
-
-    Raises:
-        StorageError: The file system refused.
-    """
+    """Remove what a killed process left half written; for who owns the island by its epoch, not by a lock alone."""
     with atomic.storage_errors("clear what an earlier start left"):
         for place in (paths.home, paths.checkpoints, paths.inboxes, paths.outbox, paths.epochs):
             atomic.clear_leftovers(place)
 
 
 def has_logged(paths: IslandPaths, generation: int) -> bool:
-    """Say whether a generation's line, which is written after all else, is in the log: a killed run may lack it.
-
-    Raises:
-        StorageError: The log cannot be read.
-    """
+    """Say whether a generation's line, which is written after all else, is in the log: a killed run may lack it."""
     with atomic.storage_errors("read the log"):
         last = of_kind(runlog.read_last(paths.log).get("generation"), Generation)
     return last is not None and last.generation >= generation
@@ -215,7 +177,6 @@ def _check_published(paths: IslandPaths, resumed: Checkpoint | None) -> None:
 
     Raises:
         ResumeError: It is so.
-        StorageError: The file system refused.
     """
     generation = resumed.state.generation if resumed else 0
     with atomic.storage_errors("look for what was published"):
@@ -245,8 +206,3 @@ def _first_lost(config: IslandConfig, pool: OpenPool, paths: IslandPaths) -> int
         return None
     every = config.migration.migrate_every
     return lockstep.first_lost(pool, paths.name, range(every, kept[-1] + 1, every))
-
-
-def _kept_after(resumed: Checkpoint | None, paths: IslandPaths) -> tuple[int, ...]:
-    generation = resumed.state.generation if resumed else -1
-    return tuple(each for each in checkpoint.kept(paths) if each > generation)

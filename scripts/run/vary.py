@@ -57,7 +57,8 @@ def main(islands: tuple[str, ...], seed: int, out: Path) -> None:
         before = _text_of(out)
         missing = _missing(islands, before, out)
         if missing:
-            after = extended(before, {name: vary(name, seed=seed) for name in missing})
+            gap = "" if not before else "\n" if before.endswith("\n") else "\n\n"
+            after = f"{before}{gap}{as_toml({name: vary(name, seed=seed) for name in missing})}"
             with atomic.storage_errors("write the settings of the islands"):
                 atomic.replace_file(out, after.encode(), durable=False)
     except AtollError as error:
@@ -69,13 +70,6 @@ def main(islands: tuple[str, ...], seed: int, out: Path) -> None:
         click.echo(f"wrote {out}")
     else:
         click.echo(f"added {', '.join(missing)} to {out}")
-
-
-def extended(text: str, settings: dict[str, dict[str, Value]]) -> str:
-    """Return the text of a TOML file with sections added, what is there unchanged."""
-    if not text:
-        return as_toml(settings)
-    return f"{text}{'' if text.endswith(chr(10)) else chr(10)}\n{as_toml(settings)}"
 
 
 def _text_of(path: Path) -> str:

@@ -12,13 +12,13 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
+from msgspec import structs
 
 from atoll.evo import arrayfile
 from atoll.evo.genome import GenomeSpec
 from atoll.evo.paths import GENOMES, MANIFEST
 from atoll.migration.pool import batch
-from atoll.migration.pool.batch import Publisher
-from atoll.migration.pool.bounded_io import MAX_GENOME_FILE_BYTES, MAX_HEADER_BYTES, MAX_MANIFEST_BYTES
+from atoll.migration.pool.batch import MAX_GENOME_FILE_BYTES, MAX_HEADER_BYTES, MAX_MANIFEST_BYTES, Publisher
 from tests.migration.archipelago import RUN_ID, SPEC, migrants_of, write_batch
 from tests.migration.pool.test_manifest import resigned
 
@@ -50,7 +50,7 @@ class Stranger:
         """Return a batch whose manifest says what `changes` say."""
         by = Publisher(self.run_id, self.name, 1, "n", self.spec)
         described, files = batch.pack(by, self.generation, migrants_of(self.name, self.generation, n, spec=self.spec))
-        return {GENOMES: files[GENOMES], MANIFEST: replace(described, **changes).encode()}
+        return {GENOMES: files[GENOMES], MANIFEST: structs.replace(described, **changes).encode()}
 
     def around(self, data: bytes, **changes: Any) -> Files:
         """Return a batch with this genome file, its size and hash as announced."""
@@ -64,7 +64,7 @@ class Stranger:
         genes = arrays["genes"].copy()
         change(genes)
         rows = zip(described.genomes, genes, strict=True)
-        entries = tuple(replace(entry, sha256=batch.genome_sha256(row)) for entry, row in rows)
+        entries = tuple(structs.replace(entry, sha256=batch.genome_sha256(row)) for entry, row in rows)
         return self.around(arrayfile.encode({**arrays, "genes": genes}, KIND), genomes=entries)
 
     def saying(self, **fields: Any) -> Files:

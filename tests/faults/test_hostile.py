@@ -20,7 +20,8 @@ from atoll.evo.rng import streams
 from atoll.migration.observe import history, status
 from atoll.migration.pool import identity as pool
 from atoll.migration.pool.access import spec_of
-from atoll.migration.pool.bounded_io import MAX_GENOME_FILE_BYTES, NO_MEMORY
+from atoll.migration.pool.batch import MAX_GENOME_FILE_BYTES
+from atoll.migration.pool.bounded_io import NO_MEMORY
 from atoll.migration.pool.ledger import Ledger
 from tests.faults import hostile, strangers
 from tests.faults.strangers import Stranger

@@ -114,7 +114,7 @@ def test_islands_killed_at_random_end_as_if_they_had_lived_undisturbed(tmp_path,
     assert len(done) == len(MEMBERS) * (generations // 3)
     assert genomes
     assert all(genomes)
-    assert verify(SharedPaths(root)).defects == ()
+    assert verify(SharedPaths(root)).defects == []
     tally(2, kills=deaths.total(), publications=len(done), lost=len(lost))
     tally(2, imports=len(genomes), partial_imports=genomes.count(False))
 

@@ -84,7 +84,7 @@ def test_of_two_owners_whose_locks_do_nothing_one_is_fenced_and_no_history_is_mi
     wait_for_generation(1, root, first)
     second = begin(library, root, values=values, SHIM_FLOCK=0)
     assert [end(first)[0], end(second)[0]] == [FencedError.exit_code, 0]
-    assert verify(SharedPaths(root)).defects == ()
+    assert verify(SharedPaths(root)).defects == []
     assert run(root, **values) == 0
     assert run(copy_of(template, tmp_path / "whole"), **values) == 0
     two, one = outcome(root), outcome(tmp_path / "whole")

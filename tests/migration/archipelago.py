@@ -8,6 +8,7 @@ from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
+from msgspec import structs
 
 from atoll.evo import atomic, runlog
 from atoll.evo.config import Migration
@@ -106,7 +107,7 @@ def packed(
 ) -> dict[str, bytes]:
     """Return the files of a batch whose manifest says what `changes` say, its own hashes in order."""
     manifest, files = batch.pack(by or publisher(island), generation, migrants_of(island, generation, n))
-    return {GENOMES: files[GENOMES], MANIFEST: replace(manifest, **changes).encode()}
+    return {GENOMES: files[GENOMES], MANIFEST: structs.replace(manifest, **changes).encode()}
 
 
 def read_ledger(paths: IslandPaths, kind: str | None = None) -> list[dict[str, Any]]:

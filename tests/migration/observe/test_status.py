@@ -1,12 +1,12 @@
 from __future__ import annotations
 
-import dataclasses
 import json
 import os
 import shutil
 from typing import TYPE_CHECKING
 
 import pytest
+from msgspec import structs
 
 from atoll.evo import atomic, runlog
 from atoll.evo.paths import IslandPaths, SharedPaths
@@ -38,7 +38,7 @@ def live(paths: IslandPaths, *, generation: int, target: int = 50) -> Epoch:
 
 def change(paths: IslandPaths, epoch: Epoch, **fields: object) -> None:
     """Make the epoch's record say something else."""
-    record = dataclasses.asdict(dataclasses.replace(epoch, **fields))  # type: ignore[arg-type]
+    record = structs.asdict(structs.replace(epoch, **fields))  # type: ignore[arg-type]
     atomic.replace_file(paths.epoch(epoch.number), json.dumps(record).encode(), durable=False)
 
 

@@ -74,7 +74,7 @@ def test_a_run_in_order_is_counted_and_nothing_changes(shared: SharedPaths) -> N
     found = verify.verify(shared)
     assert found.is_clean, found
     assert found.counts == IN_ORDER
-    assert (found.leftovers, found.left_out) == ((), ())
+    assert (found.leftovers, found.left_out) == ([], [])
     assert tree(shared.root) == before
 
 
@@ -100,7 +100,7 @@ def test_an_island_that_is_starting_just_now_is_no_defect(shared: SharedPaths) -
     shared.island("c").epochs.mkdir(parents=True)
     found = verify.verify(shared)
     assert found.is_clean
-    assert found.leftovers == (str(shared.island("c").outbox),)
+    assert found.leftovers == [str(shared.island("c").outbox)]
 
 
 def rewrite(path: Path, change: Callable[[bytes], bytes]) -> None:
@@ -229,7 +229,7 @@ def test_more_islands_than_importers_see_are_named_and_not_read(
     monkeypatch.setattr(verify, "MAX_ISLANDS", 1)
     found = verify.verify(shared)
     assert defects(found, shared) == {"migration_pool": None}
-    assert found.left_out == ("1 islands after a",)
+    assert found.left_out == ["1 islands after a"]
     assert found.counts["islands"] == 1
 
 
@@ -241,13 +241,13 @@ def test_more_entries_than_anybody_reads_are_named(shared: SharedPaths, monkeypa
 def test_an_examination_that_takes_too_long_says_what_it_left_out(shared: SharedPaths) -> None:
     times_s = iter([0.0] * 5 + [11.0] * 1000)
     found = verify.verify(shared, limit_s=10.0, clock=lambda: next(times_s))
-    assert found.left_out == ("the rest: 10 s were over",)
+    assert found.left_out == ["the rest: 10 s were over"]
     assert not found.is_clean
 
 
 def test_the_time_is_looked_at_before_each_file(shared: SharedPaths, monkeypatch: pytest.MonkeyPatch) -> None:
     looks: list[None] = []
-    monkeypatch.setattr(verify.Report, "check_time", lambda _: looks.append(None))
+    monkeypatch.setattr(verify.Findings, "check_time", lambda _: looks.append(None))
     verify.verify(shared)
     lines = sum((shared.island(name).log).read_bytes().count(b"\n") for name in "ab")
     lines += sum((shared.island(name).ledger).read_bytes().count(b"\n") for name in "ab")
@@ -301,37 +301,37 @@ def test_an_entry_that_vanishes_while_the_pool_is_read_is_no_defect(
 
 
 def test_what_is_noted_is_found():
-    report = verify.Report()
-    report.count("genomes", 3)
+    report = verify.Findings()
+    report.counts["genomes"] += 3
     report.defect(PurePath("a"), "torn", byte=7)
     report.leftover(PurePath("b"))
-    found = report.findings()
+    found = report
     assert (found.counts["genomes"], found.counts["islands"]) == (3, 0)
-    assert (found.defects, found.leftovers, found.more) == ((verify.Defect("a", "torn", 7),), ("b",), 0)
+    assert (found.defects, found.leftovers, found.more) == ([verify.Defect("a", "torn", 7)], ["b"], 0)
     assert not found.is_clean
 
 
 def test_leftovers_alone_are_clean_and_what_was_not_read_is_not():
-    report = verify.Report()
+    report = verify.Findings()
     report.leftover(PurePath("b"))
-    assert report.findings().is_clean
-    report.leave_out("the rest")
-    assert not report.findings().is_clean
+    assert report.is_clean
+    report.left_out.append("the rest")
+    assert not report.is_clean
 
 
 def test_more_than_memory_should_hold_is_only_counted(monkeypatch):
     monkeypatch.setattr(verify, "MAX_KEPT", 2)
-    report = verify.Report()
+    report = verify.Findings()
     for _ in range(5):
         report.defect(PurePath("a"), "torn")
         report.leftover(PurePath("b"))
-    found = report.findings()
+    found = report
     assert (len(found.defects), len(found.leftovers), found.more) == (2, 2, 6)
 
 
 def test_time_is_counted_from_the_beginning():
     now_s = 50.0
-    report = verify.Report(limit_s=10.0, clock=lambda: now_s)
+    report = verify.Findings(limit_s=10.0, clock=lambda: now_s)
     now_s = 60.0
     report.check_time()
     now_s = 60.1

@@ -10,7 +10,7 @@ import pytest
 
 from atoll.evo import arrayfile
 from atoll.evo.paths import SharedPaths
-from atoll.migration.observe.verify import Report, verify_home
+from atoll.migration.observe.verify import Findings, verify_home
 from tests.migration.archipelago import damage
 from tests.scripts.run.island_process import run
 
@@ -33,17 +33,17 @@ def paths(whole: Path, tmp_path: Path) -> IslandPaths:
 
 
 def defects(paths: IslandPaths) -> dict[str, int | None]:
-    report = Report()
+    report = Findings()
     verify_home(report, paths)
-    return {os.path.relpath(defect.path, paths.home): defect.byte for defect in report.findings().defects}
+    return {os.path.relpath(defect.path, paths.home): defect.byte for defect in report.defects}
 
 
 def test_a_whole_folder_is_in_order(paths: IslandPaths) -> None:
     """Two checkpoints, four imports, a champion, a log and a ledger."""
-    report = Report()
+    report = Findings()
     verify_home(report, paths)
-    assert report.findings().is_clean
-    assert report.findings().counts["private_files"] == 9
+    assert report.is_clean
+    assert report.counts["private_files"] == 9
 
 
 def test_an_island_without_a_folder_has_no_defects(tmp_path: Path) -> None:

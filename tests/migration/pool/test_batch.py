@@ -7,12 +7,12 @@ import hashlib
 import json
 import os
 import re
-from dataclasses import replace
 
 import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from msgspec.structs import replace
 
 from atoll.evo import arrayfile
 from atoll.evo.errors import ConfigError
@@ -162,7 +162,7 @@ def test_a_link_is_not_followed(place, name):
 
 
 def test_an_oversized_manifest_is_not_read(place):
-    write_batch(place, {**packed("a", 10), MANIFEST: b" " * (untrusted.MAX_MANIFEST_BYTES + 1)})
+    write_batch(place, {**packed("a", 10), MANIFEST: b" " * (batch.MAX_MANIFEST_BYTES + 1)})
     assert refuse(place) is Reason.TOO_LARGE
 
 
@@ -173,7 +173,7 @@ def test_genomes_larger_than_the_manifest_says_are_not_read(place):
 
 
 def test_a_manifest_cannot_raise_the_limit(place):
-    size = untrusted.MAX_GENOME_FILE_BYTES + 1
+    size = batch.MAX_GENOME_FILE_BYTES + 1
     write_batch(place, packed("a", 10, file_bytes=size))
     os.truncate(place / GENOMES, size)
     assert refuse(place) is Reason.TOO_LARGE
@@ -225,7 +225,7 @@ def test_an_empty_table_of_ancestors_is_refused(place):
 
 def test_a_header_beyond_the_limit_is_refused_though_valid(place):
     sent = migrants_of("a", 10).population
-    padding = {"x": "y" * untrusted.MAX_HEADER_BYTES}
+    padding = {"x": "y" * batch.MAX_HEADER_BYTES}
     write_batch(place, with_genomes(arrayfile.encode({"genes": sent.genes, "ancestry": sent.ancestry}, KIND | padding)))
     assert refuse(place) is Reason.DAMAGED
 
@@ -286,7 +286,7 @@ HOSTILE = {
     "nothing": b"",
     "no header": b"\xff" * 8,
     "100 MB header": (100_000_000).to_bytes(8, "little") + b"{}",
-    "header too large": raw(b'{"a":"' + b" " * untrusted.MAX_HEADER_BYTES + b'"}'),
+    "header too large": raw(b'{"a":"' + b" " * batch.MAX_HEADER_BYTES + b'"}'),
     "depth bomb": raw(b"[" * 60_000),
     "a list": raw([]),
     "no metadata": raw({}),
@@ -374,7 +374,7 @@ def test_who_would_publish_too_much_is_told_the_most_that_others_read(migrants, 
     with pytest.raises(ConfigError, match="--migrants") as refused:
         batch.check_importable(migrants, genes)
     most = int(re.search(r"--migrants (\d+)", str(refused.value))[1])
-    assert batch.genomes_bytes(most, genes) <= untrusted.MAX_GENOME_FILE_BYTES < batch.genomes_bytes(most + 1, genes)
+    assert batch.genomes_bytes(most, genes) <= batch.MAX_GENOME_FILE_BYTES < batch.genomes_bytes(most + 1, genes)
     batch.check_importable(most, genes)
 
 
@@ -386,7 +386,7 @@ def test_where_not_even_one_could_migrate_the_advice_is_to_stay_alone():
 def test_the_longest_names_and_numbers_of_a_manifest_and_a_header_are_within_their_limits(place):
     """So the genomes alone decide whether a batch can be imported."""
     ancestors = tuple(f"{i:064}" for i in range(untrusted.MAX_ISLANDS))
-    name, generation, n = "i" * 64, 10**9, untrusted.MAX_GENOMES
+    name, generation, n = "i" * 64, 10**9, batch.MAX_GENOMES
     spec = GenomeSpec((Segment("x", 2000, -1.0, 1.0),))
     genes = np.zeros((n, spec.size), np.float32)
     painted = (np.arange(genes.size) % len(ancestors)).reshape(genes.shape).astype(np.uint16)

@@ -5,12 +5,12 @@ from __future__ import annotations
 import json
 import os
 import threading
-from dataclasses import asdict, replace
 
 import psutil
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+from msgspec.structs import asdict, replace
 
 from atoll.evo import atomic, strict_json
 from atoll.evo.errors import FencedError

@@ -5,9 +5,9 @@ from __future__ import annotations
 import errno
 import json
 import os
-from dataclasses import asdict
 
 import pytest
+from msgspec.structs import asdict
 
 from atoll.evo.errors import FencedError
 from atoll.migration.pool import epochs

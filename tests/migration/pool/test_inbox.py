@@ -13,7 +13,8 @@ from atoll.evo.errors import DamagedFileError, ResumeError
 from atoll.evo.genome import Migrants
 from atoll.evo.paths import SharedPaths
 from atoll.migration.pool import inbox
-from atoll.migration.pool.bounded_io import MAX_GENOMES, MAX_ISLANDS, Reason, RefusedError
+from atoll.migration.pool.batch import MAX_GENOMES
+from atoll.migration.pool.bounded_io import MAX_ISLANDS, Reason, RefusedError
 from atoll.migration.pool.inbox import Arrivals, Refusal, Source
 from tests.migration.archipelago import SPEC, migrants_of
 

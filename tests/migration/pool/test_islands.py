@@ -5,9 +5,9 @@ from __future__ import annotations
 import json
 import os
 import socket
-from dataclasses import asdict, replace
 
 import pytest
+from msgspec.structs import asdict, replace
 
 from atoll.evo import atomic
 from atoll.evo.errors import OwnerConflictError
@@ -120,7 +120,7 @@ def test_a_take_over_leaves_the_old_owner_a_lock_that_guards_no_name(disk, lock_
     disk.epoch("a")
     paths = disk.paths("a")
     disk.lock_class = lock_class
-    old = disk.pool.locks.owner(paths.owner_lock)
+    old = disk.pool.identity.locks.owner(paths.owner_lock)
     old.acquire()
     if lock_class == "soft":
         paths.owner_lock.write_text("1\nfar-away\n")

@@ -5,9 +5,9 @@ from __future__ import annotations
 import errno
 import os
 import shutil
-from dataclasses import replace
 
 import pytest
+from msgspec.structs import replace
 
 from atoll.evo.paths import GENOMES, MANIFEST
 from atoll.migration.pool import batch, bounded_io, epochs, locks
@@ -266,8 +266,8 @@ def test_whoever_has_started_is_looked_for_once(disk, monkeypatch):
     mailbox, looks = disk.mailbox("c"), []
     for name in "ab":
         disk.epoch(name)
-    has_started = epochs.has_started
-    monkeypatch.setattr(epochs, "has_started", lambda paths: looks.append(paths.name) or has_started(paths))
+    latest_number = epochs.latest_number
+    monkeypatch.setattr(epochs, "latest_number", lambda paths: looks.append(paths.name) or latest_number(paths))
     assert [mailbox.peers() for _ in range(3)] == [("a", "b")] * 3
     assert sorted(looks) == ["a", "b", "c"]
     shutil.rmtree(disk.paths("a").outbox)
@@ -284,7 +284,7 @@ def test_a_neighbour_that_may_not_be_looked_into_stays_one(disk, monkeypatch):
     def refuse(paths):
         raise PermissionError(errno.EACCES, "Permission denied", str(paths.epochs))
 
-    monkeypatch.setattr(epochs, "has_started", refuse)
+    monkeypatch.setattr(epochs, "latest_number", refuse)
     assert mailbox.peers() == ("a",)
 
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import dataclasses
 import hashlib
 import json
 
@@ -11,6 +10,7 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from msgspec.structs import replace
 
 from atoll.evo.paths import MANIFEST
 from atoll.migration.pool.batch import GenomeEntry, Manifest, parse_manifest
@@ -77,13 +77,13 @@ def test_what_is_written_comes_back(manifest):
 
 @given(MANIFESTS, COUNTS, TEXTS)
 def test_the_content_is_the_same_whichever_start_published_it(manifest, epoch, nonce):
-    again = dataclasses.replace(manifest, epoch=epoch, nonce=nonce)
+    again = replace(manifest, epoch=epoch, nonce=nonce)
     assert again.content_sha256 == manifest.content_sha256
 
 
 @given(MANIFESTS, MANIFESTS)
 def test_other_content_has_another_hash(manifest, other):
-    same = dataclasses.replace(other, epoch=manifest.epoch, nonce=manifest.nonce) == manifest
+    same = replace(other, epoch=manifest.epoch, nonce=manifest.nonce) == manifest
     assert (manifest.content_sha256 == other.content_sha256) == same
 
 

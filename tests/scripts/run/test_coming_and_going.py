@@ -64,7 +64,7 @@ def test_an_island_that_is_killed_or_leaves_at_a_quarter_stalls_nobody(root, num
         assert late
         assert {event["source_generation"] for event in late if event["source"] == "c"} <= published
     check_those_that_stayed(root)
-    assert verify(SharedPaths(root)).defects == ()
+    assert verify(SharedPaths(root)).defects == []
 
 
 def test_an_island_that_joins_at_half_time_contributes_ancestry(root):

@@ -84,11 +84,7 @@ def main(context: click.Context) -> None:
 
 
 def run(arguments: Sequence[str] | None = None) -> int:
-    """Run a study and return its exit code; a failure that Atoll or Click explains becomes one line.
-
-    Args:
-        arguments: Of the command line; those of this process if None.
-    """
+    """Run a study and return its exit code; a failure that Atoll or Click explains becomes one line."""
     try:
         with atomic.storage_errors("read or write what this study needs"):
             return main.main(arguments, prog_name=PROGRAM, standalone_mode=False) or 0

@@ -37,11 +37,7 @@ ENTRY = re.compile(r"^## (?P<title>.+)\n\n(?P<date>\d{4}-\d\d-\d\d) · (?P<statu
 
 
 def pages(root: Path = ROOT) -> dict[Path, str]:
-    """Return the text of every generated page by its place in the checkout.
-
-    Args:
-        root: Where the decisions are read.
-    """
+    """Return the text of every generated page by its place in the checkout."""
     return {
         Path("docs/reference/commands.md"): commands(),
         Path("docs/reference/settings.md"): settings(),

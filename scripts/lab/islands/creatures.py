@@ -94,14 +94,7 @@ def audit_line(row: Record) -> str:
 
 @dataclass(frozen=True)
 class Variant:
-    """A departure from the defaults.
-
-    Attributes:
-        world: Physics.
-        ranges: Bounds of genes.
-        settings: Of the island.
-        courses: That creatures are trained on.
-    """
+    """A departure from the defaults."""
 
     world: World = field(default_factory=World)
     ranges: dict[str, tuple[float, float]] = field(default_factory=dict)
@@ -290,8 +283,6 @@ def load(path: Path) -> tuple[Creatures, Floats, float]:
 
     Raises:
         ConfigError: It is a champion of another task, or of another version's bodies.
-        DamagedFileError: The file is no champion, or damaged.
-        StorageError: It cannot be read.
     """
     champion = read(path)
     return creatures_of(champion), champion.genome, champion.fitness

@@ -58,15 +58,7 @@ LEAST_DIVERSITY = 0.1
 
 @dataclass(frozen=True)
 class Answer:
-    """Answer to one question of a criterion.
-
-    Attributes:
-        criterion: What the plan asked for.
-        question: A part of it.
-        asked: What the answer has to be.
-        found: What it is.
-        is_met: Whether it is as asked.
-    """
+    """Answer to one question of a criterion."""
 
     criterion: str
     question: str
@@ -80,13 +72,11 @@ class Posted:
     """Publications and imports of one island.
 
     Attributes:
-        name: The island.
         due: The generations at which it was to publish.
         published: Those of them whose publication is there, whole and valid, or was and has been pruned.
         migrations: At how many generations its ledger has a publication.
         givers: Of how many genomes, by the island that gave them.
         importing: At how many of its migrations somebody came.
-        waits: How often its ledger says that it waited for others.
     """
 
     name: str
@@ -223,7 +213,6 @@ def examine(shared: SharedPaths) -> list[Answer]:
 
     Raises:
         PoolMismatchError: There is no pool, or POOL.json is damaged.
-        StorageError: The directory cannot be read.
     """
     pools.check_directory(shared)
     pool = open_pool(shared)

@@ -71,7 +71,6 @@ class Cast:
     """Arrivals and departures: which islands are not there from the beginning to the end.
 
     Attributes:
-        name: What a table calls it.
         changing: How many islands come late, or leave early.
         arrival: When these come, as a share of all generations.
         departure: When they leave.
@@ -89,9 +88,7 @@ class Scene:
 
     Attributes:
         islands: How many, those that come late included.
-        population: Individuals of each.
         generations: Of those that are there all along.
-        settings: Of every island, beside these and the seed.
     """
 
     islands: int
@@ -123,9 +120,6 @@ def run(cast: Cast, scene: Scene, task: Task, *, seed: int) -> Record:
         `share` is which share of the genes of those that stayed, in each generation, descends from founders of those
         that came or went, and `champion_share` the same of the champion; `reached` is where each island's clock stood
         in the end. `origins` and `f_st` are of those that stayed.
-
-    Raises:
-        ConfigError: A setting is not allowed, or nobody would be there all along.
     """
     changing = scene.changing(cast, seed=seed)
     configs, late = plan(cast, scene, seed=seed)
@@ -182,14 +176,7 @@ def plan(cast: Cast, scene: Scene, *, seed: int) -> tuple[list[IslandConfig], di
 def evolve(
     configs: Sequence[IslandConfig], task: Task, *, stories: Mapping[str, Story], late: Mapping[str, int]
 ) -> dict[str, State]:
-    """Evolve islands by turns, some of which come late; return each one's last state.
-
-    Args:
-        configs: Their settings.
-        task: The problem of all.
-        stories: What keeps each one's.
-        late: After how many migrations of the others an island comes; those that are not named are there at once.
-    """
+    """Evolve islands by turns, some of which come late; return each one's last state."""
     pool: dict[str, dict[int, Batch]] = {}
     return take_turns(
         {
@@ -314,12 +301,8 @@ class Cost:
     """Difference in the final best, with its interval, over pairs of archipelagos with equal seeds.
 
     Attributes:
-        n: How many pairs.
-        best: The mean final best of the undisturbed.
         spread: The standard deviation of their final best from seed to seed.
         difference: The mean of disturbed less undisturbed.
-        low: The lower end of its 95 % bootstrap interval.
-        high: The upper end.
     """
 
     n: int

@@ -30,13 +30,7 @@ PATTERNS = ("*.jsonl", "*.jsonl.gz", "*/*.jsonl", "*/*.jsonl.gz")
 
 
 class Rows:
-    """The rows of one run of one bench, appended to FOLDER/BENCH.jsonl.
-
-    Args:
-        folder: Where.
-        bench: Which bench.
-        setting: What all rows have in common, besides the machine.
-    """
+    """The rows of one run of one bench, appended to FOLDER/BENCH.jsonl."""
 
     def __init__(self, folder: Path, bench: str, setting: Mapping[str, Any]) -> None:
         atomic.make_directory(folder)
@@ -54,9 +48,7 @@ class Run:
     """One call of one bench.
 
     Attributes:
-        bench: Which bench.
         name: When it began; the file's name where rows do not say.
-        rows: What it wrote, in that order.
     """
 
     bench: str
@@ -85,11 +77,7 @@ class Run:
 
 
 def records(folder: Path) -> list[Row]:
-    """Return every row of every file in a folder, or in a folder of it, by the names of the files.
-
-    Raises:
-        DamagedFileError: See `numbered`.
-    """
+    """Return every row of every file in a folder, or in a folder of it, by the names of the files."""
     files = sorted(path for pattern in PATTERNS for path in folder.glob(pattern))
     return [row for path in files for _, row in numbered(path)]
 
@@ -121,11 +109,7 @@ def _lines(path: Path) -> list[bytes]:
 
 
 def read(folder: Path) -> list[Run]:
-    """Return every run whose rows lie in `folder`, in the order in which they began; the file names those that do not.
-
-    Raises:
-        DamagedFileError: A line is no JSON object.
-    """
+    """Return every run whose rows lie in `folder`, in the order in which they began; the file names those that do not."""
     runs: dict[tuple[str, str], list[Row]] = {}
     for path in sorted(folder.glob("*.jsonl")):
         for _, row in numbered(path):

@@ -37,13 +37,7 @@ DEFAULTS_SHOWN = {"show_default": True}
 
 
 def seed_options(n: int, *, first: int, what: str) -> Callable[[Function], Function]:
-    """Add `--seeds` and `--first-seed` to a command, which gets both as `seeds`, a range.
-
-    Args:
-        n: How many seeds there are by default.
-        first: The first of them.
-        what: What there is of each seed, for people.
-    """
+    """Add `--seeds` and `--first-seed` to a command, which gets both as `seeds`, a range."""
 
     def add(function: Function) -> Function:
         @click.option("--seeds", "n_seeds", default=n, type=AT_LEAST_1, help=what)
@@ -74,12 +68,6 @@ def command(
     """Make a command of a plan: it makes the calls that the plan returns, and prints the table of their rows' file.
 
     With `--table FILE` it measures nothing, and prints the table of the rows that are kept there.
-
-    Args:
-        line: Says in a line what a row shows.
-        table: Derives the table from rows.
-        out: Where rows are written by default.
-        workers: How many processes measure by default.
     """
 
     def made(plan: Callable[..., Sequence[Call]]) -> click.Command:
@@ -127,13 +115,7 @@ def _make(call: Callable[[], Result]) -> Result:
 
 
 def write_rows(rows: Iterable[Mapping[str, Any]], out: Path, *, line: Callable[[Record], str]) -> list[Record]:
-    """Append each row, with the machine that it was measured on, as soon as it is known; return the rows.
-
-    Args:
-        rows: As they are measured.
-        out: A file of JSON lines; a last line that was cut off goes.
-        line: What is printed of a row.
-    """
+    """Append each row, with the machine that it was measured on, as soon as it is known; return the rows."""
     atomic.make_directory(out.parent)
     atomic.truncate_torn_line(out)
     written = []

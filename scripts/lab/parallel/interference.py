@@ -56,8 +56,6 @@ class Ticks:
 
     Attributes:
         busy_s: Neither idle nor stolen.
-        steal_s: Stolen by the hypervisor.
-        all_s: Idle time included.
     """
 
     busy_s: float
@@ -70,10 +68,7 @@ class Counters:
     """The counters at the beginning of a run.
 
     Attributes:
-        ticks: From `/proc/stat`.
-        psi_s: From `/proc/pressure/cpu`.
         harness_s: Processor time of this process, which is not foreign either.
-        proc: Where the kernel tells.
     """
 
     ticks: Ticks | None
@@ -177,11 +172,7 @@ def choose_size(target_s: float = TARGET_S) -> int:
 
 
 def calibrate(n_steps: int) -> float:
-    """Do the fixed work in parts and return how many seconds of wall time it takes at the speed of the fastest.
-
-    Args:
-        n_steps: The session's size, from `choose_size`.
-    """
+    """Do the fixed work in parts and return how many seconds of wall time it takes at the speed of the fastest."""
     n_part = max(1, n_steps // SHOTS)
     return min(_time(n_part) for _ in range(SHOTS)) * n_steps / n_part
 

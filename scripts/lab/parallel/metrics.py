@@ -85,7 +85,6 @@ class Metrics:
         utilisation: U, in cores.
         inflation: I, by the processor time of the whole tree within W.
         trial_inflation: I, by the processor time that trials measured inside themselves.
-        karp_flatt: None for one worker.
         is_bound: The run did not finish: `wall_s`, both inflations and `karp_flatt` are lower bounds, `speedup` and
             `efficiency` upper ones.
     """
@@ -196,12 +195,7 @@ def cpu_within_s(samples: Sequence[Sequence[float]], start_s: float, end_s: floa
 
 
 def busiest_cores(samples: Sequence[Sequence[float]], window_s: float = 1.0) -> float:
-    """Return the most cores that were in use over any such window that a sample begins; over all of a shorter run.
-
-    Args:
-        samples: As for `cpu_within_s`.
-        window_s: Length of the window.
-    """
+    """Return the most cores that were in use over any such window that a sample begins; over all of a shorter run."""
     took_s = samples[-1][0] - samples[0][0] if samples else 0.0
     if took_s <= 0.0:
         return 0.0
@@ -270,13 +264,7 @@ def judge(  # noqa: PLR0911 - a table, read from above
 
 
 def judge_outcome(outcome: str, reason: str | None, samples: Sequence[Sequence[float]]) -> Judgement | None:
-    """Return the verdict on a run that did not finish; None if it did, and `judge` decides.
-
-    Args:
-        outcome: "finished", "deadline", "failed" or "skipped".
-        reason: In one line, if there is one.
-        samples: As in a run's row.
-    """
+    """Return the verdict on a run that did not finish; None if it did, and `judge` decides."""
     if outcome == FINISHED:
         return None
     if outcome in {FAILED, SKIPPED}:
@@ -296,10 +284,5 @@ def cores_at_the_end(samples: Sequence[Sequence[float]]) -> float:
 
 
 def differing(trials: Iterable[TrialRecord], expected: Mapping[int, str]) -> tuple[int, ...]:
-    """Return the indices of trials that ended with another result than expected; one that raised has none.
-
-    Args:
-        trials: Of one run.
-        expected: The result's hash by index, from a sequential run.
-    """
+    """Return the indices of trials that ended with another result than expected; one that raised has none."""
     return tuple(trial.index for trial in trials if trial.error is None and trial.result_hash != expected[trial.index])

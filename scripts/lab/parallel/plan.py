@@ -49,8 +49,6 @@ class Slot:
     Attributes:
         block: From 1; 0 for the warm-up.
         order: From 0, in the block.
-        setting: What runs there.
-        is_repeat: It is the second run of the baseline in its block.
     """
 
     block: int
@@ -64,12 +62,7 @@ class Factors:
     """Factors that are varied; every combination that makes sense is a setting.
 
     Attributes:
-        arms: Names of backends.
-        workers: How many trials at once.
-        evaluators: What computes the fitness.
         threads: Of each worker: numbers, or "default".
-        limits: How that number is set.
-        wait_policies: What idle OpenMP threads do.
         start_methods: How processes are started; the arm's own first choice if empty.
         migrate_every: Of islands; 0 is off.
     """
@@ -193,15 +186,8 @@ class Plan:
     """The whole of a table.
 
     Attributes:
-        session: Names it.
-        settings: What is compared.
-        n_blocks: How often.
         seed: Of the order of runs; the list of configurations has its own, in the settings.
-        host: Where all of it is run.
-        boot_id: In which boot of that.
-        calibration_steps: Size of the calibration kernel.
         deadline_factor: How many times the sequential time a run may take.
-        tries: How often a run is made until one is not rejected.
         ray_address: A cluster for the Ray arms; None for one of their own.
     """
 
@@ -223,11 +209,7 @@ class Plan:
 
 @dataclass(frozen=True)
 class TablePaths:
-    """Paths of a table.
-
-    Attributes:
-        folder: All of it.
-    """
+    """Paths of a table."""
 
     folder: Path
 
@@ -257,7 +239,6 @@ def save(plan: Plan, paths: TablePaths) -> None:
 
     Raises:
         ConfigError: There is one already.
-        StorageError: The file system refused.
     """
     with atomic.storage_errors("begin the table"):
         atomic.make_directory(paths.folder)
@@ -271,7 +252,6 @@ def load(paths: TablePaths) -> Plan:
 
     Raises:
         ConfigError: There is none.
-        DamagedFileError: The file holds something else.
     """
     try:
         data = paths.plan.read_bytes()
@@ -313,8 +293,6 @@ class Table:
     """A table whose rows are kept: its settings, and how often each is run.
 
     Attributes:
-        tier: Size of a trial.
-        n_blocks: How often.
         grids: Its settings are those of all grids together.
         fault: What befalls trial 1 of every run but the baseline; None for nothing.
     """

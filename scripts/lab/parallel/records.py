@@ -28,15 +28,9 @@ class TrialRecord:
     Attributes:
         index: Its place in the ordered list of configurations and seeds.
         start_s: When it began, on the clock that all processes of one boot share (`time.monotonic`).
-        end_s: When it ended.
         cpu_s: Processor time of the worker meanwhile: of its process, or of its thread where workers are threads.
-        pid: The worker's process.
-        tid: The worker's thread, as the kernel numbers it.
         torch_threads: What PyTorch says it uses in the worker; None where it is not loaded, or cannot be asked.
-        fitness: The best of each seed.
-        evaluations: Genomes scored, over all seeds.
         result_hash: SHA-256 over the last genes, their fitness and the champion of every seed; empty if it raised.
-        error: The exception's one line, if the trial raised.
     """
 
     index: int
@@ -57,11 +51,6 @@ class TrialStart:
     """A note that a trial has begun: what of a trial that never ended is left.
 
     A trial that is tried again after its worker died has several.
-
-    Attributes:
-        index: Which trial.
-        start_s: When, as `TrialRecord.start_s`.
-        pid: The process that began it.
     """
 
     index: int
@@ -91,20 +80,12 @@ def write(folder: Path, record: TrialRecord) -> None:
 
 
 def read(folder: Path) -> tuple[TrialRecord, ...]:
-    """Return the records, by index.
-
-    Raises:
-        DamagedFileError: A file holds something else.
-    """
+    """Return the records, by index."""
     return tuple(sorted(_read(TrialRecord, folder / RECORDS), key=lambda record: record.index))
 
 
 def read_starts(folder: Path) -> tuple[TrialStart, ...]:
-    """Return the notes, in the order of time.
-
-    Raises:
-        DamagedFileError: A file holds something else.
-    """
+    """Return the notes, in the order of time."""
     return tuple(sorted(_read(TrialStart, folder / STARTS), key=lambda start: start.start_s))
 
 

@@ -32,18 +32,7 @@ class Provenance:
     """Provenance of a run: machine, versions, commit, environment.
 
     Attributes:
-        host: Name of the machine.
-        boot_id: Which boot of it.
-        cpu: Its processor.
-        cores: Cores that the run may use.
-        kernel: Release of the operating system.
         python: Version of Python; the names below are versions of libraries, None where one is not installed.
-        numpy: Of NumPy.
-        torch: Of PyTorch.
-        optuna: Of Optuna.
-        ray: Of Ray.
-        joblib: Of joblib.
-        commit: Of these sources.
         dirty: The sources are not those of the commit.
         environment: The variables that the run was started with and that may change it.
     """
@@ -73,21 +62,14 @@ class RunRow:
         block: From 1; 0 is the warm-up.
         order: Place in the block, from 0; a run that is repeated after a rejection keeps it.
         is_repeat: The second run of the baseline in a block.
-        setting: What was run.
         outcome: "finished" (every trial has a result), "deadline" (ended by the harness), "failed" (some trial has
             none) or "skipped" (the arm cannot run here).
         reason: Why it is not a plain "finished"; also which trial was tried again.
         launched_s: When the driver was started, on the trials' clock.
-        exited_s: When it had ended, by itself or not.
         deadline_s: Seconds allowed from the start of the first trial.
         trials: What workers recorded, by index.
         starts: What workers noted as begun, in the order of time.
-        usage: What its processes took.
-        interference: Who else used the machine meanwhile.
-        calibration_before_s: Time of the calibration kernel before the run.
-        calibration_after_s: The same afterwards.
         rejected: Why the run does not count and is repeated, by rules fixed in advance.
-        provenance: Where it took place.
     """
 
     session: str
@@ -142,20 +124,12 @@ PARTS = {"setting": Setting, "usage": Usage, "interference": Interference}
 
 
 def append(path: Path, row: RunRow) -> None:
-    """Add a row to a table.
-
-    Raises:
-        OSError: The file system refused.
-    """
+    """Add a row to a table."""
     runlog.append(path, row.to_json())
 
 
 def read(path: Path) -> list[RunRow]:
-    """Return all rows of a table; a missing file has none, a torn last line is left out.
-
-    Raises:
-        DamagedFileError: A line is no row.
-    """
+    """Return all rows of a table; a missing file has none, a torn last line is left out."""
     return [RunRow.from_json(record) for record in runlog.read(path)]
 
 
@@ -185,7 +159,6 @@ class Ending:
         code: The driver's exit code, minus the signal that killed it; None if it was still running and had to be ended.
         waited_s: How long the harness waited, where it had to end the driver.
         living: Processes of the run that were alive then.
-        error: The one line that the driver left of an exception.
     """
 
     code: int | None

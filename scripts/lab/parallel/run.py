@@ -57,12 +57,7 @@ class RunContext:
     """Context of a run: what all runs of a table have in common.
 
     Attributes:
-        session: Names the table.
-        runs: Where runs leave files.
-        calibration_steps: Size of the calibration kernel.
-        ray_address: See `Request`.
         here: Where they take place; the environment is that of each run.
-        is_stopping: Asked many times a second.
         note: Told the mark of each run before it starts.
     """
 
@@ -85,7 +80,6 @@ def run_once(slot: Slot, context: RunContext, *, deadline_s: float) -> RunRow:
 
     Raises:
         StoppedError: The user asked to stop.
-        StorageError: The file system refused.
     """
     why_not = arm.load(slot.setting.arm).why_not(slot.setting)
     if why_not is not None:
@@ -214,9 +208,6 @@ class Watched:
     """A run, seen from outside.
 
     Attributes:
-        launched_s: When the driver was started, by `time.monotonic`.
-        exited_s: When it had ended.
-        ending: How.
         usage: What its processes took, and how many outlived it.
     """
 
@@ -230,12 +221,6 @@ def watch(
     folder: Path, environment: Mapping[str, str], *, deadline_s: float, is_stopping: Callable[[], bool]
 ) -> Watched:
     """Start the driver of the request in `folder`, and return when nothing of it is left.
-
-    Args:
-        folder: Where the request lies, and records go.
-        environment: Of the driver.
-        deadline_s: How long it may take from the start of its first trial.
-        is_stopping: Asked many times a second.
 
     Raises:
         StoppedError: It said yes.

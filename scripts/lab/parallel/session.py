@@ -43,7 +43,6 @@ def begin(
 
     Raises:
         ConfigError: There is a table already, or a value is not allowed.
-        StorageError: The file system refused.
     """
     here = run.provenance()
     made = Plan(
@@ -73,7 +72,6 @@ def carry_on(paths: TablePaths, *, is_stopping: Callable[[], bool], say: Callabl
     Raises:
         ConfigError: There is no table.
         OtherMachineError: It was begun elsewhere.
-        StorageError: The file system refused.
     """
     planned, here = plan.load(paths), run.provenance()
     plan.check_same_machine(planned, here)
@@ -151,13 +149,7 @@ def report(row: RunRow) -> str:
 
 
 def time_left_s(left: Sequence[Slot], rows: Sequence[RunRow], *, besides_s: float) -> float | None:
-    """Estimate how long the remaining slots take: as long as the same setting took, or as all did; None at first.
-
-    Args:
-        left: What is to be run.
-        rows: What was run.
-        besides_s: What each run takes besides, for calibration.
-    """
+    """Estimate how long the remaining slots take: as long as the same setting took, or as all did; None at first."""
     took: defaultdict[Setting, list[float]] = defaultdict(list)
     for row in rows:
         if row.block > 0:

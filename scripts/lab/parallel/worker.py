@@ -75,12 +75,6 @@ def work(
 ) -> TrialRecord:
     """Run one trial here and record it.
 
-    Args:
-        request: The run it belongs to.
-        index: Which trial.
-        config: What to try out; that of the list if None.
-        cpu_clock: Whose processor time counts: the process's, or the thread's where workers are threads.
-
     Raises:
         TrialFailedError: The trial raised; that is recorded too.
     """

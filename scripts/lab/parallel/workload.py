@@ -96,8 +96,6 @@ class Tier:
     """Size of a trial.
 
     Attributes:
-        population: Individuals.
-        generations: After the founders.
         seeds: Independent runs in a trial, one after the other.
         life_s: How long a creature lives on its one course, in seconds.
     """
@@ -125,8 +123,6 @@ class TrialResult:
     """Result of a trial.
 
     Attributes:
-        fitness: The best of each seed.
-        evaluations: Genomes scored, over all seeds.
         sha256: Over the last genes, their fitness and the champion of every seed.
     """
 
@@ -195,14 +191,6 @@ def run_trial(
     observe: Callable[[State], None] = lambda _: None,
 ) -> TrialResult:
     """Evolve once for each seed.
-
-    Args:
-        index: Place in the list; it names the island.
-        config: What the trial tries out.
-        seeds: Of the runs.
-        budget: Population, generations and the length of a life.
-        evaluator: "reference" or "native"; they agree bit for bit.
-        observe: Called after each generation of each seed.
 
     Raises:
         ConfigError: The evaluator cannot be had here.

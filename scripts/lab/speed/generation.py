@@ -42,8 +42,6 @@ class Lap:
     """One call of a watched function.
 
     Attributes:
-        stage: Whose time it is.
-        wall_s: How long it took.
         own_s: The same without the watched functions that it called.
     """
 
@@ -57,7 +55,6 @@ class Stopwatch:
 
     Args:
         whole: The stage of interest: others count only inside it.
-        clock: Seconds from anywhere.
     """
 
     def __init__(self, whole: str, clock: Callable[[], float] = time.perf_counter) -> None:

@@ -44,10 +44,8 @@ class Ended:
 
     Attributes:
         started_unix_s: When it was started, by the clock of the wall.
-        wall_s: From then to its exit.
         cpu_s: Of all its threads, user and system.
         peak_pss_bytes: The largest proportional set size seen; 0 where the system does not tell.
-        output: What it printed.
     """
 
     started_unix_s: float

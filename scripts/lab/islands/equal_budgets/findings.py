@@ -56,7 +56,6 @@ class Interval:
 
     Attributes:
         value: Of the runs; not a number where they do not tell.
-        low: The interval's lower end.
         high: Its upper end, infinite where a resample may miss everything.
     """
 
@@ -126,12 +125,6 @@ def ratio(
 
     If one of them never reaches the target, the ratio is infinite or 0; if neither does it is unknown, and so not a
     number. A resample in which neither does may be anything: it lies below the lower end and above the upper one.
-
-    Args:
-        over: For example of the pooled population.
-        under: For example of the islands: above 1, they are faster.
-        seed: Of the resampling; equal runs and seeds give equal intervals.
-        time: What is compared.
     """
     rng = np.random.default_rng(seed)
     resampled = [
@@ -153,12 +146,7 @@ def _over(over: Doubles, under: Doubles) -> Doubles:
 
 
 def median(values: Sequence[float], *, seed: int) -> Interval:
-    """Return the median with its interval.
-
-    Args:
-        values: At least one.
-        seed: See `ratio`.
-    """
+    """Return the median with its interval."""
     known = np.asarray(values, dtype=np.float64)
     drawn = np.random.default_rng(seed).integers(len(known), size=(RESAMPLES, len(known)))
     return Interval(float(np.median(known)), *_quantiles(np.median(known[drawn], axis=1)))
@@ -204,13 +192,7 @@ MUST_SHOW = 2.0
 
 @dataclass(frozen=True)
 class Showing:
-    """Runs of one contender on one problem.
-
-    Attributes:
-        contender: Who.
-        rows: Its runs, by seed.
-        targets: Of the problem.
-    """
+    """Runs of one contender on one problem."""
 
     contender: Contender
     rows: Sequence[Record]
@@ -241,11 +223,7 @@ class Findings:
     """All that was found on one problem.
 
     Attributes:
-        problem: Which.
-        breeding: What each family was tuned to.
-        targets: What had to be reached.
         seeds: With how many seeds everybody has run.
-        showings: Of the contenders, by name.
         tried: Of the tuning runs, each setting's times to the final target, by family in the order of its grid.
     """
 
@@ -295,9 +273,6 @@ class Comparison:
     """Two contenders on one problem.
 
     Attributes:
-        findings: The problem.
-        faster: Who is asked to be faster.
-        than: Than whom.
         ratio: Evaluations to the final target, of the latter to the former.
         p: Of the rank test, corrected for the number of comparisons of its kind.
     """

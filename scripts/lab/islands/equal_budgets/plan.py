@@ -63,16 +63,11 @@ class Problem:
     """A task with a budget.
 
     Attributes:
-        name: What tables call it.
         kind: What makes it hard, in words.
-        task: What `--task` calls it.
-        options: Its options.
         variations: Mutation rates with scales that tuning tries, each with two tournaments.
         budget: Evaluations of a run, immigrants included.
         population: Individuals of the pooled population, and of all islands together.
-        islands: How many the reference has.
         splits: Other numbers of islands among which the same population is split.
-        seeds: How many test seeds.
         is_swept: Every rate, interval, topology and size is tried, not a few of them.
         is_rugged: Deceptive or multimodal: where islands are said to help.
     """
@@ -106,12 +101,7 @@ class Contender:
     """One way to spend a problem's budget, before its breeding settings are known.
 
     Attributes:
-        name: What tables call it.
-        question: Which question it answers.
         family: Whose tuned breeding settings it has, or `DEFAULTS`.
-        islands: How many.
-        population: Individuals of each.
-        settings: Of migration.
         is_varied: Breeding settings are drawn for each island (`atoll.scripts.run.vary`) instead.
     """
 
@@ -264,13 +254,7 @@ Breeding = dict[str, "Value"]
 
 @dataclass(frozen=True)
 class Job:
-    """One run.
-
-    Attributes:
-        problem: On what.
-        arm: By whom.
-        seed: Of the run.
-    """
+    """One run."""
 
     problem: Problem
     arm: Arm

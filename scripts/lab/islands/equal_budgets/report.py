@@ -340,16 +340,8 @@ WORDS = {
 def write(problems: Sequence[Problem], folder: Path, *, plots: Path, tables_folder: Path | None) -> str:
     """Write `report.md` beside the rows and the figures into `plots`; return the text.
 
-    Args:
-        problems: Of which to report; those that have not been compared yet are left out.
-        folder: Holds the rows.
-        plots: Where figures go.
-        tables_folder: Where each table gets a file of its own, and the figures one more with links to them.
-
     Raises:
         ConfigError: No problem has been compared yet.
-        DamagedFileError: A row is damaged.
-        StorageError: The file system refused.
     """
     from atoll.scripts.lab.islands.equal_budgets import figures  # noqa: PLC0415 - matplotlib takes a second to import
 

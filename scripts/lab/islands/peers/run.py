@@ -105,11 +105,7 @@ def evolve(entry: Entry) -> list[Round]:
 
 
 class Watch:
-    """A clock's time since the beginning, but for what was spent on looking at results.
-
-    Args:
-        clock: Tells seconds.
-    """
+    """A clock's time since the beginning, but for what was spent on looking at results."""
 
     def __init__(self, clock: Callable[[], float]) -> None:
         self._clock = clock
@@ -135,13 +131,7 @@ Setting = dict[str, "Value"]
 
 
 def measure(*, seeds: int, write: Callable[[Record], None], tell: Callable[[str], None]) -> None:
-    """Run everything; each run is a row as soon as it is known.
-
-    Args:
-        seeds: How many test seeds, from 1 on.
-        write: Takes a row.
-        tell: Takes a line for people.
-    """
+    """Run everything; each run is a row as soon as it is known."""
     with on_one_core():
         chosen = {}
         for problem in PROBLEMS:

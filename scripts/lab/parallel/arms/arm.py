@@ -41,7 +41,6 @@ class Arm:
             are tried again where the backend lets us know.
         start_methods: The ways in which its workers may be started, if it has the choice; the first is the default.
         samplers: What may propose configurations, besides the fixed list.
-        libraries: What has to be installed.
         refuses: Says in one line why a setting cannot run here; None if it can.
     """
 
@@ -56,11 +55,7 @@ class Arm:
         return lacks(*self.libraries) or self.refuses(setting)
 
     def run(self, request: Request) -> None:
-        """Run every trial.
-
-        Raises:
-            BackendError: The backend cannot.
-        """
+        """Run every trial."""
         module, _, function = self.runner.partition(".")
         getattr(importlib.import_module(f"atoll.scripts.lab.parallel.arms.{module}"), function)(request)
 
@@ -81,11 +76,7 @@ def why_no_gpu(_: Setting) -> str:
 
 
 def run_on_gpu(request: Request) -> None:
-    """Run nothing yet.
-
-    Raises:
-        BackendError: Always, with the reason.
-    """
+    """Run nothing yet."""
     raise BackendError(why_no_gpu(request.setting))
 
 
@@ -112,11 +103,7 @@ ARMS = {
 
 
 def load(name: str) -> Arm:
-    """Return the arm of that name; the backend itself is not loaded before it runs.
-
-    Raises:
-        ConfigError: There is none.
-    """
+    """Return the arm of that name; the backend itself is not loaded before it runs."""
     if name not in ARMS:
         raise ConfigError(f"no arm is called {name!r}{suggest(name, tuple(ARMS))}; known are {', '.join(ARMS)}")
     return ARMS[name]

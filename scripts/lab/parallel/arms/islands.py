@@ -83,11 +83,7 @@ def _run_trial(request: Request, index: int) -> None:
 
 
 def _evolve(request: Request, index: int, seed: int, processes: list[EndedProcess]) -> State:
-    """Run an island to its end, and add its processes to the list; a killed one goes on by the same command.
-
-    Raises:
-        BackendError: It gave up, or was killed too often.
-    """
+    """Run an island to its end, and add its processes to the list; a killed one goes on by the same command."""
     shared = SharedPaths(request.path / f"seed-{seed}")
     paths = shared.island(workload.island_name(index))
     atomic.make_directory(shared.root, durable=False)
@@ -129,10 +125,8 @@ class EndedProcess:
     """A process that has ended.
 
     Attributes:
-        pid: Its number.
         code: What it exited with; minus the signal that killed it.
         cpu_s: Of all its threads, user and system.
-        last_words: The last line it printed.
     """
 
     pid: int
@@ -147,7 +141,6 @@ class Fault:
 
     Attributes:
         kind: "kill" (SIGKILL), "hang" (it is stopped and never continued) or "raise" (it cannot write its log).
-        paths: The island's files.
         after: The generation in whose course it happens.
     """
 
@@ -174,14 +167,7 @@ class Fault:
 def run_process(
     command: Sequence[str], *, output: Path, note: Callable[[int], None], fault: Fault | None
 ) -> EndedProcess:
-    """Start an island and wait for its end.
-
-    Args:
-        command: What to run.
-        output: Where what it prints goes.
-        note: Called with its process number as soon as it runs.
-        fault: What is to befall it.
-    """
+    """Start an island and wait for its end."""
     if fault is not None:
         fault.prepare()
     with output.open("wb") as sink:

@@ -32,7 +32,6 @@ class Answer:
 
     Attributes:
         status: One of the words above; "met in n of m" settings and workloads where they differ.
-        found: The figures it rests on.
     """
 
     status: str
@@ -41,13 +40,7 @@ class Answer:
 
 @dataclass(frozen=True)
 class Criterion:
-    """Something that was asked for.
-
-    Attributes:
-        where: Experiment of the plan, or the part of the task.
-        asked: In the words of whoever asked, shortened.
-        answer: Finds the answer in what was measured.
-    """
+    """Something that was asked for."""
 
     where: str
     asked: str

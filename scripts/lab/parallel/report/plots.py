@@ -41,12 +41,7 @@ TICKS = (0.1, 0.2, 0.3, 0.5, 0.7, 1, 1.5, 2, 3, 4, 5, 7, 10, 15, 20, 50, 100)
 
 
 def draw(session: Session, folder: Path) -> list[Path]:
-    """Draw everything for every workload of a session; return the SVG files.
-
-    Args:
-        session: What was measured.
-        folder: Where the files go; it must exist.
-    """
+    """Draw everything for every workload of a session; return the SVG files."""
     found = []
     for load in session.workloads:
         summaries = summarise(session, load)

@@ -31,12 +31,7 @@ TIERS = ("production", "medium", "small", "tiny")
 
 @dataclass(frozen=True, order=True)
 class Workload:
-    """Workload: what a trial is. Only runs of one workload share a table.
-
-    Attributes:
-        tier: Its size.
-        evaluator: Who evaluates.
-    """
+    """Workload: what a trial is. Only runs of one workload share a table."""
 
     tier: str
     evaluator: str
@@ -59,8 +54,6 @@ class Run:
     """A run and what is to be said of it.
 
     Attributes:
-        row: As it was written.
-        setting: Its setting.
         metrics: Held against the sequential run of its block; None where there is none to hold it against, or where
             the run tells nothing.
         judgement: What it was; None where there is nothing to hold it against.
@@ -88,8 +81,6 @@ class Session:
     """The runs of one call of the harness, which all took place on one host between two boots.
 
     Attributes:
-        name: Which.
-        rows: All rows, as written.
         runs: Those that count, warm-up, faults and rejected ones left out.
         faults: Those into which a fault was injected, rejected ones too: what happens to them is no question of time.
     """
@@ -233,13 +224,10 @@ class Summary:
     """One setting over all blocks.
 
     Attributes:
-        setting: Which.
-        runs: That count, one for each block.
         n_rejected: Runs that did not, and were repeated.
         speedup: Median and interval of the logarithm of S; None where nothing could be held against the baseline.
         is_bound: Some run did not finish, so that S is at most that.
         p: Of the sign test of S against 1, corrected for the number of tests; None where there was none.
-        shown: What that shows.
     """
 
     setting: Setting
@@ -335,10 +323,6 @@ class Change:
     """Two settings of an arm that differ in one respect, compared within blocks.
 
     Attributes:
-        arm: Which.
-        workers: How many.
-        before: The one setting.
-        after: The other.
         ratio: Of their speedups, other / one, as logarithms.
         bound: "at most " or "at least " where one of them met its deadline, so that its speedup is an upper bound.
     """

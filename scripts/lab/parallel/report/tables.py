@@ -56,15 +56,8 @@ def blocks(sessions: Sequence[Session]) -> dict[str, str]:
 def report(folder: Path, *, tables_folder: Path | None = None, more: Mapping[str, str] | None = None) -> str:
     """Derive everything from the rows in `folder`; write `report.md` and `plots/` there and return the text.
 
-    Args:
-        folder: Holds the rows.
-        tables_folder: Where each block gets a file of its own.
-        more: Blocks of others, by name, that go into the same page and folder.
-
     Raises:
         ConfigError: There are no rows.
-        DamagedFileError: A row is damaged.
-        StorageError: The file system refused.
     """
     sessions = study.sessions(read_all(folder))
     if not sessions:

@@ -31,7 +31,6 @@ class Machine:
     """A host.
 
     Attributes:
-        cores: That can work at the same time, at least one.
         slowdown: How many times longer a trial takes when all cores are busy than when one is, at least one: memory
             bandwidth, clock, two hardware threads of one core. Between one and all cores it grows linearly, which is a
             guess; its value past two cores is not known and is swept.
@@ -41,11 +40,7 @@ class Machine:
     slowdown: float = 1.0
 
     def __post_init__(self) -> None:
-        """Check the ranges.
-
-        Raises:
-            ConfigError: A value is out of its range.
-        """
+        """Check the ranges."""
         _at_least(self, cores=1, slowdown=1.0)
 
     def stretch(self, busy_cores: float) -> float:
@@ -61,7 +56,6 @@ class Way:
     """A way to run trials side by side.
 
     Attributes:
-        workers: How many run at once.
         startup_s: From the launch of a worker until it can take its first trial; paid again after a crash.
         lock_s: Ask and tell for one trial, during which all other workers have to wait their turn.
         cores_per_trial: How many cores one running trial keeps busy if it gets them; above one where its library spins.
@@ -86,11 +80,7 @@ class Way:
     on_crash: OnCrash = "retry"
 
     def __post_init__(self) -> None:
-        """Check the ranges.
-
-        Raises:
-            ConfigError: A value is out of its range.
-        """
+        """Check the ranges."""
         _at_least(self, workers=1, startup_s=0, lock_s=0, cores_per_trial=1, cap_cores=1, inflation=1, chunk=1)
         _at_least(self, crash_p=0, retries=0)
         if not self.crash_p < 1:
@@ -124,14 +114,6 @@ def draw_trials(
 ) -> NDArray[np.float64]:
     """Draw how long trials take alone: log-normal, some of them stretched.
 
-    Args:
-        n: How many.
-        mean_s: Mean before any is stretched.
-        cv: Standard deviation / mean.
-        rng: Source of randomness.
-        straggler_p: Share of stragglers.
-        straggler_factor: How many times longer those take.
-
     Returns:
         Seconds, [n].
     """
@@ -152,8 +134,6 @@ class Piece:
     """A piece of work.
 
     Attributes:
-        number: Which.
-        alone_s: How long it takes alone.
         tries: How often it was begun and crashed.
     """
 
@@ -163,12 +143,7 @@ class Piece:
 
 
 class Queue:
-    """Trials in order; a worker that is free takes the next ones, `chunk` at a time.
-
-    Args:
-        trials_s: How long each takes alone.
-        chunk: How many a worker takes at a time and does one after the other.
-    """
+    """Trials in order; a worker that is free takes the next ones, `chunk` at a time."""
 
     n_workers = None
 
@@ -254,8 +229,6 @@ class Simulated:
     Attributes:
         finished: In the order in which they ended.
         alone_s: What the finished trials take alone, one after the other.
-        cpu_s: Processor time of all.
-        crashes: How many trials ended their worker.
         lost: How many trials were given up.
     """
 
@@ -284,14 +257,7 @@ class Simulated:
 
 
 def simulate(feed: Feed, way: Way, machine: Machine, *, rng: np.random.Generator) -> Simulated:
-    """Run to the end.
-
-    Args:
-        feed: The trials, fresh: it is used up.
-        way: How they are run; its number of workers must be that of the feed where the feed has one.
-        machine: Where.
-        rng: Source of crashes.
-    """
+    """Run to the end."""
     run = _Run(feed, way, machine, rng)
     while run.advance():
         pass

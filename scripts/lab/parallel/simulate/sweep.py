@@ -76,16 +76,7 @@ TEAM = 64
 
 @dataclass(frozen=True)
 class Quantity:
-    """An input.
-
-    Attributes:
-        value: What is used.
-        low: What it may be at least.
-        high: What it may be at most.
-        unit: Of all three.
-        meaning: In words.
-        source: Where the value comes from.
-    """
+    """An input."""
 
     value: float
     low: float
@@ -156,11 +147,7 @@ class Inputs:
         )
 
     def way(self, arm: str, workers: int) -> Way:
-        """Return how `arm`, one of `ARMS`, runs trials with so many workers.
-
-        Raises:
-            KeyError: There is no such arm.
-        """
+        """Return how `arm`, one of `ARMS`, runs trials with so many workers."""
         processes = Way(
             workers, startup_s=self.startup_s.value, lock_s=self.lock_s.value, crash_p=self.crash_p.value, retries=99
         )
@@ -229,12 +216,7 @@ def _named(name: str, value: float, low: float, high: float, source: str) -> Qua
 
 @dataclass(frozen=True)
 class Chance:
-    """Many draws.
-
-    Attributes:
-        seed: Of all of them.
-        draws: How many.
-    """
+    """Many draws."""
 
     seed: int
     draws: int = DRAWS
@@ -258,8 +240,6 @@ class Point:
     """One way with one number of workers.
 
     Attributes:
-        arm: Which way.
-        workers: How many.
         speedup: Time alone / wall time, start-up left out.
         hours: From the launch to the last end.
     """
@@ -386,18 +366,7 @@ def _draw_islands(islands: Mapping[tuple[float, bool], Sequence[float]], stem: P
 
 
 def write(folder: Path, *, tables_folder: Path | None = None, draws: int = DRAWS) -> str:
-    """Simulate everything; write `simulated.md`, the plots and a file for each table, and return the text.
-
-    Args:
-        folder: Where they go. Inputs are taken from the rows that lie there; without rows, inputs are those of earlier
-            measurements.
-        tables_folder: Where each block gets a file of its own, `simulated-....md`.
-        draws: How often trial times are drawn for each case.
-
-    Raises:
-        DamagedFileError: A row is damaged.
-        StorageError: The file system refused.
-    """
+    """Simulate everything; write `simulated.md`, the plots and a file for each table, and return the text."""
     inputs, chance = inputs_of(study.sessions(read_all(folder))), Chance(SEED, draws)
     click.echo(f"simulating {', '.join(map(str, WORKERS))} workers ...", err=True)
     points = {

@@ -109,7 +109,7 @@ def _lines(path: Path) -> list[bytes]:
 
 
 def read(folder: Path) -> list[Run]:
-    """Return every run whose rows lie in `folder`, in the order in which they began; the file names those that do not."""
+    """Return every run whose rows lie in `folder`, in the order in which they began."""
     runs: dict[tuple[str, str], list[Row]] = {}
     for path in sorted(folder.glob("*.jsonl")):
         for _, row in numbered(path):

@@ -79,7 +79,9 @@ class Counters:
     @classmethod
     def begin(cls, proc: Path = PROC) -> Counters:
         """Read the counters."""
-        return cls(parse_stat(_text(proc / "stat")), parse_pressure(_text(proc / "pressure/cpu")), _harness_s(), proc)
+        return cls(
+            parse_stat(_text(proc / "stat")), parse_pressure(_text(proc / "pressure/cpu")), time.process_time(), proc
+        )
 
     def end(self, *, own_cpu_s: float, wall_s: float) -> Interference:
         """Read them again, and return what happened in between.
@@ -138,22 +140,15 @@ def reject(
     """
     drift = abs(calibration_after_s / calibration_before_s - 1)
     is_crowded = own_cores > cores - FREE_CORES
+    psi_share = None if is_crowded else interference.psi_share
     found = (
         ("foreign processes used {:.2f} cores", interference.foreign_cores, MAX_FOREIGN_CORES),
         ("the hypervisor took {:.1%} of the time", interference.steal_share, MAX_STEAL_SHARE),
-        (
-            "somebody waited for a core {:.1%} of the time",
-            None if is_crowded else interference.psi_share,
-            MAX_PSI_SHARE,
-        ),
+        ("somebody waited for a core {:.1%} of the time", psi_share, MAX_PSI_SHARE),
         ("the calibration kernel changed by {:.1%}", drift, MAX_DRIFT),
     )
     reasons = [text.format(value) for text, value, limit in found if value is not None and value > limit]
     return "; ".join(reasons) or None
-
-
-def _harness_s() -> float:
-    return time.process_time()
 
 
 def _text(path: Path) -> str:

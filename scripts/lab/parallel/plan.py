@@ -39,6 +39,10 @@ if TYPE_CHECKING:
 
     from atoll.scripts.lab.parallel.rows import Provenance, RunRow
 
+PLAN, ROWS, RUNS = "plan.json", "runs.jsonl", "runs"
+"""In the folder of a table: the plan, the rows, and a folder of what runs leave; those that finished leave nothing."""
+MARK = "current"
+"""The mark of the run in progress; it is there no more when that has ended."""
 BOOT_ID = Path("/proc/sys/kernel/random/boot_id")
 
 
@@ -207,56 +211,29 @@ class Plan:
             raise ConfigError("--blocks and --tries must be at least 1, --deadline-factor more than 0")
 
 
-@dataclass(frozen=True)
-class TablePaths:
-    """Paths of a table."""
-
-    folder: Path
-
-    @property
-    def plan(self) -> Path:
-        """The plan."""
-        return self.folder / "plan.json"
-
-    @property
-    def rows(self) -> Path:
-        """The rows of what was run."""
-        return self.folder / "runs.jsonl"
-
-    @property
-    def mark(self) -> Path:
-        """The mark of the run in progress; it is here no more when that has ended."""
-        return self.folder / "current"
-
-    @property
-    def runs(self) -> Path:
-        """The files that runs leave; those that finished leave none."""
-        return self.folder / "runs"
-
-
-def save(plan: Plan, paths: TablePaths) -> None:
+def save(plan: Plan, folder: Path) -> None:
     """Begin a table.
 
     Raises:
         ConfigError: There is one already.
     """
     with atomic.storage_errors("begin the table"):
-        atomic.make_directory(paths.folder)
-        is_new = atomic.create_file(paths.plan, strict_json.encode(strict.to_json(plan)), durable=True)
+        atomic.make_directory(folder)
+        is_new = atomic.create_file(folder / PLAN, strict_json.encode(strict.to_json(plan)), durable=True)
     if not is_new:
-        raise ConfigError(f"{paths.folder} holds a table already; go on with resume, or choose another --out")
+        raise ConfigError(f"{folder} holds a table already; go on with resume, or choose another --out")
 
 
-def load(paths: TablePaths) -> Plan:
+def load(folder: Path) -> Plan:
     """Return the plan of a table that was begun.
 
     Raises:
         ConfigError: There is none.
     """
     try:
-        data = paths.plan.read_bytes()
+        data = (folder / PLAN).read_bytes()
     except FileNotFoundError as error:
-        raise ConfigError(f"{paths.folder} holds no table; begin one with run --out {paths.folder}") from error
+        raise ConfigError(f"{folder} holds no table; begin one with run --out {folder}") from error
     return strict.from_json(Plan, strict_json.parse(data))
 
 

@@ -49,7 +49,6 @@ GRACE_S = 2.0
 LOOK_S = 0.02
 REQUEST, OUTPUT = "request.json", "driver.txt"
 END_LIMIT_S = 10.0
-LOOK_S = 0.02
 
 
 @dataclass(frozen=True)

@@ -24,6 +24,7 @@ from atoll.scripts.lab.kit.figures import (
     WIDTH_IN,
     Drawing,
     NullLocator,
+    legend_below,
     number_axis,
     palette,
     save,
@@ -75,7 +76,7 @@ def _ratios(findings: Sequence[Findings]) -> Drawing:
     axes.set_xscale("log")
     number_axis(axes, "x", TICKS)
     axes.set_title("Who reaches the pooled population's median first?")
-    drawing.legend(loc="outside lower center", ncols=4, frameon=False)
+    legend_below(drawing, columns=4)
     return drawing
 
 

@@ -26,6 +26,7 @@ from atoll.scripts.lab.kit.figures import (
     WIDTH_IN,
     Drawing,
     NullLocator,
+    legend_below,
     palette,
     save,
     style,
@@ -44,7 +45,6 @@ if TYPE_CHECKING:
 
     from atoll.scripts.lab.parallel.metrics import Metrics
     from atoll.scripts.lab.parallel.report.study import Session, Summary, Workload
-    from atoll.scripts.lab.parallel.simulate.engine import Simulated
 
 PAGE = "simulated.md"
 SEED = 20261123
@@ -60,7 +60,6 @@ PROCESSES = "processes, one thread each"
 CHUNKS = "the same, in chunks as `Pool.map` makes them"
 SPINNING = "processes, default threads"
 THREADS = "threads of one process (`n_jobs`)"
-BREAKING = "processes in a pool that breaks when one dies"
 ARMS = (PROCESSES, CHUNKS, SPINNING, THREADS)
 MISSES = (
     "Of what was measured on two cores, times were simulated up to 16 % too short where each process has one thread, "
@@ -127,14 +126,6 @@ class Inputs:
         """Return the inputs with one value changed."""
         return replace(self, **{name: replace(getattr(self, name), value=value)})
 
-    def with_measured(self, found: Mapping[str, Quantity]) -> Inputs:
-        """Return the inputs with what was measured in place of what was assumed."""
-        return replace(self, **found)
-
-    def machine(self) -> Machine:
-        """Return the large machine."""
-        return Machine(CORES, self.slowdown.value)
-
     def trials(self, rng: np.random.Generator) -> NDArray[np.float64]:
         """Draw a study: seconds, [n_trials]."""
         return draw_trials(
@@ -148,14 +139,11 @@ class Inputs:
 
     def way(self, arm: str, workers: int) -> Way:
         """Return how `arm`, one of `ARMS`, runs trials with so many workers."""
-        processes = Way(
-            workers, startup_s=self.startup_s.value, lock_s=self.lock_s.value, crash_p=self.crash_p.value, retries=99
-        )
+        processes = Way(workers, startup_s=self.startup_s.value, lock_s=self.lock_s.value, crash_p=self.crash_p.value)
         return {
             PROCESSES: processes,
             CHUNKS: replace(processes, chunk=-(-int(self.n_trials.value) // (4 * workers))),
             SPINNING: replace(processes, cores_per_trial=TEAM, inflation=TEAM * self.spin_inflation.value),
-            BREAKING: replace(processes, on_crash="break"),
             THREADS: Way(
                 workers,
                 lock_s=self.lock_s.value,
@@ -170,7 +158,7 @@ def inputs_of(sessions: Iterable[Session]) -> Inputs:
     found: dict[str, Quantity] = {}
     for session, load in smallest_first(sessions):
         found |= measured_inputs(session, load)
-    return Inputs().with_measured(found)
+    return replace(Inputs(), **found)
 
 
 def smallest_first(sessions: Iterable[Session]) -> list[tuple[Session, Workload]]:
@@ -215,18 +203,6 @@ def _named(name: str, value: float, low: float, high: float, source: str) -> Qua
 
 
 @dataclass(frozen=True)
-class Chance:
-    """Many draws."""
-
-    seed: int
-    draws: int = DRAWS
-
-    def generators(self) -> list[np.random.Generator]:
-        """Return an independent source of randomness for each draw."""
-        return [np.random.default_rng(each) for each in np.random.SeedSequence(self.seed).spawn(self.draws)]
-
-
-@dataclass(frozen=True)
 class Range:
     """A quantity over many draws: the median and the middle 95 %."""
 
@@ -250,43 +226,47 @@ class Point:
     hours: Range
 
 
-def point(arm: str, workers: int, inputs: Inputs, chance: Chance) -> Point:
+def _generators(draws: int) -> list[np.random.Generator]:
+    """Return an independent source of randomness for each draw."""
+    return [np.random.default_rng(each) for each in np.random.SeedSequence(SEED).spawn(draws)]
+
+
+def point(arm: str, workers: int, inputs: Inputs, *, draws: int = DRAWS) -> Point:
     """Simulate a study many times."""
-    ended = _studies(arm, workers, inputs, chance)
-    return Point(
-        arm, workers, _range(ended, lambda each: each.speedup), _range(ended, lambda each: each.total_s / 3600)
-    )
+    way, machine = inputs.way(arm, workers), Machine(CORES, inputs.slowdown.value)
+    ended = [simulate(Queue(inputs.trials(rng), chunk=way.chunk), way, machine, rng=rng) for rng in _generators(draws)]
+    return Point(arm, workers, _range(each.speedup for each in ended), _range(each.total_s / 3600 for each in ended))
 
 
-def island_efficiency(islands: int, cv: float, chance: Chance, *, barrier: bool) -> float:
+def island_efficiency(islands: int, cv: float, *, barrier: bool, draws: int = DRAWS) -> float:
     """Return which share of the time islands work, the others waiting at migrations or at the end, as a mean."""
     found = []
-    for rng in chance.generators():
+    for rng in _generators(draws):
         times = draw_trials(islands * EPOCHS, mean_s=1.0, cv=cv, rng=rng).reshape(islands, EPOCHS)
         ended = simulate(Epochs(times, barrier=barrier), Way(islands), Machine(max(CORES, islands)), rng=rng)
         found.append(ended.alone_s / (islands * ended.wall_s))
     return float(np.mean(found))
 
 
-def _studies(arm: str, workers: int, inputs: Inputs, chance: Chance) -> list[Simulated]:
-    way, machine = inputs.way(arm, workers), inputs.machine()
-    return [simulate(Queue(inputs.trials(rng), chunk=way.chunk), way, machine, rng=rng) for rng in chance.generators()]
-
-
-def _range(ended: Sequence[Simulated], of: Callable[[Simulated], float]) -> Range:
-    low, median, high = np.quantile([of(each) for each in ended], (0.025, 0.5, 0.975))
+def _range(values: Iterable[float]) -> Range:
+    low, median, high = np.quantile(list(values), (0.025, 0.5, 0.975))
     return Range(float(median), float(low), float(high))
 
 
 def _inputs(inputs: Inputs) -> str:
     rows = [
-        (each.meaning, _with_unit(each.value, each), f"{number(each.low)} to {number(each.high)}", each.source)
+        (
+            each.meaning,
+            f"{number(each.value)} {each.unit}".strip(),
+            f"{number(each.low)} to {number(each.high)}",
+            each.source,
+        )
         for _, each in inputs.items()
     ]
     return under("Inputs of the simulation", table(("input", "value", "swept from, to", "source"), rows))
 
 
-def _scaling_table(points: Mapping[float, Sequence[Point]], inputs: Inputs, chance: Chance) -> str:
+def _scaling_table(points: Mapping[float, Sequence[Point]], inputs: Inputs, draws: int) -> str:
     slowdowns = list(points)
     rows = []
     for several in zip(*points.values(), strict=True):
@@ -298,7 +278,7 @@ def _scaling_table(points: Mapping[float, Sequence[Point]], inputs: Inputs, chan
     n = whole(inputs.n_trials.value)
     note = (
         "Slowdown is how many times longer a trial takes when all cores are busy than alone; hours are those of the "
-        f"smallest and of the largest slowdown. Ranges hold the middle 95 % of {chance.draws} draws."
+        f"smallest and of the largest slowdown. Ranges hold the middle 95 % of {draws} draws."
     )
     return under(f"Simulated: a study of {n} trials on {CORES} cores", table(headings, rows), note)
 
@@ -313,10 +293,6 @@ def _islands_table(islands: Mapping[tuple[float, bool], Sequence[float]]) -> str
     headings = ("islands", "spread of an epoch's time", "barrier at each migration", "no barrier")
     title = f"Simulated: share of the time in which islands work, {EPOCHS} epochs each"
     return under(title, table(headings, rows))
-
-
-def _with_unit(value: float, each: Quantity) -> str:
-    return f"{number(value)} {each.unit}".strip()
 
 
 def _interval(each: Range) -> str:
@@ -343,7 +319,7 @@ def _draw_scaling(points: Sequence[Point], stem: Path) -> Path:
         axes.xaxis.set_major_formatter(NUMBER)
         axes.yaxis.set_major_formatter(NUMBER)
         axes.set_title(f"SIMULATED: speedup of a study on {CORES} cores")
-        drawing.legend(loc="outside lower center", ncols=1, frameon=False)
+        legend_below(drawing, columns=1)
         return save(drawing, stem)
 
 
@@ -361,28 +337,33 @@ def _draw_islands(islands: Mapping[tuple[float, bool], Sequence[float]], stem: P
         axes.xaxis.set_minor_locator(NullLocator())
         axes.xaxis.set_major_formatter(NUMBER)
         axes.set_title("SIMULATED: what a barrier at every migration costs")
-        drawing.legend(loc="outside lower center", ncols=3, frameon=False)
+        legend_below(drawing, columns=3)
         return save(drawing, stem)
 
 
 def write(folder: Path, *, tables_folder: Path | None = None, draws: int = DRAWS) -> str:
-    """Simulate everything; write `simulated.md`, the plots and a file for each table, and return the text."""
-    inputs, chance = inputs_of(study.sessions(read_all(folder))), Chance(SEED, draws)
+    """Simulate everything; write `simulated.md`, the plots and a file for each table, and return the text.
+
+    Inputs are taken from the rows that lie in the folder; without rows they are those of earlier measurements.
+    """
+    inputs = inputs_of(study.sessions(read_all(folder)))
     click.echo(f"simulating {', '.join(map(str, WORKERS))} workers ...", err=True)
     points = {
         slowdown: [
-            point(arm, workers, inputs.with_value("slowdown", slowdown), chance) for arm in ARMS for workers in WORKERS
+            point(arm, workers, inputs.with_value("slowdown", slowdown), draws=draws)
+            for arm in ARMS
+            for workers in WORKERS
         ]
         for slowdown in SLOWDOWNS
     }
     islands = {
-        (cv, barrier): [island_efficiency(each, cv, chance, barrier=barrier) for each in WORKERS]
+        (cv, barrier): [island_efficiency(each, cv, barrier=barrier, draws=draws) for each in WORKERS]
         for cv in SPREADS
         for barrier in (True, False)
     }
     blocks = {
         "simulated-inputs": _inputs(inputs),
-        "simulated-scaling": _scaling_table(points, inputs, chance),
+        "simulated-scaling": _scaling_table(points, inputs, draws),
         "simulated-islands": _islands_table(islands),
         "simulated-misses": under("Simulated: what the model missed", MISSES),
     }

@@ -18,7 +18,7 @@ from atoll.scripts.lab.parallel import session
 from atoll.scripts.lab.parallel.plan import PLAN, ROWS, Factors, settings_of, tables_named
 from atoll.scripts.lab.parallel.report import tables as report_tables
 from atoll.scripts.lab.parallel.setting import Setting
-from atoll.scripts.lab.parallel.threads import tables as thread_tables
+from atoll.scripts.lab.parallel.threads import experiments as threads
 
 DEFAULT_OUT = Path("bench/compare")
 SIGNAL_EXIT_CODE = 128
@@ -143,7 +143,7 @@ def committed(names: tuple[str, ...], out: Path) -> None:
 )
 def report(out: Path, tables_folder: Path | None, threads_folder: Path | None) -> None:
     """Derive verdicts, intervals, tables and plots from the rows of earlier runs."""
-    more = thread_tables.blocks(rows.read(threads_folder)) if threads_folder else {}
+    more = threads.blocks(rows.read(threads_folder)) if threads_folder else {}
     click.echo(report_tables.report(out, tables_folder=tables_folder, more=more), nl=False)
 
 

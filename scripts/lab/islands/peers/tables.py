@@ -1,15 +1,25 @@
-"""Tables of the comparison with pygmo, as Markdown, from rows alone."""
+"""Atoll's islands beside pygmo's archipelago: `python -m scripts.lab peers`, whose tables come from rows alone.
+
+pygmo is needed to measure, and for this alone: `pip install 'atoll[peers]'`. Where it is missing nothing is measured,
+and the rows and tables say so.
+"""
 
 from __future__ import annotations
 
+from importlib.util import find_spec
+from pathlib import Path
 from typing import TYPE_CHECKING
 
+import click
 import numpy as np
 
+from atoll.evo import atomic, runlog
 from atoll.scripts.lab.islands.equal_budgets.findings import compare, median, ratio, verdict
 from atoll.scripts.lab.islands.equal_budgets.report import chance, reached, spread
 from atoll.scripts.lab.islands.peers.plan import ATOLL, CONTENDERS, ISLANDS, TUNING_SEEDS, Round, grid, times
-from atoll.scripts.lab.kit.markdown import number, table
+from atoll.scripts.lab.kit.machine import describe
+from atoll.scripts.lab.kit.markdown import number, table, write_tables
+from atoll.scripts.lab.kit.rows import records
 from atoll.scripts.lab.kit.stats import holm
 
 if TYPE_CHECKING:
@@ -18,6 +28,7 @@ if TYPE_CHECKING:
     from atoll.evo.runlog import Record
     from atoll.scripts.lab.islands.equal_budgets.findings import Times
 
+MISSING = "pygmo is not installed; pip install pygmo"
 SEED = 6
 START, SKIPPED = "start", "skipped"
 YARDSTICKS: dict[str, Callable[[Round], float]] = {
@@ -25,6 +36,39 @@ YARDSTICKS: dict[str, Callable[[Round], float]] = {
     "processor time (s)": lambda each: each.cpu_s,
     "wall time (s)": lambda each: each.wall_s,
 }
+
+
+@click.command()
+@click.option("--seeds", default=20, show_default=True, type=click.IntRange(min=1), help="Test seeds.")
+@click.option("--out", default=Path("bench/peers"), show_default=True, type=click.Path(path_type=Path))
+@click.option("--tables-only", is_flag=True, help="Measure nothing: derive the tables from the rows that are there.")
+@click.option(
+    "--tables",
+    "tables_folder",
+    type=click.Path(path_type=Path, file_okay=False),
+    help="Write a file for each table there.",
+)
+def main(*, seeds: int, out: Path, tables_only: bool, tables_folder: Path | None) -> None:
+    """Let both meet on the same functions with the same budget, and say who won what."""
+    atomic.make_directory(out)
+    if not tables_only:
+        _measure(out / "rows.jsonl", seeds=seeds)
+    found = blocks(records(out))
+    if tables_folder is not None:
+        write_tables(tables_folder, found)
+    click.echo("\n\n".join(f"## {name}\n\n{block}" for name, block in found.items() if block))
+
+
+def _measure(file: Path, *, seeds: int) -> None:
+    atomic.truncate_torn_line(file)
+    if find_spec("pygmo") is None:
+        click.echo(f"skipped: {MISSING}")
+        runlog.append(file, {"stage": SKIPPED, "reason": MISSING, **describe()})
+        return
+    from atoll.scripts.lab.islands.peers import run  # noqa: PLC0415 - needs pygmo
+
+    runlog.append(file, {"stage": START, "pygmo": run.VERSION, **describe()})
+    run.measure(seeds=seeds, write=lambda row: runlog.append(file, row), tell=click.echo)
 
 
 def blocks(rows: Sequence[Record]) -> dict[str, str]:

@@ -1,4 +1,4 @@
-"""Experiments on the threads of PyTorch: how many there are, from which size on they are used, and what limits them.
+"""Threads of PyTorch, measured: `python -m scripts.lab threads law|population|limit --out DIR`; `tables DIR` derives.
 
 - law: how many threads k Python threads and m PyTorch threads make, counted by maker and held against (k + 1) m.
   Published counts of runs on 128 virtual processors, 387 with five workers and 257 with three, are taken apart by the
@@ -13,16 +13,20 @@ from __future__ import annotations
 
 import random
 import statistics
+from pathlib import Path
 from typing import TYPE_CHECKING
 
+import click
+
 from atoll.scripts.lab.kit.markdown import Grid
+from atoll.scripts.lab.kit.rows import Row, Rows, newest, read
 from atoll.scripts.lab.parallel.threads.work import UNTOUCHED, run
 from atoll.scripts.processes import makers
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping, Sequence
 
-    from atoll.scripts.lab.kit.rows import Row
+    from atoll.scripts.lab.kit.rows import Run
 
 PYTHON_THREADS = (1, 2, 3, 4, 5)
 TORCH_THREADS = (1, 2, 4, 8, 16, 32, 64)
@@ -302,3 +306,94 @@ def _way(way: str, rows: Sequence[Row]) -> list[object]:
     threads = "/".join(map(str, sorted({row["threads_after"] for row in rows})))
     in_force = "yes" if share <= ALONE else "no"
     return [way, says, threads, f"{share:.2f}", f"{cores:.2f}", f"{wall_s:.3g}", f"{cpu_s:.3g}", len(rows), in_force]
+
+
+EXPERIMENTS: dict[str, Callable[[Sequence[Row]], list[Grid]]] = {
+    "law": law_tables,
+    "population": population_tables,
+    "limit": limit_tables,
+}
+
+out_option = click.option(
+    "--out", default=Path("compare"), show_default=True, type=click.Path(path_type=Path), help="Where rows go."
+)
+rounds_option = click.option("--rounds", type=click.IntRange(min=1), default=3, show_default=True, help="Repetitions.")
+quick_option = click.option("--quick", is_flag=True, help="Tiny sizes, to see that it works; the figures mean nothing.")
+
+
+@click.group(context_settings={"help_option_names": ["-h", "--help"]})
+def main() -> None:
+    """Experiments on threads; each appends raw rows to DIR and prints the tables of the newest ones."""
+
+
+@main.command(name="law")
+@out_option
+@quick_option
+def count(*, out: Path, quick: bool) -> None:
+    """Count the threads that k Python threads and m PyTorch threads make, in two minutes."""
+    sizes = {"k": (1, 2), "m": (1, 4)} if quick else {"k": PYTHON_THREADS, "m": TORCH_THREADS}
+    measure_law(Rows(out, "law", {"is_quick": quick}).write, **sizes)
+    _show(out, "law")
+
+
+@main.command(name="population")
+@out_option
+@rounds_option
+@quick_option
+def spread(*, out: Path, rounds: int, quick: bool) -> None:
+    """Find the population at which the reference evaluator starts to use more than one thread, in ten minutes.
+
+    Before that, find for single operations from how many elements on PyTorch spreads them.
+    """
+    write = Rows(out, "population", {"is_quick": quick}).write
+    populations = (4, 200) if quick else POPULATIONS
+    life_s = 1.0 if quick else LIFE_S
+    measure_operations(write, ("add", "sqrt float64") if quick else OPERATIONS)
+    measure_populations(write, populations=populations, rounds=1 if quick else rounds, life_s=life_s)
+    _show(out, "population")
+
+
+@main.command(name="limit")
+@out_option
+@rounds_option
+@quick_option
+def limited(*, out: Path, rounds: int, quick: bool) -> None:
+    """Measure what each way of limiting PyTorch to one thread does, in two minutes."""
+    ways = ("none", "before_import") if quick else tuple(WAYS)
+    measure_limits(Rows(out, "limit", {"is_quick": quick}).write, ways=ways, rounds=1 if quick else rounds)
+    _show(out, "limit")
+
+
+@main.command()
+@click.argument("folder", type=click.Path(path_type=Path, exists=True, file_okay=False))
+def tables(folder: Path) -> None:
+    """Derive the tables from the newest rows in FOLDER, measuring nothing."""
+    for text in texts(read(folder)):
+        click.echo(text + "\n")
+
+
+def _show(folder: Path, name: str) -> None:
+    for text in texts([each for each in read(folder) if each.bench == name]):
+        click.echo(text)
+
+
+def texts(runs: Sequence[Run]) -> list[str]:
+    """Return a page of Markdown for the newest run of each of these experiments on each machine."""
+    return ["\n\n".join([f"### {run.bench}", _markdown(run)]) for run in _newest(runs)]
+
+
+def blocks(runs: Sequence[Run]) -> dict[str, str]:
+    """Return the same by the names that the report's blocks have: `thread-law` and so on."""
+    found: dict[str, list[str]] = {}
+    for each in _newest(runs):
+        found.setdefault(f"thread-{each.bench}", []).append(_markdown(each))
+    return {name: "\n\n".join(parts) for name, parts in found.items()}
+
+
+def _newest(runs: Sequence[Run]) -> list[Run]:
+    return [run for run in newest(runs) if run.bench in EXPERIMENTS]
+
+
+def _markdown(run: Run) -> str:
+    tables = (grid.markdown() for grid in EXPERIMENTS[run.bench](run.rows))
+    return "\n\n".join([run.provenance, *filter(None, tables)])

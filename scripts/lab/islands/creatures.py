@@ -142,10 +142,6 @@ def measure_variant(name: str, *, seed: int, population: int, generations: int) 
     return {"variant": name, **row, **config.settings(), **physics, "build": creatures.build}
 
 
-def _variant_line(row: Record) -> str:
-    return f"seed {row['seed']}, {row['variant']}: evolved {row['evolved']:.1f}; {audit_line(row)}"
-
-
 def variants_table(rows: Sequence[Record]) -> str:
     """Return a Markdown table with a line for each variant, in the order in which they came."""
     of: dict[str, list[Record]] = {}
@@ -171,7 +167,11 @@ def _quartiles(values: list[float]) -> str:
     return f"{middle:.3g} ({low:.3g} to {high:.3g})"
 
 
-@command(line=_variant_line, table=variants_table, out="bench/defaults.jsonl")
+@command(
+    line=lambda row: f"seed {row['seed']}, {row['variant']}: evolved {row['evolved']:.1f}; {audit_line(row)}",
+    table=variants_table,
+    out="bench/defaults.jsonl",
+)
 @click.argument("names", nargs=-1, metavar="[VARIANT]...")
 @click.option("--population", default=150, help="Individuals.")
 @click.option("--generations", default=100, help="Generations after the founders.")

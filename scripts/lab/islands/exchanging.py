@@ -106,7 +106,7 @@ def table(rows: Sequence[Record]) -> str:
         [
             (
                 *_showing(name, found),
-                *(_difference(differences[name]) if name in differences else ("", "")),
+                *(_gain(differences[name]) if name in differences else ("", "")),
                 chance(p[name]) if name in p else "",
             )
             for name, found in of.items()
@@ -120,23 +120,20 @@ def _differences(found: dict[int, Record], first: dict[int, Record]) -> list[flo
 
 def _showing(name: str, found: dict[int, Record]) -> tuple[str, ...]:
     unseen = [row["unseen_fitness"] for row in found.values()]
+    apart = [row["f_st"] for row in found.values() if row["f_st"] is not None]
     return (
         name,
         str(len(found)),
         f"{np.mean([row['best'][-1] for row in found.values()]):.0f}",
         f"{np.mean(unseen):.0f} ± {np.std(unseen, ddof=1) if len(unseen) > 1 else 0:.0f}",
         f"{np.mean([row['origins'] for row in found.values()]):.2f}",
-        _mean([row["f_st"] for row in found.values() if row["f_st"] is not None]),
+        f"{np.mean(apart):.2f}" if apart else "-",  # one population differs from nobody
     )
 
 
-def _difference(differences: Sequence[float]) -> tuple[str, str]:
+def _gain(differences: Sequence[float]) -> tuple[str, str]:
     mean, low, high = mean_interval(differences)
     return f"{mean:+.0f}", f"{low:+.0f} to {high:+.0f}"
-
-
-def _mean(values: Sequence[float]) -> str:
-    return f"{np.mean(values):.2f}" if values else "-"  # one population differs from nobody
 
 
 @command(line=_line, table=table, out="bench/exchanging.jsonl", workers=2)

@@ -64,7 +64,7 @@ def make_folders(folder: Path) -> None:
         atomic.make_directory(folder / name, durable=False)
 
 
-def note_start(folder: Path, index: int, *, pid: int | None = None) -> TrialStart:
+def note_start(folder: Path, index: int, pid: int | None = None) -> TrialStart:
     """Note that a trial begins now, in this process unless another is named."""
     start = TrialStart(index, time.monotonic(), os.getpid() if pid is None else pid)
     name = f"{index}-{start.pid}-{time.monotonic_ns()}.json"

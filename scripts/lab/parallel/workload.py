@@ -27,8 +27,6 @@ if TYPE_CHECKING:
     from atoll.evo.config import IslandConfig
     from atoll.evo.generation import State
 
-Choice = int | float | str
-
 
 @dataclass(frozen=True)
 class Real:

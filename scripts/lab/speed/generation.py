@@ -31,7 +31,6 @@ if TYPE_CHECKING:
     from atoll.evo.records import Record
     from atoll.scripts.lab.kit.rows import Row, Run
     from atoll.scripts.lab.speed.plan import Plan
-    from atoll.scripts.lab.speed.rounds import Round
 
     Watched = tuple[Any, str, str]
     """A class or module, the name of its function, the stage whose time this is."""
@@ -193,7 +192,10 @@ def tables(run: Run) -> list[Table]:
         Table(
             "Cost of one call of a stage (ms)",
             [
-                Figure(f"{what}: {part}", _calls_ms(rounds, what, part))
+                Figure(
+                    f"{what}: {part}",
+                    values(rounds, (what, part), lambda row: 1000 * _wall_s(row) / int(row["calls"])),
+                )
                 for what, part in largest_first
                 if what != "loop"
             ],
@@ -222,7 +224,3 @@ def _wall_s(row: Row) -> float:
 
 def _each_ms(row: Row) -> float:
     return 1000 * _wall_s(row) / int(row["generations"])
-
-
-def _calls_ms(rounds: list[Round], what: object, part: object) -> list[float]:
-    return values(rounds, (what, part), lambda row: 1000 * _wall_s(row) / int(row["calls"]))

@@ -145,6 +145,7 @@ def tables(run: Run) -> list[Table]:
     both = [(each[WHOLE], each[BARE]) for each in rounds if WHOLE in each and BARE in each]
     beyond_own = values(rounds, WHOLE, lambda row: row["wall_s"] - PER_EVALUATION * row["evaluate_s"])
     beyond_bare = [island["wall_s"] - PER_EVALUATION * other["evaluate_s"] for island, other in both]
+    peaks_mb = values(rounds, WHOLE, lambda row: row["peak_pss_bytes"] / 1e6)
     ratio = [island["wall_s"] / other["evaluate_s"] for island, other in both]
     return [
         Table(
@@ -159,8 +160,12 @@ def tables(run: Run) -> list[Table]:
                 Figure(f"wall - {PER_EVALUATION} evaluation logged (s)", beyond_own, at_most=START_S),
                 Figure("evaluation logged / alone", ratios(rounds, WHOLE, BARE, _evaluate_s)),
                 Figure("processor time / that of evaluation alone", ratios(rounds, WHOLE, BARE, lambda r: r["cpu_s"])),
-                Figure("exec to the founders' line in the log (s)", values(rounds, WHOLE, _startup_s), at_most=0.5),
-                Figure("peak memory (MB PSS)", [mb for mb in values(rounds, WHOLE, _peak_mb) if mb], at_most=80),
+                Figure(
+                    "exec to the founders' line in the log (s)",
+                    values(rounds, WHOLE, lambda r: r["startup_s"]),
+                    at_most=0.5,
+                ),
+                Figure("peak memory (MB PSS)", [mb for mb in peaks_mb if mb], at_most=80),
             ],
         )
     ]
@@ -194,14 +199,6 @@ def _of_process(ended: Ended) -> Row:
 
 def _evaluate_s(row: Row) -> float:
     return float(row["evaluate_s"])
-
-
-def _startup_s(row: Row) -> float:
-    return float(row["startup_s"])
-
-
-def _peak_mb(row: Row) -> float:
-    return int(row["peak_pss_bytes"]) / 1e6
 
 
 ARCHIPELAGO_S = 60.0
@@ -250,7 +247,10 @@ def _beside_one(rounds: list[Round], n: int) -> list[Figure]:
     return [
         Figure(f"{n} islands / one: throughput", speed_up, at_least=EFFICIENCY * n),
         Figure(f"{n} islands: efficiency", [ratio / n for ratio in speed_up], at_least=EFFICIENCY),
-        Figure(f"{n} islands / one: processor time per genome", against_one("islands", _cost)),
+        Figure(
+            f"{n} islands / one: processor time per genome",
+            against_one("islands", lambda row: row["cpu_s"] / row["work"]),
+        ),
         Figure(f"{n} processes that only evaluate / one: throughput", against_one("bare", _rate)),
     ]
 
@@ -292,7 +292,3 @@ def _together(ended: list[Ended], work: int) -> Row:
 
 def _rate(row: Row) -> float:
     return float(row["work_per_s"])
-
-
-def _cost(row: Row) -> float:
-    return float(row["cpu_s"]) / float(row["work"])

@@ -44,6 +44,8 @@ SIGNS = palette(HEADS)
 LOWEST, HIGHEST = 0.05, 50.0
 """Ratios beyond are drawn at the edge."""
 TICKS = (0.05, 0.1, 0.2, 0.5, 1, 2, 5, 10, 20, 50)
+PACE = f"{REFERENCE['migrants']} every {REFERENCE['migrate_every']}"
+"""Of the islands that all others are departures from."""
 NEVER = 100
 """Where an infinite interval stands on a logarithmic axis."""
 
@@ -117,7 +119,8 @@ def _rates(findings: Sequence[Findings]) -> Drawing | None:
     for axes, each in zip(places, swept, strict=False):
         never = each.ratio(POOLED, "never")
         for n, rate in enumerate(RATES):
-            ratios = [each.ratio(POOLED, _pace(rate, interval)) for interval in INTERVALS]
+            names = [f"{rate} every {interval}" for interval in INTERVALS]
+            ratios = [each.ratio(POOLED, ISLANDS if name == PACE else name) for name in names]
             x = [interval * 1.06 ** (n - 1) for interval in INTERVALS]
             _error_bars(axes, x, ratios, n, label=f"{rate} migrant{'s' if rate > 1 else ''}")
         _error_bars(axes, [NEVER], [never], 3, label="never")
@@ -128,11 +131,6 @@ def _rates(findings: Sequence[Findings]) -> Drawing | None:
         number_axis(axes, "y", TICKS)
     _label_panels(drawing, places, "generations between migrations", "ERT of pooled / islands")
     return drawing
-
-
-def _pace(rate: int, interval: int) -> str:
-    is_reference = (rate, interval) == (REFERENCE["migrants"], REFERENCE["migrate_every"])
-    return ISLANDS if is_reference else f"{rate} every {interval}"
 
 
 def _sizes(findings: Sequence[Findings]) -> Drawing:

@@ -34,7 +34,7 @@ from atoll.scripts.lab.islands.equal_budgets.plan import (
     grid,
     heads,
 )
-from atoll.scripts.lab.kit.stats import LEVEL, holm
+from atoll.scripts.lab.kit.stats import LEVEL, RESAMPLES, holm
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -45,9 +45,6 @@ if TYPE_CHECKING:
     from atoll.scripts.lab.islands.equal_budgets.plan import Breeding, Rows, Targets
 
     Doubles = NDArray[np.float64]
-
-
-RESAMPLES = 9999
 
 
 @dataclass(frozen=True)

@@ -276,11 +276,6 @@ class Job:
         }
         return hashlib.sha256(strict_json.encode(decides)).hexdigest()[:16]
 
-    @property
-    def island_generations(self) -> int:
-        """Generations of all islands together, about: what a run costs beside its evaluations."""
-        return self.problem.budget // self.arm.population
-
 
 @dataclass(frozen=True)
 class Targets:
@@ -320,14 +315,12 @@ def tuned(problem: Problem, rows: Rows) -> dict[str, Breeding]:
 
 def merit(rows: Sequence[Record]) -> tuple[float, float]:
     """Return what settings are ranked by: the median of the final best, and the mean of the best over the budget."""
-    on_the_way = [float(np.mean([best_after(row, spent) for spent in _milestones(row)])) for row in rows]
+    on_the_way = []
+    for row in rows:
+        first, last = row["evaluations"][0], row["evaluations"][-1]
+        shares = [first + (last - first) * n // 10 for n in range(1, 11)]
+        on_the_way.append(float(np.mean([best_after(row, spent) for spent in shares])))
     return float(np.median([row["best"][-1] for row in rows])), float(np.mean(on_the_way))
-
-
-def _milestones(row: Record) -> list[int]:
-    """Return ten shares of what was spent, from where the founders are known."""
-    first, last = row["evaluations"][0], row["evaluations"][-1]
-    return [first + (last - first) * n // 10 for n in range(1, 11)]
 
 
 def targeting(problem: Problem, breeding: Mapping[str, Breeding]) -> list[Job]:

@@ -104,7 +104,11 @@ def problems(findings: Sequence[Findings]) -> str:
 def tuning(findings: Sequence[Findings]) -> str:
     """Return what each family was tuned to, and with how much effort."""
     lines = [
-        (each.problem.name, *(_setting(each.breeding[family], each, family) for family in FAMILIES), _effort(each))
+        (
+            each.problem.name,
+            *(_setting(each.breeding[family], each, family) for family in FAMILIES),
+            ", ".join(map(str, sorted({len(grid(each.problem, family)) for family in FAMILIES}))),
+        )
         for each in findings
     ]
     note = (
@@ -120,11 +124,6 @@ def _setting(breeding: Breeding, found: Findings, family: str) -> str:
     rate = float(breeding["mutation_rate"])
     edge = EDGE if rate in {min(rates), max(rates)} else ""
     return f"{rate:g}{edge} / {breeding['mutation_scale']:g} / {breeding['tournament_size']:g}"
-
-
-def _effort(found: Findings) -> str:
-    sizes = {len(grid(found.problem, family)) for family in FAMILIES}
-    return ", ".join(map(str, sorted(sizes)))
 
 
 def compared(comparisons: Sequence[Comparison]) -> str:
@@ -297,17 +296,16 @@ def contenders(findings: Sequence[Findings]) -> str:
     return "\n\n".join(parts)
 
 
-def spread(found: Interval, text: Callable[[float], str] | None = None) -> str:
-    """Return a value with its interval."""
-    say = text or quantity
-    return f"{say(found.value)} [{say(found.low)}, {say(found.high)}]"
-
-
 def quantity(value: float) -> str:
     """Return a number with three digits that count; a dash for what is unknown."""
     if math.isnan(value):
         return "-"
     return "∞" if math.isinf(value) else number(value)
+
+
+def spread(found: Interval, say: Callable[[float], str] = quantity) -> str:
+    """Return a value with its interval."""
+    return f"{say(found.value)} [{say(found.low)}, {say(found.high)}]"
 
 
 def chance(p: float) -> str:

@@ -100,14 +100,13 @@ def interleaved(lists: Sequence[Sequence[Job]]) -> list[Job]:
 
 
 def estimate_s(jobs: Iterable[Job]) -> float:
-    """Guess how long they take on one core."""
-    return sum(map(_cost_s, jobs))
-
-
-def _cost_s(job: Job) -> float:
-    courses = int(job.problem.options.get("courses", 1))
-    evaluation_s = EVALUATION_S.get(job.problem.task, FUNCTION_EVALUATION_S) * courses
-    return job.island_generations * ISLAND_GENERATION_S + job.problem.budget * evaluation_s
+    """Guess how long they take on one core, from what evaluations cost, and generations of an island beside them."""
+    guess_s = 0.0
+    for job in jobs:
+        evaluation_s = EVALUATION_S.get(job.problem.task, FUNCTION_EVALUATION_S)
+        evaluation_s *= int(job.problem.options.get("courses", 1))
+        guess_s += job.problem.budget // job.arm.population * ISLAND_GENERATION_S + job.problem.budget * evaluation_s
+    return guess_s
 
 
 def repeat(problems: Sequence[Problem], folder: Path, *, n: int, seed: int) -> list[tuple[Job, bool]]:

@@ -77,10 +77,6 @@ class Entry:
     interval: int = INTERVAL
     is_connected: bool = True
 
-    def alone(self) -> Entry:
-        """Return the same without migration."""
-        return replace(self, is_connected=False)
-
 
 def grid(contender: str) -> list[dict[str, Value]]:
     """Return the settings that a contender is tuned over: sixteen for each."""
@@ -112,7 +108,7 @@ def cost(contender: str, setting: Mapping[str, Value], seed: int) -> tuple[Entry
     """Return two runs that differ in migration at every generation alone: with it, and without."""
     problem = next(each for each in PROBLEMS if each.name == COST_PROBLEM)
     entry = Entry(contender, setting, problem, seed, interval=1)
-    return entry, entry.alone()
+    return entry, replace(entry, is_connected=False)
 
 
 @dataclass(frozen=True)

@@ -81,9 +81,10 @@ def evolve(entry: Entry) -> list[Round]:
     # Founders are evaluated as islands are made, and paid for as Atoll's are.
     watches = Watch(time.perf_counter), Watch(time.process_time)
     archipelago = pygmo.archipelago(t=pygmo.ring() if entry.is_connected else pygmo.unconnected(), seed=entry.seed)
+    kind = pygmo.sga if entry.contender == SGA else pygmo.de
     for n in range(ISLANDS):
         archipelago.push_back(
-            algo=pygmo.algorithm(_algorithm(entry, seed=entry.seed * ISLANDS + n)),
+            algo=pygmo.algorithm(kind(gen=entry.interval, seed=entry.seed * ISLANDS + n, **entry.setting)),
             prob=problem_of(entry.problem),
             size=POPULATION,
             seed=entry.seed * ISLANDS + n,
@@ -122,11 +123,6 @@ class Watch:
         self._since_s = self._clock()
 
 
-def _algorithm(entry: Entry, *, seed: int) -> Any:  # noqa: ANN401 - see `problem_of`
-    kind = pygmo.sga if entry.contender == SGA else pygmo.de
-    return kind(gen=entry.interval, seed=seed, **entry.setting)
-
-
 Setting = dict[str, "Value"]
 
 
@@ -143,7 +139,9 @@ def measure(*, seeds: int, write: Callable[[Record], None], tell: Callable[[str]
             for problem in PROBLEMS:
                 entries = [Entry(name, chosen[problem][name], problem, seed) for name in CONTENDERS]
                 _block(entries, "comparison", write)
-            _block([each for name in CONTENDERS for each in _cost(chosen, name, seed)], "cost", write)
+            of_cost = next(each for each in PROBLEMS if each.name == plan.COST_PROBLEM)
+            costs = [each for name in CONTENDERS for each in plan.cost(name, chosen[of_cost][name], seed)]
+            _block(costs, "cost", write)
             tell(f"seed {seed} of {seeds}")
 
 
@@ -195,8 +193,3 @@ def _block(entries: list[Entry], stage: str, write: Callable[[Record], None]) ->
     order: Any = stream(entries[0].seed, entries[0].problem.label, 0, f"order of {stage}").permutation(len(entries))
     for place in order:
         write(run(entries[place], stage=stage))
-
-
-def _cost(chosen: dict[plan.Problem, dict[str, Setting]], contender: str, seed: int) -> tuple[Entry, Entry]:
-    problem = next(each for each in chosen if each.name == plan.COST_PROBLEM)
-    return plan.cost(contender, chosen[problem][contender], seed)

@@ -26,7 +26,6 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
     from atoll.evo.runlog import Record
-    from atoll.scripts.lab.islands.equal_budgets.findings import Times
 
 MISSING = "pygmo is not installed; pip install pygmo"
 SEED = 6
@@ -118,7 +117,7 @@ def meetings(rows: Sequence[Record]) -> str:
         for contender in CONTENDERS
         for name in YARDSTICKS
     }
-    p = holm({pair: _p(spent[pair], spent[pair[0], ATOLL, pair[2]]) for pair in pairs})
+    p = holm({pair: compare(spent[pair].to_target, spent[pair[0], ATOLL, pair[2]].to_target).p for pair in pairs})
     lines = []
     for problem, peer, name in pairs:
         theirs, ours = spent[problem, peer, name], spent[problem, ATOLL, name]
@@ -181,7 +180,3 @@ def _by_seed(rows: Sequence[Record], contender: str, *, is_connected: bool) -> d
         for row in rows
         if row.get("stage") == "cost" and row["contender"] == contender and row["is_connected"] == is_connected
     }
-
-
-def _p(theirs: Times, ours: Times) -> float:
-    return compare(theirs.to_target, ours.to_target).p

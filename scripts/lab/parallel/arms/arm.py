@@ -80,16 +80,11 @@ def run_on_gpu(request: Request) -> None:
     raise BackendError(why_no_gpu(request.setting))
 
 
-def _several_workers(setting: Setting) -> str | None:
-    return None if setting.workers == 1 else "one after the other means one worker"
-
-
-def _another_limit(setting: Setting) -> str | None:
-    return None if setting.limit == BEFORE_IMPORT else "cli.py sets its limit itself, before it loads anything"
-
-
 ARMS = {
-    BASELINE: Arm("pools.run_sequential", refuses=_several_workers),
+    BASELINE: Arm(
+        "pools.run_sequential",
+        refuses=lambda setting: None if setting.workers == 1 else "one after the other means one worker",
+    ),
     "optuna_threads": Arm("optuna_arms.run_threads", samplers=TPE, libraries=("optuna",)),
     "optuna_processes": Arm("optuna_arms.run_processes", START_METHODS, TPE, ("optuna",)),
     "pool": Arm("pools.run_pool", START_METHODS),
@@ -97,7 +92,12 @@ ARMS = {
     "loky": Arm("pools.run_loky", libraries=("joblib",)),
     "ray_tasks": Arm("ray_arms.run_tasks", samplers=TPE, libraries=("ray", "optuna")),
     "ray_tune": Arm("ray_arms.run_tune", samplers=TPE, libraries=("ray", "optuna", "pandas", "pyarrow")),
-    "islands": Arm("islands.run", refuses=_another_limit),
+    "islands": Arm(
+        "islands.run",
+        refuses=lambda setting: (
+            None if setting.limit == BEFORE_IMPORT else "cli.py sets its limit itself, before it loads anything"
+        ),
+    ),
     "gpu_batch": Arm("arm.run_on_gpu", refuses=why_no_gpu),
 }
 

@@ -92,7 +92,7 @@ def _evolve(request: Request, index: int, seed: int, processes: list[EndedProces
         process = run_process(
             command(request.setting, index, seed=seed, root=shared.root),
             output=request.path / f"island-{index}-{seed}-{attempt}.txt",
-            note=partial(_note, request, index) if is_noted else _say_nothing,
+            note=partial(records.note_start, request.path, index) if is_noted else None,
             fault=_fault(request, index, paths) if not processes else None,
         )
         processes.append(process)
@@ -103,14 +103,6 @@ def _evolve(request: Request, index: int, seed: int, processes: list[EndedProces
             said = process.last_words.replace(f"{request.path}/", "")  # where the rows are made is nobody's business
             raise BackendError(f"cli.py ended with {process.code}: {said}")
     raise BackendError(f"cli.py was killed {TRIES} times")
-
-
-def _note(request: Request, index: int, pid: int) -> None:
-    records.note_start(request.path, index, pid=pid)
-
-
-def _say_nothing(_: int) -> None:
-    pass
 
 
 def _fault(request: Request, index: int, paths: IslandPaths) -> Fault | None:
@@ -165,7 +157,7 @@ class Fault:
 
 
 def run_process(
-    command: Sequence[str], *, output: Path, note: Callable[[int], None], fault: Fault | None
+    command: Sequence[str], *, output: Path, note: Callable[[int], object] | None, fault: Fault | None
 ) -> EndedProcess:
     """Start an island and wait for its end."""
     if fault is not None:
@@ -174,7 +166,8 @@ def run_process(
         process = subprocess.Popen(  # noqa: S603 - our own program
             command, stdin=subprocess.DEVNULL, stdout=sink, stderr=subprocess.STDOUT
         )
-    note(process.pid)
+    if note is not None:
+        note(process.pid)
     if fault is not None:
         fault.strike(process)
     if process.returncode is None:

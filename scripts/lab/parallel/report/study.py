@@ -293,7 +293,9 @@ def summarise(session: Session, load: Workload) -> list[Summary]:
         if not setting.is_baseline and stats.coverage(len(logs := log_speedups(runs))) >= stats.LEVEL
     }
     corrected = stats.holm(tested)
-    rejected = Counter(_key(row) for row in session.rejected if row.setting.fault is None and not row.is_repeat)
+    rejected = Counter(
+        (compared(row), workload(row)) for row in session.rejected if row.setting.fault is None and not row.is_repeat
+    )
     return [
         Summary(
             setting=setting,
@@ -327,8 +329,6 @@ class Change:
         bound: "at most " or "at least " where one of them met its deadline, so that its speedup is an upper bound.
     """
 
-    arm: str
-    workers: int
     before: Setting
     after: Setting
     ratio: stats.Interval
@@ -349,7 +349,7 @@ def changes(summaries: Iterable[Summary]) -> list[Change]:
             if is_known and len(_differences(one.setting, other.setting)) == 1:
                 ratio = stats.interval(logs, seed=SEED)
                 bound = "at most " if other.is_bound else "at least " if one.is_bound else ""
-                found.append(Change(one.setting.arm, one.setting.workers, one.setting, other.setting, ratio, bound))
+                found.append(Change(one.setting, other.setting, ratio, bound))
     return found
 
 
@@ -396,7 +396,3 @@ def _shown(setting: Setting, found: stats.Interval | None, p: float | None) -> s
     if found is None:
         return "not compared"
     return "too few blocks to tell" if p is None else stats.judge(found, p)
-
-
-def _key(row: RunRow) -> tuple[Setting, Workload]:
-    return compared(row), workload(row)

@@ -251,9 +251,13 @@ def _populations(rows: Sequence[Row]) -> Grid:
     for population in sorted({row["population"] for row in rows}):
         default, one = (_of(rows, population, threads) for threads in (DEFAULT, ONE))
         if default and one:
-            figures = [_helped(default), _cores(default), _cores(one), *_gain(default, one)]
+            shares = (
+                _share(default, "helper_cpu_s", "cpu_s"),
+                *(_share(of, "cpu_s", "wall_s") for of in (default, one)),
+            )
+            figures = [*shares, *_gain(default, one)]
             first = default[0]["first_spread"] or "none"
-            name = f"{population}{_tier(population)}"
+            name = str(population) + next((f" ({tier})" for tier, size in TIERS.items() if size == population), "")
             lines.append([name, first, *(f"{figure:.2f}" for figure in figures), len(default)])
     headings = [
         *("population", "first spread", "helpers' share", "cores, default", "cores, 1 thread"),
@@ -270,16 +274,8 @@ def _median(rows: Sequence[Row], name: str) -> float:
     return statistics.median(float(row[name]) for row in rows)
 
 
-def _cores(rows: Sequence[Row]) -> float:
-    return statistics.median(float(row["cpu_s"] / row["wall_s"]) for row in rows)
-
-
-def _helped(rows: Sequence[Row]) -> float:
-    return statistics.median(float(row["helper_cpu_s"] / row["cpu_s"]) for row in rows)
-
-
-def _tier(population: int) -> str:
-    return next((f" ({name})" for name, size in TIERS.items() if size == population), "")
+def _share(rows: Sequence[Row], over: str, under: str) -> float:
+    return statistics.median(float(row[over] / row[under]) for row in rows)
 
 
 def measure_limits(write: Callable[[Row], None], *, ways: Sequence[str], rounds: int, seed: int = 0) -> None:
@@ -299,9 +295,8 @@ def limit_tables(rows: Iterable[Row]) -> list[Grid]:
 
 
 def _way(way: str, rows: Sequence[Row]) -> list[object]:
-    share = statistics.median(row["helper_cpu_s"] / row["cpu_s"] for row in rows)
-    wall_s, cpu_s = (statistics.median(row[name] for row in rows) for name in ("wall_s", "cpu_s"))
-    cores = statistics.median(row["cpu_s"] / row["wall_s"] for row in rows)
+    share, cores = _share(rows, "helper_cpu_s", "cpu_s"), _share(rows, "cpu_s", "wall_s")
+    wall_s, cpu_s = _median(rows, "wall_s"), _median(rows, "cpu_s")
     says = "/".join(map(str, sorted({row["torch_threads"] for row in rows})))
     threads = "/".join(map(str, sorted({row["threads_after"] for row in rows})))
     in_force = "yes" if share <= ALONE else "no"

@@ -34,15 +34,7 @@ from atoll.evo.tasks.creatures.audit import examine
 from atoll.evo.tasks.creatures.recording import record
 from atoll.evo.tasks.creatures.task import CreatureOptions, Creatures
 from atoll.evo.tasks.creatures.world import World
-from atoll.scripts.lab.kit.study import (
-    DEFAULTS_SHOWN,
-    chosen,
-    command,
-    out_option,
-    plain_table,
-    seed_options,
-    write_rows,
-)
+from atoll.scripts.lab.kit import study
 from atoll.scripts.report.champion import creatures_of, read
 from atoll.scripts.report.pictures import write_sheet
 
@@ -148,7 +140,7 @@ def variants_table(rows: Sequence[Record]) -> str:
     for row in rows:
         of.setdefault(row["variant"], []).append(row)
     names = ("evolved", "unseen_pellets", "max_node_m_s", "max_stretch", "airborne_share", "retained_share")
-    return plain_table(
+    return study.plain_table(
         ("variant", "n", "evolved", "pellets unseen", "node m/s", "stretch", "airborne", "kept", "sound"),
         [
             (
@@ -167,7 +159,7 @@ def _quartiles(values: list[float]) -> str:
     return f"{middle:.3g} ({low:.3g} to {high:.3g})"
 
 
-@command(
+@study.command(
     line=lambda row: f"seed {row['seed']}, {row['variant']}: evolved {row['evolved']:.1f}; {audit_line(row)}",
     table=variants_table,
     out="bench/defaults.jsonl",
@@ -175,10 +167,10 @@ def _quartiles(values: list[float]) -> str:
 @click.argument("names", nargs=-1, metavar="[VARIANT]...")
 @click.option("--population", default=150, help="Individuals.")
 @click.option("--generations", default=100, help="Generations after the founders.")
-@seed_options(20, first=0, what="Independent runs of each variant.")
+@study.seed_options(20, first=0, what="Independent runs of each variant.")
 def defaults(*, names: tuple[str, ...], population: int, generations: int, seeds: range) -> list[Call]:
     """Evolve with the defaults and with departures from them, and audit every champion."""
-    variants = chosen(names, VARIANTS, kind="variant")
+    variants = study.chosen(names, VARIANTS, kind="variant")
     sizes = {"population": population, "generations": generations}
     # Seed by seed: a run cut short has compared all.
     return [partial(measure_variant, name, seed=seed, **sizes) for seed in seeds for name in variants]
@@ -223,10 +215,10 @@ def medians(rows: Sequence[Record]) -> str:
     return "\n".join(lines)
 
 
-@command(line=_search_line, table=medians, out="bench/evolvability.jsonl")
+@study.command(line=_search_line, table=medians, out="bench/evolvability.jsonl")
 @click.option("--population", default=100, help="Individuals.")
 @click.option("--generations", default=60, help="Generations after the founders.")
-@seed_options(3, first=0, what="Independent runs.")
+@study.seed_options(3, first=0, what="Independent runs.")
 @click.option("--courses", default=8, help="Courses that a creature is trained on.")
 @click.option("--controller", default="neural", help="What moves the muscles.")
 @click.option("--threads", default=1, help="Threads of the evaluator.")
@@ -240,13 +232,13 @@ def evolvability(
     return [partial(measure_search, options, seed=seed, **sizes, threads=threads, is_random=random) for seed in seeds]
 
 
-@click.command(context_settings=DEFAULTS_SHOWN)
+@click.command(context_settings=study.DEFAULTS_SHOWN)
 @click.argument("shared", type=click.Path(path_type=Path, exists=True, file_okay=False), default=Path("shared"))
 @click.option("--pictures", type=click.Path(path_type=Path), help="Draw each champion's walk into this folder.")
-@out_option("bench/champions.jsonl")
+@study.out_option("bench/champions.jsonl")
 def champions(shared: Path, pictures: Path | None, out: Path) -> None:
     """Audit every island's champion on unseen courses."""
-    rows = write_rows(
+    rows = study.write_rows(
         _audits(SharedPaths(shared), pictures),
         out,
         line=lambda row: (

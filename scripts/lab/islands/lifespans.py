@@ -283,17 +283,8 @@ MOMENT = click.FloatRange(0, 1, min_open=True, max_open=True)
 TRACE = 0.001
 END = -2
 """The generation before the last: at the last everybody has just imported, and nothing was selected yet."""
-JOINING_HEAD = (
-    "task",
-    "settings",
-    "who",
-    "n",
-    "largest share",
-    "share in the end",
-    "left in",
-    "best, difference",
-    "stalled",
-)
+SHARE_HEAD = ("largest share", "share in the end", "left in")
+JOINING_HEAD = ("task", "settings", "who", "n", *SHARE_HEAD, "best, difference", "stalled")
 
 
 @dataclass(frozen=True)
@@ -378,7 +369,10 @@ def _joining_line(task: str, settings: str, found: Sequence[tuple[Record, Record
     largest = np.mean([max(row["share"][int(row["generations"] * row["arrival"]) :]) for row in rows])
     end, low, high = mean_interval([row["share"][END] for row in rows])
     n_left = sum(row["share"][END] > TRACE for row in rows)
-    stalled = sum(min(_reached(row)) < row["generations"] for row in rows)
+    stalled = sum(
+        any(reached < row["generations"] for name, reached in row["reached"].items() if name not in row["changing"])
+        for row in rows
+    )
     return (
         *(task, settings, rows[0]["cast"], str(len(rows)), f"{largest:.3f}"),
         *(f"{end:.3f} ({low:.3f} to {high:.3f})", f"{n_left} of {len(rows)}", _difference(found), str(stalled)),
@@ -391,11 +385,6 @@ def _difference(found: Sequence[tuple[Record, Record]]) -> str:
         return ""
     change = cost([one["best"] for one, _ in found], [other["best"] for _, other in found])
     return f"{change.difference:+.3g} ({change.low:+.3g} to {change.high:+.3g}), spread {change.spread:.3g}"
-
-
-def _reached(row: Record) -> list[int]:
-    """Return where the clocks of those stood in the end that were there all along."""
-    return [generation for name, generation in row["reached"].items() if name not in row["changing"]]
 
 
 def _archipelago_options(function: Function) -> Function:

@@ -5,7 +5,7 @@ Everything that is said of the comparison is derived from these rows.
 
 from __future__ import annotations
 
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, field, fields
 from typing import TYPE_CHECKING, Any
 
 from atoll.evo import runlog
@@ -82,14 +82,14 @@ class RunRow:
     launched_s: float
     exited_s: float
     deadline_s: float
-    trials: tuple[TrialRecord, ...]
-    starts: tuple[TrialStart, ...]
-    usage: Usage
-    interference: Interference
-    calibration_before_s: float
-    calibration_after_s: float
-    rejected: str | None
     provenance: Provenance
+    trials: tuple[TrialRecord, ...] = ()
+    starts: tuple[TrialStart, ...] = ()
+    usage: Usage = field(default_factory=Usage)
+    interference: Interference = field(default_factory=Interference)
+    calibration_before_s: float = 0.0
+    calibration_after_s: float = 0.0
+    rejected: str | None = None
 
     def to_json(self) -> dict[str, Any]:
         """Return it as a flat JSON object."""
@@ -110,7 +110,7 @@ class RunRow:
             raise DamagedFileError(f"RunRow: unknown fields {sorted(parts)}")
         flat = {name: each for name, each in value.items() if name != "what"}
         nested = {
-            part: {field.name: flat.pop(field.name) for field in fields(kind) if field.name in flat}
+            part: {each.name: flat.pop(each.name) for each in fields(kind) if each.name in flat}
             for part, kind in PARTS.items()
         }
         try:

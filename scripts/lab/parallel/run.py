@@ -23,7 +23,7 @@ from atoll.scripts.lab.kit import machine
 from atoll.scripts.lab.parallel import plan, records
 from atoll.scripts.lab.parallel.arms import arm
 from atoll.scripts.lab.parallel.drive import WENT_WRONG
-from atoll.scripts.lab.parallel.interference import Counters, Interference, calibrate, reject
+from atoll.scripts.lab.parallel.interference import Counters, calibrate, reject
 from atoll.scripts.lab.parallel.metrics import busiest_cores
 from atoll.scripts.lab.parallel.rows import FINISHED, SKIPPED, Ending, Provenance, RunRow, outcome_of
 from atoll.scripts.lab.parallel.setting import SETTLED, Request
@@ -159,13 +159,6 @@ def _empty_row(slot: Slot, context: RunContext, outcome: str, reason: str | None
         launched_s=now_s,
         exited_s=now_s,
         deadline_s=deadline_s,
-        trials=(),
-        starts=(),
-        usage=Usage(),
-        interference=Interference(),
-        calibration_before_s=0.0,
-        calibration_after_s=0.0,
-        rejected=None,
         provenance=context.here,
     )
 

@@ -23,17 +23,6 @@ from scipy import stats as scipy_stats
 
 from atoll.scripts.lab.islands.budgeted import evaluations_to
 from atoll.scripts.lab.islands.equal_budgets import plan
-from atoll.scripts.lab.islands.equal_budgets.plan import (
-    ISLANDS,
-    PRIMARY,
-    SECONDARY,
-    TUNING_SEEDS,
-    Contender,
-    Problem,
-    contenders,
-    grid,
-    heads,
-)
 from atoll.scripts.lab.kit.stats import LEVEL, RESAMPLES, holm
 
 if TYPE_CHECKING:
@@ -191,7 +180,7 @@ MUST_SHOW = 2.0
 class Showing:
     """Runs of one contender on one problem."""
 
-    contender: Contender
+    contender: plan.Contender
     rows: Sequence[Record]
     targets: Targets
 
@@ -224,7 +213,7 @@ class Findings:
         tried: Of the tuning runs, each setting's times to the final target, by family in the order of its grid.
     """
 
-    problem: Problem
+    problem: plan.Problem
     breeding: dict[str, Breeding]
     targets: Targets
     seeds: int
@@ -291,7 +280,7 @@ class Comparison:
         return self.ratio.value >= MUST_SHOW and self.verdict == f"{self.faster} faster"
 
 
-def found(problem: Problem, rows: Rows) -> Findings | None:
+def found(problem: plan.Problem, rows: Rows) -> Findings | None:
     """Return what the rows say of a problem; nothing until it is tuned, has its targets, and one seed is compared.
 
     Only seeds with which everybody has run count: nobody has more runs than another.
@@ -308,32 +297,32 @@ def found(problem: Problem, rows: Rows) -> Findings | None:
     targets = plan.targets(problem, breeding, rows)
     showings = {
         each.name: Showing(each, plan.found_by(problem, each, breeding[each.family], seeds, rows), targets)
-        for each in contenders(problem)
+        for each in plan.contenders(problem)
     }
     tried = {
         family: [
-            Times.of(plan.found_by(problem, head, setting, TUNING_SEEDS, rows), targets.final)
-            for setting in grid(problem, family)
+            Times.of(plan.found_by(problem, head, setting, plan.TUNING_SEEDS, rows), targets.final)
+            for setting in plan.grid(problem, family)
         ]
-        for family, head in heads(problem).items()
+        for family, head in plan.heads(problem).items()
     }
     return Findings(problem, breeding, targets, len(seeds), showings, tried)
 
 
 def primary(findings: Sequence[Findings]) -> list[Comparison]:
     """Return the one comparison that was named first, on every problem."""
-    return compared([(each, *PRIMARY) for each in findings])
+    return compared([(each, *plan.PRIMARY) for each in findings])
 
 
 def secondary(findings: Sequence[Findings]) -> list[Comparison]:
     """Return those that were named beforehand, too."""
-    return compared([(each, *pair) for pair in SECONDARY for each in findings])
+    return compared([(each, *pair) for pair in plan.SECONDARY for each in findings])
 
 
 def exploratory(findings: Sequence[Findings]) -> list[Comparison]:
     """Return the reference islands against each of all that nobody had named."""
-    named = {name for pair in (PRIMARY, *SECONDARY) for name in pair}
-    return compared([(each, name, ISLANDS) for each in findings for name in each.showings if name not in named])
+    named = {name for pair in (plan.PRIMARY, *plan.SECONDARY) for name in pair}
+    return compared([(each, name, plan.ISLANDS) for each in findings for name in each.showings if name not in named])
 
 
 def compared(pairs: Sequence[tuple[Findings, str, str]]) -> list[Comparison]:

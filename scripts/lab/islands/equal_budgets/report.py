@@ -17,6 +17,7 @@ from scipy.stats import rankdata
 
 from atoll.evo import atomic
 from atoll.evo.errors import ConfigError, DamagedFileError
+from atoll.scripts.lab.islands.equal_budgets import plan
 from atoll.scripts.lab.islands.equal_budgets.findings import (
     MUST_SHOW,
     SEED,
@@ -29,18 +30,6 @@ from atoll.scripts.lab.islands.equal_budgets.findings import (
     running_time,
     secondary,
 )
-from atoll.scripts.lab.islands.equal_budgets.plan import (
-    EARLY_SHARE,
-    FAMILIES,
-    ISLANDS,
-    POOLED,
-    STRONG,
-    TARGET_SEEDS,
-    TUNING_SEEDS,
-    grid,
-    named,
-)
-from atoll.scripts.lab.islands.equal_budgets.plan import quick as tiny
 from atoll.scripts.lab.islands.equal_budgets.run import measure, read, read_starts, repeat
 from atoll.scripts.lab.kit import markdown
 from atoll.scripts.lab.kit.markdown import number, table, under
@@ -97,7 +86,7 @@ def problems(findings: Sequence[Findings]) -> str:
         )
         for each in findings
     ]
-    heads = ("problem", "kind", "budget", "individuals", "test seeds", "final target", f"early (1/{EARLY_SHARE})")
+    heads = ("problem", "kind", "budget", "individuals", "test seeds", "final target", f"early (1/{plan.EARLY_SHARE})")
     return table(heads, lines)
 
 
@@ -106,21 +95,21 @@ def tuning(findings: Sequence[Findings]) -> str:
     lines = [
         (
             each.problem.name,
-            *(_setting(each.breeding[family], each, family) for family in FAMILIES),
-            ", ".join(map(str, sorted({len(grid(each.problem, family)) for family in FAMILIES}))),
+            *(_setting(each.breeding[family], each, family) for family in plan.FAMILIES),
+            ", ".join(map(str, sorted({len(plan.grid(each.problem, family)) for family in plan.FAMILIES}))),
         )
         for each in findings
     ]
     note = (
-        f"Mutation rate / scale / tournament size; {len(TUNING_SEEDS)} tuning seeds for each setting, then "
-        f"{len(TARGET_SEEDS)} other seeds of the tuned pooled population for the targets. {EDGE}: the lowest or "
+        f"Mutation rate / scale / tournament size; {len(plan.TUNING_SEEDS)} tuning seeds for each setting, then "
+        f"{len(plan.TARGET_SEEDS)} other seeds of the tuned pooled population for the targets. {EDGE}: the lowest or "
         f"highest mutation rate that was tried; of scales and tournament sizes there were two to choose from at most."
     )
-    return f"{table(('problem', *FAMILIES, 'settings tried by each'), lines)}\n\n{note}" if lines else ""
+    return f"{table(('problem', *plan.FAMILIES, 'settings tried by each'), lines)}\n\n{note}" if lines else ""
 
 
 def _setting(breeding: Breeding, found: Findings, family: str) -> str:
-    rates = [float(each["mutation_rate"]) for each in grid(found.problem, family)]
+    rates = [float(each["mutation_rate"]) for each in plan.grid(found.problem, family)]
     rate = float(breeding["mutation_rate"])
     edge = EDGE if rate in {min(rates), max(rates)} else ""
     return f"{rate:g}{edge} / {breeding['mutation_scale']:g} / {breeding['tournament_size']:g}"
@@ -148,28 +137,21 @@ def controls(findings: Sequence[Findings]) -> str:
     """Return how the primary comparison fares by other yardsticks: an early target, restarts, what was found."""
     lines = []
     for each in findings:
-        best = compare(each.showings[ISLANDS].best, each.showings[POOLED].best)
+        best = compare(each.showings[plan.ISLANDS].best, each.showings[plan.POOLED].best)
         lines.append(
             (
                 each.problem.name,
-                spread(each.ratio(POOLED, ISLANDS)),
-                spread(each.restarted_ratio(POOLED, ISLANDS)),
-                spread(each.early_ratio(POOLED, ISLANDS)),
-                _median(each.showings[POOLED].best),
-                _median(each.showings[ISLANDS].best),
+                spread(each.ratio(plan.POOLED, plan.ISLANDS)),
+                spread(each.restarted_ratio(plan.POOLED, plan.ISLANDS)),
+                spread(each.early_ratio(plan.POOLED, plan.ISLANDS)),
+                _median(each.showings[plan.POOLED].best),
+                _median(each.showings[plan.ISLANDS].best),
                 f"{best.superiority:.2f} ({chance(best.p)})",
             )
         )
-    heads = (
-        "problem",
-        "final target",
-        "final, restarted at the best time",
-        "early target",
-        "best of pooled",
-        "best of islands",
-        "P(islands better) (p, alone)",
-    )
-    return table(heads, lines)
+    ratios = ("final target", "final, restarted at the best time", "early target")
+    bests = ("best of pooled", "best of islands", "P(islands better) (p, alone)")
+    return table(("problem", *ratios, *bests), lines)
 
 
 def hindsight(findings: Sequence[Findings]) -> str:
@@ -180,14 +162,14 @@ def hindsight(findings: Sequence[Findings]) -> str:
     """
     lines = []
     for each in findings:
-        best = {family: min(enumerate(each.tried[family]), key=lambda item: _time(item[1])) for family in FAMILIES}
-        ours, theirs = best[ISLANDS][1], best[POOLED][1]
+        best = {family: min(enumerate(each.tried[family]), key=lambda item: _time(item[1])) for family in plan.FAMILIES}
+        ours, theirs = best[plan.ISLANDS][1], best[plan.POOLED][1]
         found = ratio(theirs, ours, seed=SEED).value
         lines.append(
             (
                 each.problem.name,
                 *(
-                    f"{reached(times)} ({_setting(grid(each.problem, family)[place], each, family)})"
+                    f"{reached(times)} ({_setting(plan.grid(each.problem, family)[place], each, family)})"
                     if times.n_reached
                     else reached(times)
                     for family, (place, times) in best.items()
@@ -195,16 +177,16 @@ def hindsight(findings: Sequence[Findings]) -> str:
                 quantity(found),
             )
         )
-    return table(("problem", *FAMILIES, "ERT of pooled / islands"), lines)
+    return table(("problem", *plan.FAMILIES, "ERT of pooled / islands"), lines)
 
 
 def claim(findings: Sequence[Findings]) -> str:
     """Return whether what the experiment was to show holds, and what the controls leave of it."""
     shown = [each for each in primary(findings) if each.findings.problem.is_rugged]
     held = [
-        f"{each.findings.problem.name} ({spread(each.ratio)}; {STRONG} / islands "
-        f"{spread(each.findings.ratio(STRONG, each.faster))}; pooled / islands, both restarted at their best time, "
-        f"{spread(each.findings.restarted_ratio(each.than, each.faster))})"
+        f"{each.findings.problem.name} ({spread(each.ratio)}; {plan.STRONG} / islands "
+        f"{spread(each.findings.ratio(plan.STRONG, each.faster))}; pooled / islands, both restarted at their best "
+        f"time, {spread(each.findings.restarted_ratio(each.than, each.faster))})"
         for each in shown
         if each.is_shown
     ]
@@ -222,7 +204,7 @@ def unseen(findings: Sequence[Findings]) -> str:
         walked = [showing for showing in each.showings.values() if showing.column("unseen_fitness")]
         if not walked:
             continue
-        pooled = each.showings[POOLED].column("unseen_fitness")
+        pooled = each.showings[plan.POOLED].column("unseen_fitness")
         lines = [
             (
                 showing.contender.name,
@@ -247,13 +229,13 @@ def ranked(findings: Sequence[Findings], question: str) -> str:
     swept = [each for each in findings if each.problem.is_swept]
     if not swept:
         return ""
-    names = [ISLANDS, *(name for name, each in swept[0].showings.items() if each.contender.question == question)]
+    names = [plan.ISLANDS, *(name for name, each in swept[0].showings.items() if each.contender.question == question)]
     costs = np.asarray([[_time(each.showings[name].times) for name in names] for each in swept])
     ranks = rankdata(costs, axis=1).mean(axis=0)
     lines = [
         (
-            f"{name} (the reference)" if name == ISLANDS else name,
-            *(quantity(each.ratio(POOLED, name).value) for each in swept),
+            f"{name} (the reference)" if name == plan.ISLANDS else name,
+            *(quantity(each.ratio(plan.POOLED, name).value) for each in swept),
             f"{ranks[place]:.1f}",
         )
         for place, name in sorted(enumerate(names), key=lambda item: ranks[item[0]])
@@ -273,7 +255,7 @@ def contenders(findings: Sequence[Findings]) -> str:
                 showing.contender.question,
                 f"{showing.contender.islands} x {showing.contender.population}",
                 reached(showing.times),
-                spread(each.ratio(POOLED, name)),
+                spread(each.ratio(plan.POOLED, name)),
                 _median(showing.best),
                 _mean(showing.column("f_st")),
                 _mean(showing.column("origins")),
@@ -281,17 +263,8 @@ def contenders(findings: Sequence[Findings]) -> str:
             )
             for name, showing in each.showings.items()
         ]
-        heads = (
-            "contender",
-            "question",
-            "size",
-            "reached, ERT",
-            "ERT of pooled / it",
-            "best",
-            "F_ST",
-            "origins",
-            "p (Holm), against islands",
-        )
+        figures = ("reached, ERT", "ERT of pooled / it", "best", "F_ST", "origins", "p (Holm), against islands")
+        heads = ("contender", "question", "size", *figures)
         parts.append(under(each.problem.name, table(heads, lines)))
     return "\n\n".join(parts)
 
@@ -436,5 +409,5 @@ def report(*, out: Path, names: tuple[str, ...], quick: bool, plots: Path | None
 
 
 def _problems(names: tuple[str, ...], *, quick: bool) -> tuple[Problem, ...]:
-    found = named(names)
-    return tuple(map(tiny, found)) if quick else found
+    found = plan.named(names)
+    return tuple(map(plan.quick, found)) if quick else found

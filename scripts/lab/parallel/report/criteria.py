@@ -7,6 +7,7 @@ thing; the remark says so.
 from __future__ import annotations
 
 from dataclasses import dataclass
+from operator import attrgetter
 from typing import TYPE_CHECKING
 
 from atoll.scripts.lab.kit.markdown import counts, number, table
@@ -16,7 +17,6 @@ from atoll.scripts.lab.parallel.report.study import Summary, summarise
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Sequence
 
-    from atoll.scripts.lab.parallel.metrics import Metrics
     from atoll.scripts.lab.parallel.report.study import Run, Session
 
 MET, NOT_MET = "met", "not met"
@@ -112,13 +112,8 @@ def _judged(found: Sequence[tuple[str, Summary]], is_met: Callable[[Summary], bo
 
 
 def _figures(each: Summary) -> str:
-    metrics: dict[str, Callable[[Metrics], float | None]] = {
-        "S": lambda m: m.speedup,
-        "overlap": lambda m: m.overlap,
-        "U": lambda m: m.utilisation,
-        "I": lambda m: m.inflation,
-    }
-    figures = [f"{name} {number(each.median_metric(of))}" for name, of in metrics.items()]
+    metrics = {"S": "speedup", "overlap": "overlap", "U": "utilisation", "I": "inflation"}
+    figures = [f"{name} {number(each.median_metric(attrgetter(of)))}" for name, of in metrics.items()]
     return f"{counts(each.verdicts) or counts(each.outcomes)}, {', '.join(figures)}"
 
 
@@ -194,8 +189,7 @@ def _threads_in_one(evidence: Evidence) -> Answer:
 
 
 def _limit_fixes_it(evidence: Evidence) -> Answer:
-    found = _in_pytorch(evidence.all(THREADED))
-    return _judged(found, lambda each: _is_always(each, Verdict.PARALLEL))
+    return _judged(_in_pytorch(evidence.all(THREADED)), lambda each: _is_always(each, Verdict.PARALLEL))
 
 
 def _equal_without_migration(evidence: Evidence) -> Answer:

@@ -11,6 +11,7 @@ import math
 import re
 import statistics
 from collections import Counter
+from operator import attrgetter
 from typing import TYPE_CHECKING
 
 from atoll.evo import atomic
@@ -142,23 +143,9 @@ def _identity(session: Session) -> list[str]:
 @_for_each_workload
 def verdicts(session: Session, load: Workload) -> str:
     """Return what every setting achieved, and by which verdict."""
-    headings = (
-        "arm",
-        "P",
-        "verdict",
-        "S (interval)",
-        "S / P",
-        "overlap",
-        "U",
-        "I",
-        "Karp-Flatt",
-        "outcome",
-        "blocks",
-        "rejected",
-        "S against 1",
-    )
-    found = summarise(session, load)
-    return table(headings, [_verdict_cells(each) for each in found])
+    measured = ("S (interval)", "S / P", "overlap", "U", "I", "Karp-Flatt")
+    headings = ("arm", "P", "verdict", *measured, "outcome", "blocks", "rejected", "S against 1")
+    return table(headings, [_verdict_cells(each) for each in summarise(session, load)])
 
 
 def _verdict_cells(each: Summary) -> tuple[str, ...]:
@@ -167,11 +154,7 @@ def _verdict_cells(each: Summary) -> tuple[str, ...]:
         str(each.setting.workers),
         counts(each.verdicts) or "-",
         speedup_cell(each),
-        number(each.median_metric(lambda m: m.efficiency)),
-        number(each.median_metric(lambda m: m.overlap)),
-        number(each.median_metric(lambda m: m.utilisation)),
-        number(each.median_metric(lambda m: m.inflation)),
-        number(each.median_metric(lambda m: m.karp_flatt)),
+        *(number(each.median_metric(attrgetter(name))) for name in METRICS),
         counts(each.outcomes) + (f": {each.reason}" if each.outcomes.keys() & {"skipped", "failed"} else ""),
         str(len(each.runs)),
         str(each.n_rejected),
@@ -192,6 +175,7 @@ def _interval(found: stats.Interval) -> str:
     return f"{median} ({low} to {high}{'' if found.has_enough_blocks else '*'})"
 
 
+METRICS = ("efficiency", "overlap", "utilisation", "inflation", "karp_flatt")
 COUNTED: dict[str, Callable[[RunRow], float]] = {
     "threads": lambda row: row.usage.peak_threads,
     "in one process": lambda row: row.usage.peak_threads_of_one,
@@ -235,15 +219,8 @@ def noise_floor(session: Session, load: Workload) -> str:
         f"{100 * stats.coverage(found.n):.1f} %",
         number(min(1.0, stats.smallest_p(found.n) * max(1, n_tests))),
     )
-    headings = (
-        "second / first",
-        "interval",
-        "largest difference",
-        "blocks",
-        "an interval covers at best",
-        "smallest p, corrected",
-    )
-    return table(headings, [cells])
+    differences = ("second / first", "interval", "largest difference")
+    return table((*differences, "blocks", "an interval covers at best", "smallest p, corrected"), [cells])
 
 
 @_for_each_workload

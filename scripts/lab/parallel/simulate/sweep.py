@@ -10,7 +10,7 @@ The model was held against measurements once, and missed some (`MISSES`): nothin
 from __future__ import annotations
 
 import statistics
-from dataclasses import dataclass, fields, replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -18,19 +18,7 @@ import click
 import numpy as np
 
 from atoll.evo import atomic
-from atoll.scripts.lab.kit import markdown
-from atoll.scripts.lab.kit.figures import (
-    COLOURS,
-    MARKERS,
-    NUMBER,
-    WIDTH_IN,
-    Drawing,
-    NullLocator,
-    legend_below,
-    palette,
-    save,
-    style,
-)
+from atoll.scripts.lab.kit import figures, markdown
 from atoll.scripts.lab.kit.markdown import number, table, under, whole
 from atoll.scripts.lab.parallel.metrics import times_alone
 from atoll.scripts.lab.parallel.report import study
@@ -39,7 +27,7 @@ from atoll.scripts.lab.parallel.rows import FINISHED, read_all
 from atoll.scripts.lab.parallel.simulate.engine import Epochs, Machine, Queue, Way, draw_trials, simulate
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+    from collections.abc import Callable, Iterable, Mapping, Sequence
 
     from numpy.typing import NDArray
 
@@ -117,10 +105,6 @@ class Inputs:
         "the same of processes that spin, for each thread of a team",
         "exploratory (5.9 to 14, teams of two)",
     )
-
-    def items(self) -> Iterator[tuple[str, Quantity]]:
-        """Return names and quantities in order."""
-        return ((field.name, getattr(self, field.name)) for field in fields(self))
 
     def with_value(self, name: str, value: float) -> Inputs:
         """Return the inputs with one value changed."""
@@ -261,7 +245,7 @@ def _inputs(inputs: Inputs) -> str:
             f"{number(each.low)} to {number(each.high)}",
             each.source,
         )
-        for _, each in inputs.items()
+        for each in vars(inputs).values()
     ]
     return under("Inputs of the simulation", table(("input", "value", "swept from, to", "source"), rows))
 
@@ -301,12 +285,12 @@ def _interval(each: Range) -> str:
 
 def _draw_scaling(points: Sequence[Point], stem: Path) -> Path:
     """Draw speedup against workers; bands hold the middle 95 % of draws."""
-    with style():
-        drawing = Drawing(figsize=(WIDTH_IN, 4.4), layout="constrained")
+    with figures.style():
+        drawing = figures.Drawing(figsize=(figures.WIDTH_IN, 4.4), layout="constrained")
         axes = drawing.subplots()
         counts = sorted({each.workers for each in points})
         axes.plot(counts, counts, ":", color="black", lw=1, label="P times one")
-        for arm, (colour, marker) in palette(each.arm for each in points).items():
+        for arm, (colour, marker) in figures.palette(each.arm for each in points).items():
             mine = [each.speedup for each in points if each.arm == arm]
             axes.plot(
                 counts, [each.median for each in mine], f"{marker}-", ms=5, color=colour, label=arm.replace("`", "")
@@ -315,30 +299,37 @@ def _draw_scaling(points: Sequence[Point], stem: Path) -> Path:
                 counts, [each.low for each in mine], [each.high for each in mine], color=colour, alpha=0.2, lw=0
             )
         axes.set(xscale="log", yscale="log", xlabel="workers P", ylabel="speedup", xticks=counts)
-        axes.xaxis.set_minor_locator(NullLocator())
-        axes.xaxis.set_major_formatter(NUMBER)
-        axes.yaxis.set_major_formatter(NUMBER)
+        axes.xaxis.set_minor_locator(figures.NullLocator())
+        axes.xaxis.set_major_formatter(figures.NUMBER)
+        axes.yaxis.set_major_formatter(figures.NUMBER)
         axes.set_title(f"SIMULATED: speedup of a study on {CORES} cores")
-        legend_below(drawing, columns=1)
-        return save(drawing, stem)
+        figures.legend_below(drawing, columns=1)
+        return figures.save(drawing, stem)
 
 
 def _draw_islands(islands: Mapping[tuple[float, bool], Sequence[float]], stem: Path) -> Path:
     """Draw the share of time in which islands work against their number, with a barrier and without."""
     spreads = list(dict.fromkeys(cv for cv, _ in islands))
-    with style():
-        drawing = Drawing(figsize=(WIDTH_IN, 3.6), layout="constrained")
+    with figures.style():
+        drawing = figures.Drawing(figsize=(figures.WIDTH_IN, 3.6), layout="constrained")
         axes = drawing.subplots()
         for (cv, barrier), shares in islands.items():
             n = spreads.index(cv)
             line, words = ("--", "barrier") if barrier else ("-", "no barrier")
-            axes.plot(WORKERS, shares, f"{MARKERS[n]}{line}", ms=5, color=COLOURS[n], label=f"{words}, spread {cv:g}")
+            axes.plot(
+                WORKERS,
+                shares,
+                f"{figures.MARKERS[n]}{line}",
+                ms=5,
+                color=figures.COLOURS[n],
+                label=f"{words}, spread {cv:g}",
+            )
         axes.set(xscale="log", ylim=(0, 1), xlabel="islands", ylabel="share of the time at work", xticks=WORKERS)
-        axes.xaxis.set_minor_locator(NullLocator())
-        axes.xaxis.set_major_formatter(NUMBER)
+        axes.xaxis.set_minor_locator(figures.NullLocator())
+        axes.xaxis.set_major_formatter(figures.NUMBER)
         axes.set_title("SIMULATED: what a barrier at every migration costs")
-        legend_below(drawing, columns=3)
-        return save(drawing, stem)
+        figures.legend_below(drawing, columns=3)
+        return figures.save(drawing, stem)
 
 
 def write(folder: Path, *, tables_folder: Path | None = None, draws: int = DRAWS) -> str:

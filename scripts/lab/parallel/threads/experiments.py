@@ -114,11 +114,8 @@ def _counts(rows: Sequence[Row]) -> Grid:
         for k in sorted({row["k"] for row in rows})
     ]
     off = [f"k={k}, m={m}: {sorted(found)}" for (k, m), found in peaks.items() if found != {expected(k, m)}]
-    remark = (
-        f"(k + 1) m is confirmed by all {len(rows)} counts."
-        if not off
-        else f"(k + 1) m is not what was counted at {'; '.join(off)}."
-    )
+    told = f"not what was counted at {'; '.join(off)}" if off else f"confirmed by all {len(rows)} counts"
+    remark = f"(k + 1) m is {told}."
     return Grid("threads at their peak, k Python threads by m of PyTorch", ["k \\ m", *map(str, sizes)], lines, remark)
 
 
@@ -152,16 +149,8 @@ def decomposition() -> Grid:
         blas, teams, bar = PUBLISHED_TEAM - 1, workers * PUBLISHED_TEAM, 1
         known = 1 + blas + teams + bar
         lines.append([seen, workers, 1, blas, f"{workers} x {PUBLISHED_TEAM} = {teams}", bar, known, seen - known])
-    headings = [
-        "threads",
-        "workers",
-        "main",
-        "OpenBLAS",
-        "teams with masters",
-        "progress bar",
-        "in all",
-        "unexplained",
-    ]
+    made_by = ("main", "OpenBLAS", "teams with masters", "progress bar")
+    headings = ["threads", "workers", *made_by, "in all", "unexplained"]
     remark = (
         "Inferred from the log, not counted: that machine is not here. The two counts differ by 130, which is two "
         "teams of 64 and 2 more: what is unexplained came with the larger run."

@@ -57,14 +57,14 @@ def test_a_barrier_costs_what_others_computed(islands, cv, expected):
 
 
 def test_every_input_lies_in_its_range_and_says_where_it_comes_from():
-    for name, each in Inputs().items():
+    for name, each in vars(Inputs()).items():
         assert each.low <= each.value <= each.high, name
         assert each.source
         assert each.meaning
 
 
 def test_both_ends_of_every_range_can_be_simulated():
-    for name, each in Inputs().items():
+    for name, each in vars(Inputs()).items():
         for value in (each.low, each.high):
             changed = Inputs().with_value(name, value)
             assert [changed.way(arm, 5) for arm in ARMS]

@@ -1,14 +1,7 @@
 """Creatures that evolve on one island alone, and audits of champions: `defaults`, `evolvability`, `champions`.
 
-`defaults` holds variants that depart from the defaults in one respect against them. For every seed an island evolves
-alone and its champion is audited. Intervals are quartiles over the seeds; one variant was not chosen for a lucky seed
-if its quartiles say so.
-
-`evolvability` evolves one island alone for each seed, and scores as many random genomes as it scored beside it. Its
-champion is then audited on courses it was not trained on.
-
-`champions` audits the champions of a run: each walks over 40 courses that it was not trained on. With `--pictures
-FOLDER` each also walks on one of them for a contact sheet, so that somebody looks.
+A champion is audited on courses that it was not trained on. Of variants that depart from the defaults in one respect
+the quartiles over the seeds say that none was chosen for a lucky seed.
 """
 
 from __future__ import annotations
@@ -271,10 +264,6 @@ def _audits(shared: SharedPaths, pictures: Path | None) -> Iterator[Record]:
 
 
 def load(path: Path) -> tuple[Creatures, Floats, float]:
-    """Read a champion: the task it was found for, its genome [D] and its fitness.
-
-    Raises:
-        ConfigError: It is a champion of another task, or of another version's bodies.
-    """
+    """Read a champion: the task it was found for, its genome [D] and its fitness."""
     champion = read(path)
     return creatures_of(champion), champion.genome, champion.fitness

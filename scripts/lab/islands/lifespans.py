@@ -101,11 +101,7 @@ class Scene:
         return [f"island-{i:02}" for i in range(1, self.islands + 1)]
 
     def changing(self, cast: Cast, *, seed: int) -> list[str]:
-        """Return the islands that come or go: others with every seed, so that no name is special.
-
-        Raises:
-            ConfigError: Nobody would be there all along.
-        """
+        """Return the islands that come or go: others with every seed, so that no name is special."""
         if cast.changing >= self.islands:
             raise ConfigError(f"of {self.islands} islands at most {self.islands - 1} can come or go")
         names = self.names()
@@ -224,11 +220,7 @@ def calls(
     seeds: range,
     **settings: Value,
 ) -> list[Call]:
-    """Return an archipelago of each cast for each seed and task; seed by seed: a run cut short has compared all.
-
-    Raises:
-        click.UsageError: A task is none of `TASKS`, or a setting is not allowed.
-    """
+    """Return an archipelago of each cast for each seed and task; seed by seed: a run cut short has compared all."""
     scenes = {}
     for task in chosen(tasks, TASKS, kind="task"):
         scenes[task] = Scene(islands, population, generations, {**TASKS[task][1], **settings})
@@ -289,12 +281,7 @@ JOINING_HEAD = ("task", "settings", "who", "n", *SHARE_HEAD, "best, difference",
 
 @dataclass(frozen=True)
 class Cost:
-    """Difference in the final best, with its interval, over pairs of archipelagos with equal seeds.
-
-    Attributes:
-        spread: The standard deviation of their final best from seed to seed.
-        difference: The mean of disturbed less undisturbed.
-    """
+    """Difference in the final best, with its interval, over pairs of archipelagos with equal seeds."""
 
     n: int
     best: float
@@ -388,7 +375,6 @@ def _difference(found: Sequence[tuple[Record, Record]]) -> str:
 
 
 def _archipelago_options(function: Function) -> Function:
-    """Add the options that both studies have."""
     for option in (
         click.option("--islands", default=8),
         click.option("--population", default=48, help="Individuals of each island."),

@@ -156,11 +156,7 @@ def replayed(home: Path, *, every: int) -> tuple[Census, GenomeSpec]:
 
 
 def write_populations(rows: Sequence[Record], out: Path) -> None:
-    """Draw rows as a figure, a curve for each run: differentiation, and the number of ancestors.
-
-    Raises:
-        ConfigError: The file's suffix names no format, or there are no rows.
-    """
+    """Draw rows as a figure, a curve for each run: differentiation, and the number of ancestors."""
     from atoll.scripts.report.style import check_format, write_figure  # noqa: PLC0415 - matplotlib takes half a second
 
     check_format(out)

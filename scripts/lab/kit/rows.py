@@ -45,11 +45,7 @@ class Rows:
 
 @dataclass(frozen=True)
 class Run:
-    """One call of one bench.
-
-    Attributes:
-        name: When it began; the file's name where rows do not say.
-    """
+    """One call of one bench."""
 
     bench: str
     name: str

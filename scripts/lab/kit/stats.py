@@ -113,11 +113,7 @@ def holm(p_values: Mapping[Name, float]) -> dict[Name, float]:
 
 
 def noise_floor(values: Sequence[float]) -> float:
-    """Return the largest log ratio, without its sign, between two runs that were the same: what is smaller is noise.
-
-    Args:
-        values: Log ratios of the second sequential run of each block to the first, at least one.
-    """
+    """Return the largest log ratio, without its sign, between two runs that were the same: what is smaller is noise."""
     return max(abs(value) for value in values)
 
 

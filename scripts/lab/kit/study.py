@@ -34,6 +34,13 @@ Result = TypeVar("Result")
 AT_LEAST_1 = click.IntRange(min=1)
 DEFAULTS_SHOWN = {"show_default": True}
 """Of every command of a study: its help names the defaults."""
+quick_option = click.option("--quick", is_flag=True, help="Tiny sizes, to see that it works; the figures mean nothing.")
+tables_option = click.option(
+    "--tables",
+    "tables_folder",
+    type=click.Path(path_type=Path, file_okay=False),
+    help="Write a file for each table there.",
+)
 
 
 def seed_options(n: int, *, first: int, what: str) -> Callable[[Function], Function]:
@@ -88,11 +95,7 @@ def command(
 
 
 def in_order(calls: Sequence[Callable[[], Result]], *, workers: int) -> Iterator[Result]:
-    """Yield what each call returns, in their order, whoever of the workers is faster; one worker is this process.
-
-    Args:
-        calls: Functions that workers can import, with their arguments (`functools.partial`).
-        workers: How many processes.
+    """Yield what each call, one that workers can import, returns, in their order; one worker is this process.
 
     Raises:
         AtollError: A worker died.
@@ -127,11 +130,7 @@ def write_rows(rows: Iterable[Mapping[str, Any]], out: Path, *, line: Callable[[
 
 
 def read_rows(path: Path) -> list[Record]:
-    """Return the rows of a file of JSON lines, which is compressed by gzip if its name ends in `.gz`.
-
-    Raises:
-        click.ClickException: It is not what its name says.
-    """
+    """Return the rows of a file of JSON lines, which is compressed by gzip if its name ends in `.gz`."""
     try:
         return [row for _, row in numbered(path)]
     except (DamagedFileError, OSError) as error:

@@ -14,6 +14,7 @@ import click
 from atoll.evo.errors import ConfigError
 from atoll.evo.signals import StopSignal
 from atoll.scripts.lab.kit import rows
+from atoll.scripts.lab.kit.study import tables_option
 from atoll.scripts.lab.parallel import session
 from atoll.scripts.lab.parallel.plan import PLAN, ROWS, Factors, settings_of, tables_named
 from atoll.scripts.lab.parallel.report import tables as report_tables
@@ -129,12 +130,7 @@ def committed(names: tuple[str, ...], out: Path) -> None:
     type=click.Path(path_type=Path, exists=True, file_okay=False),
     help="Where the rows lie (*.jsonl, *.jsonl.gz); the report goes there, too.",
 )
-@click.option(
-    "--tables",
-    "tables_folder",
-    type=click.Path(path_type=Path, file_okay=False),
-    help="Write a file for each table there.",
-)
+@tables_option
 @click.option(
     "--threads",
     "threads_folder",

@@ -52,11 +52,7 @@ class Interference:
 
 @dataclass(frozen=True)
 class Ticks:
-    """Processor time since boot, of all cores together.
-
-    Attributes:
-        busy_s: Neither idle nor stolen.
-    """
+    """Processor time since boot, of all cores together."""
 
     busy_s: float
     steal_s: float
@@ -65,11 +61,7 @@ class Ticks:
 
 @dataclass(frozen=True)
 class Counters:
-    """The counters at the beginning of a run.
-
-    Attributes:
-        harness_s: Processor time of this process, which is not foreign either.
-    """
+    """The counters at the beginning of a run."""
 
     ticks: Ticks | None
     psi_s: float | None
@@ -129,15 +121,7 @@ def reject(
     own_cores: float,
     cores: int,
 ) -> str | None:
-    """Return why a run does not count, or None if it does. What no kernel says rejects nothing.
-
-    Args:
-        interference: Who else was there.
-        calibration_before_s: Time of the calibration kernel before the run.
-        calibration_after_s: The same after it.
-        own_cores: How many cores the run itself used in its busiest second.
-        cores: How many there are.
-    """
+    """Return why a run does not count, or None if it does. What no kernel says rejects nothing."""
     drift = abs(calibration_after_s / calibration_before_s - 1)
     is_crowded = own_cores > cores - FREE_CORES
     psi_share = None if is_crowded else interference.psi_share

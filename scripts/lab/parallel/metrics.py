@@ -77,11 +77,8 @@ class Metrics:
 
     Attributes:
         wall_s: W.
-        setup_s: From the launch to the beginning of the first trial.
-        drain_s: From the end of the last trial to the exit.
         overlap: Trials under way on average, those that never ended included.
         speedup: S.
-        efficiency: S / P.
         utilisation: U, in cores.
         inflation: I, by the processor time of the whole tree within W.
         trial_inflation: I, by the processor time that trials measured inside themselves.
@@ -120,10 +117,6 @@ def measure(row: RunRow, alone_s: Mapping[int, float]) -> Metrics | None:
     Of a run that finished, a trial that raised is no work done. Of one that met its deadline, all trials count, so that
     its speedup is an upper bound; those that never ended lasted until its exit. If none even began, W begins at the
     launch.
-
-    Args:
-        row: The run.
-        alone_s: T1 of each trial by its index, in s; see `times_alone`.
 
     Raises:
         KeyError: A trial of the run has no T1.
@@ -231,15 +224,7 @@ class Judgement:
 def judge(  # noqa: PLR0911 - a table, read from above
     metrics: Metrics, *, workers: int, cores: int, wait_share: float, is_starting_each: bool = False
 ) -> Judgement:
-    """Return the verdict on a run that finished, or what an unfinished one was like until it was ended.
-
-    Args:
-        metrics: What it achieved.
-        workers: P, those asked for.
-        cores: N, those the run could use.
-        wait_share: Of the time in which its threads could run, the part in the queue for a processor.
-        is_starting_each: Each trial starts processes of its own.
-    """
+    """Return the verdict on a run that finished, or what an unfinished one was like until it was ended."""
     m = metrics
     waste = f"CPU inflation {m.inflation:.2f} with {m.utilisation:.2f} of {cores} cores in use"
     pace = f"overlap {m.overlap:.2f}, speedup {m.speedup:.2f} of {workers} workers on {cores} cores"

@@ -52,7 +52,6 @@ class Slot:
 
     Attributes:
         block: From 1; 0 for the warm-up.
-        order: From 0, in the block.
     """
 
     block: int
@@ -192,7 +191,6 @@ class Plan:
     Attributes:
         seed: Of the order of runs; the list of configurations has its own, in the settings.
         deadline_factor: How many times the sequential time a run may take.
-        ray_address: A cluster for the Ray arms; None for one of their own.
     """
 
     session: str
@@ -238,11 +236,7 @@ def load(folder: Path) -> Plan:
 
 
 def check_same_machine(plan: Plan, here: Provenance) -> None:
-    """Make sure that all blocks of a table come from one boot of one machine.
-
-    Raises:
-        OtherMachineError: They would not.
-    """
+    """Make sure that all blocks of a table come from one boot of one machine."""
     for what, there, now in (("host", plan.host, here.host), ("boot", plan.boot_id, here.boot_id)):
         if there != now:
             raise OtherMachineError(
@@ -329,11 +323,7 @@ TABLES = {
 
 
 def tables_named(names: Iterable[str]) -> dict[str, Table]:
-    """Return these tables; all of them if no name is given.
-
-    Raises:
-        ConfigError: There is no table of that name.
-    """
+    """Return these tables; all of them if no name is given."""
     wanted = list(names) or list(TABLES)
     for name in wanted:
         if name not in TABLES:

@@ -33,8 +33,6 @@ class Provenance:
 
     Attributes:
         python: Version of Python; the names below are versions of libraries, None where one is not installed.
-        dirty: The sources are not those of the commit.
-        environment: The variables that the run was started with and that may change it.
     """
 
     host: str
@@ -61,14 +59,11 @@ class RunRow:
         session: The call of `run` that began the table; `resume` keeps it.
         block: From 1; 0 is the warm-up.
         order: Place in the block, from 0; a run that is repeated after a rejection keeps it.
-        is_repeat: The second run of the baseline in a block.
         outcome: "finished" (every trial has a result), "deadline" (ended by the harness), "failed" (some trial has
             none) or "skipped" (the arm cannot run here).
         reason: Why it is not a plain "finished"; also which trial was tried again.
         launched_s: When the driver was started, on the trials' clock.
         deadline_s: Seconds allowed from the start of the first trial.
-        trials: What workers recorded, by index.
-        starts: What workers noted as begun, in the order of time.
         rejected: Why the run does not count and is repeated, by rules fixed in advance.
     """
 
@@ -137,9 +132,6 @@ def read_all(folder: Path) -> list[RunRow]:
     """Return the rows of all runs whose files lie in `folder`, or in a folder of it; rows of other kinds are left out.
 
     A last line that was cut off is left out; so runs can be looked at while others are measured.
-
-    Raises:
-        DamagedFileError: A file is not what its name says, or a line is no row.
     """
     files = sorted(path for pattern in PATTERNS for path in folder.glob(pattern))
     found = []
@@ -157,7 +149,6 @@ class Ending:
 
     Attributes:
         code: The driver's exit code, minus the signal that killed it; None if it was still running and had to be ended.
-        waited_s: How long the harness waited, where it had to end the driver.
         living: Processes of the run that were alive then.
     """
 

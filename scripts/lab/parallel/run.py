@@ -129,9 +129,8 @@ def _measure(
     outcome, reason = outcome_of(
         seen.ending, n_trials=setting.n_trials, workers=setting.workers, trials=trials, starts=starts
     )
-    row = _empty_row(slot, context, outcome, reason, deadline_s=deadline_s)
     return replace(
-        row,
+        _empty_row(slot, context, outcome, reason, deadline_s=deadline_s),
         launched_s=seen.launched_s,
         exited_s=seen.exited_s,
         trials=trials,
@@ -197,11 +196,7 @@ class StoppedError(Exception):
 
 @dataclass(frozen=True)
 class Watched:
-    """A run, seen from outside.
-
-    Attributes:
-        usage: What its processes took, and how many outlived it.
-    """
+    """A run, seen from outside."""
 
     launched_s: float
     exited_s: float
@@ -212,11 +207,7 @@ class Watched:
 def watch(
     folder: Path, environment: Mapping[str, str], *, deadline_s: float, is_stopping: Callable[[], bool]
 ) -> Watched:
-    """Start the driver of the request in `folder`, and return when nothing of it is left.
-
-    Raises:
-        StoppedError: It said yes.
-    """
+    """Start the driver of the request in `folder`, and return when nothing of it is left."""
     launched_s = time.monotonic()
     with (folder / OUTPUT).open("wb") as output:
         driver = subprocess.Popen(  # noqa: S603 - our own program
@@ -277,11 +268,13 @@ def new_mark() -> str:
     return secrets.token_hex(16)
 
 
-def wait_for_end(tree: Tree, limit_s: float) -> list[Process]:
+def wait_for_end(tree: Tree, limit_s: float, *, is_killing: bool = False) -> list[Process]:
     """Wait until nobody of a tree lives, or not longer than this; return who does."""
     deadline_s = time.monotonic() + limit_s
     tree.look()
     while tree.living and time.monotonic() < deadline_s:
+        if is_killing:
+            _kill(tree.living)
         time.sleep(LOOK_S)
         tree.look()
     return tree.living
@@ -289,13 +282,7 @@ def wait_for_end(tree: Tree, limit_s: float) -> list[Process]:
 
 def end_all(tree: Tree) -> list[Process]:
     """Kill everybody of a tree, those that they start meanwhile too; return whom even that did not end."""
-    deadline_s = time.monotonic() + END_LIMIT_S
-    tree.look()
-    while tree.living and time.monotonic() < deadline_s:
-        _kill(tree.living)
-        time.sleep(LOOK_S)
-        tree.look()
-    return tree.living
+    return wait_for_end(tree, END_LIMIT_S, is_killing=True)
 
 
 def end_marked(mark: str) -> int:

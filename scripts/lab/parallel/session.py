@@ -40,11 +40,7 @@ def begin(
     calibration_s: float = TARGET_S,
     ray_address: str | None = None,
 ) -> Plan:
-    """Write the plan of a table.
-
-    Raises:
-        ConfigError: There is a table already, or a value is not allowed.
-    """
+    """Write the plan of a table."""
     here = run.provenance()
     made = Plan(
         session=f"{folder.name}-{secrets.token_hex(2)}",
@@ -63,15 +59,9 @@ def begin(
 
 
 def carry_on(folder: Path, *, is_stopping: Callable[[], bool], say: Callable[[str], None]) -> bool:
-    """Make the runs that a table lacks; return whether it is complete.
-
-    Args:
-        folder: Where it lies.
-        is_stopping: Asked many times a second; yes ends the run in progress, which is made again next time.
-        say: Shows a line.
+    """Make the runs that a table lacks; return whether it is complete: a run that is stopped is made again next time.
 
     Raises:
-        ConfigError: There is no table.
         OtherMachineError: It was begun elsewhere.
     """
     planned, here = plan.load(folder), run.provenance()

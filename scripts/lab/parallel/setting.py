@@ -89,11 +89,6 @@ class Setting:
             raise ConfigError(f"--fault befalls trial {FAULTY_TRIAL}; --trials must be more, got {self.n_trials}")
 
     @property
-    def is_search(self) -> bool:
-        """Whether a sampler proposes the configurations."""
-        return self.sampler is not None
-
-    @property
     def baseline(self) -> Setting:
         """The setting that it is compared with: the same trials one after the other, on one thread."""
         return Setting(BASELINE, self.tier, evaluator=self.evaluator, n_trials=self.n_trials, seed=self.seed)

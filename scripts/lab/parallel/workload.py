@@ -94,7 +94,6 @@ class Tier:
     """Size of a trial.
 
     Attributes:
-        seeds: Independent runs in a trial, one after the other.
         life_s: How long a creature lives on its one course, in seconds.
     """
 
@@ -134,11 +133,7 @@ NO_RESULT = TrialResult((), 0, "")
 
 
 def tier_named(name: str) -> Tier:
-    """Return the tier of that name.
-
-    Raises:
-        ConfigError: There is none.
-    """
+    """Return the tier of that name."""
     if name not in TIERS:
         raise ConfigError(f"--tier must be one of {', '.join(TIERS)}; got {name!r}")
     return TIERS[name]
@@ -188,11 +183,7 @@ def run_trial(
     evaluator: str,
     observe: Callable[[State], None] = lambda _: None,
 ) -> TrialResult:
-    """Evolve once for each seed.
-
-    Raises:
-        ConfigError: The evaluator cannot be had here.
-    """
+    """Evolve once for each seed."""
     task = creatures(budget, evaluator)
     return summarise(
         evolve(

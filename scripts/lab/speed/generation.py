@@ -146,11 +146,7 @@ class Unseen:
 
 
 def run_timed(config: IslandConfig, root: Path) -> Stopwatch:
-    """Evolve an island of this process from its founders to its last generation, with all its files, and forget it.
-
-    Raises:
-        AtollError: The island did not reach its end.
-    """
+    """Evolve an island of this process from its founders to its last generation, with all its files, and forget it."""
     stopwatch = Stopwatch(LOOP)
     with stopwatch.watching(WATCHED), StopSignal() as stop:
         code = island.run_island(config, root=root, is_fresh=False, display=Unseen(), stop=stop)

@@ -256,7 +256,6 @@ def _beside_one(rounds: list[Round], n: int) -> list[Figure]:
 
 
 def _counts(cores: int) -> list[int]:
-    """Return 1, 2, 4, ... and the number of cores."""
     powers = [1 << power for power in range(cores.bit_length())]
     return sorted({*powers, cores})
 

@@ -35,11 +35,7 @@ NUMBER = "{x:g}"
 
 
 def draw(runs: Iterable[Run], file: Path) -> None:
-    """Draw what the runs hold; bands and bars reach from the smallest to the largest value.
-
-    Raises:
-        UsageError: There is nothing to draw.
-    """
+    """Draw what the runs hold; bands and bars reach from the smallest to the largest value."""
     painters = {"evaluator": _throughput, "generation": _stages, "scaling": _scaling}
     found = {run.bench: run for run in runs if run.bench in painters}
     if not found:

@@ -68,12 +68,7 @@ HEADINGS = ("what", "median", "min to max", "n", "target", "held")
 
 @dataclass(frozen=True)
 class Figure:
-    """One line of a table.
-
-    Attributes:
-        at_least: What the median should reach, if anything.
-        at_most: What it should not exceed, if anything.
-    """
+    """One line of a table."""
 
     what: str
     values: Sequence[float]

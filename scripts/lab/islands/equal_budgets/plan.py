@@ -166,11 +166,7 @@ PROBLEMS = (
 
 
 def named(names: Iterable[str], problems: Sequence[Problem] = PROBLEMS) -> tuple[Problem, ...]:
-    """Return the problems of these names, in the order in which they stand here; all if none is named.
-
-    Raises:
-        ConfigError: There is none of such a name.
-    """
+    """Return the problems of these names, in the order in which they stand here; all if none is named."""
     wanted, known = set(names), {problem.name for problem in problems}
     if wanted - known:
         raise ConfigError(f"no problem is called {', '.join(sorted(wanted - known))}; known are {', '.join(known)}")

@@ -33,6 +33,7 @@ from atoll.scripts.lab.islands.equal_budgets.findings import (
 from atoll.scripts.lab.islands.equal_budgets.run import measure, read, read_starts, repeat
 from atoll.scripts.lab.kit import markdown
 from atoll.scripts.lab.kit.markdown import number, table, under
+from atoll.scripts.lab.kit.study import quick_option, tables_option
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
@@ -316,11 +317,7 @@ WORDS = {
 
 
 def write(problems: Sequence[Problem], folder: Path, *, plots: Path, tables_folder: Path | None) -> str:
-    """Write `report.md` beside the rows and the figures into `plots`; return the text.
-
-    Raises:
-        ConfigError: No problem has been compared yet.
-    """
+    """Write `report.md` beside the rows and the figures into `plots`; return the text."""
     from atoll.scripts.lab.islands.equal_budgets import figures  # noqa: PLC0415 - matplotlib takes a second to import
 
     known = read(folder)
@@ -355,7 +352,6 @@ folder_option = click.option(
     help="Where the rows are.",
 )
 problem_option = click.option("--problem", "names", multiple=True, help="Only this one; may be given again.")
-quick_option = click.option("--quick", is_flag=True, help="Tiny sizes, to see that it works; the figures mean nothing.")
 
 
 @click.group(context_settings={"help_option_names": ["-h", "--help"]})
@@ -396,12 +392,7 @@ def check(*, out: Path, names: tuple[str, ...], quick: bool, runs: int, seed: in
 @problem_option
 @quick_option
 @click.option("--plots", type=click.Path(path_type=Path), help="Where figures go; plots/ beside the rows by default.")
-@click.option(
-    "--tables",
-    "tables_folder",
-    type=click.Path(path_type=Path, file_okay=False),
-    help="Write a file for each table there.",
-)
+@tables_option
 def report(*, out: Path, names: tuple[str, ...], quick: bool, plots: Path | None, tables_folder: Path | None) -> None:
     """Derive every table and figure from the rows alone."""
     problems = _problems(names, quick=quick)

@@ -110,11 +110,7 @@ def estimate_s(jobs: Iterable[Job]) -> float:
 
 
 def repeat(problems: Sequence[Problem], folder: Path, *, n: int, seed: int) -> list[tuple[Job, bool]]:
-    """Run some of the jobs that have a row again; return them, and whether the row is the same, byte for byte.
-
-    Raises:
-        ConfigError: There are no rows of these problems.
-    """
+    """Run some of the jobs that have a row again; return them, and whether the row is the same, byte for byte."""
     known = read(folder)
     done = {job.key: job for job in _all_jobs(problems, known) if job.key in known}
     if not done:

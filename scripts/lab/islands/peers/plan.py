@@ -147,12 +147,7 @@ class Watched:
 
 
 def by_round(seen: Sequence[Round], *, ends: Sequence[int]) -> list[Round]:
-    """Return where an archipelago was at the end of each round.
-
-    Args:
-        seen: After every batch, in order.
-        ends: Evaluations with which each round ends; a batch ends with each.
-    """
+    """Return where an archipelago was when so many had been evaluated; a batch ends with each."""
     at = {each.evaluations: each for each in seen}
     return [at[end] for end in ends]
 

@@ -21,6 +21,7 @@ from atoll.scripts.lab.kit.machine import describe
 from atoll.scripts.lab.kit.markdown import number, table, write_tables
 from atoll.scripts.lab.kit.rows import records
 from atoll.scripts.lab.kit.stats import holm
+from atoll.scripts.lab.kit.study import tables_option
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -41,12 +42,7 @@ YARDSTICKS: dict[str, Callable[[Round], float]] = {
 @click.option("--seeds", default=20, show_default=True, type=click.IntRange(min=1), help="Test seeds.")
 @click.option("--out", default=Path("bench/peers"), show_default=True, type=click.Path(path_type=Path))
 @click.option("--tables-only", is_flag=True, help="Measure nothing: derive the tables from the rows that are there.")
-@click.option(
-    "--tables",
-    "tables_folder",
-    type=click.Path(path_type=Path, file_okay=False),
-    help="Write a file for each table there.",
-)
+@tables_option
 def main(*, seeds: int, out: Path, tables_only: bool, tables_folder: Path | None) -> None:
     """Let both meet on the same functions with the same budget, and say who won what."""
     atomic.make_directory(out)

@@ -41,7 +41,6 @@ class Arm:
             are tried again where the backend lets us know.
         start_methods: The ways in which its workers may be started, if it has the choice; the first is the default.
         samplers: What may propose configurations, besides the fixed list.
-        refuses: Says in one line why a setting cannot run here; None if it can.
     """
 
     runner: str

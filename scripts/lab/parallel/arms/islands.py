@@ -118,7 +118,6 @@ class EndedProcess:
 
     Attributes:
         code: What it exited with; minus the signal that killed it.
-        cpu_s: Of all its threads, user and system.
     """
 
     pid: int

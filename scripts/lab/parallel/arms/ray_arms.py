@@ -88,7 +88,7 @@ def _tune(request: Request) -> None:
     from ray.tune.search.optuna import OptunaSearch  # noqa: PLC0415
 
     setting = request.setting
-    listed = [] if setting.is_search else workload.sample_configs(setting.n_trials, seed=setting.seed)
+    listed = [] if setting.sampler else workload.sample_configs(setting.n_trials, seed=setting.seed)
     search = OptunaSearch(
         _space,
         metric=METRIC,
@@ -113,7 +113,6 @@ def _tune(request: Request) -> None:
 
 
 def _space(trial: optuna.Trial) -> dict[str, Any]:
-    """Suggest a trial's configuration, and number it."""
     return {**asdict(optuna_arms.suggest(trial)), INDEX: trial.number}
 
 

@@ -23,7 +23,6 @@ MET, NOT_MET = "met", "not met"
 NOT_MEASURED, NOT_TESTABLE, SIMULATED = "not measured", "not testable on this machine", "simulated only"
 THREADED = "optuna_threads"
 POOLS = ("pool", "process_pool")
-GIGABYTE = 1e9
 
 
 @dataclass(frozen=True)
@@ -142,18 +141,16 @@ def _memory_per_worker(evidence: Evidence) -> Answer:
     if not found:
         return Answer(NOT_MEASURED)
     each = found[0][1]
-    gigabytes = each.median(lambda row: row.usage.peak_pss_bytes) / GIGABYTE / each.setting.workers
-    return Answer(
-        MET if gigabytes <= 1.5 else NOT_MET, f"{number(gigabytes)} GB of PSS for each of {each.setting.workers}"
-    )
+    gigabytes = each.median(lambda row: row.usage.peak_pss_bytes) / 1e9 / each.setting.workers
+    status = MET if gigabytes <= 1.5 else NOT_MET
+    return Answer(status, f"{number(gigabytes)} GB of PSS for each of {each.setting.workers}")
 
 
 def _times(needed: float, workers: int) -> Callable[[Evidence], Answer]:
     def answer(evidence: Evidence) -> Answer:
         if evidence.cores < workers:
-            return Answer(
-                SIMULATED, f"{evidence.cores} cores here; see the simulation of {workers} workers or the next above"
-            )
+            where = f"see the simulation of {workers} workers or the next above"
+            return Answer(SIMULATED, f"{evidence.cores} cores here; {where}")
         found = evidence.all((*POOLS, "ray_tasks", "optuna_processes", "islands"), least=workers)
         return _judged(found, lambda each: _median_speedup(each) >= needed)
 
@@ -182,10 +179,8 @@ def _threads_in_one(evidence: Evidence) -> Answer:
     if not found:
         return Answer(NOT_MEASURED)
     texts = [f"{each.setting.label}: {each.median(lambda row: row.usage.peak_threads_of_one):g}" for each in found]
-    return Answer(
-        NOT_TESTABLE,
-        f"a team here has {evidence.cores} threads and not 64; threads of the process: " + "; ".join(texts),
-    )
+    team = f"a team here has {evidence.cores} threads and not 64; threads of the process: "
+    return Answer(NOT_TESTABLE, team + "; ".join(texts))
 
 
 def _limit_fixes_it(evidence: Evidence) -> Answer:
@@ -221,10 +216,8 @@ def _same_results(evidence: Evidence) -> Answer:
     n = sum(each.hashes[0] for _, each in kept if each.hashes)
     threads = [each.hashes for _, each in evidence.summaries if each.setting.arm == THREADED and each.hashes]
     of_threads = f"; threads: {sum(h[1] for h in threads)} of {sum(h[0] for h in threads)} differ" if threads else ""
-    answer = f"{n} trials in {len(kept)} settings" + (
-        f", other results in {', '.join(wrong)}" if wrong else ", all equal"
-    )
-    return Answer(NOT_MET if wrong else MET, answer + of_threads)
+    results = f"other results in {', '.join(wrong)}" if wrong else "all equal"
+    return Answer(NOT_MET if wrong else MET, f"{n} trials in {len(kept)} settings, {results}{of_threads}")
 
 
 def _faults(evidence: Evidence) -> Answer:

@@ -230,7 +230,6 @@ def _never_ended(run: Run) -> list[TrialStart]:
 
 
 def _lanes(run: Run) -> list[tuple[int, int]]:
-    """Return the workers of a run in the order in which they began."""
     return list(dict.fromkeys((trial.pid, trial.tid) for trial in sorted(run.row.trials, key=lambda t: t.start_s)))
 
 

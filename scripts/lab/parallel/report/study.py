@@ -56,7 +56,6 @@ class Run:
     Attributes:
         metrics: Held against the sequential run of its block; None where there is none to hold it against, or where
             the run tells nothing.
-        judgement: What it was; None where there is nothing to hold it against.
         meanwhile: Of a run that did not finish, what it was like until it was ended.
         differing: Trials whose result is not that of a sequential run; None where that cannot be said.
     """
@@ -120,10 +119,6 @@ class Session:
             if workload(run.row) == load and not run.row.is_repeat:
                 found.setdefault(run.setting, []).append(run)
         return {setting: tuple(found[setting]) for setting in sorted(found, key=_place)}
-
-    def repeats(self, load: Workload) -> tuple[Run, ...]:
-        """Return the second runs of the baseline."""
-        return tuple(run for run in self.runs if run.row.is_repeat and workload(run.row) == load)
 
 
 def _place(setting: Setting) -> tuple[int, str, int, str]:
@@ -317,7 +312,7 @@ def log_speedups(runs: Iterable[Run]) -> list[float]:
 
 def noise(session: Session, load: Workload) -> list[float]:
     """Return log ratios of the second sequential run of each block to the first."""
-    return log_speedups(session.repeats(load))
+    return log_speedups(run for run in session.runs if run.row.is_repeat and workload(run.row) == load)
 
 
 @dataclass(frozen=True)

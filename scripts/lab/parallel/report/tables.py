@@ -55,11 +55,7 @@ def blocks(sessions: Sequence[Session]) -> dict[str, str]:
 
 
 def report(folder: Path, *, tables_folder: Path | None = None, more: Mapping[str, str] | None = None) -> str:
-    """Derive everything from the rows in `folder`; write `report.md` and `plots/` there and return the text.
-
-    Raises:
-        ConfigError: There are no rows.
-    """
+    """Derive everything from the rows in `folder`; write `report.md` and `plots/` there and return the text."""
     sessions = study.sessions(read_all(folder))
     if not sessions:
         raise ConfigError(f"{folder} holds no rows of runs (*.jsonl, *.jsonl.gz); give the folder that 'run' wrote to")

@@ -58,7 +58,6 @@ class Way:
         cores_per_trial: How many cores one running trial keeps busy if it gets them; above one where its library spins.
         cap_cores: How many cores all trials together can keep busy: about one under a single interpreter lock.
         inflation: Processor time of a trial that has company / processor time of the same trial alone.
-        chunk: How many trials a worker takes at a time.
         crash_p: Probability that a trial ends its worker, somewhere on its way; it is begun again.
     """
 
@@ -127,8 +126,6 @@ class Piece:
 class Queue:
     """Trials in order; a worker that is free takes the next ones, `chunk` at a time."""
 
-    n_workers = None
-
     def __init__(self, trials_s: Sequence[float] | NDArray[np.float64], *, chunk: int = 1) -> None:
         self._waiting = deque(Piece(number, float(alone_s)) for number, alone_s in enumerate(trials_s))
         self._chunk = chunk
@@ -164,11 +161,6 @@ class Epochs:
         self._begun = [0] * len(epochs_s)
         self._ended = [0] * len(epochs_s)
         self._again: dict[int, Piece] = {}
-
-    @property
-    def n_workers(self) -> int:
-        """One for each island."""
-        return len(self._epochs_s)
 
     def take(self, worker: int) -> Piece | None:
         """Return the island's next epoch, unless it is at its end or has to wait."""
@@ -209,7 +201,6 @@ class Simulated:
     """Result of a simulation.
 
     Attributes:
-        finished: In the order in which they ended.
         alone_s: What the finished trials take alone, one after the other.
     """
 
@@ -236,7 +227,7 @@ class Simulated:
 
 
 def simulate(feed: Feed, way: Way, machine: Machine, *, rng: np.random.Generator) -> Simulated:
-    """Run to the end; a feed is used up, and has a number of workers of its own or that of the way."""
+    """Run to the end; a feed is used up, and of islands it has one for each worker."""
     run = _Run(feed, way, machine, rng)
     while run.advance():
         pass
@@ -255,7 +246,7 @@ class _Run:
         self._idle: list[int] = []
         self.finished: list[Interval] = []
         self.alone_s = self.cpu_s = 0.0
-        for worker in range(feed.n_workers or way.workers):
+        for worker in range(way.workers):
             self._wake(worker, way.startup_s)
 
     def advance(self) -> bool:

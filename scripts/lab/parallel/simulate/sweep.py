@@ -20,6 +20,7 @@ import numpy as np
 from atoll.evo import atomic
 from atoll.scripts.lab.kit import figures, markdown
 from atoll.scripts.lab.kit.markdown import number, table, under, whole
+from atoll.scripts.lab.kit.study import tables_option
 from atoll.scripts.lab.parallel.metrics import times_alone
 from atoll.scripts.lab.parallel.report import study
 from atoll.scripts.lab.parallel.report.study import summarise
@@ -197,12 +198,7 @@ class Range:
 
 @dataclass(frozen=True)
 class Point:
-    """One way with one number of workers.
-
-    Attributes:
-        speedup: Time alone / wall time, start-up left out.
-        hours: From the launch to the last end.
-    """
+    """One way with one number of workers."""
 
     arm: str
     workers: int
@@ -211,7 +207,6 @@ class Point:
 
 
 def _generators(draws: int) -> list[np.random.Generator]:
-    """Return an independent source of randomness for each draw."""
     return [np.random.default_rng(each) for each in np.random.SeedSequence(SEED).spawn(draws)]
 
 
@@ -381,12 +376,7 @@ def write(folder: Path, *, tables_folder: Path | None = None, draws: int = DRAWS
     type=click.Path(path_type=Path, file_okay=False),
     help="Where tables and plots go; rows that lie there give inputs.",
 )
-@click.option(
-    "--tables",
-    "tables_folder",
-    type=click.Path(path_type=Path, file_okay=False),
-    help="Write a file for each table there.",
-)
+@tables_option
 @click.option("--draws", default=DRAWS, show_default=True, type=click.IntRange(min=1), help="Of trial times, per case.")
 def main(out: Path, tables_folder: Path | None, draws: int) -> None:
     """Simulate 5 to 128 workers; everything is labelled simulated."""

@@ -20,6 +20,7 @@ import click
 
 from atoll.scripts.lab.kit.markdown import Grid
 from atoll.scripts.lab.kit.rows import Row, Rows, newest, read
+from atoll.scripts.lab.kit.study import quick_option
 from atoll.scripts.lab.parallel.threads.work import UNTOUCHED, run
 from atoll.scripts.processes import makers
 
@@ -302,7 +303,6 @@ out_option = click.option(
     "--out", default=Path("compare"), show_default=True, type=click.Path(path_type=Path), help="Where rows go."
 )
 rounds_option = click.option("--rounds", type=click.IntRange(min=1), default=3, show_default=True, help="Repetitions.")
-quick_option = click.option("--quick", is_flag=True, help="Tiny sizes, to see that it works; the figures mean nothing.")
 
 
 @click.group(context_settings={"help_option_names": ["-h", "--help"]})

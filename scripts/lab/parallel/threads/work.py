@@ -120,7 +120,7 @@ def operation(*, name: str, limit: int) -> dict[str, Any]:
     Every size is tried in a new Python thread, which has no team yet.
 
     Args:
-        name: One of `population.OPERATIONS`.
+        name: One of `experiments.OPERATIONS`.
         limit: The most elements to try; below, more elements are taken to be spread if fewer are.
     """
     import torch  # noqa: PLC0415

@@ -1,9 +1,8 @@
 """Archipelagos whose islands come and go: what does a death cost the others, what do late islands contribute?
 
-Who is there from when to when is all that differs. Islands take what the others have published by now, as they do by
-default. They evolve by turns, from one migration to the next; who is later in a turn finds what the earlier ones have
-published in it, as between processes that are not in step; and equal seeds give equal rows. To the others a killed
-island is one that publishes no more: its last publication stays, and so it is here.
+Who is there from when to when is all that differs. Islands evolve by turns, from one migration to the next; a later one
+finds what the earlier ones have published in that turn, as between processes that are not in step; and equal seeds
+give equal rows. A killed island is one that publishes no more: its last publication stays.
 
 `killed` evolves each archipelago twice with every seed: undisturbed, and with one island dead after a quarter of its
 generations, another one with each seed. The cost is the difference between the two final bests; it is small if it is

@@ -63,9 +63,7 @@ class Run:
         known = [str(row[name]) for name in ("cpu", "build", "controller", "filesystem") if row.get(name)]
         cores = f"{row.get('cores')} cores"
         versions = ", ".join(f"{name} {row[name]}" for name in ("python", "numpy", "torch") if name in row)
-        commit = (
-            str(row["commit"])[:10] + (" and changes" if row.get("dirty") else "") if "commit" in row else "unknown"
-        )
+        commit = str(row.get("commit", "unknown"))[:10] + (" and changes" if row.get("dirty") else "")
         loads = [each["load_1min"] for each in self.rows if "load_1min" in each]
         load = f"load {min(loads):.1f} to {max(loads):.1f}" if loads else "load unknown"
         where = ", ".join([*known[:1], cores, *known[1:]])
@@ -116,8 +114,7 @@ def read(folder: Path) -> list[Run]:
 
 def newest(runs: Iterable[Run]) -> list[Run]:
     """Return the last run of each bench on each machine."""
-    last = {(run.bench, run.machine): run for run in runs}
-    return list(last.values())
+    return list({(run.bench, run.machine): run for run in runs}.values())
 
 
 def _now() -> str:

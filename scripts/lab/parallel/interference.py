@@ -121,7 +121,10 @@ def reject(
     own_cores: float,
     cores: int,
 ) -> str | None:
-    """Return why a run does not count, or None if it does. What no kernel says rejects nothing."""
+    """Return why a run does not count, or None if it does; `own_cores` are those of its busiest second.
+
+    What no kernel says rejects nothing.
+    """
     drift = abs(calibration_after_s / calibration_before_s - 1)
     is_crowded = own_cores > cores - FREE_CORES
     psi_share = None if is_crowded else interference.psi_share

@@ -6,11 +6,12 @@ that `resume` goes on with the same.
 
 from __future__ import annotations
 
+from collections import Counter
 from dataclasses import dataclass, replace
 from itertools import product
 from pathlib import Path
 from statistics import median
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from atoll.evo import atomic, strict_json
 from atoll.evo.errors import AtollError, ConfigError
@@ -94,29 +95,20 @@ def settings_of(factors: Factors, common: Setting) -> tuple[Setting, ...]:
     for name in factors.arms:
         backend = arm.load(name)
         starts = tuple(each for each in factors.start_methods if each in backend.start_methods)
-        grid = product(
-            (1,) if name == BASELINE else factors.workers,
-            factors.evaluators,
-            factors.threads,
-            factors.limits,
-            factors.wait_policies,
-            starts or backend.start_methods[:1] or (None,),
-            factors.migrate_every if name == "islands" else (0,),
-        )
-        for workers, evaluator, threads, limit, wait_policy, start_method, migrate_every in grid:
-            setting = replace(
-                common,
-                arm=name,
-                workers=workers,
-                evaluator=evaluator,
-                threads=threads,
-                limit=NO_LIMIT if threads == DEFAULT else limit,
-                wait_policy=wait_policy,
-                start_method=start_method,
-                migrate_every=migrate_every,
-                sampler=common.sampler if common.sampler in backend.samplers else None,
-            )
-            found[setting] = None
+        grid: dict[str, tuple[Any, ...]] = {
+            "workers": (1,) if name == BASELINE else factors.workers,
+            "evaluator": factors.evaluators,
+            "threads": factors.threads,
+            "limit": factors.limits,
+            "wait_policy": factors.wait_policies,
+            "start_method": starts or backend.start_methods[:1] or (None,),
+            "migrate_every": factors.migrate_every if name == "islands" else (0,),
+            "sampler": (common.sampler if common.sampler in backend.samplers else None,),
+        }
+        for values in product(*grid.values()):
+            varied = dict(zip(grid, values, strict=True))
+            no_limit = {"limit": NO_LIMIT} if varied["threads"] == DEFAULT else {}
+            found[replace(common, arm=name, **(varied | no_limit))] = None
     if not found:
         raise ConfigError("nothing to compare: every list needs a value")
     return tuple(found)
@@ -133,12 +125,7 @@ def block(number: int, settings: Sequence[Setting], *, seed: int) -> list[Slot]:
     baselines = dict.fromkeys(setting.baseline for setting in settings)
     runs = [*dict.fromkeys([*baselines, *settings]), *baselines]
     drawn = [runs[index] for index in stream(seed, "compare", number, "order").permutation(len(runs))]
-    seen: set[Setting] = set()
-    slots = []
-    for order, setting in enumerate(drawn):
-        slots.append(Slot(number, order, setting, is_repeat=setting in seen))
-        seen.add(setting)
-    return slots
+    return [Slot(number, order, each, is_repeat=each in drawn[:order]) for order, each in enumerate(drawn)]
 
 
 def slots_of(settings: Sequence[Setting], *, n_blocks: int, seed: int) -> list[Slot]:
@@ -147,20 +134,12 @@ def slots_of(settings: Sequence[Setting], *, n_blocks: int, seed: int) -> list[S
     return [*warm_up(settings), *(slot for each in blocks for slot in each)]
 
 
-def remaining(slots: Iterable[Slot], rows: Iterable[RunRow], *, tries: int) -> list[Slot]:
+def remaining(slots: Iterable[Slot], rows: Sequence[RunRow], *, tries: int) -> list[Slot]:
     """Return which slots have no row that counts, nor `tries` rejected ones."""
-    counted: set[tuple[int, int]] = set()
-    rejected: dict[tuple[int, int], int] = {}
-    for row in rows:
-        place = (row.block, row.order)
-        if row.rejected is None:
-            counted.add(place)
-        rejected[place] = rejected.get(place, 0) + 1
-    return [
-        slot
-        for slot in slots
-        if (slot.block, slot.order) not in counted and rejected.get((slot.block, slot.order), 0) < tries
-    ]
+    counted = {(row.block, row.order) for row in rows if row.rejected is None}
+    made = Counter((row.block, row.order) for row in rows)
+    places = [(slot, (slot.block, slot.order)) for slot in slots]
+    return [slot for slot, place in places if place not in counted and made[place] < tries]
 
 
 def sequential_s(setting: Setting, rows: Iterable[RunRow]) -> float | None:

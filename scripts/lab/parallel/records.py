@@ -74,9 +74,8 @@ def note_start(folder: Path, index: int, pid: int | None = None) -> TrialStart:
 
 def write(folder: Path, record: TrialRecord) -> None:
     """Write the record of a trial that has ended; the last one counts."""
-    atomic.replace_file(
-        folder / RECORDS / f"{record.index}.json", strict_json.encode(strict.to_json(record)), durable=False
-    )
+    place = folder / RECORDS / f"{record.index}.json"
+    atomic.replace_file(place, strict_json.encode(strict.to_json(record)), durable=False)
 
 
 def read(folder: Path) -> tuple[TrialRecord, ...]:

@@ -5,7 +5,9 @@ Everything that is said of the comparison is derived from these rows.
 
 from __future__ import annotations
 
+from collections import Counter
 from dataclasses import dataclass, field, fields
+from itertools import accumulate
 from typing import TYPE_CHECKING, Any
 
 from atoll.evo import runlog
@@ -180,11 +182,7 @@ def outcome_of(
 def most_at_once(trials: Iterable[TrialRecord]) -> int:
     """Return how many trials ran at the same time, at the most."""
     edges = [(trial.start_s, 1) for trial in trials] + [(trial.end_s, -1) for trial in trials]
-    running = most = 0
-    for _, step in sorted(edges):  # at equal times an end comes first
-        running += step
-        most = max(most, running)
-    return most
+    return max(accumulate(step for _, step in sorted(edges)), default=0)  # at equal times an end comes first
 
 
 def _driver(ending: Ending, *, n_done: int, n_trials: int) -> list[str]:
@@ -208,9 +206,5 @@ def _lost(index: int, starts: Sequence[TrialStart], *, living: Collection[int], 
 
 
 def _tried_again(starts: Sequence[TrialStart]) -> list[str]:
-    indices = [start.index for start in starts]
-    return [
-        f"trial {index} was begun {indices.count(index)} times"
-        for index in sorted(set(indices))
-        if indices.count(index) > 1
-    ]
+    times = Counter(start.index for start in starts)
+    return [f"trial {index} was begun {n} times" for index, n in sorted(times.items()) if n > 1]

@@ -97,8 +97,7 @@ def where(rows: Sequence[Record]) -> str:
 
 def target(rows: Sequence[Record], problem: str) -> float:
     """Return the median of what all contenders found together with the target seeds."""
-    found = [row["rounds"][-1][1] for row in _of(rows, "targets", problem)]
-    return float(np.median(found))
+    return float(np.median([row["rounds"][-1][1] for row in _of(rows, "targets", problem)]))
 
 
 def meetings(rows: Sequence[Record]) -> str:
@@ -138,8 +137,7 @@ def costs(rows: Sequence[Record]) -> str:
     """Return what one import into one island costs: runs with migration at every generation, less those without."""
     lines = []
     for contender in CONTENDERS:
-        of_both = [_by_seed(rows, contender, is_connected=flag) for flag in (True, False)]
-        connected, alone = of_both
+        connected, alone = (_by_seed(rows, contender, is_connected=flag) for flag in (True, False))
         events = ISLANDS * next(iter(connected.values()))["generations"] if connected else 0
         cells = []
         for column in ("run_cpu_s", "run_wall_s"):

@@ -51,9 +51,7 @@ def command(setting: Setting, index: int, *, seed: int, root: Path) -> list[str]
     migration = {"topology": "full", "migrate_every": setting.migrate_every} if setting.migrate_every else {}
     settings = workload.settings_of(config, tier) | how | migration
     flags = [part for name, value in settings.items() for part in (flag_name(name), str(value))]
-    options = [f"courses={workload.COURSES}", f"life_s={tier.life_s}"]
-    for option in options:
-        flags += ["-o", option]
+    flags += ["-o", f"courses={workload.COURSES}", "-o", f"life_s={tier.life_s}"]
     name = workload.island_name(index)
     return [sys.executable, str(ROOT / "cli.py"), "evolve", name, *flags, "--migration-dir", str(root)]
 

@@ -93,10 +93,8 @@ def blocks(sessions: Sequence[Session]) -> dict[str, str]:
 
 
 def _table(criteria: Iterable[Criterion], evidence: Evidence) -> str:
-    rows = []
-    for each in criteria:
-        answer = each.answer(evidence)
-        rows.append((each.where, each.asked, answer.status, answer.found))
+    answers = [(each, each.answer(evidence)) for each in criteria]
+    rows = [(each.where, each.asked, answer.status, answer.found) for each, answer in answers]
     return table(("where", "asked for", "answer", "what was found"), rows)
 
 

@@ -99,7 +99,7 @@ class Session:
         """The settings all of whose runs were rejected: they would be missing from every table in silence."""
         there = {(run.setting, workload(run.row)) for run in self.runs}
         wanted = dict.fromkeys((compared(row), workload(row)) for row in self.rejected if row.setting.fault is None)
-        lost = [(setting, load) for setting, load in wanted if (setting, load) not in there]
+        lost = [each for each in wanted if each not in there]
         return tuple(f"{setting.label}, P = {setting.workers} ({load})" for setting, load in lost)
 
     @property

@@ -76,7 +76,7 @@ check: $(READY) ## Lint, check types, check the shell scripts and build the site
 	NO_MKDOCS_2_WARNING=1 $(BIN)/python -m mkdocs build --quiet --strict
 
 pages: $(READY) ## Write the generated pages: commands, settings, exit codes, the index of decisions
-	@$(BIN)/python -m scripts.lab.pages
+	@$(BIN)/python docs/pages.py
 
 bench: $(READY) ## Measure everything, in ten minutes (raw rows in bench/; BENCH="evaluator island" for some)
 	@$(BIN)/python -m scripts.lab bench $(BENCH)

@@ -13,7 +13,7 @@ import pytest
 from atoll.evo.config import all_settings, flag_name
 from atoll.evo.errors import EXIT_CODES
 from atoll.scripts.commands.group import cli
-from atoll.scripts.lab import pages as generated
+from docs import pages as generated
 from tests.documents import ENDLESS, FINDINGS, GUIDES, SMALLER, check_commands, commands, copied_checkout
 from tests.processes import ROOT, run
 

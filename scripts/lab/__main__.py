@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import importlib
 import sys
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any
 
 import click
 
@@ -22,31 +22,25 @@ PROGRAM = "python -m scripts.lab"
 ABORTED = 130
 
 
-class Study(NamedTuple):
-    """A study: its command as `module:name` in this folder (`main` without a name), and what it is about, in a line."""
-
-    module: str
-    topic: str
-
-
 STUDIES = {
-    "compare": Study("parallel.compare", "Trials on ten backends: run, resume, committed, report"),
-    "simulate": Study("parallel.simulate.sweep", "Parallel trials on 5 to 128 workers, simulated"),
-    "threads": Study("parallel.threads.tables", "Threads of PyTorch: law, population, limit, tables"),
-    "bench": Study("speed.command", "Benchmarks of evaluator, island, scaling and exchange"),
-    "bench-report": Study("speed.command:report", "Tables and plot of the benchmarks, from their rows"),
-    "islands": Study("islands.equal_budgets.command", "Islands at equal budgets of evaluations: run, report, check"),
-    "peers": Study("islands.peers.command", "Islands against pygmo's archipelago"),
-    "exchanging": Study("islands.exchanging", "Topologies and numbers of migrants, on creatures"),
-    "joining": Study("islands.lifespans:joining", "Islands that come late, or leave early"),
-    "killed": Study("islands.lifespans:killed", "The cost of an island's death to the others"),
-    "defaults": Study("islands.creatures:defaults", "Default settings, each against its neighbours"),
-    "criteria": Study("islands.criteria", "A finished run against the three criteria of the plan"),
-    "relive": Study("islands.relive", "Whole populations through an ended run: run, plot"),
-    "evolvability": Study("islands.creatures:evolvability", "An island against random search at equal evaluations"),
-    "champions": Study("islands.creatures:champions", "Audit of a run's champions on unseen courses"),
-    "cartpole": Study("islands.cartpole", "Time until one of two islands balances a pole"),
+    "compare": ("parallel.compare", "Trials on ten backends: run, resume, committed, report"),
+    "simulate": ("parallel.simulate.sweep", "Parallel trials on 5 to 128 workers, simulated"),
+    "threads": ("parallel.threads.experiments", "Threads of PyTorch: law, population, limit, tables"),
+    "bench": ("speed.command", "Benchmarks of evaluator, island, scaling and exchange"),
+    "bench-report": ("speed.command:report", "Tables and plot of the benchmarks, from their rows"),
+    "islands": ("islands.equal_budgets.report", "Islands at equal budgets of evaluations: run, report, check"),
+    "peers": ("islands.peers.tables", "Islands against pygmo's archipelago"),
+    "exchanging": ("islands.exchanging", "Topologies and numbers of migrants, on creatures"),
+    "joining": ("islands.lifespans:joining", "Islands that come late, or leave early"),
+    "killed": ("islands.lifespans:killed", "The cost of an island's death to the others"),
+    "defaults": ("islands.creatures:defaults", "Default settings, each against its neighbours"),
+    "criteria": ("islands.criteria", "A finished run against the three criteria of the plan"),
+    "relive": ("islands.relive", "Whole populations through an ended run: run, plot"),
+    "evolvability": ("islands.creatures:evolvability", "An island against random search at equal evaluations"),
+    "champions": ("islands.creatures:champions", "Audit of a run's champions on unseen courses"),
+    "cartpole": ("islands.cartpole", "Time until one of two islands balances a pole"),
 }
+"""Each study's command as `module:name` in this folder (`main` without a name), and what it is about, in a line."""
 
 
 class Door(click.Group):
@@ -60,14 +54,14 @@ class Door(click.Group):
         """Load a study."""
         if cmd_name not in STUDIES:
             return None
-        module, _, name = STUDIES[cmd_name].module.partition(":")
+        module, _, name = STUDIES[cmd_name][0].partition(":")
         command: click.Command = getattr(importlib.import_module(f"atoll.scripts.lab.{module}"), name or "main")
         return command
 
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:  # noqa: ARG002 - see `click.Group`
         """Write a line for each study, loading none."""
         with formatter.section("Studies"):
-            formatter.write_dl([(name, study.topic) for name, study in STUDIES.items()])
+            formatter.write_dl([(name, topic) for name, (_, topic) in STUDIES.items()])
 
     def invoke(self, ctx: click.Context) -> Any:  # noqa: ANN401 - Click's type
         """Run a study on one thread: several of them run processes side by side."""
@@ -84,11 +78,7 @@ def main(context: click.Context) -> None:
 
 
 def run(arguments: Sequence[str] | None = None) -> int:
-    """Run a study and return its exit code; a failure that Atoll or Click explains becomes one line.
-
-    Args:
-        arguments: Of the command line; those of this process if None.
-    """
+    """Run a study and return its exit code; a failure that Atoll or Click explains becomes one line."""
     try:
         with atomic.storage_errors("read or write what this study needs"):
             return main.main(arguments, prog_name=PROGRAM, standalone_mode=False) or 0

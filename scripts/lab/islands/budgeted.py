@@ -39,9 +39,6 @@ class Arm:
     """One way to spend a budget.
 
     Attributes:
-        name: What a table calls it.
-        islands: How many.
-        population: Individuals of each.
         settings: Of every island, beside these and the seed; topology none isolates them.
         is_varied: Breeding settings are drawn for each island (`atoll.scripts.run.vary`).
     """
@@ -69,19 +66,9 @@ class Course:
 def run(arm: Arm, task: Task, *, seed: int, budget: int, audit: Callable[[Floats], Record] = lambda _: {}) -> Record:
     """Evolve an archipelago for as many generations as the budget surely allows; return a raw row.
 
-    Args:
-        arm: The archipelago.
-        task: Its problem.
-        seed: Its seed.
-        budget: Evaluations that it may spend.
-        audit: What else is to be known of the champion's genome [D]; not part of the budget.
-
     Returns:
         `evaluations` and `best` after each generation, summed over islands and the best of all; and of the last
         generation the ancestors of the champion, the effective number of ancestors of all, and F_ST.
-
-    Raises:
-        ConfigError: The budget is not enough for one generation, or a setting is not allowed.
     """
     configs = plan(arm, seed=seed, budget=budget)
     courses = {config.island: Course() for config in configs}

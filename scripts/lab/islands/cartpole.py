@@ -60,17 +60,8 @@ def main(*, seeds: range, population: int, generations: int, episodes: int, limi
 
 
 def _run(root: Path, *, seed: int, population: int, generations: int, episodes: int) -> Record:
-    flags = [
-        "--task",
-        f"gym:{ENVIRONMENT}",
-        "-o",
-        f"episodes={episodes}",
-        "-p",
-        str(population),
-        "-g",
-        str(generations),
-    ]
-    flags += ["--migrate-every", "2", "--seed", str(seed), "--migration-dir", str(root)]
+    sizes = f"-o episodes={episodes} -p {population} -g {generations} --migrate-every 2 --seed {seed}"
+    flags = ["--task", f"gym:{ENVIRONMENT}", *sizes.split(), "--migration-dir", str(root)]
     task = GymTask(ENVIRONMENT, GymOptions())
     started_s = time.perf_counter()
     processes = [

@@ -1,14 +1,7 @@
 """Creatures that evolve on one island alone, and audits of champions: `defaults`, `evolvability`, `champions`.
 
-`defaults` holds variants that depart from the defaults in one respect against them. For every seed an island evolves
-alone and its champion is audited. Intervals are quartiles over the seeds; one variant was not chosen for a lucky seed
-if its quartiles say so.
-
-`evolvability` evolves one island alone for each seed, and scores as many random genomes as it scored beside it. Its
-champion is then audited on courses it was not trained on.
-
-`champions` audits the champions of a run: each walks over 40 courses that it was not trained on. With `--pictures
-FOLDER` each also walks on one of them for a contact sheet, so that somebody looks.
+A champion is audited on courses that it was not trained on. Of variants that depart from the defaults in one respect
+the quartiles over the seeds say that none was chosen for a lucky seed.
 """
 
 from __future__ import annotations
@@ -33,15 +26,7 @@ from atoll.evo.tasks.creatures.audit import examine
 from atoll.evo.tasks.creatures.recording import record
 from atoll.evo.tasks.creatures.task import CreatureOptions, Creatures
 from atoll.evo.tasks.creatures.world import FIRST_UNSEEN, World
-from atoll.scripts.lab.kit.study import (
-    DEFAULTS_SHOWN,
-    chosen,
-    command,
-    out_option,
-    plain_table,
-    seed_options,
-    write_rows,
-)
+from atoll.scripts.lab.kit import study
 from atoll.scripts.report.champion import creatures_of, read
 from atoll.scripts.report.pictures import write_sheet
 
@@ -93,14 +78,7 @@ def audit_line(row: Record) -> str:
 
 @dataclass(frozen=True)
 class Variant:
-    """A departure from the defaults.
-
-    Attributes:
-        world: Physics.
-        ranges: Bounds of genes.
-        settings: Of the island.
-        courses: That creatures are trained on.
-    """
+    """A departure from the defaults."""
 
     world: World = field(default_factory=World)
     ranges: dict[str, tuple[float, float]] = field(default_factory=dict)
@@ -148,17 +126,13 @@ def measure_variant(name: str, *, seed: int, population: int, generations: int) 
     return {"variant": name, **row, **config.settings(), **physics, "build": creatures.build}
 
 
-def _variant_line(row: Record) -> str:
-    return f"seed {row['seed']}, {row['variant']}: evolved {row['evolved']:.1f}; {audit_line(row)}"
-
-
 def variants_table(rows: Sequence[Record]) -> str:
     """Return a Markdown table with a line for each variant, in the order in which they came."""
     of: dict[str, list[Record]] = {}
     for row in rows:
         of.setdefault(row["variant"], []).append(row)
     names = ("evolved", "unseen_pellets", "max_node_m_s", "max_stretch", "airborne_share", "retained_share")
-    return plain_table(
+    return study.plain_table(
         ("variant", "n", "evolved", "pellets unseen", "node m/s", "stretch", "airborne", "kept", "sound"),
         [
             (
@@ -177,14 +151,18 @@ def _quartiles(values: list[float]) -> str:
     return f"{middle:.3g} ({low:.3g} to {high:.3g})"
 
 
-@command(line=_variant_line, table=variants_table, out="bench/defaults.jsonl")
+@study.command(
+    line=lambda row: f"seed {row['seed']}, {row['variant']}: evolved {row['evolved']:.1f}; {audit_line(row)}",
+    table=variants_table,
+    out="bench/defaults.jsonl",
+)
 @click.argument("names", nargs=-1, metavar="[VARIANT]...")
 @click.option("--population", default=150, help="Individuals.")
 @click.option("--generations", default=100, help="Generations after the founders.")
-@seed_options(20, first=0, what="Independent runs of each variant.")
+@study.seed_options(20, first=0, what="Independent runs of each variant.")
 def defaults(*, names: tuple[str, ...], population: int, generations: int, seeds: range) -> list[Call]:
     """Evolve with the defaults and with departures from them, and audit every champion."""
-    variants = chosen(names, VARIANTS, kind="variant")
+    variants = study.chosen(names, VARIANTS, kind="variant")
     sizes = {"population": population, "generations": generations}
     # Seed by seed: a run cut short has compared all.
     return [partial(measure_variant, name, seed=seed, **sizes) for seed in seeds for name in variants]
@@ -229,10 +207,10 @@ def medians(rows: Sequence[Record]) -> str:
     return "\n".join(lines)
 
 
-@command(line=_search_line, table=medians, out="bench/evolvability.jsonl")
+@study.command(line=_search_line, table=medians, out="bench/evolvability.jsonl")
 @click.option("--population", default=100, help="Individuals.")
 @click.option("--generations", default=60, help="Generations after the founders.")
-@seed_options(3, first=0, what="Independent runs.")
+@study.seed_options(3, first=0, what="Independent runs.")
 @click.option("--courses", default=8, help="Courses that a creature is trained on.")
 @click.option("--controller", default="neural", help="What moves the muscles.")
 @click.option("--threads", default=1, help="Threads of the evaluator.")
@@ -246,13 +224,13 @@ def evolvability(
     return [partial(measure_search, options, seed=seed, **sizes, threads=threads, is_random=random) for seed in seeds]
 
 
-@click.command(context_settings=DEFAULTS_SHOWN)
+@click.command(context_settings=study.DEFAULTS_SHOWN)
 @click.argument("shared", type=click.Path(path_type=Path, exists=True, file_okay=False), default=Path("shared"))
 @click.option("--pictures", type=click.Path(path_type=Path), help="Draw each champion's walk into this folder.")
-@out_option("bench/champions.jsonl")
+@study.out_option("bench/champions.jsonl")
 def champions(shared: Path, pictures: Path | None, out: Path) -> None:
     """Audit every island's champion on unseen courses."""
-    rows = write_rows(
+    rows = study.write_rows(
         _audits(SharedPaths(shared), pictures),
         out,
         line=lambda row: (
@@ -285,12 +263,6 @@ def _audits(shared: SharedPaths, pictures: Path | None) -> Iterator[Record]:
 
 
 def load(path: Path) -> tuple[Creatures, Floats, float]:
-    """Read a champion: the task it was found for, its genome [D] and its fitness.
-
-    Raises:
-        ConfigError: It is a champion of another task, or of another version's bodies.
-        DamagedFileError: The file is no champion, or damaged.
-        StorageError: It cannot be read.
-    """
+    """Read a champion: the task it was found for, its genome [D] and its fitness."""
     champion = read(path)
     return creatures_of(champion), champion.genome, champion.fitness

@@ -15,6 +15,7 @@ import json
 import sys
 from collections import Counter
 from dataclasses import asdict, dataclass
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -58,15 +59,7 @@ LEAST_DIVERSITY = 0.1
 
 @dataclass(frozen=True)
 class Answer:
-    """Answer to one question of a criterion.
-
-    Attributes:
-        criterion: What the plan asked for.
-        question: A part of it.
-        asked: What the answer has to be.
-        found: What it is.
-        is_met: Whether it is as asked.
-    """
+    """Answer to one question of a criterion."""
 
     criterion: str
     question: str
@@ -80,13 +73,11 @@ class Posted:
     """Publications and imports of one island.
 
     Attributes:
-        name: The island.
         due: The generations at which it was to publish.
         published: Those of them whose publication is there, whole and valid, or was and has been pruned.
         migrations: At how many generations its ledger has a publication.
         givers: Of how many genomes, by the island that gave them.
         importing: At how many of its migrations somebody came.
-        waits: How often its ledger says that it waited for others.
     """
 
     name: str
@@ -107,19 +98,14 @@ def independence(histories: Sequence[History], rows: Sequence[IslandStatus], pos
     together = most_at_once([(life.began_s, life.ended_s) for history in histories for life in history.lives])
     waits = sum(each.waits for each in posted)
     modes = {str(history.settings.get("mode")) for history in histories}
+    waited = f"{waits} times, mode {' and '.join(sorted(modes))}"
+    never = waits == 0 and modes == {ASYNC}
+    answer = partial(Answer, INDEPENDENT)
     return [
-        Answer(INDEPENDENT, "reached their last generation", f"{n} of {n}", f"{finished} of {n}", finished == n > 0),
-        Answer(
-            INDEPENDENT, "processes of their own", f"{n}", f"{processes}, started {starts} times", processes == n > 0
-        ),
-        Answer(INDEPENDENT, "lived at the same time", f"{n}", f"{together}", together == n > 0),
-        Answer(
-            INDEPENDENT,
-            "waited for another",
-            f"0 times, mode {ASYNC}",
-            f"{waits} times, mode {' and '.join(sorted(modes))}",
-            waits == 0 and modes == {ASYNC},
-        ),
+        answer("reached their last generation", f"{n} of {n}", f"{finished} of {n}", finished == n > 0),
+        answer("processes of their own", f"{n}", f"{processes}, started {starts} times", processes == n > 0),
+        answer("lived at the same time", f"{n}", f"{together}", together == n > 0),
+        answer("waited for another", f"0 times, mode {ASYNC}", waited, never),
     ]
 
 
@@ -135,18 +121,12 @@ def exchange(posted: Sequence[Posted]) -> list[Answer]:
     givers = {name for each in posted for name in each.givers}
     importing, migrations = sum(each.importing for each in posted), sum(each.migrations for each in posted)
     first = f"; missing {missing[0]}" if missing else ""
+    taken = f"{genomes} at {importing} of {migrations} migrations, of {len(givers)} islands, {own} own"
+    answer = partial(Answer, MIGRATING)
     return [
-        Answer(
-            MIGRATING, "publications at every interval", f"{due} of {due}", f"{there} of {due}{first}", due == there > 0
-        ),
-        Answer(MIGRATING, "islands that took genomes", f"{n} of {n}", f"{taking} of {n}", taking == n > 0),
-        Answer(
-            MIGRATING,
-            "genomes taken, from others alone",
-            "some, none own",
-            f"{genomes} at {importing} of {migrations} migrations, of {len(givers)} islands, {own} own",
-            genomes > own == 0,
-        ),
+        answer("publications at every interval", f"{due} of {due}", f"{there} of {due}{first}", due == there > 0),
+        answer("islands that took genomes", f"{n} of {n}", f"{taking} of {n}", taking == n > 0),
+        answer("genomes taken, from others alone", "some, none own", taken, genomes > own == 0),
     ]
 
 
@@ -163,35 +143,22 @@ def diversity(
     """
     name, share = largest
     within = float(np.mean(kept)) if kept else 0.0
+    many, apart = origins is not None and origins >= LEAST_ORIGINS, f_st is not None and f_st >= LEAST_F_ST
+    ancestors = "unknown" if origins is None else f"{origins:.2f}"
+    differentiation = "unknown" if f_st is None else f"{f_st:.3f}"
+    largest_share = f"{share:.1%}, {name}"
+    kept_within = within >= LEAST_DIVERSITY
+    answer = partial(Answer, DIVERSE)
     return [
-        Answer(
-            DIVERSE,
-            "effective number of ancestors",
-            f"{LEAST_ORIGINS:g} or more",
-            "unknown" if origins is None else f"{origins:.2f}",
-            origins is not None and origins >= LEAST_ORIGINS,
-        ),
-        Answer(
-            DIVERSE,
+        answer("effective number of ancestors", f"{LEAST_ORIGINS:g} or more", ancestors, many),
+        answer(
             "largest share of one island's founders",
             f"{LARGEST_SHARE:.0%} or less",
-            f"{share:.1%}, {name}",
+            largest_share,
             share <= LARGEST_SHARE,
         ),
-        Answer(
-            DIVERSE,
-            "F_ST between islands",
-            f"{LEAST_F_ST} or more",
-            "unknown" if f_st is None else f"{f_st:.3f}",
-            f_st is not None and f_st >= LEAST_F_ST,
-        ),
-        Answer(
-            DIVERSE,
-            "diversity within, of the founders'",
-            f"{LEAST_DIVERSITY:.0%} or more",
-            f"{within:.1%}",
-            within >= LEAST_DIVERSITY,
-        ),
+        answer("F_ST between islands", f"{LEAST_F_ST} or more", differentiation, apart),
+        answer("diversity within, of the founders'", f"{LEAST_DIVERSITY:.0%} or more", f"{within:.1%}", kept_within),
     ]
 
 
@@ -223,7 +190,6 @@ def examine(shared: SharedPaths) -> list[Answer]:
 
     Raises:
         PoolMismatchError: There is no pool, or POOL.json is damaged.
-        StorageError: The directory cannot be read.
     """
     pools.check_directory(shared)
     pool = open_pool(shared)

@@ -57,18 +57,10 @@ VARIANTS = (
     Arm("pooled, no crossover", 1, ISLANDS * POPULATION, {"crossover_rate": 0.0}),
 )
 """The first is what islands did by default when this was written."""
+BUDGET = "The budget: so many evaluations for each individual of all islands."
 AT_LEAST_2 = click.IntRange(min=2)
-HEAD = (
-    "variant",
-    "n",
-    "fitness",
-    "unseen fitness",
-    "ancestors",
-    "F_ST",
-    "unseen, less the first's",
-    "95 % interval",
-    "p (Holm)",
-)
+SHOWN_HEAD = ("variant", "n", "fitness", "unseen fitness", "ancestors", "F_ST")
+HEAD = (*SHOWN_HEAD, "unseen, less the first's", "95 % interval", "p (Holm)")
 
 
 def measure(arm: Arm, *, seed: int, budget: int) -> Record:
@@ -106,7 +98,7 @@ def table(rows: Sequence[Record]) -> str:
         [
             (
                 *_showing(name, found),
-                *(_difference(differences[name]) if name in differences else ("", "")),
+                *(_gain(differences[name]) if name in differences else ("", "")),
                 chance(p[name]) if name in p else "",
             )
             for name, found in of.items()
@@ -120,35 +112,27 @@ def _differences(found: dict[int, Record], first: dict[int, Record]) -> list[flo
 
 def _showing(name: str, found: dict[int, Record]) -> tuple[str, ...]:
     unseen = [row["unseen_fitness"] for row in found.values()]
+    apart = [row["f_st"] for row in found.values() if row["f_st"] is not None]
     return (
         name,
         str(len(found)),
         f"{np.mean([row['best'][-1] for row in found.values()]):.0f}",
         f"{np.mean(unseen):.0f} ± {np.std(unseen, ddof=1) if len(unseen) > 1 else 0:.0f}",
         f"{np.mean([row['origins'] for row in found.values()]):.2f}",
-        _mean([row["f_st"] for row in found.values() if row["f_st"] is not None]),
+        f"{np.mean(apart):.2f}" if apart else "-",  # one population differs from nobody
     )
 
 
-def _difference(differences: Sequence[float]) -> tuple[str, str]:
+def _gain(differences: Sequence[float]) -> tuple[str, str]:
     mean, low, high = mean_interval(differences)
     return f"{mean:+.0f}", f"{low:+.0f} to {high:+.0f}"
-
-
-def _mean(values: Sequence[float]) -> str:
-    return f"{np.mean(values):.2f}" if values else "-"  # one population differs from nobody
 
 
 @command(line=_line, table=table, out="bench/exchanging.jsonl", workers=2)
 @click.argument("names", nargs=-1, metavar="[VARIANT]...")
 @seed_options(20, first=1, what="Archipelagos of each variant.")
 @click.option("--islands", default=ISLANDS, type=AT_LEAST_2, help="Islands of who is split.")
-@click.option(
-    "--generations",
-    default=GENERATIONS,
-    type=AT_LEAST_2,
-    help="The budget: so many evaluations for each individual of all islands.",
-)
+@click.option("--generations", default=GENERATIONS, type=AT_LEAST_2, help=BUDGET)
 def main(*, names: tuple[str, ...], seeds: range, islands: int, generations: int) -> list[Call]:
     """Evolve with each way to exchange, and see whose champions are worth more on courses that they never saw."""
     wanted = chosen(names, [arm.name for arm in VARIANTS], kind="variant")

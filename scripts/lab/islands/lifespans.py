@@ -1,9 +1,8 @@
 """Archipelagos whose islands come and go: what does a death cost the others, what do late islands contribute?
 
-Who is there from when to when is all that differs. Islands take what the others have published by now, as they do by
-default. They evolve by turns, from one migration to the next; who is later in a turn finds what the earlier ones have
-published in it, as between processes that are not in step; and equal seeds give equal rows. To the others a killed
-island is one that publishes no more: its last publication stays, and so it is here.
+Who is there from when to when is all that differs. Islands evolve by turns, from one migration to the next; a later one
+finds what the earlier ones have published in that turn, as between processes that are not in step; and equal seeds
+give equal rows. A killed island is one that publishes no more: its last publication stays.
 
 `killed` evolves each archipelago twice with every seed: undisturbed, and with one island dead after a quarter of its
 generations, another one with each seed. The cost is the difference between the two final bests; it is small if it is
@@ -71,7 +70,6 @@ class Cast:
     """Arrivals and departures: which islands are not there from the beginning to the end.
 
     Attributes:
-        name: What a table calls it.
         changing: How many islands come late, or leave early.
         arrival: When these come, as a share of all generations.
         departure: When they leave.
@@ -89,9 +87,7 @@ class Scene:
 
     Attributes:
         islands: How many, those that come late included.
-        population: Individuals of each.
         generations: Of those that are there all along.
-        settings: Of every island, beside these and the seed.
     """
 
     islands: int
@@ -104,11 +100,7 @@ class Scene:
         return [f"island-{i:02}" for i in range(1, self.islands + 1)]
 
     def changing(self, cast: Cast, *, seed: int) -> list[str]:
-        """Return the islands that come or go: others with every seed, so that no name is special.
-
-        Raises:
-            ConfigError: Nobody would be there all along.
-        """
+        """Return the islands that come or go: others with every seed, so that no name is special."""
         if cast.changing >= self.islands:
             raise ConfigError(f"of {self.islands} islands at most {self.islands - 1} can come or go")
         names = self.names()
@@ -123,9 +115,6 @@ def run(cast: Cast, scene: Scene, task: Task, *, seed: int) -> Record:
         `share` is which share of the genes of those that stayed, in each generation, descends from founders of those
         that came or went, and `champion_share` the same of the champion; `reached` is where each island's clock stood
         in the end. `origins` and `f_st` are of those that stayed.
-
-    Raises:
-        ConfigError: A setting is not allowed, or nobody would be there all along.
     """
     changing = scene.changing(cast, seed=seed)
     configs, late = plan(cast, scene, seed=seed)
@@ -182,14 +171,7 @@ def plan(cast: Cast, scene: Scene, *, seed: int) -> tuple[list[IslandConfig], di
 def evolve(
     configs: Sequence[IslandConfig], task: Task, *, stories: Mapping[str, Story], late: Mapping[str, int]
 ) -> dict[str, State]:
-    """Evolve islands by turns, some of which come late; return each one's last state.
-
-    Args:
-        configs: Their settings.
-        task: The problem of all.
-        stories: What keeps each one's.
-        late: After how many migrations of the others an island comes; those that are not named are there at once.
-    """
+    """Evolve islands by turns, some of which come late; return each one's last state."""
     pool: dict[str, dict[int, Batch]] = {}
     return take_turns(
         {
@@ -237,11 +219,7 @@ def calls(
     seeds: range,
     **settings: Value,
 ) -> list[Call]:
-    """Return an archipelago of each cast for each seed and task; seed by seed: a run cut short has compared all.
-
-    Raises:
-        click.UsageError: A task is none of `TASKS`, or a setting is not allowed.
-    """
+    """Return an archipelago of each cast for each seed and task; seed by seed: a run cut short has compared all."""
     scenes = {}
     for task in chosen(tasks, TASKS, kind="task"):
         scenes[task] = Scene(islands, population, generations, {**TASKS[task][1], **settings})
@@ -296,31 +274,13 @@ MOMENT = click.FloatRange(0, 1, min_open=True, max_open=True)
 TRACE = 0.001
 END = -2
 """The generation before the last: at the last everybody has just imported, and nothing was selected yet."""
-JOINING_HEAD = (
-    "task",
-    "settings",
-    "who",
-    "n",
-    "largest share",
-    "share in the end",
-    "left in",
-    "best, difference",
-    "stalled",
-)
+SHARE_HEAD = ("largest share", "share in the end", "left in")
+JOINING_HEAD = ("task", "settings", "who", "n", *SHARE_HEAD, "best, difference", "stalled")
 
 
 @dataclass(frozen=True)
 class Cost:
-    """Difference in the final best, with its interval, over pairs of archipelagos with equal seeds.
-
-    Attributes:
-        n: How many pairs.
-        best: The mean final best of the undisturbed.
-        spread: The standard deviation of their final best from seed to seed.
-        difference: The mean of disturbed less undisturbed.
-        low: The lower end of its 95 % bootstrap interval.
-        high: The upper end.
-    """
+    """Difference in the final best, with its interval, over pairs of archipelagos with equal seeds."""
 
     n: int
     best: float
@@ -395,7 +355,10 @@ def _joining_line(task: str, settings: str, found: Sequence[tuple[Record, Record
     largest = np.mean([max(row["share"][int(row["generations"] * row["arrival"]) :]) for row in rows])
     end, low, high = mean_interval([row["share"][END] for row in rows])
     n_left = sum(row["share"][END] > TRACE for row in rows)
-    stalled = sum(min(_reached(row)) < row["generations"] for row in rows)
+    stalled = sum(
+        any(reached < row["generations"] for name, reached in row["reached"].items() if name not in row["changing"])
+        for row in rows
+    )
     return (
         *(task, settings, rows[0]["cast"], str(len(rows)), f"{largest:.3f}"),
         *(f"{end:.3f} ({low:.3f} to {high:.3f})", f"{n_left} of {len(rows)}", _difference(found), str(stalled)),
@@ -410,13 +373,7 @@ def _difference(found: Sequence[tuple[Record, Record]]) -> str:
     return f"{change.difference:+.3g} ({change.low:+.3g} to {change.high:+.3g}), spread {change.spread:.3g}"
 
 
-def _reached(row: Record) -> list[int]:
-    """Return where the clocks of those stood in the end that were there all along."""
-    return [generation for name, generation in row["reached"].items() if name not in row["changing"]]
-
-
 def _archipelago_options(function: Function) -> Function:
-    """Add the options that both studies have."""
     for option in (
         click.option("--islands", default=8),
         click.option("--population", default=48, help="Individuals of each island."),

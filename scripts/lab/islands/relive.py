@@ -50,8 +50,6 @@ class Census:
     """Genes of an island every so many generations, each of which is held against the recording.
 
     Attributes:
-        recording: The run that is replayed.
-        every: Generations between two counts.
         genes: Generation -> genes [P, D].
         shares: Generation -> ancestor -> its share of them.
     """
@@ -110,7 +108,6 @@ def relive(shared: SharedPaths, *, every: int, workers: int) -> Iterator[Record]
 
     Raises:
         ConfigError: There is no island, or their task is a program, which only its user can say to run.
-        DamagedFileError: A log or an inbox is damaged.
         ReplayError: An island is not what its log says.
     """
     homes = [shared.island(name).home for name in islands_in(shared.homes)]
@@ -139,13 +136,7 @@ def compare(censuses: list[Census], spec: GenomeSpec) -> Iterator[Record]:
 
 
 def replayed(home: Path, *, every: int) -> tuple[Census, GenomeSpec]:
-    """Replay one island from its private folder, and count it.
-
-    Raises:
-        ConfigError: There is no recording, or its task is a program.
-        DamagedFileError: Its log or its inbox is damaged.
-        ReplayError: It is not what its log says.
-    """
+    """Replay one island from its private folder, and count it."""
     recording = read(home)
     config = replay_config(recording.island, {"replay_from": str(home)}, {})
     task = load_task(config.task, dict(config.options), backend=recording.backend)
@@ -165,12 +156,7 @@ def replayed(home: Path, *, every: int) -> tuple[Census, GenomeSpec]:
 
 
 def write_populations(rows: Sequence[Record], out: Path) -> None:
-    """Draw rows as a figure, a curve for each run: differentiation, and the number of ancestors.
-
-    Raises:
-        ConfigError: The file's suffix names no format, or there are no rows.
-        StorageError: The figure cannot be written.
-    """
+    """Draw rows as a figure, a curve for each run: differentiation, and the number of ancestors."""
     from atoll.scripts.report.style import check_format, write_figure  # noqa: PLC0415 - matplotlib takes half a second
 
     check_format(out)

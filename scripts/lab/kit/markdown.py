@@ -53,13 +53,6 @@ def write_tables(folder: Path, blocks: Mapping[str, str]) -> None:
 
     A file is replaced in one step, and only if its text changed. A block whose text is empty says so, since what an
     earlier call wrote is not what rows show any more.
-
-    Args:
-        folder: Made if it is missing.
-        blocks: Text by the name of its file, without `.md`.
-
-    Raises:
-        OSError: The file system refused.
     """
     atomic.make_directory(folder)
     for name, block in blocks.items():

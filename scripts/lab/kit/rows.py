@@ -30,13 +30,7 @@ PATTERNS = ("*.jsonl", "*.jsonl.gz", "*/*.jsonl", "*/*.jsonl.gz")
 
 
 class Rows:
-    """The rows of one run of one bench, appended to FOLDER/BENCH.jsonl.
-
-    Args:
-        folder: Where.
-        bench: Which bench.
-        setting: What all rows have in common, besides the machine.
-    """
+    """The rows of one run of one bench, appended to FOLDER/BENCH.jsonl."""
 
     def __init__(self, folder: Path, bench: str, setting: Mapping[str, Any]) -> None:
         atomic.make_directory(folder)
@@ -51,13 +45,7 @@ class Rows:
 
 @dataclass(frozen=True)
 class Run:
-    """One call of one bench.
-
-    Attributes:
-        bench: Which bench.
-        name: When it began; the file's name where rows do not say.
-        rows: What it wrote, in that order.
-    """
+    """One call of one bench."""
 
     bench: str
     name: str
@@ -75,9 +63,7 @@ class Run:
         known = [str(row[name]) for name in ("cpu", "build", "controller", "filesystem") if row.get(name)]
         cores = f"{row.get('cores')} cores"
         versions = ", ".join(f"{name} {row[name]}" for name in ("python", "numpy", "torch") if name in row)
-        commit = (
-            str(row["commit"])[:10] + (" and changes" if row.get("dirty") else "") if "commit" in row else "unknown"
-        )
+        commit = str(row.get("commit", "unknown"))[:10] + (" and changes" if row.get("dirty") else "")
         loads = [each["load_1min"] for each in self.rows if "load_1min" in each]
         load = f"load {min(loads):.1f} to {max(loads):.1f}" if loads else "load unknown"
         where = ", ".join([*known[:1], cores, *known[1:]])
@@ -85,11 +71,7 @@ class Run:
 
 
 def records(folder: Path) -> list[Row]:
-    """Return every row of every file in a folder, or in a folder of it, by the names of the files.
-
-    Raises:
-        DamagedFileError: See `numbered`.
-    """
+    """Return every row of every file in a folder, or in a folder of it, by the names of the files."""
     files = sorted(path for pattern in PATTERNS for path in folder.glob(pattern))
     return [row for path in files for _, row in numbered(path)]
 
@@ -121,11 +103,7 @@ def _lines(path: Path) -> list[bytes]:
 
 
 def read(folder: Path) -> list[Run]:
-    """Return every run whose rows lie in `folder`, in the order in which they began; the file names those that do not.
-
-    Raises:
-        DamagedFileError: A line is no JSON object.
-    """
+    """Return every run whose rows lie in `folder`, in the order in which they began."""
     runs: dict[tuple[str, str], list[Row]] = {}
     for path in sorted(folder.glob("*.jsonl")):
         for _, row in numbered(path):
@@ -136,8 +114,7 @@ def read(folder: Path) -> list[Run]:
 
 def newest(runs: Iterable[Run]) -> list[Run]:
     """Return the last run of each bench on each machine."""
-    last = {(run.bench, run.machine): run for run in runs}
-    return list(last.values())
+    return list({(run.bench, run.machine): run for run in runs}.values())
 
 
 def _now() -> str:

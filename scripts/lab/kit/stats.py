@@ -34,14 +34,7 @@ Judgement = Literal["faster", "slower", "equal", "undecided"]
 
 @dataclass(frozen=True)
 class Interval:
-    """A median of log ratios with its bootstrap interval.
-
-    Attributes:
-        median: Of the blocks.
-        low: The interval's lower end.
-        high: Its upper end.
-        n: How many blocks.
-    """
+    """A median of log ratios with its bootstrap interval."""
 
     median: float
     low: float
@@ -68,12 +61,7 @@ def coverage(n: int) -> float:
 
 
 def log_ratios(over: Mapping[int, float], under: Mapping[int, float]) -> list[float]:
-    """Return log(over / under) for each block that has both, in the order of the blocks.
-
-    Args:
-        over: A positive value for each block.
-        under: What it is held against.
-    """
+    """Return log(over / under) for each block that has both, in the order of the blocks."""
     return [math.log(over[block] / under[block]) for block in sorted(over.keys() & under.keys())]
 
 
@@ -82,10 +70,6 @@ def interval(values: Sequence[float], *, seed: int) -> Interval:
 
     The percentile method stays within what was seen, which others, made for smooth statistics, do not for a median of
     few values.
-
-    Args:
-        values: One for each block, at least one.
-        seed: Of the resampling; equal values and seeds give equal intervals.
     """
     found = np.sort(np.asarray(values, dtype=np.float64))
     median = float(np.median(found))
@@ -129,11 +113,7 @@ def holm(p_values: Mapping[Name, float]) -> dict[Name, float]:
 
 
 def noise_floor(values: Sequence[float]) -> float:
-    """Return the largest log ratio, without its sign, between two runs that were the same: what is smaller is noise.
-
-    Args:
-        values: Log ratios of the second sequential run of each block to the first, at least one.
-    """
+    """Return the largest log ratio, without its sign, between two runs that were the same: what is smaller is noise."""
     return max(abs(value) for value in values)
 
 

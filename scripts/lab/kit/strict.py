@@ -47,12 +47,9 @@ def _read(hint: Any, value: Any, where: str) -> Any:  # noqa: ANN401 - a type as
         return tuple(_read(arguments[0], each, where) for each in value)
     if isinstance(hint, type) and is_dataclass(hint):
         return from_json(hint, value)
-    return _read_simple(origin or hint, value, where)
-
-
-def _read_simple(kind: type, value: Any, where: str) -> Any:  # noqa: ANN401 - what JSON may hold
-    if kind is float and type(value) is int:
+    if hint is float and type(value) is int:
         return float(value)
+    kind = origin or hint
     _check(type(value) is kind, kind.__name__, value, where)
     return value
 

@@ -34,16 +34,17 @@ Result = TypeVar("Result")
 AT_LEAST_1 = click.IntRange(min=1)
 DEFAULTS_SHOWN = {"show_default": True}
 """Of every command of a study: its help names the defaults."""
+quick_option = click.option("--quick", is_flag=True, help="Tiny sizes, to see that it works; the figures mean nothing.")
+tables_option = click.option(
+    "--tables",
+    "tables_folder",
+    type=click.Path(path_type=Path, file_okay=False),
+    help="Write a file for each table there.",
+)
 
 
 def seed_options(n: int, *, first: int, what: str) -> Callable[[Function], Function]:
-    """Add `--seeds` and `--first-seed` to a command, which gets both as `seeds`, a range.
-
-    Args:
-        n: How many seeds there are by default.
-        first: The first of them.
-        what: What there is of each seed, for people.
-    """
+    """Add `--seeds` and `--first-seed` to a command, which gets both as `seeds`, a range."""
 
     def add(function: Function) -> Function:
         @click.option("--seeds", "n_seeds", default=n, type=AT_LEAST_1, help=what)
@@ -74,12 +75,6 @@ def command(
     """Make a command of a plan: it makes the calls that the plan returns, and prints the table of their rows' file.
 
     With `--table FILE` it measures nothing, and prints the table of the rows that are kept there.
-
-    Args:
-        line: Says in a line what a row shows.
-        table: Derives the table from rows.
-        out: Where rows are written by default.
-        workers: How many processes measure by default.
     """
 
     def made(plan: Callable[..., Sequence[Call]]) -> click.Command:
@@ -100,11 +95,7 @@ def command(
 
 
 def in_order(calls: Sequence[Callable[[], Result]], *, workers: int) -> Iterator[Result]:
-    """Yield what each call returns, in their order, whoever of the workers is faster; one worker is this process.
-
-    Args:
-        calls: Functions that workers can import, with their arguments (`functools.partial`).
-        workers: How many processes.
+    """Yield what each call, one that workers can import, returns, in their order; one worker is this process.
 
     Raises:
         AtollError: A worker died.
@@ -127,13 +118,7 @@ def _make(call: Callable[[], Result]) -> Result:
 
 
 def write_rows(rows: Iterable[Mapping[str, Any]], out: Path, *, line: Callable[[Record], str]) -> list[Record]:
-    """Append each row, with the machine that it was measured on, as soon as it is known; return the rows.
-
-    Args:
-        rows: As they are measured.
-        out: A file of JSON lines; a last line that was cut off goes.
-        line: What is printed of a row.
-    """
+    """Append each row, with the machine that it was measured on, as soon as it is known; return the rows."""
     atomic.make_directory(out.parent)
     atomic.truncate_torn_line(out)
     written = []
@@ -145,11 +130,7 @@ def write_rows(rows: Iterable[Mapping[str, Any]], out: Path, *, line: Callable[[
 
 
 def read_rows(path: Path) -> list[Record]:
-    """Return the rows of a file of JSON lines, which is compressed by gzip if its name ends in `.gz`.
-
-    Raises:
-        click.ClickException: It is not what its name says.
-    """
+    """Return the rows of a file of JSON lines, which is compressed by gzip if its name ends in `.gz`."""
     try:
         return [row for _, row in numbered(path)]
     except (DamagedFileError, OSError) as error:

@@ -14,11 +14,12 @@ import click
 from atoll.evo.errors import ConfigError
 from atoll.evo.signals import StopSignal
 from atoll.scripts.lab.kit import rows
+from atoll.scripts.lab.kit.study import tables_option
 from atoll.scripts.lab.parallel import session
-from atoll.scripts.lab.parallel.plan import Factors, TablePaths, settings_of, tables_named
+from atoll.scripts.lab.parallel.plan import PLAN, ROWS, Factors, settings_of, tables_named
 from atoll.scripts.lab.parallel.report import tables as report_tables
 from atoll.scripts.lab.parallel.setting import Setting
-from atoll.scripts.lab.parallel.threads import tables as thread_tables
+from atoll.scripts.lab.parallel.threads import experiments as threads
 
 DEFAULT_OUT = Path("bench/compare")
 SIGNAL_EXIT_CODE = 128
@@ -87,7 +88,7 @@ def run(
     )
     common = Setting("sequential", tier, n_trials=n_trials, seed=seed, sampler=sampler, fault=fault)
     session.begin(
-        TablePaths(out),
+        out,
         settings_of(factors, common),
         n_blocks=n_blocks,
         seed=seed,
@@ -96,14 +97,14 @@ def run(
         calibration_s=calibration_s,
         ray_address=ray_address,
     )
-    _carry_on(TablePaths(out))
+    _carry_on(out)
 
 
 @main.command()
 @_out
 def resume(out: Path) -> None:
     """Make the runs that a stopped table lacks, on the same host in the same boot."""
-    _carry_on(TablePaths(out))
+    _carry_on(out)
 
 
 @main.command()
@@ -115,11 +116,10 @@ def committed(names: tuple[str, ...], out: Path) -> None:
     All of them without NAMES: in an hour and a half on two cores, which should have nothing else to do.
     """
     for name, table in tables_named(names).items():
-        paths = TablePaths(out / name)
-        if not paths.plan.exists():
-            session.begin(paths, table.settings, n_blocks=table.n_blocks, seed=1)
+        if not (out / name / PLAN).exists():
+            session.begin(out / name, table.settings, n_blocks=table.n_blocks, seed=1)
         click.echo(f"table {name}", err=True)
-        _carry_on(paths)
+        _carry_on(out / name)
 
 
 @main.command()
@@ -130,12 +130,7 @@ def committed(names: tuple[str, ...], out: Path) -> None:
     type=click.Path(path_type=Path, exists=True, file_okay=False),
     help="Where the rows lie (*.jsonl, *.jsonl.gz); the report goes there, too.",
 )
-@click.option(
-    "--tables",
-    "tables_folder",
-    type=click.Path(path_type=Path, file_okay=False),
-    help="Write a file for each table there.",
-)
+@tables_option
 @click.option(
     "--threads",
     "threads_folder",
@@ -144,18 +139,17 @@ def committed(names: tuple[str, ...], out: Path) -> None:
 )
 def report(out: Path, tables_folder: Path | None, threads_folder: Path | None) -> None:
     """Derive verdicts, intervals, tables and plots from the rows of earlier runs."""
-    more = thread_tables.blocks(rows.read(threads_folder)) if threads_folder else {}
+    more = threads.blocks(rows.read(threads_folder)) if threads_folder else {}
     click.echo(report_tables.report(out, tables_folder=tables_folder, more=more), nl=False)
 
 
-def _carry_on(paths: TablePaths) -> None:
-
+def _carry_on(folder: Path) -> None:
     with StopSignal() as stop:
-        is_complete = session.carry_on(paths, is_stopping=stop, say=lambda line: click.echo(line, err=True))
+        is_complete = session.carry_on(folder, is_stopping=stop, say=lambda line: click.echo(line, err=True))
     if is_complete:
-        click.echo(f"complete: {paths.rows}")
+        click.echo(f"complete: {folder / ROWS}")
     else:
-        click.echo(f"stopped; go on with: python -m scripts.lab compare resume --out {paths.folder}", err=True)
+        click.echo(f"stopped; go on with: python -m scripts.lab compare resume --out {folder}", err=True)
         sys.exit(SIGNAL_EXIT_CODE + stop.received)
 
 

@@ -52,13 +52,7 @@ class Interference:
 
 @dataclass(frozen=True)
 class Ticks:
-    """Processor time since boot, of all cores together.
-
-    Attributes:
-        busy_s: Neither idle nor stolen.
-        steal_s: Stolen by the hypervisor.
-        all_s: Idle time included.
-    """
+    """Processor time since boot, of all cores together."""
 
     busy_s: float
     steal_s: float
@@ -67,14 +61,7 @@ class Ticks:
 
 @dataclass(frozen=True)
 class Counters:
-    """The counters at the beginning of a run.
-
-    Attributes:
-        ticks: From `/proc/stat`.
-        psi_s: From `/proc/pressure/cpu`.
-        harness_s: Processor time of this process, which is not foreign either.
-        proc: Where the kernel tells.
-    """
+    """The counters at the beginning of a run."""
 
     ticks: Ticks | None
     psi_s: float | None
@@ -84,7 +71,9 @@ class Counters:
     @classmethod
     def begin(cls, proc: Path = PROC) -> Counters:
         """Read the counters."""
-        return cls(parse_stat(_text(proc / "stat")), parse_pressure(_text(proc / "pressure/cpu")), _harness_s(), proc)
+        return cls(
+            parse_stat(_text(proc / "stat")), parse_pressure(_text(proc / "pressure/cpu")), time.process_time(), proc
+        )
 
     def end(self, *, own_cpu_s: float, wall_s: float) -> Interference:
         """Read them again, and return what happened in between.
@@ -132,33 +121,21 @@ def reject(
     own_cores: float,
     cores: int,
 ) -> str | None:
-    """Return why a run does not count, or None if it does. What no kernel says rejects nothing.
+    """Return why a run does not count, or None if it does; `own_cores` are those of its busiest second.
 
-    Args:
-        interference: Who else was there.
-        calibration_before_s: Time of the calibration kernel before the run.
-        calibration_after_s: The same after it.
-        own_cores: How many cores the run itself used in its busiest second.
-        cores: How many there are.
+    What no kernel says rejects nothing.
     """
     drift = abs(calibration_after_s / calibration_before_s - 1)
     is_crowded = own_cores > cores - FREE_CORES
+    psi_share = None if is_crowded else interference.psi_share
     found = (
         ("foreign processes used {:.2f} cores", interference.foreign_cores, MAX_FOREIGN_CORES),
         ("the hypervisor took {:.1%} of the time", interference.steal_share, MAX_STEAL_SHARE),
-        (
-            "somebody waited for a core {:.1%} of the time",
-            None if is_crowded else interference.psi_share,
-            MAX_PSI_SHARE,
-        ),
+        ("somebody waited for a core {:.1%} of the time", psi_share, MAX_PSI_SHARE),
         ("the calibration kernel changed by {:.1%}", drift, MAX_DRIFT),
     )
     reasons = [text.format(value) for text, value, limit in found if value is not None and value > limit]
     return "; ".join(reasons) or None
-
-
-def _harness_s() -> float:
-    return time.process_time()
 
 
 def _text(path: Path) -> str:
@@ -177,11 +154,7 @@ def choose_size(target_s: float = TARGET_S) -> int:
 
 
 def calibrate(n_steps: int) -> float:
-    """Do the fixed work in parts and return how many seconds of wall time it takes at the speed of the fastest.
-
-    Args:
-        n_steps: The session's size, from `choose_size`.
-    """
+    """Do the fixed work in parts and return how many seconds of wall time it takes at the speed of the fastest."""
     n_part = max(1, n_steps // SHOTS)
     return min(_time(n_part) for _ in range(SHOTS)) * n_steps / n_part
 

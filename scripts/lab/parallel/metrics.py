@@ -77,15 +77,11 @@ class Metrics:
 
     Attributes:
         wall_s: W.
-        setup_s: From the launch to the beginning of the first trial.
-        drain_s: From the end of the last trial to the exit.
         overlap: Trials under way on average, those that never ended included.
         speedup: S.
-        efficiency: S / P.
         utilisation: U, in cores.
         inflation: I, by the processor time of the whole tree within W.
         trial_inflation: I, by the processor time that trials measured inside themselves.
-        karp_flatt: None for one worker.
         is_bound: The run did not finish: `wall_s`, both inflations and `karp_flatt` are lower bounds, `speedup` and
             `efficiency` upper ones.
     """
@@ -121,10 +117,6 @@ def measure(row: RunRow, alone_s: Mapping[int, float]) -> Metrics | None:
     Of a run that finished, a trial that raised is no work done. Of one that met its deadline, all trials count, so that
     its speedup is an upper bound; those that never ended lasted until its exit. If none even began, W begins at the
     launch.
-
-    Args:
-        row: The run.
-        alone_s: T1 of each trial by its index, in s; see `times_alone`.
 
     Raises:
         KeyError: A trial of the run has no T1.
@@ -196,12 +188,7 @@ def cpu_within_s(samples: Sequence[Sequence[float]], start_s: float, end_s: floa
 
 
 def busiest_cores(samples: Sequence[Sequence[float]], window_s: float = 1.0) -> float:
-    """Return the most cores that were in use over any such window that a sample begins; over all of a shorter run.
-
-    Args:
-        samples: As for `cpu_within_s`.
-        window_s: Length of the window.
-    """
+    """Return the most cores that were in use over any such window that a sample begins; over all of a shorter run."""
     took_s = samples[-1][0] - samples[0][0] if samples else 0.0
     if took_s <= 0.0:
         return 0.0
@@ -237,15 +224,7 @@ class Judgement:
 def judge(  # noqa: PLR0911 - a table, read from above
     metrics: Metrics, *, workers: int, cores: int, wait_share: float, is_starting_each: bool = False
 ) -> Judgement:
-    """Return the verdict on a run that finished, or what an unfinished one was like until it was ended.
-
-    Args:
-        metrics: What it achieved.
-        workers: P, those asked for.
-        cores: N, those the run could use.
-        wait_share: Of the time in which its threads could run, the part in the queue for a processor.
-        is_starting_each: Each trial starts processes of its own.
-    """
+    """Return the verdict on a run that finished, or what an unfinished one was like until it was ended."""
     m = metrics
     waste = f"CPU inflation {m.inflation:.2f} with {m.utilisation:.2f} of {cores} cores in use"
     pace = f"overlap {m.overlap:.2f}, speedup {m.speedup:.2f} of {workers} workers on {cores} cores"
@@ -270,13 +249,7 @@ def judge(  # noqa: PLR0911 - a table, read from above
 
 
 def judge_outcome(outcome: str, reason: str | None, samples: Sequence[Sequence[float]]) -> Judgement | None:
-    """Return the verdict on a run that did not finish; None if it did, and `judge` decides.
-
-    Args:
-        outcome: "finished", "deadline", "failed" or "skipped".
-        reason: In one line, if there is one.
-        samples: As in a run's row.
-    """
+    """Return the verdict on a run that did not finish; None if it did, and `judge` decides."""
     if outcome == FINISHED:
         return None
     if outcome in {FAILED, SKIPPED}:
@@ -296,10 +269,5 @@ def cores_at_the_end(samples: Sequence[Sequence[float]]) -> float:
 
 
 def differing(trials: Iterable[TrialRecord], expected: Mapping[int, str]) -> tuple[int, ...]:
-    """Return the indices of trials that ended with another result than expected; one that raised has none.
-
-    Args:
-        trials: Of one run.
-        expected: The result's hash by index, from a sequential run.
-    """
+    """Return the indices of trials that ended with another result than expected; one that raised has none."""
     return tuple(trial.index for trial in trials if trial.error is None and trial.result_hash != expected[trial.index])

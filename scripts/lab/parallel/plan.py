@@ -6,11 +6,12 @@ that `resume` goes on with the same.
 
 from __future__ import annotations
 
+from collections import Counter
 from dataclasses import dataclass, replace
 from itertools import product
 from pathlib import Path
 from statistics import median
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from atoll.evo import atomic, strict_json
 from atoll.evo.errors import AtollError, ConfigError
@@ -39,6 +40,10 @@ if TYPE_CHECKING:
 
     from atoll.scripts.lab.parallel.rows import Provenance, RunRow
 
+PLAN, ROWS, RUNS = "plan.json", "runs.jsonl", "runs"
+"""In the folder of a table: the plan, the rows, and a folder of what runs leave; those that finished leave nothing."""
+MARK = "current"
+"""The mark of the run in progress; it is there no more when that has ended."""
 BOOT_ID = Path("/proc/sys/kernel/random/boot_id")
 
 
@@ -48,9 +53,6 @@ class Slot:
 
     Attributes:
         block: From 1; 0 for the warm-up.
-        order: From 0, in the block.
-        setting: What runs there.
-        is_repeat: It is the second run of the baseline in its block.
     """
 
     block: int
@@ -64,12 +66,7 @@ class Factors:
     """Factors that are varied; every combination that makes sense is a setting.
 
     Attributes:
-        arms: Names of backends.
-        workers: How many trials at once.
-        evaluators: What computes the fitness.
         threads: Of each worker: numbers, or "default".
-        limits: How that number is set.
-        wait_policies: What idle OpenMP threads do.
         start_methods: How processes are started; the arm's own first choice if empty.
         migrate_every: Of islands; 0 is off.
     """
@@ -98,29 +95,20 @@ def settings_of(factors: Factors, common: Setting) -> tuple[Setting, ...]:
     for name in factors.arms:
         backend = arm.load(name)
         starts = tuple(each for each in factors.start_methods if each in backend.start_methods)
-        grid = product(
-            (1,) if name == BASELINE else factors.workers,
-            factors.evaluators,
-            factors.threads,
-            factors.limits,
-            factors.wait_policies,
-            starts or backend.start_methods[:1] or (None,),
-            factors.migrate_every if name == "islands" else (0,),
-        )
-        for workers, evaluator, threads, limit, wait_policy, start_method, migrate_every in grid:
-            setting = replace(
-                common,
-                arm=name,
-                workers=workers,
-                evaluator=evaluator,
-                threads=threads,
-                limit=NO_LIMIT if threads == DEFAULT else limit,
-                wait_policy=wait_policy,
-                start_method=start_method,
-                migrate_every=migrate_every,
-                sampler=common.sampler if common.sampler in backend.samplers else None,
-            )
-            found[setting] = None
+        grid: dict[str, tuple[Any, ...]] = {
+            "workers": (1,) if name == BASELINE else factors.workers,
+            "evaluator": factors.evaluators,
+            "threads": factors.threads,
+            "limit": factors.limits,
+            "wait_policy": factors.wait_policies,
+            "start_method": starts or backend.start_methods[:1] or (None,),
+            "migrate_every": factors.migrate_every if name == "islands" else (0,),
+            "sampler": (common.sampler if common.sampler in backend.samplers else None,),
+        }
+        for values in product(*grid.values()):
+            varied = dict(zip(grid, values, strict=True))
+            no_limit = {"limit": NO_LIMIT} if varied["threads"] == DEFAULT else {}
+            found[replace(common, arm=name, **(varied | no_limit))] = None
     if not found:
         raise ConfigError("nothing to compare: every list needs a value")
     return tuple(found)
@@ -137,12 +125,7 @@ def block(number: int, settings: Sequence[Setting], *, seed: int) -> list[Slot]:
     baselines = dict.fromkeys(setting.baseline for setting in settings)
     runs = [*dict.fromkeys([*baselines, *settings]), *baselines]
     drawn = [runs[index] for index in stream(seed, "compare", number, "order").permutation(len(runs))]
-    seen: set[Setting] = set()
-    slots = []
-    for order, setting in enumerate(drawn):
-        slots.append(Slot(number, order, setting, is_repeat=setting in seen))
-        seen.add(setting)
-    return slots
+    return [Slot(number, order, each, is_repeat=each in drawn[:order]) for order, each in enumerate(drawn)]
 
 
 def slots_of(settings: Sequence[Setting], *, n_blocks: int, seed: int) -> list[Slot]:
@@ -151,20 +134,12 @@ def slots_of(settings: Sequence[Setting], *, n_blocks: int, seed: int) -> list[S
     return [*warm_up(settings), *(slot for each in blocks for slot in each)]
 
 
-def remaining(slots: Iterable[Slot], rows: Iterable[RunRow], *, tries: int) -> list[Slot]:
+def remaining(slots: Iterable[Slot], rows: Sequence[RunRow], *, tries: int) -> list[Slot]:
     """Return which slots have no row that counts, nor `tries` rejected ones."""
-    counted: set[tuple[int, int]] = set()
-    rejected: dict[tuple[int, int], int] = {}
-    for row in rows:
-        place = (row.block, row.order)
-        if row.rejected is None:
-            counted.add(place)
-        rejected[place] = rejected.get(place, 0) + 1
-    return [
-        slot
-        for slot in slots
-        if (slot.block, slot.order) not in counted and rejected.get((slot.block, slot.order), 0) < tries
-    ]
+    counted = {(row.block, row.order) for row in rows if row.rejected is None}
+    made = Counter((row.block, row.order) for row in rows)
+    places = [(slot, (slot.block, slot.order)) for slot in slots]
+    return [slot for slot, place in places if place not in counted and made[place] < tries]
 
 
 def sequential_s(setting: Setting, rows: Iterable[RunRow]) -> float | None:
@@ -193,16 +168,8 @@ class Plan:
     """The whole of a table.
 
     Attributes:
-        session: Names it.
-        settings: What is compared.
-        n_blocks: How often.
         seed: Of the order of runs; the list of configurations has its own, in the settings.
-        host: Where all of it is run.
-        boot_id: In which boot of that.
-        calibration_steps: Size of the calibration kernel.
         deadline_factor: How many times the sequential time a run may take.
-        tries: How often a run is made until one is not rejected.
-        ray_address: A cluster for the Ray arms; None for one of their own.
     """
 
     session: str
@@ -221,71 +188,34 @@ class Plan:
             raise ConfigError("--blocks and --tries must be at least 1, --deadline-factor more than 0")
 
 
-@dataclass(frozen=True)
-class TablePaths:
-    """Paths of a table.
-
-    Attributes:
-        folder: All of it.
-    """
-
-    folder: Path
-
-    @property
-    def plan(self) -> Path:
-        """The plan."""
-        return self.folder / "plan.json"
-
-    @property
-    def rows(self) -> Path:
-        """The rows of what was run."""
-        return self.folder / "runs.jsonl"
-
-    @property
-    def mark(self) -> Path:
-        """The mark of the run in progress; it is here no more when that has ended."""
-        return self.folder / "current"
-
-    @property
-    def runs(self) -> Path:
-        """The files that runs leave; those that finished leave none."""
-        return self.folder / "runs"
-
-
-def save(plan: Plan, paths: TablePaths) -> None:
+def save(plan: Plan, folder: Path) -> None:
     """Begin a table.
 
     Raises:
         ConfigError: There is one already.
-        StorageError: The file system refused.
     """
     with atomic.storage_errors("begin the table"):
-        atomic.make_directory(paths.folder)
-        is_new = atomic.create_file(paths.plan, strict_json.encode(strict.to_json(plan)), durable=True)
+        atomic.make_directory(folder)
+        is_new = atomic.create_file(folder / PLAN, strict_json.encode(strict.to_json(plan)), durable=True)
     if not is_new:
-        raise ConfigError(f"{paths.folder} holds a table already; go on with resume, or choose another --out")
+        raise ConfigError(f"{folder} holds a table already; go on with resume, or choose another --out")
 
 
-def load(paths: TablePaths) -> Plan:
+def load(folder: Path) -> Plan:
     """Return the plan of a table that was begun.
 
     Raises:
         ConfigError: There is none.
-        DamagedFileError: The file holds something else.
     """
     try:
-        data = paths.plan.read_bytes()
+        data = (folder / PLAN).read_bytes()
     except FileNotFoundError as error:
-        raise ConfigError(f"{paths.folder} holds no table; begin one with run --out {paths.folder}") from error
+        raise ConfigError(f"{folder} holds no table; begin one with run --out {folder}") from error
     return strict.from_json(Plan, strict_json.parse(data))
 
 
 def check_same_machine(plan: Plan, here: Provenance) -> None:
-    """Make sure that all blocks of a table come from one boot of one machine.
-
-    Raises:
-        OtherMachineError: They would not.
-    """
+    """Make sure that all blocks of a table come from one boot of one machine."""
     for what, there, now in (("host", plan.host, here.host), ("boot", plan.boot_id, here.boot_id)):
         if there != now:
             raise OtherMachineError(
@@ -313,8 +243,6 @@ class Table:
     """A table whose rows are kept: its settings, and how often each is run.
 
     Attributes:
-        tier: Size of a trial.
-        n_blocks: How often.
         grids: Its settings are those of all grids together.
         fault: What befalls trial 1 of every run but the baseline; None for nothing.
     """
@@ -374,11 +302,7 @@ TABLES = {
 
 
 def tables_named(names: Iterable[str]) -> dict[str, Table]:
-    """Return these tables; all of them if no name is given.
-
-    Raises:
-        ConfigError: There is no table of that name.
-    """
+    """Return these tables; all of them if no name is given."""
     wanted = list(names) or list(TABLES)
     for name in wanted:
         if name not in TABLES:

@@ -28,15 +28,9 @@ class TrialRecord:
     Attributes:
         index: Its place in the ordered list of configurations and seeds.
         start_s: When it began, on the clock that all processes of one boot share (`time.monotonic`).
-        end_s: When it ended.
         cpu_s: Processor time of the worker meanwhile: of its process, or of its thread where workers are threads.
-        pid: The worker's process.
-        tid: The worker's thread, as the kernel numbers it.
         torch_threads: What PyTorch says it uses in the worker; None where it is not loaded, or cannot be asked.
-        fitness: The best of each seed.
-        evaluations: Genomes scored, over all seeds.
         result_hash: SHA-256 over the last genes, their fitness and the champion of every seed; empty if it raised.
-        error: The exception's one line, if the trial raised.
     """
 
     index: int
@@ -57,11 +51,6 @@ class TrialStart:
     """A note that a trial has begun: what of a trial that never ended is left.
 
     A trial that is tried again after its worker died has several.
-
-    Attributes:
-        index: Which trial.
-        start_s: When, as `TrialRecord.start_s`.
-        pid: The process that began it.
     """
 
     index: int
@@ -75,7 +64,7 @@ def make_folders(folder: Path) -> None:
         atomic.make_directory(folder / name, durable=False)
 
 
-def note_start(folder: Path, index: int, *, pid: int | None = None) -> TrialStart:
+def note_start(folder: Path, index: int, pid: int | None = None) -> TrialStart:
     """Note that a trial begins now, in this process unless another is named."""
     start = TrialStart(index, time.monotonic(), os.getpid() if pid is None else pid)
     name = f"{index}-{start.pid}-{time.monotonic_ns()}.json"
@@ -85,26 +74,17 @@ def note_start(folder: Path, index: int, *, pid: int | None = None) -> TrialStar
 
 def write(folder: Path, record: TrialRecord) -> None:
     """Write the record of a trial that has ended; the last one counts."""
-    atomic.replace_file(
-        folder / RECORDS / f"{record.index}.json", strict_json.encode(strict.to_json(record)), durable=False
-    )
+    place = folder / RECORDS / f"{record.index}.json"
+    atomic.replace_file(place, strict_json.encode(strict.to_json(record)), durable=False)
 
 
 def read(folder: Path) -> tuple[TrialRecord, ...]:
-    """Return the records, by index.
-
-    Raises:
-        DamagedFileError: A file holds something else.
-    """
+    """Return the records, by index."""
     return tuple(sorted(_read(TrialRecord, folder / RECORDS), key=lambda record: record.index))
 
 
 def read_starts(folder: Path) -> tuple[TrialStart, ...]:
-    """Return the notes, in the order of time.
-
-    Raises:
-        DamagedFileError: A file holds something else.
-    """
+    """Return the notes, in the order of time."""
     return tuple(sorted(_read(TrialStart, folder / STARTS), key=lambda start: start.start_s))
 
 

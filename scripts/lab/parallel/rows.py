@@ -5,7 +5,9 @@ Everything that is said of the comparison is derived from these rows.
 
 from __future__ import annotations
 
-from dataclasses import dataclass, fields
+from collections import Counter
+from dataclasses import dataclass, field, fields
+from itertools import accumulate
 from typing import TYPE_CHECKING, Any
 
 from atoll.evo import runlog
@@ -32,20 +34,7 @@ class Provenance:
     """Provenance of a run: machine, versions, commit, environment.
 
     Attributes:
-        host: Name of the machine.
-        boot_id: Which boot of it.
-        cpu: Its processor.
-        cores: Cores that the run may use.
-        kernel: Release of the operating system.
         python: Version of Python; the names below are versions of libraries, None where one is not installed.
-        numpy: Of NumPy.
-        torch: Of PyTorch.
-        optuna: Of Optuna.
-        ray: Of Ray.
-        joblib: Of joblib.
-        commit: Of these sources.
-        dirty: The sources are not those of the commit.
-        environment: The variables that the run was started with and that may change it.
     """
 
     host: str
@@ -72,22 +61,12 @@ class RunRow:
         session: The call of `run` that began the table; `resume` keeps it.
         block: From 1; 0 is the warm-up.
         order: Place in the block, from 0; a run that is repeated after a rejection keeps it.
-        is_repeat: The second run of the baseline in a block.
-        setting: What was run.
         outcome: "finished" (every trial has a result), "deadline" (ended by the harness), "failed" (some trial has
             none) or "skipped" (the arm cannot run here).
         reason: Why it is not a plain "finished"; also which trial was tried again.
         launched_s: When the driver was started, on the trials' clock.
-        exited_s: When it had ended, by itself or not.
         deadline_s: Seconds allowed from the start of the first trial.
-        trials: What workers recorded, by index.
-        starts: What workers noted as begun, in the order of time.
-        usage: What its processes took.
-        interference: Who else used the machine meanwhile.
-        calibration_before_s: Time of the calibration kernel before the run.
-        calibration_after_s: The same afterwards.
         rejected: Why the run does not count and is repeated, by rules fixed in advance.
-        provenance: Where it took place.
     """
 
     session: str
@@ -100,14 +79,14 @@ class RunRow:
     launched_s: float
     exited_s: float
     deadline_s: float
-    trials: tuple[TrialRecord, ...]
-    starts: tuple[TrialStart, ...]
-    usage: Usage
-    interference: Interference
-    calibration_before_s: float
-    calibration_after_s: float
-    rejected: str | None
     provenance: Provenance
+    trials: tuple[TrialRecord, ...] = ()
+    starts: tuple[TrialStart, ...] = ()
+    usage: Usage = field(default_factory=Usage)
+    interference: Interference = field(default_factory=Interference)
+    calibration_before_s: float = 0.0
+    calibration_after_s: float = 0.0
+    rejected: str | None = None
 
     def to_json(self) -> dict[str, Any]:
         """Return it as a flat JSON object."""
@@ -128,7 +107,7 @@ class RunRow:
             raise DamagedFileError(f"RunRow: unknown fields {sorted(parts)}")
         flat = {name: each for name, each in value.items() if name != "what"}
         nested = {
-            part: {field.name: flat.pop(field.name) for field in fields(kind) if field.name in flat}
+            part: {each.name: flat.pop(each.name) for each in fields(kind) if each.name in flat}
             for part, kind in PARTS.items()
         }
         try:
@@ -142,20 +121,12 @@ PARTS = {"setting": Setting, "usage": Usage, "interference": Interference}
 
 
 def append(path: Path, row: RunRow) -> None:
-    """Add a row to a table.
-
-    Raises:
-        OSError: The file system refused.
-    """
+    """Add a row to a table."""
     runlog.append(path, row.to_json())
 
 
 def read(path: Path) -> list[RunRow]:
-    """Return all rows of a table; a missing file has none, a torn last line is left out.
-
-    Raises:
-        DamagedFileError: A line is no row.
-    """
+    """Return all rows of a table; a missing file has none, a torn last line is left out."""
     return [RunRow.from_json(record) for record in runlog.read(path)]
 
 
@@ -163,9 +134,6 @@ def read_all(folder: Path) -> list[RunRow]:
     """Return the rows of all runs whose files lie in `folder`, or in a folder of it; rows of other kinds are left out.
 
     A last line that was cut off is left out; so runs can be looked at while others are measured.
-
-    Raises:
-        DamagedFileError: A file is not what its name says, or a line is no row.
     """
     files = sorted(path for pattern in PATTERNS for path in folder.glob(pattern))
     found = []
@@ -183,9 +151,7 @@ class Ending:
 
     Attributes:
         code: The driver's exit code, minus the signal that killed it; None if it was still running and had to be ended.
-        waited_s: How long the harness waited, where it had to end the driver.
         living: Processes of the run that were alive then.
-        error: The one line that the driver left of an exception.
     """
 
     code: int | None
@@ -216,11 +182,7 @@ def outcome_of(
 def most_at_once(trials: Iterable[TrialRecord]) -> int:
     """Return how many trials ran at the same time, at the most."""
     edges = [(trial.start_s, 1) for trial in trials] + [(trial.end_s, -1) for trial in trials]
-    running = most = 0
-    for _, step in sorted(edges):  # at equal times an end comes first
-        running += step
-        most = max(most, running)
-    return most
+    return max(accumulate(step for _, step in sorted(edges)), default=0)  # at equal times an end comes first
 
 
 def _driver(ending: Ending, *, n_done: int, n_trials: int) -> list[str]:
@@ -244,9 +206,5 @@ def _lost(index: int, starts: Sequence[TrialStart], *, living: Collection[int], 
 
 
 def _tried_again(starts: Sequence[TrialStart]) -> list[str]:
-    indices = [start.index for start in starts]
-    return [
-        f"trial {index} was begun {indices.count(index)} times"
-        for index in sorted(set(indices))
-        if indices.count(index) > 1
-    ]
+    times = Counter(start.index for start in starts)
+    return [f"trial {index} was begun {n} times" for index, n in sorted(times.items()) if n > 1]

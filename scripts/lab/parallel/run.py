@@ -25,7 +25,7 @@ from atoll.scripts.lab.kit import machine
 from atoll.scripts.lab.parallel import plan, records
 from atoll.scripts.lab.parallel.arms import arm
 from atoll.scripts.lab.parallel.drive import WENT_WRONG
-from atoll.scripts.lab.parallel.interference import Counters, Interference, calibrate, reject
+from atoll.scripts.lab.parallel.interference import Counters, calibrate, reject
 from atoll.scripts.lab.parallel.metrics import busiest_cores
 from atoll.scripts.lab.parallel.rows import FINISHED, SKIPPED, Ending, Provenance, RunRow, outcome_of
 from atoll.scripts.lab.parallel.setting import SETTLED, Request
@@ -50,7 +50,6 @@ GRACE_S = 2.0
 LOOK_S = 0.02
 REQUEST, OUTPUT = "request.json", "driver.txt"
 END_LIMIT_S = 10.0
-LOOK_S = 0.02
 
 
 @dataclass(frozen=True)
@@ -58,12 +57,7 @@ class RunContext:
     """Context of a run: what all runs of a table have in common.
 
     Attributes:
-        session: Names the table.
-        runs: Where runs leave files.
-        calibration_steps: Size of the calibration kernel.
-        ray_address: See `Request`.
         here: Where they take place; the environment is that of each run.
-        is_stopping: Asked many times a second.
         note: Told the mark of each run before it starts.
     """
 
@@ -86,7 +80,6 @@ def run_once(slot: Slot, context: RunContext, *, deadline_s: float) -> RunRow:
 
     Raises:
         StoppedError: The user asked to stop.
-        StorageError: The file system refused.
     """
     why_not = arm.load(slot.setting.arm).why_not(slot.setting)
     if why_not is not None:
@@ -137,9 +130,8 @@ def _measure(
     outcome, reason = outcome_of(
         seen.ending, n_trials=setting.n_trials, workers=setting.workers, trials=trials, starts=starts
     )
-    row = _empty_row(slot, context, outcome, reason, deadline_s=deadline_s)
     return replace(
-        row,
+        _empty_row(slot, context, outcome, reason, deadline_s=deadline_s),
         launched_s=seen.launched_s,
         exited_s=seen.exited_s,
         trials=trials,
@@ -167,13 +159,6 @@ def _empty_row(slot: Slot, context: RunContext, outcome: str, reason: str | None
         launched_s=now_s,
         exited_s=now_s,
         deadline_s=deadline_s,
-        trials=(),
-        starts=(),
-        usage=Usage(),
-        interference=Interference(),
-        calibration_before_s=0.0,
-        calibration_after_s=0.0,
-        rejected=None,
         provenance=context.here,
     )
 
@@ -212,14 +197,7 @@ class StoppedError(Exception):
 
 @dataclass(frozen=True)
 class Watched:
-    """A run, seen from outside.
-
-    Attributes:
-        launched_s: When the driver was started, by `time.monotonic`.
-        exited_s: When it had ended.
-        ending: How.
-        usage: What its processes took, and how many outlived it.
-    """
+    """A run, seen from outside."""
 
     launched_s: float
     exited_s: float
@@ -230,17 +208,7 @@ class Watched:
 def watch(
     folder: Path, environment: Mapping[str, str], *, deadline_s: float, is_stopping: Callable[[], bool]
 ) -> Watched:
-    """Start the driver of the request in `folder`, and return when nothing of it is left.
-
-    Args:
-        folder: Where the request lies, and records go.
-        environment: Of the driver.
-        deadline_s: How long it may take from the start of its first trial.
-        is_stopping: Asked many times a second.
-
-    Raises:
-        StoppedError: It said yes.
-    """
+    """Start the driver of the request in `folder`, and return when nothing of it is left."""
     launched_s = time.monotonic()
     with (folder / OUTPUT).open("wb") as output:
         driver = subprocess.Popen(  # noqa: S603 - our own program
@@ -301,11 +269,13 @@ def new_mark() -> str:
     return secrets.token_hex(16)
 
 
-def wait_for_end(tree: Tree, limit_s: float) -> list[Process]:
+def wait_for_end(tree: Tree, limit_s: float, *, is_killing: bool = False) -> list[Process]:
     """Wait until nobody of a tree lives, or not longer than this; return who does."""
     deadline_s = time.monotonic() + limit_s
     tree.look()
     while tree.living and time.monotonic() < deadline_s:
+        if is_killing:
+            _kill(tree.living)
         time.sleep(LOOK_S)
         tree.look()
     return tree.living
@@ -313,13 +283,7 @@ def wait_for_end(tree: Tree, limit_s: float) -> list[Process]:
 
 def end_all(tree: Tree) -> list[Process]:
     """Kill everybody of a tree, those that they start meanwhile too; return whom even that did not end."""
-    deadline_s = time.monotonic() + END_LIMIT_S
-    tree.look()
-    while tree.living and time.monotonic() < deadline_s:
-        _kill(tree.living)
-        time.sleep(LOOK_S)
-        tree.look()
-    return tree.living
+    return wait_for_end(tree, END_LIMIT_S, is_killing=True)
 
 
 def end_marked(mark: str) -> int:

@@ -10,14 +10,15 @@ from typing import TYPE_CHECKING
 from atoll.evo import atomic
 from atoll.scripts.lab.parallel import plan, rows, run
 from atoll.scripts.lab.parallel.interference import TARGET_S, choose_size
-from atoll.scripts.lab.parallel.plan import Plan, sequential_s
+from atoll.scripts.lab.parallel.plan import MARK, ROWS, RUNS, Plan, sequential_s
 from atoll.scripts.lab.parallel.rows import most_at_once
 from atoll.scripts.lab.parallel.run import RunContext, StoppedError
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
+    from pathlib import Path
 
-    from atoll.scripts.lab.parallel.plan import Slot, TablePaths
+    from atoll.scripts.lab.parallel.plan import Slot
     from atoll.scripts.lab.parallel.rows import RunRow
     from atoll.scripts.lab.parallel.setting import Setting
 
@@ -29,7 +30,7 @@ MINUTE_S = 60.0
 
 
 def begin(
-    paths: TablePaths,
+    folder: Path,
     settings: Sequence[Setting],
     *,
     n_blocks: int,
@@ -39,15 +40,10 @@ def begin(
     calibration_s: float = TARGET_S,
     ray_address: str | None = None,
 ) -> Plan:
-    """Write the plan of a table.
-
-    Raises:
-        ConfigError: There is a table already, or a value is not allowed.
-        StorageError: The file system refused.
-    """
+    """Write the plan of a table."""
     here = run.provenance()
     made = Plan(
-        session=f"{paths.folder.name}-{secrets.token_hex(2)}",
+        session=f"{folder.name}-{secrets.token_hex(2)}",
         settings=tuple(settings),
         n_blocks=n_blocks,
         seed=seed,
@@ -58,64 +54,57 @@ def begin(
         tries=tries,
         ray_address=ray_address,
     )
-    plan.save(made, paths)
+    plan.save(made, folder)
     return made
 
 
-def carry_on(paths: TablePaths, *, is_stopping: Callable[[], bool], say: Callable[[str], None]) -> bool:
-    """Make the runs that a table lacks; return whether it is complete.
-
-    Args:
-        paths: Where it lies.
-        is_stopping: Asked many times a second; yes ends the run in progress, which is made again next time.
-        say: Shows a line.
+def carry_on(folder: Path, *, is_stopping: Callable[[], bool], say: Callable[[str], None]) -> bool:
+    """Make the runs that a table lacks; return whether it is complete: a run that is stopped is made again next time.
 
     Raises:
-        ConfigError: There is no table.
         OtherMachineError: It was begun elsewhere.
-        StorageError: The file system refused.
     """
-    planned, here = plan.load(paths), run.provenance()
+    planned, here = plan.load(folder), run.provenance()
     plan.check_same_machine(planned, here)
-    end_leftovers(paths, say=say)
+    end_leftovers(folder / MARK, say=say)
     with atomic.storage_errors("go on with the table"):
-        atomic.truncate_torn_line(paths.rows)
+        atomic.truncate_torn_line(folder / ROWS)
     context = RunContext(
         session=planned.session,
-        runs=paths.runs,
+        runs=folder / RUNS,
         calibration_steps=planned.calibration_steps,
         ray_address=planned.ray_address,
         here=here,
         is_stopping=is_stopping,
-        note=lambda mark: atomic.replace_file(paths.mark, mark.encode(), durable=False),
+        note=lambda mark: atomic.replace_file(folder / MARK, mark.encode(), durable=False),
     )
     slots = plan.slots_of(planned.settings, n_blocks=planned.n_blocks, seed=planned.seed)
-    while left := plan.remaining(slots, found := rows.read(paths.rows), tries=planned.tries):
+    while left := plan.remaining(slots, found := rows.read(folder / ROWS), tries=planned.tries):
         say(f"{_place(left[0], slots, left)}: {describe(left[0].setting)} ...")
         try:
             row = run.run_once(left[0], context, deadline_s=_deadline_s(left[0], found, planned.deadline_factor))
         except StoppedError:
             return False
         finally:
-            atomic.remove_file(paths.mark)
+            atomic.remove_file(folder / MARK)
         with atomic.storage_errors("write a row"):
-            rows.append(paths.rows, row)
+            rows.append(folder / ROWS, row)
         say(f"    {report(row)}; {_time_left(slots, [*found, row], planned)}")
         if is_stopping():
             return not plan.remaining(slots, [*found, row], tries=planned.tries)
     return True
 
 
-def end_leftovers(paths: TablePaths, *, say: Callable[[str], None]) -> None:
+def end_leftovers(place: Path, *, say: Callable[[str], None]) -> None:
     """End what a harness that was itself killed left running: whoever has the mark that it noted."""
-    if not paths.mark.exists():
+    if not place.exists():
         return
-    mark = paths.mark.read_text()
+    mark = place.read_text()
     n = run.end_marked(mark)
     atomic.remove_directory(run.scratch_of(mark))
     if n:
         say(f"ended {n} processes that an earlier call had left behind")
-    atomic.remove_file(paths.mark)
+    atomic.remove_file(place)
 
 
 def _deadline_s(slot: Slot, found: Sequence[RunRow], factor: float) -> float:
@@ -151,13 +140,7 @@ def report(row: RunRow) -> str:
 
 
 def time_left_s(left: Sequence[Slot], rows: Sequence[RunRow], *, besides_s: float) -> float | None:
-    """Estimate how long the remaining slots take: as long as the same setting took, or as all did; None at first.
-
-    Args:
-        left: What is to be run.
-        rows: What was run.
-        besides_s: What each run takes besides, for calibration.
-    """
+    """Estimate how long the remaining slots take: as long as the same setting took, or as all did; None at first."""
     took: defaultdict[Setting, list[float]] = defaultdict(list)
     for row in rows:
         if row.block > 0:

@@ -42,10 +42,6 @@ class Setting:
     """One cell of the comparison.
 
     Attributes:
-        arm: Name of the backend.
-        tier: Size of a trial.
-        evaluator: "reference" or "native".
-        workers: How many trials may run at once.
         threads: Of the numeric libraries in each worker: a number, or "default" for as many as they like.
         limit: How that number is set: in the environment before or after the libraries are loaded, or by
             `torch.set_num_threads`; "none" goes with "default".
@@ -54,8 +50,6 @@ class Setting:
         migrate_every: Generations between migrations, in the islands arm; 0 is off.
         sampler: "tpe" to let Optuna search instead of running the fixed list, in the arms that have a sampler.
         fault: What befalls trial 1: its worker is killed, it raises, or it hangs.
-        n_trials: How many trials.
-        seed: Of the list of configurations.
 
     Raises:
         ConfigError: A value is not allowed, or two contradict each other.
@@ -93,11 +87,6 @@ class Setting:
                 raise ConfigError(f"{flag} must be at least {least}, got {n}")
         if self.fault and self.n_trials <= FAULTY_TRIAL:
             raise ConfigError(f"--fault befalls trial {FAULTY_TRIAL}; --trials must be more, got {self.n_trials}")
-
-    @property
-    def is_search(self) -> bool:
-        """Whether a sampler proposes the configurations."""
-        return self.sampler is not None
 
     @property
     def baseline(self) -> Setting:
@@ -142,7 +131,6 @@ class Request:
     """One run of a setting.
 
     Attributes:
-        setting: What to run.
         folder: Where workers leave their records; absolute.
         ray_address: A Ray cluster to use; the Ray arms start their own if None.
     """
@@ -162,11 +150,7 @@ class Request:
 
     @classmethod
     def load(cls, path: Path) -> Request:
-        """Read what `save` wrote.
-
-        Raises:
-            DamagedFileError: The file holds something else.
-        """
+        """Read what `save` wrote."""
         return strict.from_json(cls, strict_json.parse(path.read_bytes()))
 
 

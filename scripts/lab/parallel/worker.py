@@ -73,13 +73,9 @@ def work(
     *,
     cpu_clock: Callable[[], float] = time.process_time,
 ) -> TrialRecord:
-    """Run one trial here and record it.
+    """Run one trial here, of a configuration or else of that of the list, and record it.
 
-    Args:
-        request: The run it belongs to.
-        index: Which trial.
-        config: What to try out; that of the list if None.
-        cpu_clock: Whose processor time counts: the process's, or the thread's where workers are threads.
+    `cpu_clock` says whose processor time counts: the process's, or the thread's where workers are threads.
 
     Raises:
         TrialFailedError: The trial raised; that is recorded too.
@@ -90,6 +86,7 @@ def work(
     config = config or workload.sample_configs(index + 1, seed=setting.seed)[index]
     start, cpu_s = records.note_start(request.path, index), cpu_clock()
     error, result = None, workload.NO_RESULT
+    is_faulty = setting.fault is not None and index == FAULTY_TRIAL
     try:
         result = workload.run_trial(
             index,
@@ -97,7 +94,7 @@ def work(
             workload.seeds_of(tier),
             budget=tier,
             evaluator=setting.evaluator,
-            observe=_Fault(request, after=max(1, tier.generations // 2)) if _is_faulty(request, index) else _nothing,
+            observe=_Fault(request, after=max(1, tier.generations // 2)) if is_faulty else lambda _: None,
         )
     except Exception as failure:  # whatever a trial raises is recorded, and then told
         error = f"{type(failure).__name__}: {failure}".splitlines()[0]
@@ -123,14 +120,6 @@ def work(
 def value_of(record: TrialRecord) -> float:
     """Return what a sampler maximises: the mean over the seeds."""
     return sum(record.fitness) / len(record.fitness)
-
-
-def _is_faulty(request: Request, index: int) -> bool:
-    return request.setting.fault is not None and index == FAULTY_TRIAL
-
-
-def _nothing(_: State) -> None:
-    pass
 
 
 @dataclass

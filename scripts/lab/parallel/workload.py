@@ -27,8 +27,6 @@ if TYPE_CHECKING:
     from atoll.evo.config import IslandConfig
     from atoll.evo.generation import State
 
-Choice = int | float | str
-
 
 @dataclass(frozen=True)
 class Real:
@@ -96,9 +94,6 @@ class Tier:
     """Size of a trial.
 
     Attributes:
-        population: Individuals.
-        generations: After the founders.
-        seeds: Independent runs in a trial, one after the other.
         life_s: How long a creature lives on its one course, in seconds.
     """
 
@@ -125,8 +120,6 @@ class TrialResult:
     """Result of a trial.
 
     Attributes:
-        fitness: The best of each seed.
-        evaluations: Genomes scored, over all seeds.
         sha256: Over the last genes, their fitness and the champion of every seed.
     """
 
@@ -140,11 +133,7 @@ NO_RESULT = TrialResult((), 0, "")
 
 
 def tier_named(name: str) -> Tier:
-    """Return the tier of that name.
-
-    Raises:
-        ConfigError: There is none.
-    """
+    """Return the tier of that name."""
     if name not in TIERS:
         raise ConfigError(f"--tier must be one of {', '.join(TIERS)}; got {name!r}")
     return TIERS[name]
@@ -194,19 +183,7 @@ def run_trial(
     evaluator: str,
     observe: Callable[[State], None] = lambda _: None,
 ) -> TrialResult:
-    """Evolve once for each seed.
-
-    Args:
-        index: Place in the list; it names the island.
-        config: What the trial tries out.
-        seeds: Of the runs.
-        budget: Population, generations and the length of a life.
-        evaluator: "reference" or "native"; they agree bit for bit.
-        observe: Called after each generation of each seed.
-
-    Raises:
-        ConfigError: The evaluator cannot be had here.
-    """
+    """Evolve once for each seed."""
     task = creatures(budget, evaluator)
     return summarise(
         evolve(

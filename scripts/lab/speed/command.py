@@ -5,7 +5,7 @@ from __future__ import annotations
 import tempfile
 import time
 from pathlib import Path
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING
 
 import click
 
@@ -13,43 +13,33 @@ from atoll.evo import atomic
 from atoll.evo.tasks.creatures.task import CreatureOptions, Creatures
 from atoll.scripts.lab.kit import rows
 from atoll.scripts.lab.kit.study import AT_LEAST_1, DEFAULTS_SHOWN
-from atoll.scripts.lab.speed import evaluator, exchange, generation, island, scaling
+from atoll.scripts.lab.speed import evaluator, exchange, generation, island
 from atoll.scripts.lab.speed.plan import QUICK, Plan
 from atoll.scripts.lab.speed.rounds import measure
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Callable, Iterable
 
     from atoll.scripts.lab.kit.rows import Run
     from atoll.scripts.lab.speed.rounds import Case, Table
 
 
-class Bench(Protocol):
-    """A benchmark: cases to measure, and tables from their rows."""
-
-    def cases(self, plan: Plan, place: Path) -> list[Case]:
-        """Return what a round measures; files go into `place`, an empty folder."""
-        ...
-
-    def tables(self, run: Run) -> list[Table]:
-        """Derive the tables from the rows alone."""
-        ...
-
-
-BENCHES: dict[str, Bench] = {
-    "evaluator": evaluator,
-    "generation": generation,
-    "island": island,
-    "scaling": scaling,
-    "exchange": exchange,
+BENCHES: dict[str, tuple[Callable[[Plan, Path], list[Case]], Callable[[Run], list[Table]]]] = {
+    "evaluator": (evaluator.cases, evaluator.tables),
+    "generation": (generation.cases, generation.tables),
+    "island": (island.cases, island.tables),
+    "scaling": (island.scaling_cases, island.scaling_tables),
+    "exchange": (exchange.cases, exchange.tables),
 }
+"""What a round of each measures, with files in an empty folder, and the tables from rows alone."""
 
 
 def run(name: str, plan: Plan, folder: Path) -> None:
     """Measure one bench and write its rows to `folder`, where its files lie as long as it runs."""
     written = rows.Rows(folder, name, {**plan.settings(), "build": Creatures(CreatureOptions()).build})
     with tempfile.TemporaryDirectory(prefix=".bench-", dir=folder) as place:
-        measure(BENCHES[name].cases(plan, Path(place)), rounds=plan.rounds, write=written.write)
+        cases, _ = BENCHES[name]
+        measure(cases(plan, Path(place)), rounds=plan.rounds, write=written.write)
 
 
 @click.command()
@@ -81,9 +71,9 @@ def texts(runs: Iterable[Run]) -> list[str]:
 
 def page(run: Run) -> str:
     """Return a run's tables under its name and where it was measured."""
-    bench = BENCHES[run.bench]
-    tables = [table.markdown() for table in bench.tables(run)]
-    return "\n\n".join([f"### {run.bench}", run.provenance, *filter(None, tables)])
+    _, tables = BENCHES[run.bench]
+    texts = [table.markdown() for table in tables(run)]
+    return "\n\n".join([f"### {run.bench}", run.provenance, *filter(None, texts)])
 
 
 @click.command(context_settings=DEFAULTS_SHOWN)

@@ -31,7 +31,6 @@ if TYPE_CHECKING:
     from atoll.evo.records import Record
     from atoll.scripts.lab.kit.rows import Row, Run
     from atoll.scripts.lab.speed.plan import Plan
-    from atoll.scripts.lab.speed.rounds import Round
 
     Watched = tuple[Any, str, str]
     """A class or module, the name of its function, the stage whose time this is."""
@@ -42,8 +41,6 @@ class Lap:
     """One call of a watched function.
 
     Attributes:
-        stage: Whose time it is.
-        wall_s: How long it took.
         own_s: The same without the watched functions that it called.
     """
 
@@ -57,7 +54,6 @@ class Stopwatch:
 
     Args:
         whole: The stage of interest: others count only inside it.
-        clock: Seconds from anywhere.
     """
 
     def __init__(self, whole: str, clock: Callable[[], float] = time.perf_counter) -> None:
@@ -150,11 +146,7 @@ class Unseen:
 
 
 def run_timed(config: IslandConfig, root: Path) -> Stopwatch:
-    """Evolve an island of this process from its founders to its last generation, with all its files, and forget it.
-
-    Raises:
-        AtollError: The island did not reach its end.
-    """
+    """Evolve an island of this process from its founders to its last generation, with all its files, and forget it."""
     stopwatch = Stopwatch(LOOP)
     with stopwatch.watching(WATCHED), StopSignal() as stop:
         code = island.run_island(config, root=root, is_fresh=False, display=Unseen(), stop=stop)
@@ -196,7 +188,10 @@ def tables(run: Run) -> list[Table]:
         Table(
             "Cost of one call of a stage (ms)",
             [
-                Figure(f"{what}: {part}", _calls_ms(rounds, what, part))
+                Figure(
+                    f"{what}: {part}",
+                    values(rounds, (what, part), lambda row: 1000 * _wall_s(row) / int(row["calls"])),
+                )
                 for what, part in largest_first
                 if what != "loop"
             ],
@@ -225,7 +220,3 @@ def _wall_s(row: Row) -> float:
 
 def _each_ms(row: Row) -> float:
     return 1000 * _wall_s(row) / int(row["generations"])
-
-
-def _calls_ms(rounds: list[Round], what: object, part: object) -> list[float]:
-    return values(rounds, (what, part), lambda row: 1000 * _wall_s(row) / int(row["calls"]))

@@ -1,4 +1,7 @@
-"""One whole island as a user starts it, from exec to exit, beside nothing but the same evaluations in a fresh process.
+"""Islands as a user starts them, from exec to exit: one beside the same evaluations in a fresh process, and several.
+
+`scaling`: islands side by side, pinned nowhere, N = 1, 2, ... cores, or a whole archipelago. Beside them run as
+many processes that only evaluate: what N cores of this machine give at all.
 
 Of real processes it is known how long they took, how much processor time, and how much memory at the most.
 """
@@ -15,6 +18,7 @@ import tempfile
 import time
 from dataclasses import dataclass, field
 from functools import partial
+from pathlib import Path
 from typing import IO, TYPE_CHECKING
 
 from atoll.evo import runlog
@@ -27,11 +31,11 @@ from atoll.scripts.lab.speed.rounds import Case, Figure, Table, by_round, ratios
 from atoll.scripts.processes import proc
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
-    from pathlib import Path
+    from collections.abc import Callable, Sequence
 
     from atoll.scripts.lab.kit.rows import Row, Run
     from atoll.scripts.lab.speed.plan import Plan
+    from atoll.scripts.lab.speed.rounds import Round
 
 
 SAMPLE_S = 0.05
@@ -44,10 +48,8 @@ class Ended:
 
     Attributes:
         started_unix_s: When it was started, by the clock of the wall.
-        wall_s: From then to its exit.
         cpu_s: Of all its threads, user and system.
         peak_pss_bytes: The largest proportional set size seen; 0 where the system does not tell.
-        output: What it printed.
     """
 
     started_unix_s: float
@@ -143,6 +145,7 @@ def tables(run: Run) -> list[Table]:
     both = [(each[WHOLE], each[BARE]) for each in rounds if WHOLE in each and BARE in each]
     beyond_own = values(rounds, WHOLE, lambda row: row["wall_s"] - PER_EVALUATION * row["evaluate_s"])
     beyond_bare = [island["wall_s"] - PER_EVALUATION * other["evaluate_s"] for island, other in both]
+    peaks_mb = values(rounds, WHOLE, lambda row: row["peak_pss_bytes"] / 1e6)
     ratio = [island["wall_s"] / other["evaluate_s"] for island, other in both]
     return [
         Table(
@@ -157,8 +160,12 @@ def tables(run: Run) -> list[Table]:
                 Figure(f"wall - {PER_EVALUATION} evaluation logged (s)", beyond_own, at_most=START_S),
                 Figure("evaluation logged / alone", ratios(rounds, WHOLE, BARE, _evaluate_s)),
                 Figure("processor time / that of evaluation alone", ratios(rounds, WHOLE, BARE, lambda r: r["cpu_s"])),
-                Figure("exec to the founders' line in the log (s)", values(rounds, WHOLE, _startup_s), at_most=0.5),
-                Figure("peak memory (MB PSS)", [mb for mb in values(rounds, WHOLE, _peak_mb) if mb], at_most=80),
+                Figure(
+                    "exec to the founders' line in the log (s)",
+                    values(rounds, WHOLE, lambda r: r["startup_s"]),
+                    at_most=0.5,
+                ),
+                Figure("peak memory (MB PSS)", [mb for mb in peaks_mb if mb], at_most=80),
             ],
         )
     ]
@@ -194,9 +201,93 @@ def _evaluate_s(row: Row) -> float:
     return float(row["evaluate_s"])
 
 
-def _startup_s(row: Row) -> float:
-    return float(row["startup_s"])
+ARCHIPELAGO_S = 60.0
+"""In which 20 islands of 250 individuals and 150 generations are to be done on two cores."""
+EFFICIENCY = 0.95
 
 
-def _peak_mb(row: Row) -> float:
-    return int(row["peak_pss_bytes"]) / 1e6
+def scaling_cases(plan: Plan, place: Path) -> list[Case]:
+    """Return every number of islands and of bare evaluators, and the archipelago."""
+    counts = _counts(len(os.sched_getaffinity(0)))
+    side_by_side = [Case(partial(measure, plan, place, n)) for n in counts for measure in (_islands, _bare_together)]
+    return [*side_by_side, Case(partial(_islands, plan, place, plan.archipelago, what="archipelago"), plan.few_rounds)]
+
+
+def scaling_tables(run: Run) -> list[Table]:
+    """Derive speed-up and efficiency against one island of the same round, and the archipelago's time."""
+    rounds = by_round(run.rows, "what", "n")
+    many = sorted({row["n"] for row in run.rows if row["what"] == "islands" and row["n"] > 1})
+    beside_one = [figure for n in many for figure in _beside_one(rounds, n)]
+    whole = [row for row in run.rows if row["what"] == "archipelago"]
+    name = f"An archipelago of {whole[0]['n']} islands, exec to exit" if whole else ""
+    return [
+        Table(
+            "Islands side by side, each number beside one island of the same round",
+            [Figure("one island (genomes/s)", values(rounds, ("islands", 1), _rate)), *beside_one],
+        ),
+        Table(
+            name,
+            [
+                Figure("wall (s)", [row["wall_s"] for row in whole], at_most=ARCHIPELAGO_S),
+                Figure(
+                    "processor time / (cores * wall)", [row["cpu_s"] / (row["cores"] * row["wall_s"]) for row in whole]
+                ),
+                Figure("genomes imported", [row["imports"] for row in whole]),
+                Figure("peak memory of the largest island (MB PSS)", [row["peak_pss_bytes"] / 1e6 for row in whole]),
+            ],
+        ),
+    ]
+
+
+def _beside_one(rounds: list[Round], n: int) -> list[Figure]:
+    def against_one(what: str, of: Callable[[Row], float]) -> list[float]:
+        return ratios(rounds, (what, n), (what, 1), of)
+
+    speed_up = against_one("islands", _rate)
+    return [
+        Figure(f"{n} islands / one: throughput", speed_up, at_least=EFFICIENCY * n),
+        Figure(f"{n} islands: efficiency", [ratio / n for ratio in speed_up], at_least=EFFICIENCY),
+        Figure(
+            f"{n} islands / one: processor time per genome",
+            against_one("islands", lambda row: row["cpu_s"] / row["work"]),
+        ),
+        Figure(f"{n} processes that only evaluate / one: throughput", against_one("bare", _rate)),
+    ]
+
+
+def _counts(cores: int) -> list[int]:
+    powers = [1 << power for power in range(cores.bit_length())]
+    return sorted({*powers, cores})
+
+
+def _islands(plan: Plan, place: Path, n: int, *, what: str = "islands") -> list[Row]:
+    with tempfile.TemporaryDirectory(dir=place) as folder:
+        root = Path(folder) / "shared"
+        names = [f"island-{number:02}" for number in range(1, n + 1)]
+        ended = run_together([["cli.py", *plan.arguments(name, root)] for name in names])
+        last = [runlog.read_last(SharedPaths(root).island(name).log)["generation"] for name in names]
+    work = sum(line["evaluations"] for line in last)
+    return [{"what": what, "n": n, **_together(ended, work), "imports": sum(line["imports"] for line in last)}]
+
+
+def _bare_together(plan: Plan, place: Path, n: int) -> list[Row]:  # noqa: ARG001 - measured like islands
+    evaluations = plan.population * (plan.generations + 1)
+    ended = run_together([bare.arguments(plan, evaluations)] * n)
+    return [{"what": "bare", "n": n, **_together(ended, n * evaluations)}]
+
+
+def _together(ended: list[Ended], work: int) -> Row:
+    """Return what processes took that were started together: from the first exec to the last exit."""
+    began = min(each.started_unix_s for each in ended)
+    wall_s = max(each.started_unix_s - began + each.wall_s for each in ended)
+    return {
+        "wall_s": wall_s,
+        "cpu_s": sum(each.cpu_s for each in ended),
+        "work": work,
+        "work_per_s": work / wall_s,
+        "peak_pss_bytes": max(each.peak_pss_bytes for each in ended),
+    }
+
+
+def _rate(row: Row) -> float:
+    return float(row["work_per_s"])

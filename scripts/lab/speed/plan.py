@@ -39,17 +39,8 @@ class Plan:
     Attributes:
         rounds: Rounds that are written down; each measures every case once.
         few_rounds: Of these, how many also measure what takes long.
-        population: Individuals of an island.
-        generations: Generations of an island.
-        migrate_every: Generations between migrations.
-        life_s: Length of a life, in seconds.
-        controller: What moves the muscles.
-        courses: Courses a genome is scored on.
-        populations: Sizes at which the native evaluator is measured.
         reference_populations: Sizes at which the reference is measured, which takes some fifty times as long.
         least_lives: Smaller populations are evaluated again and again until so many lives are lived.
-        reference_generations: Generations of an island on the reference.
-        pools: Islands in a pool when the cost of an exchange is measured.
         events: Migrations per round at each size of pool.
         archipelago: Islands that are run all at once.
     """

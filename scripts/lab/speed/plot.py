@@ -22,7 +22,6 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
     from atoll.scripts.lab.kit.rows import Run
-    from atoll.scripts.lab.speed.rounds import Key, Round
 
 LINES = {
     ("native", "live"): ("native, lives alone", "#56b4e9"),
@@ -36,11 +35,7 @@ NUMBER = "{x:g}"
 
 
 def draw(runs: Iterable[Run], file: Path) -> None:
-    """Draw what the runs hold; bands and bars reach from the smallest to the largest value.
-
-    Raises:
-        UsageError: There is nothing to draw.
-    """
+    """Draw what the runs hold; bands and bars reach from the smallest to the largest value."""
     painters = {"evaluator": _throughput, "generation": _stages, "scaling": _scaling}
     found = {run.bench: run for run in runs if run.bench in painters}
     if not found:
@@ -79,7 +74,7 @@ def _throughput(axes: Axes, run: Run) -> None:
 def _stages(axes: Axes, run: Run) -> None:
     rounds = by_round(run.rows, "what", "part")
     keys = {key for each in rounds for key in each if key[1]}
-    shares = {key: [100 * share for share in _shares(rounds, key)] for key in keys}
+    shares = {key: [100 * share for share in ratios(rounds, key, WHOLE, lambda row: row["wall_s"])] for key in keys}
     order = sorted(keys, key=lambda key: statistics.median(shares[key]))
     for place, key in enumerate(order):
         middle = statistics.median(shares[key])
@@ -100,10 +95,6 @@ def _scaling(axes: Axes, run: Run) -> None:
     axes.set(xlabel="processes side by side, N", ylabel="throughput / that of one", xticks=counts)
     axes.set_title(f"Islands on {run.rows[0]['cores']} cores")
     axes.legend()
-
-
-def _shares(rounds: list[Round], key: Key) -> list[float]:
-    return ratios(rounds, key, WHOLE, lambda row: row["wall_s"])
 
 
 def _line(axes: Axes, x: Sequence[float], found: Sequence[Sequence[float]], label: str, colour: str) -> None:

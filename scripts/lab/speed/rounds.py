@@ -28,7 +28,6 @@ class Case:
     """Something to measure.
 
     Attributes:
-        measure: Does it once and returns what it found, one or more rows.
         rounds: Only the first so many rounds measure it, and none before them to warm up; None: all.
     """
 
@@ -69,14 +68,7 @@ HEADINGS = ("what", "median", "min to max", "n", "target", "held")
 
 @dataclass(frozen=True)
 class Figure:
-    """One line of a table.
-
-    Attributes:
-        what: What was measured, with its unit.
-        values: One for each round.
-        at_least: What the median should reach, if anything.
-        at_most: What it should not exceed, if anything.
-    """
+    """One line of a table."""
 
     what: str
     values: Sequence[float]

@@ -6,7 +6,7 @@ import pytest
 
 from atoll.evo.errors import ConfigError
 from atoll.scripts.lab.parallel import plan
-from atoll.scripts.lab.parallel.plan import OtherMachineError, Plan, TablePaths
+from atoll.scripts.lab.parallel.plan import OtherMachineError, Plan
 from atoll.scripts.lab.parallel.setting import Setting
 from tests.lab.parallel.made_rows import PROVENANCE
 
@@ -14,17 +14,17 @@ PLAN = Plan("s", (Setting("pool", "tiny"), Setting("loky", "small")), 3, 1, "her
 
 
 def test_a_plan_is_read_as_it_was_written_and_never_overwritten(tmp_path):
-    paths = TablePaths(tmp_path / "table")
-    plan.save(PLAN, paths)
-    assert plan.load(paths) == PLAN
+    folder = tmp_path / "table"
+    plan.save(PLAN, folder)
+    assert plan.load(folder) == PLAN
     with pytest.raises(ConfigError, match="holds a table already"):
-        plan.save(replace(PLAN, seed=2), paths)
-    assert plan.load(paths) == PLAN
+        plan.save(replace(PLAN, seed=2), folder)
+    assert plan.load(folder) == PLAN
 
 
 def test_where_no_table_was_begun_none_is_resumed(tmp_path):
     with pytest.raises(ConfigError, match="holds no table"):
-        plan.load(TablePaths(tmp_path))
+        plan.load(tmp_path)
 
 
 @pytest.mark.parametrize("change", [{"host": "elsewhere"}, {"boot_id": "later"}])

@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from atoll.scripts.lab.kit.rows import Run
-from atoll.scripts.lab.speed import scaling
+from atoll.scripts.lab.speed import island
 from atoll.scripts.lab.speed.island import Ended
 from atoll.scripts.lab.speed.plan import QUICK
 
@@ -15,13 +15,13 @@ if TYPE_CHECKING:
 
 @pytest.mark.parametrize(("cores", "counts"), [(1, [1]), (2, [1, 2]), (6, [1, 2, 4, 6]), (16, [1, 2, 4, 8, 16])])
 def test_every_power_of_two_is_measured_and_all_cores(cores: int, counts: list[int]) -> None:
-    assert scaling._counts(cores) == counts
+    assert island._counts(cores) == counts
 
 
 @pytest.mark.slow
 def test_islands_and_bare_evaluators_side_by_side_are_rows(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("os.sched_getaffinity", lambda _: {0, 1})
-    rows = [row for case in scaling.cases(QUICK, tmp_path) for row in case.measure()]
+    rows = [row for case in island.scaling_cases(QUICK, tmp_path) for row in case.measure()]
     keys = {(row["what"], row["n"]): row for row in rows}
     assert set(keys) == {*((what, n) for what in ("islands", "bare") for n in (1, 2)), ("archipelago", 3)}
     each = QUICK.population * (QUICK.generations + 1)
@@ -33,7 +33,7 @@ def test_islands_and_bare_evaluators_side_by_side_are_rows(tmp_path: Path, monke
 
 def test_together_is_from_the_first_start_to_the_last_exit() -> None:
     ended = [Ended(100.0, 5.0, 4.0, 10, ""), Ended(101.0, 6.0, 5.0, 20, ""), Ended(100.5, 1.0, 1.0, 5, "")]
-    found = scaling._together(ended, work=14)
+    found = island._together(ended, work=14)
     assert found == {"wall_s": 7.0, "cpu_s": 10.0, "work": 14, "work_per_s": 2.0, "peak_pss_bytes": 20}
 
 
@@ -51,7 +51,7 @@ def test_speed_up_is_against_one_island_of_the_same_round() -> None:
         ),
         *(row(1, "islands", 1, 200, 2.0), row(1, "islands", 2, 380, 4.0), row(0, "archipelago", 20, 80, 90.0)),
     )
-    side_by_side, archipelago = scaling.tables(Run("scaling", "now", rows))
+    side_by_side, archipelago = island.scaling_tables(Run("scaling", "now", rows))
     found = {figure.what: figure for figure in side_by_side.figures}
     assert list(found["2 islands / one: throughput"].values) == pytest.approx([1.96, 1.9])
     assert found["2 islands / one: throughput"].is_held

@@ -7,28 +7,9 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from atoll.scripts.lab.islands.equal_budgets import plan
 from atoll.scripts.lab.islands.equal_budgets.findings import SEED, median
-from atoll.scripts.lab.islands.equal_budgets.plan import (
-    INTERVALS,
-    ISLANDS,
-    ISOLATED,
-    POOLED,
-    RATES,
-    REFERENCE,
-    SMALL,
-    STRONG,
-)
-from atoll.scripts.lab.kit.figures import (
-    COLOURS,
-    MARKERS,
-    WIDTH_IN,
-    Drawing,
-    NullLocator,
-    number_axis,
-    palette,
-    save,
-    style,
-)
+from atoll.scripts.lab.kit import figures
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -38,11 +19,13 @@ if TYPE_CHECKING:
 
     from atoll.scripts.lab.islands.equal_budgets.findings import Findings, Interval
 
-HEADS = (POOLED, STRONG, SMALL, ISOLATED, ISLANDS)
-SIGNS = palette(HEADS)
+HEADS = (plan.POOLED, plan.STRONG, plan.SMALL, plan.ISOLATED, plan.ISLANDS)
+SIGNS = figures.palette(HEADS)
 LOWEST, HIGHEST = 0.05, 50.0
 """Ratios beyond are drawn at the edge."""
 TICKS = (0.05, 0.1, 0.2, 0.5, 1, 2, 5, 10, 20, 50)
+PACE = f"{plan.REFERENCE['migrants']} every {plan.REFERENCE['migrate_every']}"
+"""Of the islands that all others are departures from."""
 NEVER = 100
 """Where an infinite interval stands on a logarithmic axis."""
 
@@ -51,31 +34,31 @@ def draw(findings: Sequence[Findings], folder: Path) -> dict[str, Path]:
     """Draw everything into a folder that exists; return the SVG file of each figure by its name."""
     files = {}
     for name, paint in PAINTERS.items():
-        with style():
+        with figures.style():
             drawing = paint(findings)
             if drawing is not None:
-                files[name] = save(drawing, folder / name)
+                files[name] = figures.save(drawing, folder / name)
     return files
 
 
-def _ratios(findings: Sequence[Findings]) -> Drawing:
+def _ratios(findings: Sequence[Findings]) -> figures.Drawing:
     """Each tuned contender against the pooled population, problem by problem."""
-    drawing = Drawing(figsize=(WIDTH_IN, 1.0 + 0.95 * len(findings)), layout="constrained")
+    drawing = figures.Drawing(figsize=(figures.WIDTH_IN, 1.0 + 0.95 * len(findings)), layout="constrained")
     axes = drawing.subplots()
-    shown = [name for name in HEADS if name != POOLED]
+    shown = [name for name in HEADS if name != plan.POOLED]
     for place, each in enumerate(reversed(findings)):
         for n, name in enumerate(shown):
             y = place + 0.3 - 0.2 * n
             label = name if place == 0 else None
-            _whisker(axes, each.ratio(POOLED, name), y, name=name, label=label)
+            _whisker(axes, each.ratio(plan.POOLED, name), y, name=name, label=label)
     axes.axvline(1, color="black", lw=0.8)
     axes.axvline(2, color="black", lw=0.8, ls=":")
     axes.set_yticks(range(len(findings)), [each.problem.name for each in reversed(findings)])
     axes.set(xlabel="expected evaluations to the target: pooled / contender (above 1: faster)")
     axes.set_xscale("log")
-    number_axis(axes, "x", TICKS)
+    figures.number_axis(axes, "x", TICKS)
     axes.set_title("Who reaches the pooled population's median first?")
-    drawing.legend(loc="outside lower center", ncols=4, frameon=False)
+    figures.legend_below(drawing, columns=4)
     return drawing
 
 
@@ -90,7 +73,7 @@ def _whisker(axes: Axes, found: Interval, y: float, *, name: str, label: str | N
     axes.plot([min(max(found.value, LOWEST), HIGHEST)], [y], marker, ms=5, color=colour, label=label)
 
 
-def _reached(findings: Sequence[Findings]) -> Drawing:
+def _reached(findings: Sequence[Findings]) -> figures.Drawing:
     """The share of runs that had reached the final target after so many evaluations."""
     drawing, places = _panels(findings)
     for axes, each in zip(places, findings, strict=False):
@@ -107,47 +90,43 @@ def _reached(findings: Sequence[Findings]) -> Drawing:
     return drawing
 
 
-def _rates(findings: Sequence[Findings]) -> Drawing | None:
+def _rates(findings: Sequence[Findings]) -> figures.Drawing | None:
     """The ratio over the interval between migrations, a line for each rate."""
     swept = [each for each in findings if each.problem.is_swept]
     if not swept:
         return None
     drawing, places = _panels(swept)
     for axes, each in zip(places, swept, strict=False):
-        never = each.ratio(POOLED, "never")
-        for n, rate in enumerate(RATES):
-            ratios = [each.ratio(POOLED, _pace(rate, interval)) for interval in INTERVALS]
-            x = [interval * 1.06 ** (n - 1) for interval in INTERVALS]
+        never = each.ratio(plan.POOLED, "never")
+        for n, rate in enumerate(plan.RATES):
+            names = [f"{rate} every {interval}" for interval in plan.INTERVALS]
+            ratios = [each.ratio(plan.POOLED, plan.ISLANDS if name == PACE else name) for name in names]
+            x = [interval * 1.06 ** (n - 1) for interval in plan.INTERVALS]
             _error_bars(axes, x, ratios, n, label=f"{rate} migrant{'s' if rate > 1 else ''}")
         _error_bars(axes, [NEVER], [never], 3, label="never")
         axes.axhline(1, color="black", lw=0.8)
         axes.set(xscale="log", yscale="log", title=each.problem.name)
-        axes.set_xticks([*INTERVALS, NEVER], [*map(str, INTERVALS), "∞"])
-        axes.xaxis.set_minor_locator(NullLocator())
-        number_axis(axes, "y", TICKS)
+        axes.set_xticks([*plan.INTERVALS, NEVER], [*map(str, plan.INTERVALS), "∞"])
+        axes.xaxis.set_minor_locator(figures.NullLocator())
+        figures.number_axis(axes, "y", TICKS)
     _label_panels(drawing, places, "generations between migrations", "ERT of pooled / islands")
     return drawing
 
 
-def _pace(rate: int, interval: int) -> str:
-    is_reference = (rate, interval) == (REFERENCE["migrants"], REFERENCE["migrate_every"])
-    return ISLANDS if is_reference else f"{rate} every {interval}"
-
-
-def _sizes(findings: Sequence[Findings]) -> Drawing:
+def _sizes(findings: Sequence[Findings]) -> figures.Drawing:
     """The ratio over the number of islands that the same population is split among."""
     drawing, places = _panels(findings)
     for axes, each in zip(places, findings, strict=False):
         problem = each.problem
         counts = sorted((*problem.splits, problem.islands))
-        names = [ISLANDS if n == problem.islands else f"{n} x {problem.population // n}" for n in counts]
-        _error_bars(axes, counts, [each.ratio(POOLED, name) for name in names], 0, label="split among islands")
-        axes.plot([1], [1], "s", ms=5, color=COLOURS[1], label="pooled")
+        names = [plan.ISLANDS if n == problem.islands else f"{n} x {problem.population // n}" for n in counts]
+        _error_bars(axes, counts, [each.ratio(plan.POOLED, name) for name in names], 0, label="split among islands")
+        axes.plot([1], [1], "s", ms=5, color=figures.COLOURS[1], label="pooled")
         axes.axhline(1, color="black", lw=0.8)
         axes.set(xscale="log", yscale="log", title=problem.name)
         axes.set_xticks([1, *counts], [f"1 x {problem.population}", *(f"{n}" for n in counts)])
-        axes.xaxis.set_minor_locator(NullLocator())
-        number_axis(axes, "y", TICKS)
+        axes.xaxis.set_minor_locator(figures.NullLocator())
+        figures.number_axis(axes, "y", TICKS)
     _label_panels(drawing, places, "islands", "ERT of pooled / islands")
     return drawing
 
@@ -162,16 +141,26 @@ def _error_bars(axes: Axes, x: Sequence[float], ratios: Sequence[Interval], n: i
         [max(0.0, m - each) for m, each in zip(middle, low, strict=True)],
         [max(0.0, each - m) for m, each in zip(middle, high, strict=True)],
     ]
-    axes.errorbar(x, middle, yerr=reach, fmt=f"{MARKERS[n]}-", ms=4, lw=1, capsize=2, color=COLOURS[n], label=label)
+    axes.errorbar(
+        x,
+        middle,
+        yerr=reach,
+        fmt=f"{figures.MARKERS[n]}-",
+        ms=4,
+        lw=1,
+        capsize=2,
+        color=figures.COLOURS[n],
+        label=label,
+    )
 
 
-def _creatures(findings: Sequence[Findings]) -> Drawing | None:
+def _creatures(findings: Sequence[Findings]) -> figures.Drawing | None:
     """Fitness of champions on courses they were trained on and on others: each run, and medians with intervals."""
-    walked = [each for each in findings if each.showings[POOLED].column("unseen_fitness")]
+    walked = [each for each in findings if each.showings[plan.POOLED].column("unseen_fitness")]
     if not walked:
         return None
     names = list(walked[0].showings)
-    drawing = Drawing(figsize=(WIDTH_IN, 1.2 + 0.26 * len(names)), layout="constrained")
+    drawing = figures.Drawing(figsize=(figures.WIDTH_IN, 1.2 + 0.26 * len(names)), layout="constrained")
     places = drawing.subplots(1, 2, sharey=True)
     columns: tuple[tuple[str, Callable[[str], list[float]]], ...] = (
         ("fitness", lambda name: walked[0].showings[name].best),
@@ -181,27 +170,27 @@ def _creatures(findings: Sequence[Findings]) -> Drawing | None:
         for place, name in enumerate(reversed(names)):
             values = of(name)
             middle = median(values, seed=SEED)
-            colour = COLOURS[1] if name == POOLED else COLOURS[0]
+            colour = figures.COLOURS[1] if name == plan.POOLED else figures.COLOURS[0]
             axes.plot(values, [place] * len(values), "o", ms=3, mew=0, alpha=0.35, color=colour)
             axes.plot([middle.low, middle.high], [place, place], "-", lw=2.5, color=colour)
             axes.plot([middle.value], [place], "|", ms=9, mew=2, color=colour)
-        axes.axvline(float(np.median(of(POOLED))), color=COLOURS[1], lw=0.8, ls=":")
+        axes.axvline(float(np.median(of(plan.POOLED))), color=figures.COLOURS[1], lw=0.8, ls=":")
         axes.set(xlabel=column.replace("_", " "))
     places[0].set_yticks(range(len(names)), list(reversed(names)))
     drawing.suptitle("Creatures: champions on courses they were trained on, and on 40 others", fontsize=9)
     return drawing
 
 
-def _panels(findings: Sequence[Findings]) -> tuple[Drawing, list[Axes]]:
+def _panels(findings: Sequence[Findings]) -> tuple[figures.Drawing, list[Axes]]:
     rows = math.ceil(len(findings) / 2)
-    drawing = Drawing(figsize=(WIDTH_IN, 0.8 + 2.2 * rows), layout="constrained")
+    drawing = figures.Drawing(figsize=(figures.WIDTH_IN, 0.8 + 2.2 * rows), layout="constrained")
     places = list(drawing.subplots(rows, 2, squeeze=False).flat)
     for unused in places[len(findings) :]:
         unused.set_visible(False)
     return drawing, places[: len(findings)]
 
 
-def _label_panels(drawing: Drawing, places: Sequence[Axes], x: str, y: str) -> None:
+def _label_panels(drawing: figures.Drawing, places: Sequence[Axes], x: str, y: str) -> None:
     for place in places[-2:]:
         place.set_xlabel(x)
     for place in places[::2]:
@@ -210,7 +199,7 @@ def _label_panels(drawing: Drawing, places: Sequence[Axes], x: str, y: str) -> N
     drawing.legend(handles, labels, loc="outside lower center", ncols=5, frameon=False)
 
 
-PAINTERS: dict[str, Callable[[Sequence[Findings]], Drawing | None]] = {
+PAINTERS: dict[str, Callable[[Sequence[Findings]], figures.Drawing | None]] = {
     "ratios": _ratios,
     "reached": _reached,
     "rates": _rates,

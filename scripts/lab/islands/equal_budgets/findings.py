@@ -23,18 +23,7 @@ from scipy import stats as scipy_stats
 
 from atoll.scripts.lab.islands.budgeted import evaluations_to
 from atoll.scripts.lab.islands.equal_budgets import plan
-from atoll.scripts.lab.islands.equal_budgets.plan import (
-    ISLANDS,
-    PRIMARY,
-    SECONDARY,
-    TUNING_SEEDS,
-    Contender,
-    Problem,
-    contenders,
-    grid,
-    heads,
-)
-from atoll.scripts.lab.kit.stats import LEVEL, holm
+from atoll.scripts.lab.kit.stats import LEVEL, RESAMPLES, holm
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -47,16 +36,12 @@ if TYPE_CHECKING:
     Doubles = NDArray[np.float64]
 
 
-RESAMPLES = 9999
-
-
 @dataclass(frozen=True)
 class Interval:
     """A statistic with its bootstrap interval.
 
     Attributes:
         value: Of the runs; not a number where they do not tell.
-        low: The interval's lower end.
         high: Its upper end, infinite where a resample may miss everything.
     """
 
@@ -126,12 +111,6 @@ def ratio(
 
     If one of them never reaches the target, the ratio is infinite or 0; if neither does it is unknown, and so not a
     number. A resample in which neither does may be anything: it lies below the lower end and above the upper one.
-
-    Args:
-        over: For example of the pooled population.
-        under: For example of the islands: above 1, they are faster.
-        seed: Of the resampling; equal runs and seeds give equal intervals.
-        time: What is compared.
     """
     rng = np.random.default_rng(seed)
     resampled = [
@@ -153,12 +132,7 @@ def _over(over: Doubles, under: Doubles) -> Doubles:
 
 
 def median(values: Sequence[float], *, seed: int) -> Interval:
-    """Return the median with its interval.
-
-    Args:
-        values: At least one.
-        seed: See `ratio`.
-    """
+    """Return the median with its interval."""
     known = np.asarray(values, dtype=np.float64)
     drawn = np.random.default_rng(seed).integers(len(known), size=(RESAMPLES, len(known)))
     return Interval(float(np.median(known)), *_quantiles(np.median(known[drawn], axis=1)))
@@ -204,15 +178,9 @@ MUST_SHOW = 2.0
 
 @dataclass(frozen=True)
 class Showing:
-    """Runs of one contender on one problem.
+    """Runs of one contender on one problem."""
 
-    Attributes:
-        contender: Who.
-        rows: Its runs, by seed.
-        targets: Of the problem.
-    """
-
-    contender: Contender
+    contender: plan.Contender
     rows: Sequence[Record]
     targets: Targets
 
@@ -241,15 +209,11 @@ class Findings:
     """All that was found on one problem.
 
     Attributes:
-        problem: Which.
-        breeding: What each family was tuned to.
-        targets: What had to be reached.
         seeds: With how many seeds everybody has run.
-        showings: Of the contenders, by name.
         tried: Of the tuning runs, each setting's times to the final target, by family in the order of its grid.
     """
 
-    problem: Problem
+    problem: plan.Problem
     breeding: dict[str, Breeding]
     targets: Targets
     seeds: int
@@ -295,9 +259,6 @@ class Comparison:
     """Two contenders on one problem.
 
     Attributes:
-        findings: The problem.
-        faster: Who is asked to be faster.
-        than: Than whom.
         ratio: Evaluations to the final target, of the latter to the former.
         p: Of the rank test, corrected for the number of comparisons of its kind.
     """
@@ -319,7 +280,7 @@ class Comparison:
         return self.ratio.value >= MUST_SHOW and self.verdict == f"{self.faster} faster"
 
 
-def found(problem: Problem, rows: Rows) -> Findings | None:
+def found(problem: plan.Problem, rows: Rows) -> Findings | None:
     """Return what the rows say of a problem; nothing until it is tuned, has its targets, and one seed is compared.
 
     Only seeds with which everybody has run count: nobody has more runs than another.
@@ -336,32 +297,32 @@ def found(problem: Problem, rows: Rows) -> Findings | None:
     targets = plan.targets(problem, breeding, rows)
     showings = {
         each.name: Showing(each, plan.found_by(problem, each, breeding[each.family], seeds, rows), targets)
-        for each in contenders(problem)
+        for each in plan.contenders(problem)
     }
     tried = {
         family: [
-            Times.of(plan.found_by(problem, head, setting, TUNING_SEEDS, rows), targets.final)
-            for setting in grid(problem, family)
+            Times.of(plan.found_by(problem, head, setting, plan.TUNING_SEEDS, rows), targets.final)
+            for setting in plan.grid(problem, family)
         ]
-        for family, head in heads(problem).items()
+        for family, head in plan.heads(problem).items()
     }
     return Findings(problem, breeding, targets, len(seeds), showings, tried)
 
 
 def primary(findings: Sequence[Findings]) -> list[Comparison]:
     """Return the one comparison that was named first, on every problem."""
-    return compared([(each, *PRIMARY) for each in findings])
+    return compared([(each, *plan.PRIMARY) for each in findings])
 
 
 def secondary(findings: Sequence[Findings]) -> list[Comparison]:
     """Return those that were named beforehand, too."""
-    return compared([(each, *pair) for pair in SECONDARY for each in findings])
+    return compared([(each, *pair) for pair in plan.SECONDARY for each in findings])
 
 
 def exploratory(findings: Sequence[Findings]) -> list[Comparison]:
     """Return the reference islands against each of all that nobody had named."""
-    named = {name for pair in (PRIMARY, *SECONDARY) for name in pair}
-    return compared([(each, name, ISLANDS) for each in findings for name in each.showings if name not in named])
+    named = {name for pair in (plan.PRIMARY, *plan.SECONDARY) for name in pair}
+    return compared([(each, name, plan.ISLANDS) for each in findings for name in each.showings if name not in named])
 
 
 def compared(pairs: Sequence[tuple[Findings, str, str]]) -> list[Comparison]:

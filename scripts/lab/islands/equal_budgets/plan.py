@@ -63,16 +63,11 @@ class Problem:
     """A task with a budget.
 
     Attributes:
-        name: What tables call it.
         kind: What makes it hard, in words.
-        task: What `--task` calls it.
-        options: Its options.
         variations: Mutation rates with scales that tuning tries, each with two tournaments.
         budget: Evaluations of a run, immigrants included.
         population: Individuals of the pooled population, and of all islands together.
-        islands: How many the reference has.
         splits: Other numbers of islands among which the same population is split.
-        seeds: How many test seeds.
         is_swept: Every rate, interval, topology and size is tried, not a few of them.
         is_rugged: Deceptive or multimodal: where islands are said to help.
     """
@@ -106,12 +101,7 @@ class Contender:
     """One way to spend a problem's budget, before its breeding settings are known.
 
     Attributes:
-        name: What tables call it.
-        question: Which question it answers.
         family: Whose tuned breeding settings it has, or `DEFAULTS`.
-        islands: How many.
-        population: Individuals of each.
-        settings: Of migration.
         is_varied: Breeding settings are drawn for each island (`atoll.scripts.run.vary`) instead.
     """
 
@@ -176,11 +166,7 @@ PROBLEMS = (
 
 
 def named(names: Iterable[str], problems: Sequence[Problem] = PROBLEMS) -> tuple[Problem, ...]:
-    """Return the problems of these names, in the order in which they stand here; all if none is named.
-
-    Raises:
-        ConfigError: There is none of such a name.
-    """
+    """Return the problems of these names, in the order in which they stand here; all if none is named."""
     wanted, known = set(names), {problem.name for problem in problems}
     if wanted - known:
         raise ConfigError(f"no problem is called {', '.join(sorted(wanted - known))}; known are {', '.join(known)}")
@@ -264,13 +250,7 @@ Breeding = dict[str, "Value"]
 
 @dataclass(frozen=True)
 class Job:
-    """One run.
-
-    Attributes:
-        problem: On what.
-        arm: By whom.
-        seed: Of the run.
-    """
+    """One run."""
 
     problem: Problem
     arm: Arm
@@ -291,11 +271,6 @@ class Job:
             "seed": self.seed,
         }
         return hashlib.sha256(strict_json.encode(decides)).hexdigest()[:16]
-
-    @property
-    def island_generations(self) -> int:
-        """Generations of all islands together, about: what a run costs beside its evaluations."""
-        return self.problem.budget // self.arm.population
 
 
 @dataclass(frozen=True)
@@ -336,14 +311,12 @@ def tuned(problem: Problem, rows: Rows) -> dict[str, Breeding]:
 
 def merit(rows: Sequence[Record]) -> tuple[float, float]:
     """Return what settings are ranked by: the median of the final best, and the mean of the best over the budget."""
-    on_the_way = [float(np.mean([best_after(row, spent) for spent in _milestones(row)])) for row in rows]
+    on_the_way = []
+    for row in rows:
+        first, last = row["evaluations"][0], row["evaluations"][-1]
+        shares = [first + (last - first) * n // 10 for n in range(1, 11)]
+        on_the_way.append(float(np.mean([best_after(row, spent) for spent in shares])))
     return float(np.median([row["best"][-1] for row in rows])), float(np.mean(on_the_way))
-
-
-def _milestones(row: Record) -> list[int]:
-    """Return ten shares of what was spent, from where the founders are known."""
-    first, last = row["evaluations"][0], row["evaluations"][-1]
-    return [first + (last - first) * n // 10 for n in range(1, 11)]
 
 
 def targeting(problem: Problem, breeding: Mapping[str, Breeding]) -> list[Job]:

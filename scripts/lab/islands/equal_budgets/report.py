@@ -1,16 +1,23 @@
-"""Report from rows alone: Markdown tables, each a block of text, figures, and a file for each table."""
+"""Islands at equal budgets of evaluations, when do they help? `python -m scripts.lab islands run|report|check`.
+
+The report is derived from rows alone: Markdown tables, each a block of text, figures, and a file for each table.
+"""
 
 from __future__ import annotations
 
 import math
+import sys
 from collections import Counter
+from pathlib import Path
 from typing import TYPE_CHECKING
 
+import click
 import numpy as np
 from scipy.stats import rankdata
 
 from atoll.evo import atomic
-from atoll.evo.errors import ConfigError
+from atoll.evo.errors import ConfigError, DamagedFileError
+from atoll.scripts.lab.islands.equal_budgets import plan
 from atoll.scripts.lab.islands.equal_budgets.findings import (
     MUST_SHOW,
     SEED,
@@ -23,23 +30,13 @@ from atoll.scripts.lab.islands.equal_budgets.findings import (
     running_time,
     secondary,
 )
-from atoll.scripts.lab.islands.equal_budgets.plan import (
-    EARLY_SHARE,
-    FAMILIES,
-    ISLANDS,
-    POOLED,
-    STRONG,
-    TARGET_SEEDS,
-    TUNING_SEEDS,
-    grid,
-)
-from atoll.scripts.lab.islands.equal_budgets.run import read, read_starts
+from atoll.scripts.lab.islands.equal_budgets.run import measure, read, read_starts, repeat
 from atoll.scripts.lab.kit import markdown
 from atoll.scripts.lab.kit.markdown import number, table, under
+from atoll.scripts.lab.kit.study import quick_option, tables_option
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
-    from pathlib import Path
 
     from atoll.evo.runlog import Record
     from atoll.scripts.lab.islands.equal_budgets.findings import Comparison, Findings, Interval, Times
@@ -90,34 +87,33 @@ def problems(findings: Sequence[Findings]) -> str:
         )
         for each in findings
     ]
-    heads = ("problem", "kind", "budget", "individuals", "test seeds", "final target", f"early (1/{EARLY_SHARE})")
+    heads = ("problem", "kind", "budget", "individuals", "test seeds", "final target", f"early (1/{plan.EARLY_SHARE})")
     return table(heads, lines)
 
 
 def tuning(findings: Sequence[Findings]) -> str:
     """Return what each family was tuned to, and with how much effort."""
     lines = [
-        (each.problem.name, *(_setting(each.breeding[family], each, family) for family in FAMILIES), _effort(each))
+        (
+            each.problem.name,
+            *(_setting(each.breeding[family], each, family) for family in plan.FAMILIES),
+            ", ".join(map(str, sorted({len(plan.grid(each.problem, family)) for family in plan.FAMILIES}))),
+        )
         for each in findings
     ]
     note = (
-        f"Mutation rate / scale / tournament size; {len(TUNING_SEEDS)} tuning seeds for each setting, then "
-        f"{len(TARGET_SEEDS)} other seeds of the tuned pooled population for the targets. {EDGE}: the lowest or "
+        f"Mutation rate / scale / tournament size; {len(plan.TUNING_SEEDS)} tuning seeds for each setting, then "
+        f"{len(plan.TARGET_SEEDS)} other seeds of the tuned pooled population for the targets. {EDGE}: the lowest or "
         f"highest mutation rate that was tried; of scales and tournament sizes there were two to choose from at most."
     )
-    return f"{table(('problem', *FAMILIES, 'settings tried by each'), lines)}\n\n{note}" if lines else ""
+    return f"{table(('problem', *plan.FAMILIES, 'settings tried by each'), lines)}\n\n{note}" if lines else ""
 
 
 def _setting(breeding: Breeding, found: Findings, family: str) -> str:
-    rates = [float(each["mutation_rate"]) for each in grid(found.problem, family)]
+    rates = [float(each["mutation_rate"]) for each in plan.grid(found.problem, family)]
     rate = float(breeding["mutation_rate"])
     edge = EDGE if rate in {min(rates), max(rates)} else ""
     return f"{rate:g}{edge} / {breeding['mutation_scale']:g} / {breeding['tournament_size']:g}"
-
-
-def _effort(found: Findings) -> str:
-    sizes = {len(grid(found.problem, family)) for family in FAMILIES}
-    return ", ".join(map(str, sorted(sizes)))
 
 
 def compared(comparisons: Sequence[Comparison]) -> str:
@@ -142,28 +138,21 @@ def controls(findings: Sequence[Findings]) -> str:
     """Return how the primary comparison fares by other yardsticks: an early target, restarts, what was found."""
     lines = []
     for each in findings:
-        best = compare(each.showings[ISLANDS].best, each.showings[POOLED].best)
+        best = compare(each.showings[plan.ISLANDS].best, each.showings[plan.POOLED].best)
         lines.append(
             (
                 each.problem.name,
-                spread(each.ratio(POOLED, ISLANDS)),
-                spread(each.restarted_ratio(POOLED, ISLANDS)),
-                spread(each.early_ratio(POOLED, ISLANDS)),
-                _median(each.showings[POOLED].best),
-                _median(each.showings[ISLANDS].best),
+                spread(each.ratio(plan.POOLED, plan.ISLANDS)),
+                spread(each.restarted_ratio(plan.POOLED, plan.ISLANDS)),
+                spread(each.early_ratio(plan.POOLED, plan.ISLANDS)),
+                _median(each.showings[plan.POOLED].best),
+                _median(each.showings[plan.ISLANDS].best),
                 f"{best.superiority:.2f} ({chance(best.p)})",
             )
         )
-    heads = (
-        "problem",
-        "final target",
-        "final, restarted at the best time",
-        "early target",
-        "best of pooled",
-        "best of islands",
-        "P(islands better) (p, alone)",
-    )
-    return table(heads, lines)
+    ratios = ("final target", "final, restarted at the best time", "early target")
+    bests = ("best of pooled", "best of islands", "P(islands better) (p, alone)")
+    return table(("problem", *ratios, *bests), lines)
 
 
 def hindsight(findings: Sequence[Findings]) -> str:
@@ -174,14 +163,14 @@ def hindsight(findings: Sequence[Findings]) -> str:
     """
     lines = []
     for each in findings:
-        best = {family: min(enumerate(each.tried[family]), key=lambda item: _time(item[1])) for family in FAMILIES}
-        ours, theirs = best[ISLANDS][1], best[POOLED][1]
+        best = {family: min(enumerate(each.tried[family]), key=lambda item: _time(item[1])) for family in plan.FAMILIES}
+        ours, theirs = best[plan.ISLANDS][1], best[plan.POOLED][1]
         found = ratio(theirs, ours, seed=SEED).value
         lines.append(
             (
                 each.problem.name,
                 *(
-                    f"{reached(times)} ({_setting(grid(each.problem, family)[place], each, family)})"
+                    f"{reached(times)} ({_setting(plan.grid(each.problem, family)[place], each, family)})"
                     if times.n_reached
                     else reached(times)
                     for family, (place, times) in best.items()
@@ -189,16 +178,16 @@ def hindsight(findings: Sequence[Findings]) -> str:
                 quantity(found),
             )
         )
-    return table(("problem", *FAMILIES, "ERT of pooled / islands"), lines)
+    return table(("problem", *plan.FAMILIES, "ERT of pooled / islands"), lines)
 
 
 def claim(findings: Sequence[Findings]) -> str:
     """Return whether what the experiment was to show holds, and what the controls leave of it."""
     shown = [each for each in primary(findings) if each.findings.problem.is_rugged]
     held = [
-        f"{each.findings.problem.name} ({spread(each.ratio)}; {STRONG} / islands "
-        f"{spread(each.findings.ratio(STRONG, each.faster))}; pooled / islands, both restarted at their best time, "
-        f"{spread(each.findings.restarted_ratio(each.than, each.faster))})"
+        f"{each.findings.problem.name} ({spread(each.ratio)}; {plan.STRONG} / islands "
+        f"{spread(each.findings.ratio(plan.STRONG, each.faster))}; pooled / islands, both restarted at their best "
+        f"time, {spread(each.findings.restarted_ratio(each.than, each.faster))})"
         for each in shown
         if each.is_shown
     ]
@@ -216,7 +205,7 @@ def unseen(findings: Sequence[Findings]) -> str:
         walked = [showing for showing in each.showings.values() if showing.column("unseen_fitness")]
         if not walked:
             continue
-        pooled = each.showings[POOLED].column("unseen_fitness")
+        pooled = each.showings[plan.POOLED].column("unseen_fitness")
         lines = [
             (
                 showing.contender.name,
@@ -241,13 +230,13 @@ def ranked(findings: Sequence[Findings], question: str) -> str:
     swept = [each for each in findings if each.problem.is_swept]
     if not swept:
         return ""
-    names = [ISLANDS, *(name for name, each in swept[0].showings.items() if each.contender.question == question)]
+    names = [plan.ISLANDS, *(name for name, each in swept[0].showings.items() if each.contender.question == question)]
     costs = np.asarray([[_time(each.showings[name].times) for name in names] for each in swept])
     ranks = rankdata(costs, axis=1).mean(axis=0)
     lines = [
         (
-            f"{name} (the reference)" if name == ISLANDS else name,
-            *(quantity(each.ratio(POOLED, name).value) for each in swept),
+            f"{name} (the reference)" if name == plan.ISLANDS else name,
+            *(quantity(each.ratio(plan.POOLED, name).value) for each in swept),
             f"{ranks[place]:.1f}",
         )
         for place, name in sorted(enumerate(names), key=lambda item: ranks[item[0]])
@@ -267,7 +256,7 @@ def contenders(findings: Sequence[Findings]) -> str:
                 showing.contender.question,
                 f"{showing.contender.islands} x {showing.contender.population}",
                 reached(showing.times),
-                spread(each.ratio(POOLED, name)),
+                spread(each.ratio(plan.POOLED, name)),
                 _median(showing.best),
                 _mean(showing.column("f_st")),
                 _mean(showing.column("origins")),
@@ -275,25 +264,10 @@ def contenders(findings: Sequence[Findings]) -> str:
             )
             for name, showing in each.showings.items()
         ]
-        heads = (
-            "contender",
-            "question",
-            "size",
-            "reached, ERT",
-            "ERT of pooled / it",
-            "best",
-            "F_ST",
-            "origins",
-            "p (Holm), against islands",
-        )
+        figures = ("reached, ERT", "ERT of pooled / it", "best", "F_ST", "origins", "p (Holm), against islands")
+        heads = ("contender", "question", "size", *figures)
         parts.append(under(each.problem.name, table(heads, lines)))
     return "\n\n".join(parts)
-
-
-def spread(found: Interval, text: Callable[[float], str] | None = None) -> str:
-    """Return a value with its interval."""
-    say = text or quantity
-    return f"{say(found.value)} [{say(found.low)}, {say(found.high)}]"
 
 
 def quantity(value: float) -> str:
@@ -301,6 +275,11 @@ def quantity(value: float) -> str:
     if math.isnan(value):
         return "-"
     return "∞" if math.isinf(value) else number(value)
+
+
+def spread(found: Interval, say: Callable[[float], str] = quantity) -> str:
+    """Return a value with its interval."""
+    return f"{say(found.value)} [{say(found.low)}, {say(found.high)}]"
 
 
 def chance(p: float) -> str:
@@ -338,19 +317,7 @@ WORDS = {
 
 
 def write(problems: Sequence[Problem], folder: Path, *, plots: Path, tables_folder: Path | None) -> str:
-    """Write `report.md` beside the rows and the figures into `plots`; return the text.
-
-    Args:
-        problems: Of which to report; those that have not been compared yet are left out.
-        folder: Holds the rows.
-        plots: Where figures go.
-        tables_folder: Where each table gets a file of its own, and the figures one more with links to them.
-
-    Raises:
-        ConfigError: No problem has been compared yet.
-        DamagedFileError: A row is damaged.
-        StorageError: The file system refused.
-    """
+    """Write `report.md` beside the rows and the figures into `plots`; return the text."""
     from atoll.scripts.lab.islands.equal_budgets import figures  # noqa: PLC0415 - matplotlib takes a second to import
 
     known = read(folder)
@@ -375,3 +342,63 @@ def write(problems: Sequence[Problem], folder: Path, *, plots: Path, tables_fold
 
 def _links(files: Mapping[str, Path], *, beside: Path) -> str:
     return "\n\n".join(markdown.picture(file, words=WORDS[name], beside=beside) for name, file in files.items())
+
+
+folder_option = click.option(
+    "--out",
+    default=Path("bench/islands"),
+    show_default=True,
+    type=click.Path(path_type=Path),
+    help="Where the rows are.",
+)
+problem_option = click.option("--problem", "names", multiple=True, help="Only this one; may be given again.")
+
+
+@click.group(context_settings={"help_option_names": ["-h", "--help"]})
+def main() -> None:
+    """Experiments on islands at equal budgets of evaluations: rows first, everything else from them."""
+
+
+@main.command()
+@folder_option
+@problem_option
+@quick_option
+@click.option("--workers", default=2, show_default=True, type=click.IntRange(min=1), help="Processes.")
+def run(*, out: Path, names: tuple[str, ...], quick: bool, workers: int) -> None:
+    """Tune every family alike, set the targets, then compare; a run cut short goes on where it was."""
+    measure(_problems(names, quick=quick), out, workers=workers, tell=click.echo)
+
+
+@main.command()
+@folder_option
+@problem_option
+@quick_option
+@click.option("--runs", default=20, show_default=True, type=click.IntRange(min=1), help="How many, drawn at random.")
+@click.option("--seed", default=1, show_default=True, help="Of the draw.")
+def check(*, out: Path, names: tuple[str, ...], quick: bool, runs: int, seed: int) -> None:
+    """Run some of the rows again: equal seeds give equal rows, on any machine."""
+    found = repeat(_problems(names, quick=quick), out, n=runs, seed=seed)
+    for job, is_equal in found:
+        if not is_equal:
+            click.echo(f"differs: {job.problem.name}, {job.arm.name}, seed {job.seed} ({job.key})", err=True)
+    n_equal = sum(is_equal for _, is_equal in found)
+    click.echo(f"{n_equal} of {len(found)} rows came out the same again, byte for byte")
+    if n_equal < len(found):
+        sys.exit(DamagedFileError.exit_code)
+
+
+@main.command()
+@folder_option
+@problem_option
+@quick_option
+@click.option("--plots", type=click.Path(path_type=Path), help="Where figures go; plots/ beside the rows by default.")
+@tables_option
+def report(*, out: Path, names: tuple[str, ...], quick: bool, plots: Path | None, tables_folder: Path | None) -> None:
+    """Derive every table and figure from the rows alone."""
+    problems = _problems(names, quick=quick)
+    click.echo(write(problems, out, plots=plots or out / "plots", tables_folder=tables_folder), nl=False)
+
+
+def _problems(names: tuple[str, ...], *, quick: bool) -> tuple[Problem, ...]:
+    found = plan.named(names)
+    return tuple(map(plan.quick, found)) if quick else found

@@ -41,11 +41,7 @@ def read(folder: Path) -> dict[str, Record]:
 
 
 def read_starts(folder: Path) -> list[Record]:
-    """Return the starts of the experiment: where and with what its rows were made.
-
-    Raises:
-        DamagedFileError: See `read`.
-    """
+    """Return the starts of the experiment: where and with what its rows were made."""
     return [row for row in records(folder) if "job" not in row]
 
 
@@ -63,18 +59,7 @@ def progress(stage: str, done: int, n: int, *, left_s: float) -> str:
 
 
 def measure(problems: Sequence[Problem], folder: Path, *, workers: int, tell: Callable[[str], None]) -> None:
-    """Tune, set targets, compare; whatever has its row already is not run again.
-
-    Args:
-        problems: On what.
-        folder: Where `rows.jsonl` and `starts.jsonl` are.
-        workers: Processes.
-        tell: Takes a line for people.
-
-    Raises:
-        AtollError: A worker died, or the file system refused.
-        DamagedFileError: Rows that are there cannot be read.
-    """
+    """Tune, set targets, compare; whatever has its row already is not run again."""
     with atomic.storage_errors("write the rows of the experiments"):
         atomic.make_directory(folder)
         file = folder / ROWS
@@ -115,29 +100,17 @@ def interleaved(lists: Sequence[Sequence[Job]]) -> list[Job]:
 
 
 def estimate_s(jobs: Iterable[Job]) -> float:
-    """Guess how long they take on one core."""
-    return sum(map(_cost_s, jobs))
-
-
-def _cost_s(job: Job) -> float:
-    courses = int(job.problem.options.get("courses", 1))
-    evaluation_s = EVALUATION_S.get(job.problem.task, FUNCTION_EVALUATION_S) * courses
-    return job.island_generations * ISLAND_GENERATION_S + job.problem.budget * evaluation_s
+    """Guess how long they take on one core, from what evaluations cost, and generations of an island beside them."""
+    guess_s = 0.0
+    for job in jobs:
+        evaluation_s = EVALUATION_S.get(job.problem.task, FUNCTION_EVALUATION_S)
+        evaluation_s *= int(job.problem.options.get("courses", 1))
+        guess_s += job.problem.budget // job.arm.population * ISLAND_GENERATION_S + job.problem.budget * evaluation_s
+    return guess_s
 
 
 def repeat(problems: Sequence[Problem], folder: Path, *, n: int, seed: int) -> list[tuple[Job, bool]]:
-    """Run some of the jobs that have a row again; return them, and whether the row is the same, byte for byte.
-
-    Args:
-        problems: Of which.
-        folder: Holds the rows.
-        n: How many, drawn at random.
-        seed: Of the draw.
-
-    Raises:
-        ConfigError: There are no rows of these problems.
-        DamagedFileError: Rows cannot be read.
-    """
+    """Run some of the jobs that have a row again; return them, and whether the row is the same, byte for byte."""
     known = read(folder)
     done = {job.key: job for job in _all_jobs(problems, known) if job.key in known}
     if not done:

@@ -47,7 +47,6 @@ class Problem:
     """A function of pygmo.
 
     Attributes:
-        name: Of pygmo's class.
         number: Which of its functions, 0 where it has but one.
         least: The smallest value that it takes.
     """
@@ -68,17 +67,7 @@ PROBLEMS = (Problem("rastrigin"), Problem("schwefel"), Problem("cec2014", number
 
 @dataclass(frozen=True)
 class Entry:
-    """One archipelago.
-
-    Attributes:
-        contender: Which algorithm.
-        setting: What it was tuned to.
-        problem: On what.
-        seed: Of the run.
-        generations: In all.
-        interval: Between migrations.
-        is_connected: Islands exchange migrants at all.
-    """
+    """One archipelago."""
 
     contender: str
     setting: Mapping[str, Value]
@@ -87,10 +76,6 @@ class Entry:
     generations: int = GENERATIONS
     interval: int = INTERVAL
     is_connected: bool = True
-
-    def alone(self) -> Entry:
-        """Return the same without migration."""
-        return replace(self, is_connected=False)
 
 
 def grid(contender: str) -> list[dict[str, Value]]:
@@ -123,7 +108,7 @@ def cost(contender: str, setting: Mapping[str, Value], seed: int) -> tuple[Entry
     """Return two runs that differ in migration at every generation alone: with it, and without."""
     problem = next(each for each in PROBLEMS if each.name == COST_PROBLEM)
     entry = Entry(contender, setting, problem, seed, interval=1)
-    return entry, entry.alone()
+    return entry, replace(entry, is_connected=False)
 
 
 @dataclass(frozen=True)
@@ -133,7 +118,6 @@ class Round:
     Attributes:
         evaluations: Of all islands, immigrants included where they are evaluated.
         best: The best fitness that any of them has met; 0 is the optimum.
-        wall_s: Seconds since the beginning.
         cpu_s: Processor time of the whole process since then.
     """
 
@@ -144,11 +128,7 @@ class Round:
 
 
 class Watched:
-    """A task that notes after every batch what was spent and found: it passes everything else on.
-
-    Attributes:
-        seen: One line for each batch of genomes.
-    """
+    """A task that notes after every batch what was spent and found: it passes everything else on."""
 
     def __init__(self, task: Task) -> None:
         self.name, self.backend, self.options, self.spec = task.name, task.backend, task.options, task.spec
@@ -167,24 +147,13 @@ class Watched:
 
 
 def by_round(seen: Sequence[Round], *, ends: Sequence[int]) -> list[Round]:
-    """Return where an archipelago was at the end of each round.
-
-    Args:
-        seen: After every batch, in order.
-        ends: Evaluations with which each round ends; a batch ends with each.
-    """
+    """Return where an archipelago was when so many had been evaluated; a batch ends with each."""
     at = {each.evaluations: each for each in seen}
     return [at[end] for end in ends]
 
 
 def times(rows: Sequence[Record], target: float, of: Callable[[Round], float]) -> Times:
-    """Return what each run had spent when it was first seen at the target, looked at after every round.
-
-    Args:
-        rows: Of the runs, each with its `rounds`.
-        target: A fitness.
-        of: What counts as spent.
-    """
+    """Return what each run had spent when it was first seen at the target, looked at after every round."""
     reached, spent = [], []
     for row in rows:
         rounds = [Round(*each) for each in row["rounds"]]

@@ -17,18 +17,6 @@ import pygmo
 from atoll.evo.genome import Floats, GenomeSpec, Segment
 from atoll.evo.rng import stream
 from atoll.scripts.lab.islands.peers import plan
-from atoll.scripts.lab.islands.peers.plan import (
-    ATOLL,
-    CONTENDERS,
-    DIMENSIONS,
-    ISLANDS,
-    MIGRANTS,
-    POPULATION,
-    PROBLEMS,
-    SGA,
-    Entry,
-    Round,
-)
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
@@ -45,8 +33,8 @@ VERSION: str = pygmo.__version__
 def problem_of(problem: Problem) -> Any:  # noqa: ANN401 - pygmo has no types
     """Return pygmo's problem."""
     if problem.number:
-        return pygmo.problem(getattr(pygmo, problem.name)(prob_id=problem.number, dim=DIMENSIONS))
-    return pygmo.problem(getattr(pygmo, problem.name)(DIMENSIONS))
+        return pygmo.problem(getattr(pygmo, problem.name)(prob_id=problem.number, dim=plan.DIMENSIONS))
+    return pygmo.problem(getattr(pygmo, problem.name)(plan.DIMENSIONS))
 
 
 class PygmoTask:
@@ -59,12 +47,12 @@ class PygmoTask:
 
     def __init__(self, problem: Problem) -> None:
         self.name = problem.label
-        self.options: Mapping[str, OptionValue] = {"dimensions": DIMENSIONS}
+        self.options: Mapping[str, OptionValue] = {"dimensions": plan.DIMENSIONS}
         self._problem = problem_of(problem)
         self._least = problem.least
         self._evaluate = pygmo.bfe(pygmo.thread_bfe())
         low, high = self._problem.get_bounds()
-        self.spec = GenomeSpec((Segment("x", DIMENSIONS, float(low[0]), float(high[0])),))
+        self.spec = GenomeSpec((Segment("x", plan.DIMENSIONS, float(low[0]), float(high[0])),))
 
     def evaluate(self, genes: Floats, episode: int) -> Floats:  # noqa: ARG002 - nothing here is left to chance
         """Return how much lower than the least each value is, float32 [P]."""
@@ -73,7 +61,7 @@ class PygmoTask:
         return scores
 
 
-def evolve(entry: Entry) -> list[Round]:
+def evolve(entry: plan.Entry) -> list[plan.Round]:
     """Evolve pygmo's archipelago, round by round: all islands have evolved an interval before any begins the next.
 
     Its islands are threads that take whatever migrants are there, so equal seeds do not give equal runs.
@@ -81,15 +69,16 @@ def evolve(entry: Entry) -> list[Round]:
     # Founders are evaluated as islands are made, and paid for as Atoll's are.
     watches = Watch(time.perf_counter), Watch(time.process_time)
     archipelago = pygmo.archipelago(t=pygmo.ring() if entry.is_connected else pygmo.unconnected(), seed=entry.seed)
-    for n in range(ISLANDS):
+    kind = pygmo.sga if entry.contender == plan.SGA else pygmo.de
+    for n in range(plan.ISLANDS):
         archipelago.push_back(
-            algo=pygmo.algorithm(_algorithm(entry, seed=entry.seed * ISLANDS + n)),
+            algo=pygmo.algorithm(kind(gen=entry.interval, seed=entry.seed * plan.ISLANDS + n, **entry.setting)),
             prob=problem_of(entry.problem),
-            size=POPULATION,
-            seed=entry.seed * ISLANDS + n,
+            size=plan.POPULATION,
+            seed=entry.seed * plan.ISLANDS + n,
             udi=pygmo.thread_island(),
-            r_pol=pygmo.fair_replace(MIGRANTS),
-            s_pol=pygmo.select_best(MIGRANTS),
+            r_pol=pygmo.fair_replace(plan.MIGRANTS),
+            s_pol=pygmo.select_best(plan.MIGRANTS),
         )
     rounds = []
     for _ in range(entry.generations // entry.interval):
@@ -98,18 +87,14 @@ def evolve(entry: Entry) -> list[Round]:
         wall_s, cpu_s = (watch.pause() for watch in watches)
         best = min(float(values[0]) for values in archipelago.get_champions_f())
         evaluations = sum(island.get_population().problem.get_fevals() for island in archipelago)
-        rounds.append(Round(evaluations, entry.problem.least - best, wall_s, cpu_s))
+        rounds.append(plan.Round(evaluations, entry.problem.least - best, wall_s, cpu_s))
         for watch in watches:
             watch.resume()
     return rounds
 
 
 class Watch:
-    """A clock's time since the beginning, but for what was spent on looking at results.
-
-    Args:
-        clock: Tells seconds.
-    """
+    """A clock's time since the beginning, but for what was spent on looking at results."""
 
     def __init__(self, clock: Callable[[], float]) -> None:
         self._clock = clock
@@ -126,40 +111,35 @@ class Watch:
         self._since_s = self._clock()
 
 
-def _algorithm(entry: Entry, *, seed: int) -> Any:  # noqa: ANN401 - see `problem_of`
-    kind = pygmo.sga if entry.contender == SGA else pygmo.de
-    return kind(gen=entry.interval, seed=seed, **entry.setting)
-
-
 Setting = dict[str, "Value"]
 
 
 def measure(*, seeds: int, write: Callable[[Record], None], tell: Callable[[str], None]) -> None:
-    """Run everything; each run is a row as soon as it is known.
-
-    Args:
-        seeds: How many test seeds, from 1 on.
-        write: Takes a row.
-        tell: Takes a line for people.
-    """
+    """Run everything; each run is a row as soon as it is known."""
     with on_one_core():
         chosen = {}
-        for problem in PROBLEMS:
-            tell(f"{problem.label}: tuning, {len(plan.grid(ATOLL))} settings for each of {len(CONTENDERS)}")
-            chosen[problem] = {name: _tune(problem, name, write=write) for name in CONTENDERS}
+        for problem in plan.PROBLEMS:
+            tell(f"{problem.label}: tuning, {len(plan.grid(plan.ATOLL))} settings for each of {len(plan.CONTENDERS)}")
+            chosen[problem] = {name: _tune(problem, name, write=write) for name in plan.CONTENDERS}
             for seed in plan.TARGET_SEEDS:
-                _block([Entry(name, chosen[problem][name], problem, seed) for name in CONTENDERS], "targets", write)
+                _block(
+                    [plan.Entry(name, chosen[problem][name], problem, seed) for name in plan.CONTENDERS],
+                    "targets",
+                    write,
+                )
         for seed in range(1, seeds + 1):
-            for problem in PROBLEMS:
-                entries = [Entry(name, chosen[problem][name], problem, seed) for name in CONTENDERS]
+            for problem in plan.PROBLEMS:
+                entries = [plan.Entry(name, chosen[problem][name], problem, seed) for name in plan.CONTENDERS]
                 _block(entries, "comparison", write)
-            _block([each for name in CONTENDERS for each in _cost(chosen, name, seed)], "cost", write)
+            of_cost = next(each for each in plan.PROBLEMS if each.name == plan.COST_PROBLEM)
+            costs = [each for name in plan.CONTENDERS for each in plan.cost(name, chosen[of_cost][name], seed)]
+            _block(costs, "cost", write)
             tell(f"seed {seed} of {seeds}")
 
 
-def run(entry: Entry, *, stage: str) -> Record:
+def run(entry: plan.Entry, *, stage: str) -> Record:
     """Run one archipelago; return its row."""
-    task = PygmoTask(entry.problem) if entry.contender == ATOLL else None
+    task = PygmoTask(entry.problem) if entry.contender == plan.ATOLL else None
     wall_s, cpu_s = time.perf_counter(), time.process_time()
     rounds = evolve(entry) if task is None else plan.evolve(entry, task)
     wall_s, cpu_s = time.perf_counter() - wall_s, time.process_time() - cpu_s
@@ -201,12 +181,7 @@ def _tune(problem: plan.Problem, contender: str, *, write: Callable[[Record], No
     return best_setting(plan.grid(contender), rows)
 
 
-def _block(entries: list[Entry], stage: str, write: Callable[[Record], None]) -> None:
+def _block(entries: list[plan.Entry], stage: str, write: Callable[[Record], None]) -> None:
     order: Any = stream(entries[0].seed, entries[0].problem.label, 0, f"order of {stage}").permutation(len(entries))
     for place in order:
         write(run(entries[place], stage=stage))
-
-
-def _cost(chosen: dict[plan.Problem, dict[str, Setting]], contender: str, seed: int) -> tuple[Entry, Entry]:
-    problem = next(each for each in chosen if each.name == plan.COST_PROBLEM)
-    return plan.cost(contender, chosen[problem][contender], seed)

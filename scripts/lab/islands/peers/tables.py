@@ -1,23 +1,34 @@
-"""Tables of the comparison with pygmo, as Markdown, from rows alone."""
+"""Atoll's islands beside pygmo's archipelago: `python -m scripts.lab peers`, whose tables come from rows alone.
+
+pygmo is needed to measure, and for this alone: `pip install 'atoll[peers]'`. Where it is missing nothing is measured,
+and the rows and tables say so.
+"""
 
 from __future__ import annotations
 
+from importlib.util import find_spec
+from pathlib import Path
 from typing import TYPE_CHECKING
 
+import click
 import numpy as np
 
+from atoll.evo import atomic, runlog
 from atoll.scripts.lab.islands.equal_budgets.findings import compare, median, ratio, verdict
 from atoll.scripts.lab.islands.equal_budgets.report import chance, reached, spread
 from atoll.scripts.lab.islands.peers.plan import ATOLL, CONTENDERS, ISLANDS, TUNING_SEEDS, Round, grid, times
-from atoll.scripts.lab.kit.markdown import number, table
+from atoll.scripts.lab.kit.machine import describe
+from atoll.scripts.lab.kit.markdown import number, table, write_tables
+from atoll.scripts.lab.kit.rows import records
 from atoll.scripts.lab.kit.stats import holm
+from atoll.scripts.lab.kit.study import tables_option
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
     from atoll.evo.runlog import Record
-    from atoll.scripts.lab.islands.equal_budgets.findings import Times
 
+MISSING = "pygmo is not installed; pip install pygmo"
 SEED = 6
 START, SKIPPED = "start", "skipped"
 YARDSTICKS: dict[str, Callable[[Round], float]] = {
@@ -25,6 +36,34 @@ YARDSTICKS: dict[str, Callable[[Round], float]] = {
     "processor time (s)": lambda each: each.cpu_s,
     "wall time (s)": lambda each: each.wall_s,
 }
+
+
+@click.command()
+@click.option("--seeds", default=20, show_default=True, type=click.IntRange(min=1), help="Test seeds.")
+@click.option("--out", default=Path("bench/peers"), show_default=True, type=click.Path(path_type=Path))
+@click.option("--tables-only", is_flag=True, help="Measure nothing: derive the tables from the rows that are there.")
+@tables_option
+def main(*, seeds: int, out: Path, tables_only: bool, tables_folder: Path | None) -> None:
+    """Let both meet on the same functions with the same budget, and say who won what."""
+    atomic.make_directory(out)
+    if not tables_only:
+        _measure(out / "rows.jsonl", seeds=seeds)
+    found = blocks(records(out))
+    if tables_folder is not None:
+        write_tables(tables_folder, found)
+    click.echo("\n\n".join(f"## {name}\n\n{block}" for name, block in found.items() if block))
+
+
+def _measure(file: Path, *, seeds: int) -> None:
+    atomic.truncate_torn_line(file)
+    if find_spec("pygmo") is None:
+        click.echo(f"skipped: {MISSING}")
+        runlog.append(file, {"stage": SKIPPED, "reason": MISSING, **describe()})
+        return
+    from atoll.scripts.lab.islands.peers import run  # noqa: PLC0415 - needs pygmo
+
+    runlog.append(file, {"stage": START, "pygmo": run.VERSION, **describe()})
+    run.measure(seeds=seeds, write=lambda row: runlog.append(file, row), tell=click.echo)
 
 
 def blocks(rows: Sequence[Record]) -> dict[str, str]:
@@ -58,8 +97,7 @@ def where(rows: Sequence[Record]) -> str:
 
 def target(rows: Sequence[Record], problem: str) -> float:
     """Return the median of what all contenders found together with the target seeds."""
-    found = [row["rounds"][-1][1] for row in _of(rows, "targets", problem)]
-    return float(np.median(found))
+    return float(np.median([row["rounds"][-1][1] for row in _of(rows, "targets", problem)]))
 
 
 def meetings(rows: Sequence[Record]) -> str:
@@ -74,7 +112,7 @@ def meetings(rows: Sequence[Record]) -> str:
         for contender in CONTENDERS
         for name in YARDSTICKS
     }
-    p = holm({pair: _p(spent[pair], spent[pair[0], ATOLL, pair[2]]) for pair in pairs})
+    p = holm({pair: compare(spent[pair].to_target, spent[pair[0], ATOLL, pair[2]].to_target).p for pair in pairs})
     lines = []
     for problem, peer, name in pairs:
         theirs, ours = spent[problem, peer, name], spent[problem, ATOLL, name]
@@ -99,8 +137,7 @@ def costs(rows: Sequence[Record]) -> str:
     """Return what one import into one island costs: runs with migration at every generation, less those without."""
     lines = []
     for contender in CONTENDERS:
-        of_both = [_by_seed(rows, contender, is_connected=flag) for flag in (True, False)]
-        connected, alone = of_both
+        connected, alone = (_by_seed(rows, contender, is_connected=flag) for flag in (True, False))
         events = ISLANDS * next(iter(connected.values()))["generations"] if connected else 0
         cells = []
         for column in ("run_cpu_s", "run_wall_s"):
@@ -137,7 +174,3 @@ def _by_seed(rows: Sequence[Record], contender: str, *, is_connected: bool) -> d
         for row in rows
         if row.get("stage") == "cost" and row["contender"] == contender and row["is_connected"] == is_connected
     }
-
-
-def _p(theirs: Times, ours: Times) -> float:
-    return compare(theirs.to_target, ours.to_target).p

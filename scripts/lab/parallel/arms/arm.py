@@ -40,8 +40,6 @@ class Arm:
             are tried again where the backend lets us know.
         start_methods: The ways in which its workers may be started, if it has the choice; the first is the default.
         samplers: What may propose configurations, besides the fixed list.
-        libraries: What has to be installed.
-        refuses: Says in one line why a setting cannot run here; None if it can.
     """
 
     runner: str
@@ -55,11 +53,7 @@ class Arm:
         return lacks(*self.libraries) or self.refuses(setting)
 
     def run(self, request: Request) -> None:
-        """Run every trial.
-
-        Raises:
-            BackendError: The backend cannot.
-        """
+        """Run every trial."""
         module, _, function = self.runner.partition(".")
         getattr(importlib.import_module(f"atoll.scripts.lab.parallel.arms.{module}"), function)(request)
 
@@ -80,24 +74,15 @@ def why_no_gpu(_: Setting) -> str:
 
 
 def run_on_gpu(request: Request) -> None:
-    """Run nothing yet.
-
-    Raises:
-        BackendError: Always, with the reason.
-    """
+    """Run nothing yet."""
     raise BackendError(why_no_gpu(request.setting))
 
 
-def _several_workers(setting: Setting) -> str | None:
-    return None if setting.workers == 1 else "one after the other means one worker"
-
-
-def _another_limit(setting: Setting) -> str | None:
-    return None if setting.limit == BEFORE_IMPORT else "cli.py sets its limit itself, before it loads anything"
-
-
 ARMS = {
-    BASELINE: Arm("pools.run_sequential", refuses=_several_workers),
+    BASELINE: Arm(
+        "pools.run_sequential",
+        refuses=lambda setting: None if setting.workers == 1 else "one after the other means one worker",
+    ),
     "optuna_threads": Arm("optuna_arms.run_threads", samplers=TPE, libraries=("optuna",)),
     "optuna_processes": Arm("optuna_arms.run_processes", START_METHODS, TPE, ("optuna",)),
     "pool": Arm("pools.run_pool", START_METHODS),
@@ -105,17 +90,18 @@ ARMS = {
     "loky": Arm("pools.run_loky", libraries=("joblib",)),
     "ray_tasks": Arm("ray_arms.run_tasks", samplers=TPE, libraries=("ray", "optuna")),
     "ray_tune": Arm("ray_arms.run_tune", samplers=TPE, libraries=("ray", "optuna", "pandas", "pyarrow")),
-    "islands": Arm("islands.run", refuses=_another_limit),
+    "islands": Arm(
+        "islands.run",
+        refuses=lambda setting: (
+            None if setting.limit == BEFORE_IMPORT else "cli.py sets its limit itself, before it loads anything"
+        ),
+    ),
     "gpu_batch": Arm("arm.run_on_gpu", refuses=why_no_gpu),
 }
 
 
 def load(name: str) -> Arm:
-    """Return the arm of that name; the backend itself is not loaded before it runs.
-
-    Raises:
-        ConfigError: There is none.
-    """
+    """Return the arm of that name; the backend itself is not loaded before it runs."""
     if name not in ARMS:
         raise ConfigError(f"no arm is called {name!r}{suggest(name, tuple(ARMS))}; known are {', '.join(ARMS)}")
     return ARMS[name]

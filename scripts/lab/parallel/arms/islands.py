@@ -51,9 +51,7 @@ def command(setting: Setting, index: int, *, seed: int, root: Path) -> list[str]
     migration = {"topology": "full", "migrate_every": setting.migrate_every} if setting.migrate_every else {}
     settings = workload.settings_of(config, tier) | how | migration
     flags = [part for name, value in settings.items() for part in (flag_name(name), str(value))]
-    options = [f"courses={workload.COURSES}", f"life_s={tier.life_s}"]
-    for option in options:
-        flags += ["-o", option]
+    flags += ["-o", f"courses={workload.COURSES}", "-o", f"life_s={tier.life_s}"]
     name = workload.island_name(index)
     return [sys.executable, str(ROOT / "cli.py"), "evolve", name, *flags, "--migration-dir", str(root)]
 
@@ -83,11 +81,7 @@ def _run_trial(request: Request, index: int) -> None:
 
 
 def _evolve(request: Request, index: int, seed: int, processes: list[EndedProcess]) -> State:
-    """Run an island to its end, and add its processes to the list; a killed one goes on by the same command.
-
-    Raises:
-        BackendError: It gave up, or was killed too often.
-    """
+    """Run an island to its end, and add its processes to the list; a killed one goes on by the same command."""
     shared = SharedPaths(request.path / f"seed-{seed}")
     paths = shared.island(workload.island_name(index))
     atomic.make_directory(shared.root, durable=False)
@@ -96,7 +90,7 @@ def _evolve(request: Request, index: int, seed: int, processes: list[EndedProces
         process = run_process(
             command(request.setting, index, seed=seed, root=shared.root),
             output=request.path / f"island-{index}-{seed}-{attempt}.txt",
-            note=partial(_note, request, index) if is_noted else _say_nothing,
+            note=partial(records.note_start, request.path, index) if is_noted else None,
             fault=_fault(request, index, paths) if not processes else None,
         )
         processes.append(process)
@@ -107,14 +101,6 @@ def _evolve(request: Request, index: int, seed: int, processes: list[EndedProces
             said = process.last_words.replace(f"{request.path}/", "")  # where the rows are made is nobody's business
             raise BackendError(f"cli.py ended with {process.code}: {said}")
     raise BackendError(f"cli.py was killed {TRIES} times")
-
-
-def _note(request: Request, index: int, pid: int) -> None:
-    records.note_start(request.path, index, pid=pid)
-
-
-def _say_nothing(_: int) -> None:
-    pass
 
 
 def _fault(request: Request, index: int, paths: IslandPaths) -> Fault | None:
@@ -129,10 +115,7 @@ class EndedProcess:
     """A process that has ended.
 
     Attributes:
-        pid: Its number.
         code: What it exited with; minus the signal that killed it.
-        cpu_s: Of all its threads, user and system.
-        last_words: The last line it printed.
     """
 
     pid: int
@@ -147,7 +130,6 @@ class Fault:
 
     Attributes:
         kind: "kill" (SIGKILL), "hang" (it is stopped and never continued) or "raise" (it cannot write its log).
-        paths: The island's files.
         after: The generation in whose course it happens.
     """
 
@@ -172,23 +154,17 @@ class Fault:
 
 
 def run_process(
-    command: Sequence[str], *, output: Path, note: Callable[[int], None], fault: Fault | None
+    command: Sequence[str], *, output: Path, note: Callable[[int], object] | None, fault: Fault | None
 ) -> EndedProcess:
-    """Start an island and wait for its end.
-
-    Args:
-        command: What to run.
-        output: Where what it prints goes.
-        note: Called with its process number as soon as it runs.
-        fault: What is to befall it.
-    """
+    """Start an island and wait for its end."""
     if fault is not None:
         fault.prepare()
     with output.open("wb") as sink:
         process = subprocess.Popen(  # noqa: S603 - our own program
             command, stdin=subprocess.DEVNULL, stdout=sink, stderr=subprocess.STDOUT
         )
-    note(process.pid)
+    if note is not None:
+        note(process.pid)
     if fault is not None:
         fault.strike(process)
     if process.returncode is None:

@@ -108,7 +108,7 @@ def create(setting: Setting, *, storage: optuna.storages.BaseStorage | None = No
     optuna.logging.set_verbosity(optuna.logging.WARNING)
     study = optuna.create_study(direction="maximize", storage=storage, sampler=sampler(setting))
     for index, config in enumerate(workload.sample_configs(setting.n_trials, seed=setting.seed)):
-        study.enqueue_trial({} if setting.is_search else asdict(config), user_attrs={INDEX: index})
+        study.enqueue_trial({} if setting.sampler else asdict(config), user_attrs={INDEX: index})
     return study
 
 

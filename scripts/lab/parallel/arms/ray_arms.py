@@ -52,14 +52,14 @@ def _ask_and_tell(request: Request) -> None:
 
     setting = request.setting
     study = optuna_arms.create(setting)
-    start: Callable[[int, TrialConfig], Any] = _starter(request)
+    remote: Any = ray.remote(num_cpus=1, max_retries=0)(work)
     pending: dict[Any, tuple[Any, int, TrialConfig, int]] = {}
     n_asked = 0
     while n_asked < setting.n_trials or pending:
         while n_asked < setting.n_trials and len(pending) < setting.workers:
             trial = study.ask()
             config = optuna_arms.suggest(trial)
-            pending[start(trial.number, config)] = (trial, trial.number, config, 1)
+            pending[remote.remote(request, trial.number, config)] = (trial, trial.number, config, 1)
             n_asked += 1
         [done], _ = ray.wait(list(pending), num_returns=1)
         trial, index, config, tries = pending.pop(done)
@@ -69,16 +69,9 @@ def _ask_and_tell(request: Request) -> None:
             study.tell(trial, state=optuna_arms.FAIL)
         except ray.exceptions.WorkerCrashedError:
             if tries < TRIES:
-                pending[start(index, config)] = (trial, index, config, tries + 1)
+                pending[remote.remote(request, index, config)] = (trial, index, config, tries + 1)
             else:
                 study.tell(trial, state=optuna_arms.FAIL)
-
-
-def _starter(request: Request) -> Callable[[int, TrialConfig], Any]:
-    import ray  # noqa: PLC0415 - loaded by now
-
-    remote: Any = ray.remote(num_cpus=1, max_retries=0)(work)
-    return lambda index, config: remote.remote(request, index, config)
 
 
 def run_tune(request: Request) -> None:
@@ -95,7 +88,7 @@ def _tune(request: Request) -> None:
     from ray.tune.search.optuna import OptunaSearch  # noqa: PLC0415
 
     setting = request.setting
-    listed = [] if setting.is_search else workload.sample_configs(setting.n_trials, seed=setting.seed)
+    listed = [] if setting.sampler else workload.sample_configs(setting.n_trials, seed=setting.seed)
     search = OptunaSearch(
         _space,
         metric=METRIC,
@@ -120,7 +113,6 @@ def _tune(request: Request) -> None:
 
 
 def _space(trial: optuna.Trial) -> dict[str, Any]:
-    """Suggest a trial's configuration, and number it."""
     return {**asdict(optuna_arms.suggest(trial)), INDEX: trial.number}
 
 

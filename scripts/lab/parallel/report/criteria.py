@@ -7,6 +7,7 @@ thing; the remark says so.
 from __future__ import annotations
 
 from dataclasses import dataclass
+from operator import attrgetter
 from typing import TYPE_CHECKING
 
 from atoll.scripts.lab.kit.markdown import counts, number, table
@@ -16,14 +17,12 @@ from atoll.scripts.lab.parallel.report.study import Summary, summarise
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Sequence
 
-    from atoll.scripts.lab.parallel.metrics import Metrics
     from atoll.scripts.lab.parallel.report.study import Run, Session
 
 MET, NOT_MET = "met", "not met"
 NOT_MEASURED, NOT_TESTABLE, SIMULATED = "not measured", "not testable on this machine", "simulated only"
 THREADED = "optuna_threads"
 POOLS = ("pool", "process_pool")
-GIGABYTE = 1e9
 
 
 @dataclass(frozen=True)
@@ -32,7 +31,6 @@ class Answer:
 
     Attributes:
         status: One of the words above; "met in n of m" settings and workloads where they differ.
-        found: The figures it rests on.
     """
 
     status: str
@@ -41,13 +39,7 @@ class Answer:
 
 @dataclass(frozen=True)
 class Criterion:
-    """Something that was asked for.
-
-    Attributes:
-        where: Experiment of the plan, or the part of the task.
-        asked: In the words of whoever asked, shortened.
-        answer: Finds the answer in what was measured.
-    """
+    """Something that was asked for."""
 
     where: str
     asked: str
@@ -101,10 +93,8 @@ def blocks(sessions: Sequence[Session]) -> dict[str, str]:
 
 
 def _table(criteria: Iterable[Criterion], evidence: Evidence) -> str:
-    rows = []
-    for each in criteria:
-        answer = each.answer(evidence)
-        rows.append((each.where, each.asked, answer.status, answer.found))
+    answers = [(each, each.answer(evidence)) for each in criteria]
+    rows = [(each.where, each.asked, answer.status, answer.found) for each, answer in answers]
     return table(("where", "asked for", "answer", "what was found"), rows)
 
 
@@ -119,13 +109,8 @@ def _judged(found: Sequence[tuple[str, Summary]], is_met: Callable[[Summary], bo
 
 
 def _figures(each: Summary) -> str:
-    metrics: dict[str, Callable[[Metrics], float | None]] = {
-        "S": lambda m: m.speedup,
-        "overlap": lambda m: m.overlap,
-        "U": lambda m: m.utilisation,
-        "I": lambda m: m.inflation,
-    }
-    figures = [f"{name} {number(each.median_metric(of))}" for name, of in metrics.items()]
+    metrics = {"S": "speedup", "overlap": "overlap", "U": "utilisation", "I": "inflation"}
+    figures = [f"{name} {number(each.median_metric(attrgetter(of)))}" for name, of in metrics.items()]
     return f"{counts(each.verdicts) or counts(each.outcomes)}, {', '.join(figures)}"
 
 
@@ -154,18 +139,16 @@ def _memory_per_worker(evidence: Evidence) -> Answer:
     if not found:
         return Answer(NOT_MEASURED)
     each = found[0][1]
-    gigabytes = each.median(lambda row: row.usage.peak_pss_bytes) / GIGABYTE / each.setting.workers
-    return Answer(
-        MET if gigabytes <= 1.5 else NOT_MET, f"{number(gigabytes)} GB of PSS for each of {each.setting.workers}"
-    )
+    gigabytes = each.median(lambda row: row.usage.peak_pss_bytes) / 1e9 / each.setting.workers
+    status = MET if gigabytes <= 1.5 else NOT_MET
+    return Answer(status, f"{number(gigabytes)} GB of PSS for each of {each.setting.workers}")
 
 
 def _times(needed: float, workers: int) -> Callable[[Evidence], Answer]:
     def answer(evidence: Evidence) -> Answer:
         if evidence.cores < workers:
-            return Answer(
-                SIMULATED, f"{evidence.cores} cores here; see the simulation of {workers} workers or the next above"
-            )
+            where = f"see the simulation of {workers} workers or the next above"
+            return Answer(SIMULATED, f"{evidence.cores} cores here; {where}")
         found = evidence.all((*POOLS, "ray_tasks", "optuna_processes", "islands"), least=workers)
         return _judged(found, lambda each: _median_speedup(each) >= needed)
 
@@ -194,15 +177,12 @@ def _threads_in_one(evidence: Evidence) -> Answer:
     if not found:
         return Answer(NOT_MEASURED)
     texts = [f"{each.setting.label}: {each.median(lambda row: row.usage.peak_threads_of_one):g}" for each in found]
-    return Answer(
-        NOT_TESTABLE,
-        f"a team here has {evidence.cores} threads and not 64; threads of the process: " + "; ".join(texts),
-    )
+    team = f"a team here has {evidence.cores} threads and not 64; threads of the process: "
+    return Answer(NOT_TESTABLE, team + "; ".join(texts))
 
 
 def _limit_fixes_it(evidence: Evidence) -> Answer:
-    found = _in_pytorch(evidence.all(THREADED))
-    return _judged(found, lambda each: _is_always(each, Verdict.PARALLEL))
+    return _judged(_in_pytorch(evidence.all(THREADED)), lambda each: _is_always(each, Verdict.PARALLEL))
 
 
 def _equal_without_migration(evidence: Evidence) -> Answer:
@@ -234,10 +214,8 @@ def _same_results(evidence: Evidence) -> Answer:
     n = sum(each.hashes[0] for _, each in kept if each.hashes)
     threads = [each.hashes for _, each in evidence.summaries if each.setting.arm == THREADED and each.hashes]
     of_threads = f"; threads: {sum(h[1] for h in threads)} of {sum(h[0] for h in threads)} differ" if threads else ""
-    answer = f"{n} trials in {len(kept)} settings" + (
-        f", other results in {', '.join(wrong)}" if wrong else ", all equal"
-    )
-    return Answer(NOT_MET if wrong else MET, answer + of_threads)
+    results = f"other results in {', '.join(wrong)}" if wrong else "all equal"
+    return Answer(NOT_MET if wrong else MET, f"{n} trials in {len(kept)} settings, {results}{of_threads}")
 
 
 def _faults(evidence: Evidence) -> Answer:

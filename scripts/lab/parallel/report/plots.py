@@ -9,21 +9,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from atoll.scripts.lab.kit import stats
-from atoll.scripts.lab.kit.figures import (
-    COLOURS,
-    NUMBER,
-    WIDTH_IN,
-    Drawing,
-    FixedLocator,
-    NullLocator,
-    legend_below,
-    number_axis,
-    palette,
-    save,
-    style,
-    three_digits,
-)
+from atoll.scripts.lab.kit import figures, stats
 from atoll.scripts.lab.parallel.report.study import noise, summarise
 
 if TYPE_CHECKING:
@@ -41,24 +27,19 @@ TICKS = (0.1, 0.2, 0.3, 0.5, 0.7, 1, 1.5, 2, 3, 4, 5, 7, 10, 15, 20, 50, 100)
 
 
 def draw(session: Session, folder: Path) -> list[Path]:
-    """Draw everything for every workload of a session; return the SVG files.
-
-    Args:
-        session: What was measured.
-        folder: Where the files go; it must exist.
-    """
+    """Draw everything for every workload of a session; return the SVG files."""
     found = []
     for load in session.workloads:
         summaries = summarise(session, load)
         for name, paint in PAINTERS.items():
-            with style():
+            with figures.style():
                 drawing = paint(session, load, summaries)
                 if drawing is not None:
-                    found.append(save(drawing, folder / f"{name}-{load.tier}-{load.evaluator}"))
+                    found.append(figures.save(drawing, folder / f"{name}-{load.tier}-{load.evaluator}"))
     return found
 
 
-def _speedups(session: Session, load: Workload, summaries: Sequence[Summary]) -> Drawing | None:
+def _speedups(session: Session, load: Workload, summaries: Sequence[Summary]) -> figures.Drawing | None:
     """Every run as a point, every median with its interval, and the band within which two equal runs differ."""
     shown = [each for each in summaries if each.speedup is not None]
     if not shown:
@@ -73,21 +54,21 @@ def _speedups(session: Session, load: Workload, summaries: Sequence[Summary]) ->
         if each.speedup is None:
             continue
         median, low, high = each.speedup.ratios
-        colour = COLOURS[1] if high < 1 and not each.setting.is_baseline else COLOURS[0]
+        colour = figures.COLOURS[1] if high < 1 and not each.setting.is_baseline else figures.COLOURS[0]
         points = [run.metrics.speedup for run in each.runs if run.metrics]
         axes.plot(points, [place] * len(points), "o", ms=3, color=colour, alpha=0.4, mew=0)
         axes.plot([low, high], [place, place], "-", lw=2, color=colour)
         axes.plot([median], [place], "<" if each.is_bound else "|", ms=8, mew=2, color=colour)
     axes.axvline(1, color="black", lw=0.8, label="as fast as one after the other")
     axes.set_xscale("log")
-    number_axis(axes, "x", TICKS)
+    figures.number_axis(axes, "x", TICKS)
     axes.set_yticks(range(len(shown)), [_label(each) for each in shown])
     axes.set(xlabel="speedup S; points are blocks, < is at most", title=f"Speedup ({load})")
-    legend_below(drawing, columns=3)
+    figures.legend_below(drawing, columns=3)
     return drawing
 
 
-def _workers(_: Session, load: Workload, summaries: Sequence[Summary]) -> Drawing | None:
+def _workers(_: Session, load: Workload, summaries: Sequence[Summary]) -> figures.Drawing | None:
     """Speedup against the number of workers, one line for each arm that was run with several."""
     by_label: dict[str, list[Summary]] = {}
     for each in summaries:
@@ -98,10 +79,10 @@ def _workers(_: Session, load: Workload, summaries: Sequence[Summary]) -> Drawin
     if len(counts) < 2:
         return None
     cores = summaries[0].runs[0].row.provenance.cores
-    drawing = Drawing(figsize=(WIDTH_IN, 4), layout="constrained")
+    drawing = figures.Drawing(figsize=(figures.WIDTH_IN, 4), layout="constrained")
     axes = drawing.subplots()
     axes.plot(counts, [min(n, cores) for n in counts], ":", color="black", lw=1, label=f"P times one, on {cores} cores")
-    signs = palette(by_label)
+    signs = figures.palette(by_label)
     for place, (label, several) in enumerate(by_label.items()):
         colour, marker = signs[label]
         aside = (place - len(by_label) / 2) * 0.3 / len(by_label)
@@ -112,16 +93,16 @@ def _workers(_: Session, load: Workload, summaries: Sequence[Summary]) -> Drawin
         axes.errorbar(x, y, yerr=reach, fmt=f"{marker}-", ms=5, lw=1, capsize=2, color=colour, label=label)
     axes.set(xlabel="workers P", ylabel="speedup S", title=f"Speedup against workers ({load})", xticks=counts)
     axes.set_ylim(bottom=0)
-    legend_below(drawing, columns=2)
+    figures.legend_below(drawing, columns=2)
     return drawing
 
 
-def _utilisation(_: Session, load: Workload, summaries: Sequence[Summary]) -> Drawing | None:
+def _utilisation(_: Session, load: Workload, summaries: Sequence[Summary]) -> figures.Drawing | None:
     """Busy cores against processor time for the same work; lines of equal speedup go through S = U / I."""
     shown = [each for each in summaries if each.median_metric(lambda m: m.utilisation) is not None]
     if not shown:
         return None
-    drawing = Drawing(figsize=(WIDTH_IN, 3.9 + 0.14 * len(shown)), layout="constrained")
+    drawing = figures.Drawing(figsize=(figures.WIDTH_IN, 3.9 + 0.14 * len(shown)), layout="constrained")
     axes = drawing.subplots()
     most = max(1.2, *(run.metrics.inflation for each in shown for run in each.runs if run.metrics)) * 1.25
     least = min(0.85, *(run.metrics.inflation / 1.1 for each in shown for run in each.runs if run.metrics))
@@ -133,7 +114,7 @@ def _utilisation(_: Session, load: Workload, summaries: Sequence[Summary]) -> Dr
             axes.plot(inside, speedup * inside, "-", color="#bbbbbb", lw=0.8, zorder=0)
             place = (inside[-2], speedup * inside[-2])
             axes.annotate(f"S = {speedup:g}", place, fontsize=7, color="#666666", ha="right", va="top")
-    signs = palette(_label(each) for each in shown)
+    signs = figures.palette(_label(each) for each in shown)
     for each in shown:
         colour, marker = signs[_label(each)]
         points = [(run.metrics.inflation, run.metrics.utilisation) for run in each.runs if run.metrics]
@@ -142,15 +123,15 @@ def _utilisation(_: Session, load: Workload, summaries: Sequence[Summary]) -> Dr
         axes.plot([x], [y], marker, ms=8, mec="white", mew=0.5, color=colour, label=_label(each))
     axes.set(xscale="log", xlim=(least, most), ylim=(0, top))
     axes.set(xlabel="processor time for the same work, I", ylabel="busy cores, U")
-    axes.xaxis.set_major_locator(FixedLocator([tick for tick in TICKS if least <= tick <= most]))
-    axes.xaxis.set_minor_locator(NullLocator())
-    axes.xaxis.set_major_formatter(NUMBER)
+    axes.xaxis.set_major_locator(figures.FixedLocator([tick for tick in TICKS if least <= tick <= most]))
+    axes.xaxis.set_minor_locator(figures.NullLocator())
+    axes.xaxis.set_major_formatter(figures.NUMBER)
     axes.set_title(f"Busy cores are no speedup ({load})")
-    legend_below(drawing, columns=2)
+    figures.legend_below(drawing, columns=2)
     return drawing
 
 
-def _threads(_: Session, load: Workload, summaries: Sequence[Summary]) -> Drawing | None:
+def _threads(_: Session, load: Workload, summaries: Sequence[Summary]) -> figures.Drawing | None:
     cores = summaries[0].runs[0].row.provenance.cores
     bars = {
         "all processes together": lambda each: each.median(lambda row: row.usage.peak_threads),
@@ -161,19 +142,19 @@ def _threads(_: Session, load: Workload, summaries: Sequence[Summary]) -> Drawin
         axes = drawing.axes[0]
         axes.axvline(cores, color="black", lw=0.8, ls=":", label=f"{cores} cores")
         axes.set(xlabel="threads at most; idle ones harm nobody", title=f"Threads ({load})")
-        legend_below(drawing, columns=3)
+        figures.legend_below(drawing, columns=3)
     return drawing
 
 
-def _memory(_: Session, load: Workload, summaries: Sequence[Summary]) -> Drawing | None:
+def _memory(_: Session, load: Workload, summaries: Sequence[Summary]) -> figures.Drawing | None:
     bars = {
         "all (PSS)": lambda each: each.median(lambda row: row.usage.peak_pss_bytes) / 1e6,
         "not shared with others (USS)": lambda each: each.median(lambda row: row.usage.peak_uss_bytes) / 1e6,
     }
-    drawing = _bars(summaries, bars, write=three_digits)
+    drawing = _bars(summaries, bars, write=figures.three_digits)
     if drawing is not None:
         drawing.axes[0].set(xlabel="memory at most (MB), all processes of a run", title=f"Memory ({load})")
-        legend_below(drawing, columns=3)
+        figures.legend_below(drawing, columns=3)
     return drawing
 
 
@@ -182,7 +163,7 @@ def _bars(
     bars: Mapping[str, Callable[[Summary], float]],
     *,
     write: Callable[[float], str] = "{:g}".format,
-) -> Drawing | None:
+) -> figures.Drawing | None:
     """Draw for each setting a bar for each of `bars`, one beneath the other; the first has its number written by it."""
     shown = [each for each in reversed(summaries) if each.outcomes.keys() != {"skipped"}]
     if not shown:
@@ -191,7 +172,7 @@ def _bars(
     height = 0.8 / len(bars)
     for n, (name, of) in enumerate(bars.items()):
         places = [place + 0.4 - (n + 0.5) * height for place in range(len(shown))]
-        found = axes.barh(places, [of(each) for each in shown], height, color=COLOURS[3 * n], label=name)
+        found = axes.barh(places, [of(each) for each in shown], height, color=figures.COLOURS[3 * n], label=name)
         if n == 0:
             axes.bar_label(found, fmt=write, fontsize=7, padding=2)
     axes.set_yticks(range(len(shown)), [_label(each) for each in shown])
@@ -199,7 +180,7 @@ def _bars(
     return drawing
 
 
-def _gantt(_: Session, load: Workload, summaries: Sequence[Summary]) -> Drawing | None:
+def _gantt(_: Session, load: Workload, summaries: Sequence[Summary]) -> figures.Drawing | None:
     """One run of each setting, the one with the median speedup: who ran which trial from when to when."""
     several = [each for each in summaries if each.setting.workers > 1 or each.setting.is_baseline]
     shown = [(each, run) for each in several if (run := _typical(each)) is not None]
@@ -207,14 +188,14 @@ def _gantt(_: Session, load: Workload, summaries: Sequence[Summary]) -> Drawing 
         return None
     lanes = [_lanes(run) for _, run in shown]
     heights = [max(2, len(each) + len(_never_ended(run))) for each, (_, run) in zip(lanes, shown, strict=True)]
-    size = (WIDTH_IN, 0.9 + sum(0.17 * height + 0.28 for height in heights))
-    drawing = Drawing(figsize=size, layout="constrained")
+    size = (figures.WIDTH_IN, 0.9 + sum(0.17 * height + 0.28 for height in heights))
+    drawing = figures.Drawing(figsize=size, layout="constrained")
     places = drawing.subplots(len(shown), 1, sharex=True, squeeze=False, height_ratios=heights)[:, 0]
     for axes, (each, run), workers, height in zip(places, shown, lanes, heights, strict=True):
         for lane, worker in enumerate(workers):
             for trial in (trial for trial in run.row.trials if (trial.pid, trial.tid) == worker):
                 start_s = trial.start_s - run.row.launched_s
-                colour = COLOURS[trial.index % 6]
+                colour = figures.COLOURS[trial.index % 6]
                 axes.barh(lane, trial.end_s - trial.start_s, 0.85, start_s, color=colour, ec="white", lw=0.5)
                 axes.text(start_s, lane, f" {trial.index}", va="center", fontsize=6, color="white", clip_on=True)
         end_s = run.row.exited_s - run.row.launched_s
@@ -249,7 +230,6 @@ def _never_ended(run: Run) -> list[TrialStart]:
 
 
 def _lanes(run: Run) -> list[tuple[int, int]]:
-    """Return the workers of a run in the order in which they began."""
     return list(dict.fromkeys((trial.pid, trial.tid) for trial in sorted(run.row.trials, key=lambda t: t.start_s)))
 
 
@@ -258,12 +238,12 @@ def _label(each: Summary) -> str:
     return text.replace("_=_", " = ")  # which is not to be broken
 
 
-def _rows(n: int) -> tuple[Drawing, Axes]:
-    drawing = Drawing(figsize=(WIDTH_IN, 1.3 + ROW_IN * n), layout="constrained")
+def _rows(n: int) -> tuple[figures.Drawing, Axes]:
+    drawing = figures.Drawing(figsize=(figures.WIDTH_IN, 1.3 + ROW_IN * n), layout="constrained")
     return drawing, drawing.subplots()
 
 
-PAINTERS: dict[str, Callable[[Session, Workload, Sequence[Summary]], Drawing | None]] = {
+PAINTERS: dict[str, Callable[[Session, Workload, Sequence[Summary]], figures.Drawing | None]] = {
     "speedups": _speedups,
     "workers": _workers,
     "utilisation": _utilisation,

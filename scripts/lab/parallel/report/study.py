@@ -31,12 +31,7 @@ TIERS = ("production", "medium", "small", "tiny")
 
 @dataclass(frozen=True, order=True)
 class Workload:
-    """Workload: what a trial is. Only runs of one workload share a table.
-
-    Attributes:
-        tier: Its size.
-        evaluator: Who evaluates.
-    """
+    """Workload: what a trial is. Only runs of one workload share a table."""
 
     tier: str
     evaluator: str
@@ -59,11 +54,8 @@ class Run:
     """A run and what is to be said of it.
 
     Attributes:
-        row: As it was written.
-        setting: Its setting.
         metrics: Held against the sequential run of its block; None where there is none to hold it against, or where
             the run tells nothing.
-        judgement: What it was; None where there is nothing to hold it against.
         meanwhile: Of a run that did not finish, what it was like until it was ended.
         differing: Trials whose result is not that of a sequential run; None where that cannot be said.
     """
@@ -88,8 +80,6 @@ class Session:
     """The runs of one call of the harness, which all took place on one host between two boots.
 
     Attributes:
-        name: Which.
-        rows: All rows, as written.
         runs: Those that count, warm-up, faults and rejected ones left out.
         faults: Those into which a fault was injected, rejected ones too: what happens to them is no question of time.
     """
@@ -109,7 +99,7 @@ class Session:
         """The settings all of whose runs were rejected: they would be missing from every table in silence."""
         there = {(run.setting, workload(run.row)) for run in self.runs}
         wanted = dict.fromkeys((compared(row), workload(row)) for row in self.rejected if row.setting.fault is None)
-        lost = [(setting, load) for setting, load in wanted if (setting, load) not in there]
+        lost = [each for each in wanted if each not in there]
         return tuple(f"{setting.label}, P = {setting.workers} ({load})" for setting, load in lost)
 
     @property
@@ -129,10 +119,6 @@ class Session:
             if workload(run.row) == load and not run.row.is_repeat:
                 found.setdefault(run.setting, []).append(run)
         return {setting: tuple(found[setting]) for setting in sorted(found, key=_place)}
-
-    def repeats(self, load: Workload) -> tuple[Run, ...]:
-        """Return the second runs of the baseline."""
-        return tuple(run for run in self.runs if run.row.is_repeat and workload(run.row) == load)
 
 
 def _place(setting: Setting) -> tuple[int, str, int, str]:
@@ -233,13 +219,10 @@ class Summary:
     """One setting over all blocks.
 
     Attributes:
-        setting: Which.
-        runs: That count, one for each block.
         n_rejected: Runs that did not, and were repeated.
         speedup: Median and interval of the logarithm of S; None where nothing could be held against the baseline.
         is_bound: Some run did not finish, so that S is at most that.
         p: Of the sign test of S against 1, corrected for the number of tests; None where there was none.
-        shown: What that shows.
     """
 
     setting: Setting
@@ -305,7 +288,9 @@ def summarise(session: Session, load: Workload) -> list[Summary]:
         if not setting.is_baseline and stats.coverage(len(logs := log_speedups(runs))) >= stats.LEVEL
     }
     corrected = stats.holm(tested)
-    rejected = Counter(_key(row) for row in session.rejected if row.setting.fault is None and not row.is_repeat)
+    rejected = Counter(
+        (compared(row), workload(row)) for row in session.rejected if row.setting.fault is None and not row.is_repeat
+    )
     return [
         Summary(
             setting=setting,
@@ -327,7 +312,7 @@ def log_speedups(runs: Iterable[Run]) -> list[float]:
 
 def noise(session: Session, load: Workload) -> list[float]:
     """Return log ratios of the second sequential run of each block to the first."""
-    return log_speedups(session.repeats(load))
+    return log_speedups(run for run in session.runs if run.row.is_repeat and workload(run.row) == load)
 
 
 @dataclass(frozen=True)
@@ -335,16 +320,10 @@ class Change:
     """Two settings of an arm that differ in one respect, compared within blocks.
 
     Attributes:
-        arm: Which.
-        workers: How many.
-        before: The one setting.
-        after: The other.
         ratio: Of their speedups, other / one, as logarithms.
         bound: "at most " or "at least " where one of them met its deadline, so that its speedup is an upper bound.
     """
 
-    arm: str
-    workers: int
     before: Setting
     after: Setting
     ratio: stats.Interval
@@ -365,7 +344,7 @@ def changes(summaries: Iterable[Summary]) -> list[Change]:
             if is_known and len(_differences(one.setting, other.setting)) == 1:
                 ratio = stats.interval(logs, seed=SEED)
                 bound = "at most " if other.is_bound else "at least " if one.is_bound else ""
-                found.append(Change(one.setting.arm, one.setting.workers, one.setting, other.setting, ratio, bound))
+                found.append(Change(one.setting, other.setting, ratio, bound))
     return found
 
 
@@ -412,7 +391,3 @@ def _shown(setting: Setting, found: stats.Interval | None, p: float | None) -> s
     if found is None:
         return "not compared"
     return "too few blocks to tell" if p is None else stats.judge(found, p)
-
-
-def _key(row: RunRow) -> tuple[Setting, Workload]:
-    return compared(row), workload(row)

@@ -11,6 +11,7 @@ import math
 import re
 import statistics
 from collections import Counter
+from operator import attrgetter
 from typing import TYPE_CHECKING
 
 from atoll.evo import atomic
@@ -54,18 +55,7 @@ def blocks(sessions: Sequence[Session]) -> dict[str, str]:
 
 
 def report(folder: Path, *, tables_folder: Path | None = None, more: Mapping[str, str] | None = None) -> str:
-    """Derive everything from the rows in `folder`; write `report.md` and `plots/` there and return the text.
-
-    Args:
-        folder: Holds the rows.
-        tables_folder: Where each block gets a file of its own.
-        more: Blocks of others, by name, that go into the same page and folder.
-
-    Raises:
-        ConfigError: There are no rows.
-        DamagedFileError: A row is damaged.
-        StorageError: The file system refused.
-    """
+    """Derive everything from the rows in `folder`; write `report.md` and `plots/` there and return the text."""
     sessions = study.sessions(read_all(folder))
     if not sessions:
         raise ConfigError(f"{folder} holds no rows of runs (*.jsonl, *.jsonl.gz); give the folder that 'run' wrote to")
@@ -99,7 +89,9 @@ def provenance(sessions: Iterable[Session]) -> str:
 
 def faults(sessions: Iterable[Session]) -> str:
     """Return what became of runs into which a fault was injected."""
-    return "\n\n".join(filter(None, (under(session.name, _faults(session)) for session in sessions)))
+    headings = ("arm", "fault", "outcome", "trials with a result", "in time", "results", "strays", "what it says")
+    tables = (under(each.name, table(headings, [_fault_cells(run) for run in each.faults])) for each in sessions)
+    return "\n\n".join(filter(None, tables))
 
 
 def _for_each_workload(of: Callable[[Session, Workload], str]) -> Callable[[Iterable[Session]], str]:
@@ -119,7 +111,8 @@ def _provenance(session: Session) -> str:
     commits = sorted(
         {row.provenance.commit[:10] + (" and changes" if row.provenance.dirty else "") for row in session.rows}
     )
-    reasons = Counter(_kind(reason) for row in session.rejected for reason in (row.rejected or "").split("; "))
+    rejected = [re.sub(r"[\d.]+( ?%)?", "…", row.rejected or "") for row in session.rejected]  # equal ones are counted
+    reasons = Counter(reason for text in rejected for reason in text.split("; "))
     why = f" ({', '.join(f'{n}: {reason}' for reason, n in reasons.most_common())})" if reasons else ""
     calibrations = [row.calibration_before_s for row in session.rows if row.outcome != SKIPPED] or [0.0]
     spread = f"{min(calibrations):.3f} to {max(calibrations):.3f} s, median {statistics.median(calibrations):.3f} s"
@@ -143,31 +136,12 @@ def _identity(session: Session) -> list[str]:
     return [f"S = U / I, with I from inside the trials, holds within 10 % in {n} of {len(found)} runs"]
 
 
-def _kind(reason: str) -> str:
-    """Return a reason without its figures, so that equal ones can be counted."""
-    return re.sub(r"[\d.]+( ?%)?", "…", reason)
-
-
 @_for_each_workload
 def verdicts(session: Session, load: Workload) -> str:
     """Return what every setting achieved, and by which verdict."""
-    headings = (
-        "arm",
-        "P",
-        "verdict",
-        "S (interval)",
-        "S / P",
-        "overlap",
-        "U",
-        "I",
-        "Karp-Flatt",
-        "outcome",
-        "blocks",
-        "rejected",
-        "S against 1",
-    )
-    found = summarise(session, load)
-    return table(headings, [_verdict_cells(each) for each in found])
+    measured = ("S (interval)", "S / P", "overlap", "U", "I", "Karp-Flatt")
+    headings = ("arm", "P", "verdict", *measured, "outcome", "blocks", "rejected", "S against 1")
+    return table(headings, [_verdict_cells(each) for each in summarise(session, load)])
 
 
 def _verdict_cells(each: Summary) -> tuple[str, ...]:
@@ -176,11 +150,7 @@ def _verdict_cells(each: Summary) -> tuple[str, ...]:
         str(each.setting.workers),
         counts(each.verdicts) or "-",
         speedup_cell(each),
-        number(each.median_metric(lambda m: m.efficiency)),
-        number(each.median_metric(lambda m: m.overlap)),
-        number(each.median_metric(lambda m: m.utilisation)),
-        number(each.median_metric(lambda m: m.inflation)),
-        number(each.median_metric(lambda m: m.karp_flatt)),
+        *(number(each.median_metric(attrgetter(name))) for name in METRICS),
         counts(each.outcomes) + (f": {each.reason}" if each.outcomes.keys() & {"skipped", "failed"} else ""),
         str(len(each.runs)),
         str(each.n_rejected),
@@ -192,13 +162,16 @@ def speedup_cell(each: Summary) -> str:
     """Return S with its interval, which is called a range where there are too few blocks for an interval."""
     if each.speedup is None:
         return "-"
-    median, low, high = map(number, each.speedup.ratios)
     bound = "at most " if each.is_bound else ""
-    if each.speedup.n == 1:
-        return bound + median
-    return f"{bound}{median} ({low} to {high}{'' if each.speedup.has_enough_blocks else '*'})"
+    return bound + (number(each.speedup.ratios[0]) if each.speedup.n == 1 else _interval(each.speedup))
 
 
+def _interval(found: stats.Interval) -> str:
+    median, low, high = map(number, found.ratios)
+    return f"{median} ({low} to {high}{'' if found.has_enough_blocks else '*'})"
+
+
+METRICS = ("efficiency", "overlap", "utilisation", "inflation", "karp_flatt")
 COUNTED: dict[str, Callable[[RunRow], float]] = {
     "threads": lambda row: row.usage.peak_threads,
     "in one process": lambda row: row.usage.peak_threads_of_one,
@@ -242,15 +215,8 @@ def noise_floor(session: Session, load: Workload) -> str:
         f"{100 * stats.coverage(found.n):.1f} %",
         number(min(1.0, stats.smallest_p(found.n) * max(1, n_tests))),
     )
-    headings = (
-        "second / first",
-        "interval",
-        "largest difference",
-        "blocks",
-        "an interval covers at best",
-        "smallest p, corrected",
-    )
-    return table(headings, [cells])
+    differences = ("second / first", "interval", "largest difference")
+    return table((*differences, "blocks", "an interval covers at best", "smallest p, corrected"), [cells])
 
 
 @_for_each_workload
@@ -272,9 +238,8 @@ def factors(session: Session, load: Workload) -> str:
     """Return what one change of setting does, all else left as it is."""
     rows = []
     for each in changes(summarise(session, load)):
-        median, low, high = map(number, each.ratio.ratios)
-        interval = f"{each.bound}{median} ({low} to {high}{'' if each.ratio.has_enough_blocks else '*'})"
-        rows.append((each.before.label, each.after.label, str(each.workers), interval, str(each.ratio.n)))
+        interval = each.bound + _interval(each.ratio)
+        rows.append((each.before.label, each.after.label, str(each.before.workers), interval, str(each.ratio.n)))
     return table(("from", "to", "P", "speedup, to / from", "blocks"), rows)
 
 
@@ -283,15 +248,8 @@ def pools(session: Session, load: Workload) -> str:
     """Return how fast each arm is against a plain pool of processes."""
     rows = []
     for each, ratio, shown in against(summarise(session, load), POOL):
-        median, low, high = map(number, ratio.ratios)
-        interval = f"{median} ({low} to {high}{'' if ratio.has_enough_blocks else '*'})"
-        rows.append((each.setting.label, str(each.setting.workers), interval, str(ratio.n), shown))
+        rows.append((each.setting.label, str(each.setting.workers), _interval(ratio), str(ratio.n), shown))
     return table(("arm", "P", f"speedup, arm / `{POOL}`", "blocks", f"against `{POOL}`"), rows)
-
-
-def _faults(session: Session) -> str:
-    headings = ("arm", "fault", "outcome", "trials with a result", "in time", "results", "strays", "what it says")
-    return table(headings, [_fault_cells(run) for run in session.faults])
 
 
 def _fault_cells(run: Run) -> tuple[str, ...]:

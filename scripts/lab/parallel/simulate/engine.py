@@ -11,8 +11,8 @@ import heapq
 import itertools
 import math
 from collections import deque
-from dataclasses import dataclass, fields, replace
-from typing import TYPE_CHECKING, Literal
+from dataclasses import dataclass, fields
+from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -23,15 +23,12 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
-OnCrash = Literal["retry", "break"]
-
 
 @dataclass(frozen=True)
 class Machine:
     """A host.
 
     Attributes:
-        cores: That can work at the same time, at least one.
         slowdown: How many times longer a trial takes when all cores are busy than when one is, at least one: memory
             bandwidth, clock, two hardware threads of one core. Between one and all cores it grows linearly, which is a
             guess; its value past two cores is not known and is swept.
@@ -41,11 +38,6 @@ class Machine:
     slowdown: float = 1.0
 
     def __post_init__(self) -> None:
-        """Check the ranges.
-
-        Raises:
-            ConfigError: A value is out of its range.
-        """
         _at_least(self, cores=1, slowdown=1.0)
 
     def stretch(self, busy_cores: float) -> float:
@@ -61,17 +53,12 @@ class Way:
     """A way to run trials side by side.
 
     Attributes:
-        workers: How many run at once.
         startup_s: From the launch of a worker until it can take its first trial; paid again after a crash.
         lock_s: Ask and tell for one trial, during which all other workers have to wait their turn.
         cores_per_trial: How many cores one running trial keeps busy if it gets them; above one where its library spins.
         cap_cores: How many cores all trials together can keep busy: about one under a single interpreter lock.
         inflation: Processor time of a trial that has company / processor time of the same trial alone.
-        chunk: How many trials a worker takes at a time.
-        crash_p: Probability that a trial ends its worker, somewhere on its way.
-        retries: How often a crashed trial is begun again before it counts as lost.
-        on_crash: "retry" starts that worker anew; "break" all of them, and every trial under way begins again, as when
-            a process pool breaks.
+        crash_p: Probability that a trial ends its worker, somewhere on its way; it is begun again.
     """
 
     workers: int
@@ -82,17 +69,10 @@ class Way:
     inflation: float = 1.0
     chunk: int = 1
     crash_p: float = 0.0
-    retries: int = 3
-    on_crash: OnCrash = "retry"
 
     def __post_init__(self) -> None:
-        """Check the ranges.
-
-        Raises:
-            ConfigError: A value is out of its range.
-        """
         _at_least(self, workers=1, startup_s=0, lock_s=0, cores_per_trial=1, cap_cores=1, inflation=1, chunk=1)
-        _at_least(self, crash_p=0, retries=0)
+        _at_least(self, crash_p=0)
         if not self.crash_p < 1:
             raise ConfigError(f"crash_p: expected a probability below 1, got {self.crash_p}")
 
@@ -122,19 +102,7 @@ def draw_trials(
     straggler_p: float = 0.0,
     straggler_factor: float = 1.0,
 ) -> NDArray[np.float64]:
-    """Draw how long trials take alone: log-normal, some of them stretched.
-
-    Args:
-        n: How many.
-        mean_s: Mean before any is stretched.
-        cv: Standard deviation / mean.
-        rng: Source of randomness.
-        straggler_p: Share of stragglers.
-        straggler_factor: How many times longer those take.
-
-    Returns:
-        Seconds, [n].
-    """
+    """Draw how many seconds [n] trials take alone: log-normal, stragglers stretched; `cv`: deviation / mean."""
     sigma = math.sqrt(math.log1p(cv * cv))
     times = mean_s * np.exp(sigma * rng.standard_normal(n) - sigma * sigma / 2)
     return np.where(rng.random(n) < straggler_p, straggler_factor * times, times)
@@ -149,28 +117,14 @@ def _at_least(value: Machine | Way, **lowest: float) -> None:
 
 @dataclass(frozen=True)
 class Piece:
-    """A piece of work.
-
-    Attributes:
-        number: Which.
-        alone_s: How long it takes alone.
-        tries: How often it was begun and crashed.
-    """
+    """A piece of work: which, and how long it takes alone."""
 
     number: int
     alone_s: float
-    tries: int = 0
 
 
 class Queue:
-    """Trials in order; a worker that is free takes the next ones, `chunk` at a time.
-
-    Args:
-        trials_s: How long each takes alone.
-        chunk: How many a worker takes at a time and does one after the other.
-    """
-
-    n_workers = None
+    """Trials in order; a worker that is free takes the next ones, `chunk` at a time."""
 
     def __init__(self, trials_s: Sequence[float] | NDArray[np.float64], *, chunk: int = 1) -> None:
         self._waiting = deque(Piece(number, float(alone_s)) for number, alone_s in enumerate(trials_s))
@@ -207,11 +161,6 @@ class Epochs:
         self._begun = [0] * len(epochs_s)
         self._ended = [0] * len(epochs_s)
         self._again: dict[int, Piece] = {}
-
-    @property
-    def n_workers(self) -> int:
-        """One for each island."""
-        return len(self._epochs_s)
 
     def take(self, worker: int) -> Piece | None:
         """Return the island's next epoch, unless it is at its end or has to wait."""
@@ -252,18 +201,12 @@ class Simulated:
     """Result of a simulation.
 
     Attributes:
-        finished: In the order in which they ended.
         alone_s: What the finished trials take alone, one after the other.
-        cpu_s: Processor time of all.
-        crashes: How many trials ended their worker.
-        lost: How many trials were given up.
     """
 
     finished: tuple[Interval, ...]
     alone_s: float
     cpu_s: float
-    crashes: int
-    lost: int
 
     @property
     def wall_s(self) -> float:
@@ -284,18 +227,11 @@ class Simulated:
 
 
 def simulate(feed: Feed, way: Way, machine: Machine, *, rng: np.random.Generator) -> Simulated:
-    """Run to the end.
-
-    Args:
-        feed: The trials, fresh: it is used up.
-        way: How they are run; its number of workers must be that of the feed where the feed has one.
-        machine: Where.
-        rng: Source of crashes.
-    """
+    """Run to the end; a feed is used up, and of islands it has one for each worker."""
     run = _Run(feed, way, machine, rng)
     while run.advance():
         pass
-    return run.result()
+    return Simulated(tuple(run.finished), run.alone_s, run.cpu_s)
 
 
 class _Run:
@@ -308,10 +244,9 @@ class _Run:
         self._timers: list[tuple[float, int, int, Piece | None]] = []
         self._running: list[tuple[float, int, int, Piece, float, bool]] = []
         self._idle: list[int] = []
-        self._finished: list[Interval] = []
-        self._alone_s = self._cpu_s = 0.0
-        self._crashes = self._lost = 0
-        for worker in range(feed.n_workers or way.workers):
+        self.finished: list[Interval] = []
+        self.alone_s = self.cpu_s = 0.0
+        for worker in range(way.workers):
             self._wake(worker, way.startup_s)
 
     def advance(self) -> bool:
@@ -325,7 +260,7 @@ class _Run:
         step_s = max(0.0, min(until_done_s, until_timer_s))
         self._now_s += step_s
         self._progress += rate * step_s
-        self._cpu_s += self._way.busy_cores(n, self._machine) * step_s if n else 0.0
+        self.cpu_s += self._way.busy_cores(n, self._machine) * step_s if n else 0.0
         if until_timer_s <= until_done_s:
             self._now_s, _, worker, piece = heapq.heappop(self._timers)
             if piece is None:
@@ -339,9 +274,6 @@ class _Run:
             else:
                 self._end(worker, piece, start_s)
         return True
-
-    def result(self) -> Simulated:
-        return Simulated(tuple(self._finished), self._alone_s, self._cpu_s, self._crashes, self._lost)
 
     def _wake(self, worker: int, after_s: float) -> None:
         heapq.heappush(self._timers, (self._now_s + after_s, next(self._number), worker, None))
@@ -363,28 +295,16 @@ class _Run:
         heapq.heappush(self._running, entry)
 
     def _end(self, worker: int, piece: Piece, start_s: float) -> None:
-        self._finished.append(Interval(piece.number, worker, start_s, self._now_s))
-        self._alone_s += piece.alone_s
+        self.finished.append(Interval(piece.number, worker, start_s, self._now_s))
+        self.alone_s += piece.alone_s
         others_may_look = self._feed.finish(worker)
         self._wake(worker, 0.0)
         if others_may_look:
             self._rouse()
 
     def _crash(self, worker: int, piece: Piece) -> None:
-        self._crashes += 1
-        if piece.tries < self._way.retries:
-            self._feed.put_back(worker, replace(piece, tries=piece.tries + 1))
-        else:
-            self._lost += 1
-            self._feed.finish(worker)
-        broken = [worker]
-        if self._way.on_crash == "break":
-            for _, _, other, innocent, _, _ in self._running:
-                self._feed.put_back(other, innocent)
-                broken.append(other)
-            self._running.clear()
-        for each in broken:
-            self._wake(each, self._way.startup_s)
+        self._feed.put_back(worker, piece)
+        self._wake(worker, self._way.startup_s)
         self._rouse()
 
     def _rouse(self) -> None:

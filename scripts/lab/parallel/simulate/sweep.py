@@ -10,7 +10,7 @@ The model was held against measurements once, and missed some (`MISSES`): nothin
 from __future__ import annotations
 
 import statistics
-from dataclasses import dataclass, fields, replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -18,19 +18,9 @@ import click
 import numpy as np
 
 from atoll.evo import atomic
-from atoll.scripts.lab.kit import markdown
-from atoll.scripts.lab.kit.figures import (
-    COLOURS,
-    MARKERS,
-    NUMBER,
-    WIDTH_IN,
-    Drawing,
-    NullLocator,
-    palette,
-    save,
-    style,
-)
+from atoll.scripts.lab.kit import figures, markdown
 from atoll.scripts.lab.kit.markdown import number, table, under, whole
+from atoll.scripts.lab.kit.study import tables_option
 from atoll.scripts.lab.parallel.metrics import times_alone
 from atoll.scripts.lab.parallel.report import study
 from atoll.scripts.lab.parallel.report.study import summarise
@@ -38,13 +28,12 @@ from atoll.scripts.lab.parallel.rows import FINISHED, read_all
 from atoll.scripts.lab.parallel.simulate.engine import Epochs, Machine, Queue, Way, draw_trials, simulate
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+    from collections.abc import Callable, Iterable, Mapping, Sequence
 
     from numpy.typing import NDArray
 
     from atoll.scripts.lab.parallel.metrics import Metrics
     from atoll.scripts.lab.parallel.report.study import Session, Summary, Workload
-    from atoll.scripts.lab.parallel.simulate.engine import Simulated
 
 PAGE = "simulated.md"
 SEED = 20261123
@@ -60,7 +49,6 @@ PROCESSES = "processes, one thread each"
 CHUNKS = "the same, in chunks as `Pool.map` makes them"
 SPINNING = "processes, default threads"
 THREADS = "threads of one process (`n_jobs`)"
-BREAKING = "processes in a pool that breaks when one dies"
 ARMS = (PROCESSES, CHUNKS, SPINNING, THREADS)
 MISSES = (
     "Of what was measured on two cores, times were simulated up to 16 % too short where each process has one thread, "
@@ -76,16 +64,7 @@ TEAM = 64
 
 @dataclass(frozen=True)
 class Quantity:
-    """An input.
-
-    Attributes:
-        value: What is used.
-        low: What it may be at least.
-        high: What it may be at most.
-        unit: Of all three.
-        meaning: In words.
-        source: Where the value comes from.
-    """
+    """An input."""
 
     value: float
     low: float
@@ -128,21 +107,9 @@ class Inputs:
         "exploratory (5.9 to 14, teams of two)",
     )
 
-    def items(self) -> Iterator[tuple[str, Quantity]]:
-        """Return names and quantities in order."""
-        return ((field.name, getattr(self, field.name)) for field in fields(self))
-
     def with_value(self, name: str, value: float) -> Inputs:
         """Return the inputs with one value changed."""
         return replace(self, **{name: replace(getattr(self, name), value=value)})
-
-    def with_measured(self, found: Mapping[str, Quantity]) -> Inputs:
-        """Return the inputs with what was measured in place of what was assumed."""
-        return replace(self, **found)
-
-    def machine(self) -> Machine:
-        """Return the large machine."""
-        return Machine(CORES, self.slowdown.value)
 
     def trials(self, rng: np.random.Generator) -> NDArray[np.float64]:
         """Draw a study: seconds, [n_trials]."""
@@ -156,19 +123,12 @@ class Inputs:
         )
 
     def way(self, arm: str, workers: int) -> Way:
-        """Return how `arm`, one of `ARMS`, runs trials with so many workers.
-
-        Raises:
-            KeyError: There is no such arm.
-        """
-        processes = Way(
-            workers, startup_s=self.startup_s.value, lock_s=self.lock_s.value, crash_p=self.crash_p.value, retries=99
-        )
+        """Return how `arm`, one of `ARMS`, runs trials with so many workers."""
+        processes = Way(workers, startup_s=self.startup_s.value, lock_s=self.lock_s.value, crash_p=self.crash_p.value)
         return {
             PROCESSES: processes,
             CHUNKS: replace(processes, chunk=-(-int(self.n_trials.value) // (4 * workers))),
             SPINNING: replace(processes, cores_per_trial=TEAM, inflation=TEAM * self.spin_inflation.value),
-            BREAKING: replace(processes, on_crash="break"),
             THREADS: Way(
                 workers,
                 lock_s=self.lock_s.value,
@@ -183,7 +143,7 @@ def inputs_of(sessions: Iterable[Session]) -> Inputs:
     found: dict[str, Quantity] = {}
     for session, load in smallest_first(sessions):
         found |= measured_inputs(session, load)
-    return Inputs().with_measured(found)
+    return replace(Inputs(), **found)
 
 
 def smallest_first(sessions: Iterable[Session]) -> list[tuple[Session, Workload]]:
@@ -228,23 +188,6 @@ def _named(name: str, value: float, low: float, high: float, source: str) -> Qua
 
 
 @dataclass(frozen=True)
-class Chance:
-    """Many draws.
-
-    Attributes:
-        seed: Of all of them.
-        draws: How many.
-    """
-
-    seed: int
-    draws: int = DRAWS
-
-    def generators(self) -> list[np.random.Generator]:
-        """Return an independent source of randomness for each draw."""
-        return [np.random.default_rng(each) for each in np.random.SeedSequence(self.seed).spawn(self.draws)]
-
-
-@dataclass(frozen=True)
 class Range:
     """A quantity over many draws: the median and the middle 95 %."""
 
@@ -255,14 +198,7 @@ class Range:
 
 @dataclass(frozen=True)
 class Point:
-    """One way with one number of workers.
-
-    Attributes:
-        arm: Which way.
-        workers: How many.
-        speedup: Time alone / wall time, start-up left out.
-        hours: From the launch to the last end.
-    """
+    """One way with one number of workers."""
 
     arm: str
     workers: int
@@ -270,43 +206,46 @@ class Point:
     hours: Range
 
 
-def point(arm: str, workers: int, inputs: Inputs, chance: Chance) -> Point:
+def _generators(draws: int) -> list[np.random.Generator]:
+    return [np.random.default_rng(each) for each in np.random.SeedSequence(SEED).spawn(draws)]
+
+
+def point(arm: str, workers: int, inputs: Inputs, *, draws: int = DRAWS) -> Point:
     """Simulate a study many times."""
-    ended = _studies(arm, workers, inputs, chance)
-    return Point(
-        arm, workers, _range(ended, lambda each: each.speedup), _range(ended, lambda each: each.total_s / 3600)
-    )
+    way, machine = inputs.way(arm, workers), Machine(CORES, inputs.slowdown.value)
+    ended = [simulate(Queue(inputs.trials(rng), chunk=way.chunk), way, machine, rng=rng) for rng in _generators(draws)]
+    return Point(arm, workers, _range(each.speedup for each in ended), _range(each.total_s / 3600 for each in ended))
 
 
-def island_efficiency(islands: int, cv: float, chance: Chance, *, barrier: bool) -> float:
+def island_efficiency(islands: int, cv: float, *, barrier: bool, draws: int = DRAWS) -> float:
     """Return which share of the time islands work, the others waiting at migrations or at the end, as a mean."""
     found = []
-    for rng in chance.generators():
+    for rng in _generators(draws):
         times = draw_trials(islands * EPOCHS, mean_s=1.0, cv=cv, rng=rng).reshape(islands, EPOCHS)
         ended = simulate(Epochs(times, barrier=barrier), Way(islands), Machine(max(CORES, islands)), rng=rng)
         found.append(ended.alone_s / (islands * ended.wall_s))
     return float(np.mean(found))
 
 
-def _studies(arm: str, workers: int, inputs: Inputs, chance: Chance) -> list[Simulated]:
-    way, machine = inputs.way(arm, workers), inputs.machine()
-    return [simulate(Queue(inputs.trials(rng), chunk=way.chunk), way, machine, rng=rng) for rng in chance.generators()]
-
-
-def _range(ended: Sequence[Simulated], of: Callable[[Simulated], float]) -> Range:
-    low, median, high = np.quantile([of(each) for each in ended], (0.025, 0.5, 0.975))
+def _range(values: Iterable[float]) -> Range:
+    low, median, high = np.quantile(list(values), (0.025, 0.5, 0.975))
     return Range(float(median), float(low), float(high))
 
 
 def _inputs(inputs: Inputs) -> str:
     rows = [
-        (each.meaning, _with_unit(each.value, each), f"{number(each.low)} to {number(each.high)}", each.source)
-        for _, each in inputs.items()
+        (
+            each.meaning,
+            f"{number(each.value)} {each.unit}".strip(),
+            f"{number(each.low)} to {number(each.high)}",
+            each.source,
+        )
+        for each in vars(inputs).values()
     ]
     return under("Inputs of the simulation", table(("input", "value", "swept from, to", "source"), rows))
 
 
-def _scaling_table(points: Mapping[float, Sequence[Point]], inputs: Inputs, chance: Chance) -> str:
+def _scaling_table(points: Mapping[float, Sequence[Point]], inputs: Inputs, draws: int) -> str:
     slowdowns = list(points)
     rows = []
     for several in zip(*points.values(), strict=True):
@@ -318,7 +257,7 @@ def _scaling_table(points: Mapping[float, Sequence[Point]], inputs: Inputs, chan
     n = whole(inputs.n_trials.value)
     note = (
         "Slowdown is how many times longer a trial takes when all cores are busy than alone; hours are those of the "
-        f"smallest and of the largest slowdown. Ranges hold the middle 95 % of {chance.draws} draws."
+        f"smallest and of the largest slowdown. Ranges hold the middle 95 % of {draws} draws."
     )
     return under(f"Simulated: a study of {n} trials on {CORES} cores", table(headings, rows), note)
 
@@ -335,22 +274,18 @@ def _islands_table(islands: Mapping[tuple[float, bool], Sequence[float]]) -> str
     return under(title, table(headings, rows))
 
 
-def _with_unit(value: float, each: Quantity) -> str:
-    return f"{number(value)} {each.unit}".strip()
-
-
 def _interval(each: Range) -> str:
     return f"{number(each.median)} ({number(each.low)} to {number(each.high)})"
 
 
 def _draw_scaling(points: Sequence[Point], stem: Path) -> Path:
     """Draw speedup against workers; bands hold the middle 95 % of draws."""
-    with style():
-        drawing = Drawing(figsize=(WIDTH_IN, 4.4), layout="constrained")
+    with figures.style():
+        drawing = figures.Drawing(figsize=(figures.WIDTH_IN, 4.4), layout="constrained")
         axes = drawing.subplots()
         counts = sorted({each.workers for each in points})
         axes.plot(counts, counts, ":", color="black", lw=1, label="P times one")
-        for arm, (colour, marker) in palette(each.arm for each in points).items():
+        for arm, (colour, marker) in figures.palette(each.arm for each in points).items():
             mine = [each.speedup for each in points if each.arm == arm]
             axes.plot(
                 counts, [each.median for each in mine], f"{marker}-", ms=5, color=colour, label=arm.replace("`", "")
@@ -359,61 +294,62 @@ def _draw_scaling(points: Sequence[Point], stem: Path) -> Path:
                 counts, [each.low for each in mine], [each.high for each in mine], color=colour, alpha=0.2, lw=0
             )
         axes.set(xscale="log", yscale="log", xlabel="workers P", ylabel="speedup", xticks=counts)
-        axes.xaxis.set_minor_locator(NullLocator())
-        axes.xaxis.set_major_formatter(NUMBER)
-        axes.yaxis.set_major_formatter(NUMBER)
+        axes.xaxis.set_minor_locator(figures.NullLocator())
+        axes.xaxis.set_major_formatter(figures.NUMBER)
+        axes.yaxis.set_major_formatter(figures.NUMBER)
         axes.set_title(f"SIMULATED: speedup of a study on {CORES} cores")
-        drawing.legend(loc="outside lower center", ncols=1, frameon=False)
-        return save(drawing, stem)
+        figures.legend_below(drawing, columns=1)
+        return figures.save(drawing, stem)
 
 
 def _draw_islands(islands: Mapping[tuple[float, bool], Sequence[float]], stem: Path) -> Path:
     """Draw the share of time in which islands work against their number, with a barrier and without."""
     spreads = list(dict.fromkeys(cv for cv, _ in islands))
-    with style():
-        drawing = Drawing(figsize=(WIDTH_IN, 3.6), layout="constrained")
+    with figures.style():
+        drawing = figures.Drawing(figsize=(figures.WIDTH_IN, 3.6), layout="constrained")
         axes = drawing.subplots()
         for (cv, barrier), shares in islands.items():
             n = spreads.index(cv)
             line, words = ("--", "barrier") if barrier else ("-", "no barrier")
-            axes.plot(WORKERS, shares, f"{MARKERS[n]}{line}", ms=5, color=COLOURS[n], label=f"{words}, spread {cv:g}")
+            axes.plot(
+                WORKERS,
+                shares,
+                f"{figures.MARKERS[n]}{line}",
+                ms=5,
+                color=figures.COLOURS[n],
+                label=f"{words}, spread {cv:g}",
+            )
         axes.set(xscale="log", ylim=(0, 1), xlabel="islands", ylabel="share of the time at work", xticks=WORKERS)
-        axes.xaxis.set_minor_locator(NullLocator())
-        axes.xaxis.set_major_formatter(NUMBER)
+        axes.xaxis.set_minor_locator(figures.NullLocator())
+        axes.xaxis.set_major_formatter(figures.NUMBER)
         axes.set_title("SIMULATED: what a barrier at every migration costs")
-        drawing.legend(loc="outside lower center", ncols=3, frameon=False)
-        return save(drawing, stem)
+        figures.legend_below(drawing, columns=3)
+        return figures.save(drawing, stem)
 
 
 def write(folder: Path, *, tables_folder: Path | None = None, draws: int = DRAWS) -> str:
     """Simulate everything; write `simulated.md`, the plots and a file for each table, and return the text.
 
-    Args:
-        folder: Where they go. Inputs are taken from the rows that lie there; without rows, inputs are those of earlier
-            measurements.
-        tables_folder: Where each block gets a file of its own, `simulated-....md`.
-        draws: How often trial times are drawn for each case.
-
-    Raises:
-        DamagedFileError: A row is damaged.
-        StorageError: The file system refused.
+    Inputs are taken from the rows that lie in the folder; without rows they are those of earlier measurements.
     """
-    inputs, chance = inputs_of(study.sessions(read_all(folder))), Chance(SEED, draws)
+    inputs = inputs_of(study.sessions(read_all(folder)))
     click.echo(f"simulating {', '.join(map(str, WORKERS))} workers ...", err=True)
     points = {
         slowdown: [
-            point(arm, workers, inputs.with_value("slowdown", slowdown), chance) for arm in ARMS for workers in WORKERS
+            point(arm, workers, inputs.with_value("slowdown", slowdown), draws=draws)
+            for arm in ARMS
+            for workers in WORKERS
         ]
         for slowdown in SLOWDOWNS
     }
     islands = {
-        (cv, barrier): [island_efficiency(each, cv, chance, barrier=barrier) for each in WORKERS]
+        (cv, barrier): [island_efficiency(each, cv, barrier=barrier, draws=draws) for each in WORKERS]
         for cv in SPREADS
         for barrier in (True, False)
     }
     blocks = {
         "simulated-inputs": _inputs(inputs),
-        "simulated-scaling": _scaling_table(points, inputs, chance),
+        "simulated-scaling": _scaling_table(points, inputs, draws),
         "simulated-islands": _islands_table(islands),
         "simulated-misses": under("Simulated: what the model missed", MISSES),
     }
@@ -440,12 +376,7 @@ def write(folder: Path, *, tables_folder: Path | None = None, draws: int = DRAWS
     type=click.Path(path_type=Path, file_okay=False),
     help="Where tables and plots go; rows that lie there give inputs.",
 )
-@click.option(
-    "--tables",
-    "tables_folder",
-    type=click.Path(path_type=Path, file_okay=False),
-    help="Write a file for each table there.",
-)
+@tables_option
 @click.option("--draws", default=DRAWS, show_default=True, type=click.IntRange(min=1), help="Of trial times, per case.")
 def main(out: Path, tables_folder: Path | None, draws: int) -> None:
     """Simulate 5 to 128 workers; everything is labelled simulated."""

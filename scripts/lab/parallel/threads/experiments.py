@@ -1,4 +1,4 @@
-"""Experiments on the threads of PyTorch: how many there are, from which size on they are used, and what limits them.
+"""Threads of PyTorch, measured: `python -m scripts.lab threads law|population|limit --out DIR`; `tables DIR` derives.
 
 - law: how many threads k Python threads and m PyTorch threads make, counted by maker and held against (k + 1) m.
   Published counts of runs on 128 virtual processors, 387 with five workers and 257 with three, are taken apart by the
@@ -13,16 +13,21 @@ from __future__ import annotations
 
 import random
 import statistics
+from pathlib import Path
 from typing import TYPE_CHECKING
 
+import click
+
 from atoll.scripts.lab.kit.markdown import Grid
+from atoll.scripts.lab.kit.rows import Row, Rows, newest, read
+from atoll.scripts.lab.kit.study import quick_option
 from atoll.scripts.lab.parallel.threads.work import UNTOUCHED, run
 from atoll.scripts.processes import makers
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping, Sequence
 
-    from atoll.scripts.lab.kit.rows import Row
+    from atoll.scripts.lab.kit.rows import Run
 
 PYTHON_THREADS = (1, 2, 3, 4, 5)
 TORCH_THREADS = (1, 2, 4, 8, 16, 32, 64)
@@ -110,11 +115,8 @@ def _counts(rows: Sequence[Row]) -> Grid:
         for k in sorted({row["k"] for row in rows})
     ]
     off = [f"k={k}, m={m}: {sorted(found)}" for (k, m), found in peaks.items() if found != {expected(k, m)}]
-    remark = (
-        f"(k + 1) m is confirmed by all {len(rows)} counts."
-        if not off
-        else f"(k + 1) m is not what was counted at {'; '.join(off)}."
-    )
+    told = f"not what was counted at {'; '.join(off)}" if off else f"confirmed by all {len(rows)} counts"
+    remark = f"(k + 1) m is {told}."
     return Grid("threads at their peak, k Python threads by m of PyTorch", ["k \\ m", *map(str, sizes)], lines, remark)
 
 
@@ -148,16 +150,8 @@ def decomposition() -> Grid:
         blas, teams, bar = PUBLISHED_TEAM - 1, workers * PUBLISHED_TEAM, 1
         known = 1 + blas + teams + bar
         lines.append([seen, workers, 1, blas, f"{workers} x {PUBLISHED_TEAM} = {teams}", bar, known, seen - known])
-    headings = [
-        "threads",
-        "workers",
-        "main",
-        "OpenBLAS",
-        "teams with masters",
-        "progress bar",
-        "in all",
-        "unexplained",
-    ]
+    made_by = ("main", "OpenBLAS", "teams with masters", "progress bar")
+    headings = ["threads", "workers", *made_by, "in all", "unexplained"]
     remark = (
         "Inferred from the log, not counted: that machine is not here. The two counts differ by 130, which is two "
         "teams of 64 and 2 more: what is unexplained came with the larger run."
@@ -247,9 +241,13 @@ def _populations(rows: Sequence[Row]) -> Grid:
     for population in sorted({row["population"] for row in rows}):
         default, one = (_of(rows, population, threads) for threads in (DEFAULT, ONE))
         if default and one:
-            figures = [_helped(default), _cores(default), _cores(one), *_gain(default, one)]
+            shares = (
+                _share(default, "helper_cpu_s", "cpu_s"),
+                *(_share(of, "cpu_s", "wall_s") for of in (default, one)),
+            )
+            figures = [*shares, *_gain(default, one)]
             first = default[0]["first_spread"] or "none"
-            name = f"{population}{_tier(population)}"
+            name = str(population) + next((f" ({tier})" for tier, size in TIERS.items() if size == population), "")
             lines.append([name, first, *(f"{figure:.2f}" for figure in figures), len(default)])
     headings = [
         *("population", "first spread", "helpers' share", "cores, default", "cores, 1 thread"),
@@ -266,16 +264,8 @@ def _median(rows: Sequence[Row], name: str) -> float:
     return statistics.median(float(row[name]) for row in rows)
 
 
-def _cores(rows: Sequence[Row]) -> float:
-    return statistics.median(float(row["cpu_s"] / row["wall_s"]) for row in rows)
-
-
-def _helped(rows: Sequence[Row]) -> float:
-    return statistics.median(float(row["helper_cpu_s"] / row["cpu_s"]) for row in rows)
-
-
-def _tier(population: int) -> str:
-    return next((f" ({name})" for name, size in TIERS.items() if size == population), "")
+def _share(rows: Sequence[Row], over: str, under: str) -> float:
+    return statistics.median(float(row[over] / row[under]) for row in rows)
 
 
 def measure_limits(write: Callable[[Row], None], *, ways: Sequence[str], rounds: int, seed: int = 0) -> None:
@@ -295,10 +285,99 @@ def limit_tables(rows: Iterable[Row]) -> list[Grid]:
 
 
 def _way(way: str, rows: Sequence[Row]) -> list[object]:
-    share = statistics.median(row["helper_cpu_s"] / row["cpu_s"] for row in rows)
-    wall_s, cpu_s = (statistics.median(row[name] for row in rows) for name in ("wall_s", "cpu_s"))
-    cores = statistics.median(row["cpu_s"] / row["wall_s"] for row in rows)
+    share, cores = _share(rows, "helper_cpu_s", "cpu_s"), _share(rows, "cpu_s", "wall_s")
+    wall_s, cpu_s = _median(rows, "wall_s"), _median(rows, "cpu_s")
     says = "/".join(map(str, sorted({row["torch_threads"] for row in rows})))
     threads = "/".join(map(str, sorted({row["threads_after"] for row in rows})))
     in_force = "yes" if share <= ALONE else "no"
     return [way, says, threads, f"{share:.2f}", f"{cores:.2f}", f"{wall_s:.3g}", f"{cpu_s:.3g}", len(rows), in_force]
+
+
+EXPERIMENTS: dict[str, Callable[[Sequence[Row]], list[Grid]]] = {
+    "law": law_tables,
+    "population": population_tables,
+    "limit": limit_tables,
+}
+
+out_option = click.option(
+    "--out", default=Path("compare"), show_default=True, type=click.Path(path_type=Path), help="Where rows go."
+)
+rounds_option = click.option("--rounds", type=click.IntRange(min=1), default=3, show_default=True, help="Repetitions.")
+
+
+@click.group(context_settings={"help_option_names": ["-h", "--help"]})
+def main() -> None:
+    """Experiments on threads; each appends raw rows to DIR and prints the tables of the newest ones."""
+
+
+@main.command(name="law")
+@out_option
+@quick_option
+def count(*, out: Path, quick: bool) -> None:
+    """Count the threads that k Python threads and m PyTorch threads make, in two minutes."""
+    sizes = {"k": (1, 2), "m": (1, 4)} if quick else {"k": PYTHON_THREADS, "m": TORCH_THREADS}
+    measure_law(Rows(out, "law", {"is_quick": quick}).write, **sizes)
+    _show(out, "law")
+
+
+@main.command(name="population")
+@out_option
+@rounds_option
+@quick_option
+def spread(*, out: Path, rounds: int, quick: bool) -> None:
+    """Find the population at which the reference evaluator starts to use more than one thread, in ten minutes.
+
+    Before that, find for single operations from how many elements on PyTorch spreads them.
+    """
+    write = Rows(out, "population", {"is_quick": quick}).write
+    populations = (4, 200) if quick else POPULATIONS
+    life_s = 1.0 if quick else LIFE_S
+    measure_operations(write, ("add", "sqrt float64") if quick else OPERATIONS)
+    measure_populations(write, populations=populations, rounds=1 if quick else rounds, life_s=life_s)
+    _show(out, "population")
+
+
+@main.command(name="limit")
+@out_option
+@rounds_option
+@quick_option
+def limited(*, out: Path, rounds: int, quick: bool) -> None:
+    """Measure what each way of limiting PyTorch to one thread does, in two minutes."""
+    ways = ("none", "before_import") if quick else tuple(WAYS)
+    measure_limits(Rows(out, "limit", {"is_quick": quick}).write, ways=ways, rounds=1 if quick else rounds)
+    _show(out, "limit")
+
+
+@main.command()
+@click.argument("folder", type=click.Path(path_type=Path, exists=True, file_okay=False))
+def tables(folder: Path) -> None:
+    """Derive the tables from the newest rows in FOLDER, measuring nothing."""
+    for text in texts(read(folder)):
+        click.echo(text + "\n")
+
+
+def _show(folder: Path, name: str) -> None:
+    for text in texts([each for each in read(folder) if each.bench == name]):
+        click.echo(text)
+
+
+def texts(runs: Sequence[Run]) -> list[str]:
+    """Return a page of Markdown for the newest run of each of these experiments on each machine."""
+    return ["\n\n".join([f"### {run.bench}", _markdown(run)]) for run in _newest(runs)]
+
+
+def blocks(runs: Sequence[Run]) -> dict[str, str]:
+    """Return the same by the names that the report's blocks have: `thread-law` and so on."""
+    found: dict[str, list[str]] = {}
+    for each in _newest(runs):
+        found.setdefault(f"thread-{each.bench}", []).append(_markdown(each))
+    return {name: "\n\n".join(parts) for name, parts in found.items()}
+
+
+def _newest(runs: Sequence[Run]) -> list[Run]:
+    return [run for run in newest(runs) if run.bench in EXPERIMENTS]
+
+
+def _markdown(run: Run) -> str:
+    tables = (grid.markdown() for grid in EXPERIMENTS[run.bench](run.rows))
+    return "\n\n".join([run.provenance, *filter(None, tables)])

@@ -97,13 +97,7 @@ def law(*, k: int, m: int | None, main_works: bool) -> dict[str, Any]:
 
 
 def population(*, population: int, threads: int | None, life_s: float) -> dict[str, Any]:
-    """Live a population's lives on the reference evaluator: once to see what makes a team of threads, then timed.
-
-    Args:
-        population: How many, on one course.
-        threads: For the evaluator; None takes what PyTorch starts with.
-        life_s: How long they live.
-    """
+    """Live a population's lives on the reference evaluator: once to see what makes a team of threads, then timed."""
     import numpy as np  # noqa: PLC0415
     import torch  # noqa: PLC0415
 
@@ -126,7 +120,7 @@ def operation(*, name: str, limit: int) -> dict[str, Any]:
     Every size is tried in a new Python thread, which has no team yet.
 
     Args:
-        name: One of `population.OPERATIONS`.
+        name: One of `experiments.OPERATIONS`.
         limit: The most elements to try; below, more elements are taken to be spread if fewer are.
     """
     import torch  # noqa: PLC0415

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from click.testing import CliRunner
 
 from atoll.evo import runlog
-from atoll.scripts.lab.islands.peers.command import main
+from atoll.scripts.lab.islands.peers.tables import main
 from tests.lab.islands.peers.test_tables import ROWS
 
 if TYPE_CHECKING:

@@ -53,7 +53,6 @@ def test_the_cost_of_migration_is_the_difference_that_migration_alone_makes():
 
 def test_a_number_is_part_of_a_name():
     assert [problem.label for problem in PROBLEMS] == ["rastrigin", "schwefel", "cec2014 f9"]
-    assert Entry("x", {}, PROBLEMS[0], 1).alone().is_connected is False
 
 
 SPHERE = load_task("sphere", {"dimensions": "3"})

@@ -90,30 +90,13 @@ def test_nobody_does_two_things_at_once(trials_s, workers):
         assert all(one[1] <= other[0] + 1e-9 for one, other in itertools.pairwise(mine))
 
 
-CRASHING = st.builds(
-    Way,
-    workers=WORKERS,
-    crash_p=st.floats(0, 0.6),
-    retries=st.integers(0, 2),
-    on_crash=st.sampled_from(["retry", "break"]),
-    startup_s=st.just(0.5),
-)
+CRASHING = st.builds(Way, workers=WORKERS, crash_p=st.floats(0, 0.6), startup_s=st.just(0.5))
 
 
 @given(TRIALS, CRASHING, st.integers(0, 9))
-def test_every_trial_ends_once_or_is_given_up(trials_s, way, seed):
+def test_every_trial_ends_once_however_often_its_worker_crashes(trials_s, way, seed):
     found = run(trials_s, way, seed=seed)
-    numbers = [each.number for each in found.finished]
-    assert len(numbers) == len(set(numbers))
-    assert len(numbers) + found.lost == len(trials_s)
-    assert found.crashes >= found.lost
-
-
-def test_a_pool_that_breaks_loses_what_was_under_way():
-    trials_s = [10.0] * 200
-    way = {"workers": 20, "crash_p": 0.05, "retries": 99}
-    breaking = run(trials_s, Way(**way, on_crash="break"))
-    assert breaking.wall_s > 1.3 * run(trials_s, Way(**way, on_crash="retry")).wall_s
+    assert sorted(each.number for each in found.finished) == list(range(len(trials_s)))
 
 
 @given(st.integers(1, 8), st.integers(1, 6), st.integers(0, 99))

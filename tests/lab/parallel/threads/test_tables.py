@@ -3,7 +3,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from atoll.scripts.lab.kit import rows
-from atoll.scripts.lab.parallel.threads.tables import blocks, texts
+from atoll.scripts.lab.parallel.threads.experiments import blocks, texts
 from tests.processes import ROOT
 
 if TYPE_CHECKING:

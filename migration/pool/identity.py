@@ -14,13 +14,13 @@ from atoll.evo import atomic, strict_json
 from atoll.evo.config import ASYNC, MODES, flag_name
 from atoll.evo.errors import ConfigError, DamagedFileError, PoolMismatchError, StorageError
 from atoll.evo.paths import SharedPaths
-from atoll.migration.pool import locks
 from atoll.migration.pool.bounded_io import RefusedError, VanishedError, read_file
-from atoll.migration.pool.locks import Locks
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
     from pathlib import Path
+
+    from atoll.migration.pool.locks import Locks, MountSupport
 
 FORMAT = 1
 MAX_BYTES = 1 << 20
@@ -49,6 +49,8 @@ class Pool(Struct, frozen=True):
     @property
     def locks(self) -> Locks:
         """The locks that all its islands use."""
+        from atoll.migration.pool.locks import Locks  # noqa: PLC0415 - filelock is slow to import, and looking locks nothing
+
         return Locks(self.lock_class)
 
 
@@ -245,6 +247,8 @@ def _create_or_read(paths: SharedPaths, *, seed: int, task: Mapping[str, Any], a
 
 
 def _create(paths: SharedPaths, *, seed: int, task: Mapping[str, Any], agreement: Mapping[str, Any]) -> None:
+    from atoll.migration.pool import locks  # noqa: PLC0415 - see above
+
     support = locks.probe(paths.pool)
     _check_support(paths, support)
     document = {
@@ -259,7 +263,7 @@ def _create(paths: SharedPaths, *, seed: int, task: Mapping[str, Any], agreement
     atomic.create_file(paths.identity, strict_json.encode(document) + b"\n", durable=True)
 
 
-def _check_support(paths: SharedPaths, support: locks.MountSupport) -> None:
+def _check_support(paths: SharedPaths, support: MountSupport) -> None:
     missing = []
     if not support.hard_links:
         missing.append("makes no hard links that refuse a name that exists")

@@ -101,8 +101,16 @@ def main() -> None:
 def run(command: Callable[[], int | None]) -> int:
     """Call a command and return its exit code."""
     try:
-        with atomic.storage_errors("read or write what this command needs"):
-            return _call(command)
+        return explain(lambda: _call(command), what="command")
+    except SystemExit as ending:  # so Click ends when it has told a shell what completes a line, and with 1 when the
+        return 141 if ending.code == 1 else 0  # reader of our output has gone
+
+
+def explain(command: Callable[[], int | None], *, what: str) -> int:
+    """Call a command or a study and return its exit code; an error that Atoll or Click explains becomes one line."""
+    try:
+        with atomic.storage_errors(f"read or write what this {what} needs"):
+            return command() or 0
     except AtollError as error:
         click.echo(installation.as_typed(f"error: {error}"), err=True)
         return error.exit_code
@@ -115,8 +123,6 @@ def run(command: Callable[[], int | None]) -> int:
         return error.exit_code
     except click.Abort:
         return 130
-    except SystemExit as ending:  # so Click ends when it has told a shell what completes a line, and with 1 when the
-        return 141 if ending.code == 1 else 0  # reader of our output has gone
 
 
 def _call(command: Callable[[], int | None]) -> int:

@@ -11,15 +11,13 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from atoll.evo import atomic
-from atoll.evo.errors import AtollError
 from atoll.evo.resources import limit_threads
+from atoll.scripts.commands.group import explain
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
 PROGRAM = "python -m scripts.lab"
-ABORTED = 130
 
 
 STUDIES = {
@@ -79,21 +77,7 @@ def main(context: click.Context) -> None:
 
 def run(arguments: Sequence[str] | None = None) -> int:
     """Run a study and return its exit code; a failure that Atoll or Click explains becomes one line."""
-    try:
-        with atomic.storage_errors("read or write what this study needs"):
-            return main.main(arguments, prog_name=PROGRAM, standalone_mode=False) or 0
-    except AtollError as error:
-        click.echo(f"error: {error}", err=True)
-        return error.exit_code
-    except click.exceptions.NoArgsIsHelpError as error:
-        click.echo(error.format_message(), err=True)
-        return error.exit_code
-    except click.ClickException as error:
-        hint = f" (see '{error.ctx.command_path} --help')" if isinstance(error, click.UsageError) and error.ctx else ""
-        click.echo(f"error: {error.format_message()}{hint}", err=True)
-        return error.exit_code
-    except click.Abort:
-        return ABORTED
+    return explain(lambda: main.main(arguments, prog_name=PROGRAM, standalone_mode=False), what="study")
 
 
 if __name__ == "__main__":

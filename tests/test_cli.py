@@ -80,6 +80,12 @@ def test_the_help_imports_nothing_numeric() -> None:
     assert not re.search(r"\| +(numpy|rich|psutil)\b", loaded)
 
 
+def test_a_look_at_islands_imports_nothing_numeric_and_no_locks(archipelago: Path) -> None:
+    loaded = run(sys.executable, "-X", "importtime", "cli.py", "status", "--migration-dir", archipelago).stderr
+    assert "| atoll.scripts.view.table" in loaded
+    assert not re.search(r"\| +(numpy|filelock)\b", loaded)
+
+
 def test_a_command_is_loaded_without_the_others() -> None:
     load = "import sys; from atoll.scripts.commands.group import cli; cli.get_command(None, 'tail')"
     names = run(sys.executable, "-c", f"{load}; print(*sys.modules)").stdout.split()

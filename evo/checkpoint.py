@@ -5,8 +5,7 @@ from __future__ import annotations
 from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Any
 
-from atoll.evo import ancestry, arrayfile, atomic
-from atoll.evo.config import all_settings
+from atoll.evo import ancestry, arrayfile, atomic, config
 from atoll.evo.errors import DamagedFileError, ResumeError
 from atoll.evo.generation import Champion, Counts, MigrationSchedule, State
 from atoll.evo.genome import Population
@@ -18,6 +17,8 @@ if TYPE_CHECKING:
 
 FORMAT = 1
 KEPT = 2
+MEMORY = "memory/"
+"""What the names of arrays begin with that an algorithm remembers."""
 
 
 @dataclass(frozen=True)
@@ -93,6 +94,7 @@ def encode(checkpoint: Checkpoint) -> bytes:
         "fitness": state.fitness,
         "champion_genes": state.champion.individual.genes,
         "champion_ancestry": state.champion.individual.ancestry,
+        **{f"{MEMORY}{name}": array for name, array in state.memory.items()},
     }
     return arrayfile.encode(arrays, metadata)
 
@@ -118,6 +120,7 @@ def decode(data: bytes) -> Checkpoint:
             Champion(best, **metadata["champion"]),
             Counts(**metadata["counts"]),
             MigrationSchedule(pace["last"], pace["stretch"]),
+            {name.removeprefix(MEMORY): array for name, array in arrays.items() if name.startswith(MEMORY)},
         )
         return Checkpoint(state, metadata["settings"], metadata["backend"])
     except (KeyError, TypeError) as error:
@@ -153,11 +156,15 @@ def save_champion(
 def check_settings(checkpoint: Checkpoint, settings: Mapping[str, Any]) -> None:
     """Raise ResumeError with every setting that differs from the checkpoint's, but for those that may.
 
-    A setting that was not known when the checkpoint was written had what is its default now.
+    A setting that is not among the checkpoint's was not known when it was written, or had its former value.
     """
     ignored = {"generations", "backend", "lockstep_timeout_s"}
-    before = {name: field.default for name, field in all_settings().items() if name in settings}
-    before |= checkpoint.settings
+    known = config.all_settings()
+    unsaid = {name: config.former(field) for name, field in known.items() if name in settings}
+    unrecorded = {name: config.former(field) for name, field in known.items() if field.metadata["former"] is not None}
+    before, settings = unsaid | unrecorded | {**checkpoint.settings}, unrecorded | {**settings}
+    if before["algorithm"] != settings["algorithm"]:
+        ignored |= config.all_own_settings()  # one says it all
     names = [name for name in sorted({*settings, *before}) if name not in ignored]
     changes = [
         f"{name} was {before.get(name)!r}, now {settings.get(name)!r}"

@@ -9,6 +9,7 @@ from __future__ import annotations
 import codecs
 import dataclasses
 import re
+import typing
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, TypeVar
 
@@ -16,7 +17,7 @@ from atoll.evo.errors import ConfigError, suggest
 from atoll.evo.paths import check_island_name
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Callable, Iterable, Mapping
     from pathlib import Path
 
 Value = int | float | str
@@ -44,13 +45,25 @@ def setting(
     low: float | None = None,
     high: float | None = None,
     choices: tuple[str, ...] = (),
+    former: Value | None = None,
 ) -> Any:  # noqa: ANN401 - dataclasses.field has no type of its own
     """Declare a setting: its default, what it means (with its unit) and what it may be.
+
+    `former` is what islands did before they could be told otherwise. It is not recorded, so that they write the bytes
+    of then, and it is what an older checkpoint means that does not have the setting.
 
     Every number has a lowest and a highest value: an endless one would make genes of nothing, and a whole one beyond
     2^53 could be written to a checkpoint but not read back.
     """
-    return dataclasses.field(default=default, metadata={"help": help, "low": low, "high": high, "choices": choices})
+    return dataclasses.field(
+        default=default, metadata={"help": help, "low": low, "high": high, "choices": choices, "former": former}
+    )
+
+
+def former(field: dataclasses.Field[Any]) -> Value:
+    """Return the value of a setting that is not recorded."""
+    value: Value | None = field.metadata["former"]
+    return typing.cast("Value", field.default) if value is None else value
 
 
 def flag_name(field: str) -> str:
@@ -139,6 +152,18 @@ class Breeding:
         """Return how many of `population` are copied unchanged; at least one is left to vary."""
         n = max(round(self.elite_share * population), 1 if self.elite_share > 0 else 0)
         return min(n, population - 1)
+
+
+@dataclass(frozen=True)
+class Strategy:
+    """Settings of evolution strategies: how a search distribution begins."""
+
+    sigma: float = setting(
+        0.1, "first standard deviation of a sample, as a share of each gene's range", low=1e-6, high=10.0
+    )
+
+    def __post_init__(self) -> None:
+        check(self)
 
 
 @dataclass(frozen=True)
@@ -247,6 +272,35 @@ class Migration:
         return generation % self.migrate_every == 0
 
 
+GA, SNES = "ga", "snes"
+USER_ALGORITHM = "path/to/file.py:NAME"
+OWN_SETTINGS: dict[str, tuple[str, ...]] = {
+    GA: tuple(field.name for field in setting_fields(Breeding)),
+    SNES: ("sigma",),
+}
+"""The algorithms, and which settings each has of its own."""
+
+
+def own_settings(algorithm: str) -> tuple[str, ...]:
+    """Return the names of settings that an algorithm has of its own; a user's has none."""
+    return OWN_SETTINGS.get(algorithm, ())
+
+
+def all_own_settings() -> set[str]:
+    """Return the names of settings that some algorithm has of its own."""
+    return {name for names in OWN_SETTINGS.values() for name in names}
+
+
+def check_own_settings(algorithm: str, given: Iterable[str]) -> None:
+    """Raise ConfigError where one of the settings that are `given` is of other algorithms only."""
+    own = own_settings(algorithm)
+    for name in given:
+        owners = [each for each, names in OWN_SETTINGS.items() if name in names]
+        if owners and name not in own:
+            has = f"has {', '.join(map(flag_name, own))}" if own else "has none of its own"
+            raise ConfigError(f"{flag_name(name)} is a setting of {', '.join(owners)}; --algorithm {algorithm} {has}")
+
+
 @dataclass(frozen=True)
 class IslandConfig:
     """Everything that decides what one island computes."""
@@ -256,21 +310,34 @@ class IslandConfig:
     generations: int = setting(150, "generation to reach, counted from the founders (0)", low=1, high=1_000_000_000)
     seed: int = setting(1, "seed of the whole archipelago", low=0, high=2**53)
     task: str = setting("creatures", "the problem; see 'cli.py tasks'")
+    algorithm: str = setting(
+        GA, f"how a generation becomes the next one: {', '.join(OWN_SETTINGS)}, or {USER_ALGORITHM}", former=GA
+    )
     backend: str = setting("auto", "what computes the fitness; all backends of a task agree bit for bit")
     threads: int = setting(1, "threads of the numeric libraries, per island", low=1, high=4096)
     checkpoint_every: int = setting(10, "generations between checkpoints, at most", low=1, high=1_000_000_000)
     options: tuple[tuple[str, str], ...] = ()
     breeding: Breeding = Breeding()
+    strategy: Strategy = Strategy()
     migration: Migration = Migration()
 
     def __post_init__(self) -> None:
         check_island_name(self.island)
         check(self)
+        if self.algorithm not in OWN_SETTINGS and not is_user_file(self.algorithm):
+            raise ConfigError(
+                f"--algorithm must be one of {', '.join(OWN_SETTINGS)}, or {USER_ALGORITHM}; got "
+                f"{self.algorithm!r}{suggest(self.algorithm, OWN_SETTINGS)}"
+            )
         if self.migration.migrants >= self.population:
             raise ConfigError(
                 f"--migrants must be smaller than the population of {self.population}, got {self.migration.migrants}"
             )
-        if self.breeding.selection == "tournament" and self.breeding.tournament_size > self.population:
+        if (
+            self.algorithm == GA
+            and self.breeding.selection == "tournament"
+            and self.breeding.tournament_size > self.population
+        ):
             raise ConfigError(
                 f"--tournament-size must be at most the population of {self.population}, "
                 f"got {self.breeding.tournament_size}"
@@ -289,17 +356,21 @@ class IslandConfig:
         return {name: settings[name] for name in ("mode", "members", "migrate_every", "generations", "migrants")}
 
     def settings(self) -> dict[str, Value]:
-        """Return every named setting, flat, as the log records it."""
+        """Return the named settings, flat, as the log records them: without those of other algorithms."""
+        foreign = all_own_settings() - {*own_settings(self.algorithm)}
         return {
             field.name: getattr(part, field.name)
-            for part in (self, self.breeding, self.migration)
+            for part in (self, self.breeding, self.strategy, self.migration)
             for field in setting_fields(type(part))
+            if field.name not in foreign and getattr(part, field.name) != field.metadata["former"]
         }
 
 
 def all_settings() -> dict[str, dataclasses.Field[Any]]:
     """Return every named setting of an island, in the order of the help."""
-    return {field.name: field for kind in (IslandConfig, Migration, Breeding) for field in setting_fields(kind)}
+    return {
+        field.name: field for kind in (IslandConfig, Migration, Breeding, Strategy) for field in setting_fields(kind)
+    }
 
 
 def island_config(island: str, values: Mapping[str, Value], options: Mapping[str, str]) -> IslandConfig:
@@ -308,12 +379,14 @@ def island_config(island: str, values: Mapping[str, Value], options: Mapping[str
     for name in values:
         if name not in known:
             raise ConfigError(f"unknown setting {name!r}{suggest(name, known)}; known are {', '.join(known)}")
+    check_own_settings(str(values.get("algorithm", known["algorithm"].default)), values)
     return _make(
         IslandConfig,
         values,
         island=island,
         options=tuple(sorted(options.items())),
         breeding=_make(Breeding, values),
+        strategy=_make(Strategy, values),
         migration=_make(Migration, values),
     )
 

@@ -4,25 +4,29 @@
                  ^                 +------------------- no migration due ------------------------------+      |
                  +--------------------------------------- breed <---------------------------------------------+
 
-`evo/island.py` walks this page and does the parts in brackets, which touch files. Nothing here knows of a file, a
-clock or another island: equal arguments give equal bytes.
+`evo/island.py` walks this page and does the parts in brackets, which touch files; `evo/algorithms/` breeds. Nothing
+here knows of a file, a clock or another island: equal arguments give equal bytes.
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
+from numpy.typing import NDArray
 
-from atoll.evo import ancestry, selection, variation
+from atoll.evo import ancestry, selection
 from atoll.evo.errors import TaskError
 from atoll.evo.genome import NO_PLACE, Floats, GenomeSpec, Indices, Migrants, Population
 
 if TYPE_CHECKING:
-    from atoll.evo.config import Breeding
     from atoll.evo.rng import Streams
     from atoll.evo.tasks.task import Task
+
+Memory = Mapping[str, NDArray[Any]]
+"""What an algorithm remembers, by name: float32, float64, uint16 or int64 arrays of at most four dimensions."""
 
 
 @dataclass(frozen=True)
@@ -62,6 +66,7 @@ class State:
     champion: Champion
     counts: Counts
     schedule: MigrationSchedule = MigrationSchedule()
+    memory: Memory = field(default_factory=dict)  # of the algorithm, from before it was told of this generation
 
 
 def sample_founders(spec: GenomeSpec, n: int, *, island: str, streams: Streams) -> Population:
@@ -76,7 +81,11 @@ def evaluate(task: Task, population: Population, *, generation: int, before: Sta
     champion = best_of(population, fitness, generation=generation, reigning=before.champion if before else None)
     counts = before.counts if before else Counts()
     counts = replace(counts, evaluations=counts.evaluations + len(population))
-    return State(generation, population, fitness, champion, counts, before.schedule if before else MigrationSchedule())
+    if before is None:
+        return State(generation, population, fitness, champion, counts)
+    return replace(
+        before, generation=generation, population=population, fitness=fitness, champion=champion, counts=counts
+    )
 
 
 def emigrants(state: State, chosen: Indices, *, island: str) -> Migrants:
@@ -116,17 +125,6 @@ def next_schedule(state: State, immigrants: Floats) -> MigrationSchedule:
         return MigrationSchedule(state.generation, state.schedule.multiplier)
     is_led = bool(immigrants.max() > state.fitness.max())
     return MigrationSchedule(state.generation, 1 if is_led else 2 * state.schedule.multiplier)
-
-
-def breed(state: State, spec: GenomeSpec, *, breeding: Breeding, streams: Streams) -> Population:
-    """Return the next generation: the elites unchanged, then the children of selected parents, [P, D]."""
-    elites = selection.best(state.fitness, breeding.n_elites(len(state.population)))
-    n = len(state.population) - len(elites)
-    couples = selection.parents(state.fitness, 2 * n, breeding=breeding, rng=streams("selection")).reshape(2, n)
-    children = variation.crossover(
-        state.population, couples, elites=elites, spec=spec, breeding=breeding, rng=streams("crossover")
-    )
-    return variation.mutate(children, n_elites=len(elites), spec=spec, breeding=breeding, rng=streams("mutation"))
 
 
 def score(task: Task, population: Population, *, generation: int) -> Floats:

@@ -12,6 +12,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Protocol, TypeVar
 
 from atoll.evo import generation
+from atoll.evo.algorithms.choice import algorithm_of
 from atoll.evo.errors import TaskError
 from atoll.evo.recorder import MemoryRecorder
 from atoll.evo.rng import streams
@@ -19,6 +20,7 @@ from atoll.evo.rng import streams
 if TYPE_CHECKING:
     from collections.abc import Callable, Generator
 
+    from atoll.evo.algorithms.algorithm import Algorithm
     from atoll.evo.config import IslandConfig
     from atoll.evo.generation import State
     from atoll.evo.genome import Floats, Indices, Migrants, Population
@@ -126,8 +128,9 @@ def steps(
         Whether others are waited for: False once it has published, then True as often as it has asked in vain.
     """
     recorder = recorder or MemoryRecorder()
+    algorithm = algorithm_of(config, task.spec)
     started_s = clock()
-    state = resumed or _start(config, task)
+    state = resumed or _start(config, task, algorithm)
     while True:
         evaluated, evaluate_s = state, clock() - started_s
         is_last = state.generation >= config.generations
@@ -155,19 +158,21 @@ def steps(
         if is_last or is_stopped:
             return state
         randomness = streams(config.seed, config.island, state.generation)
-        children = generation.breed(state, task.spec, breeding=config.breeding, streams=randomness)
+        children, memory = algorithm.breed(state, state.memory, task.spec, streams=randomness)
         started_s = clock()
         unkept = None if is_kept else evaluated
+        state = replace(state, memory=memory)
         following = _evaluate(task, children, state, recorder=recorder, unkept=unkept, is_stopping=is_stopping)
         if following is None:
             return state
         state = following
 
 
-def _start(config: IslandConfig, task: Task) -> State:
+def _start(config: IslandConfig, task: Task, algorithm: Algorithm) -> State:
     randomness = streams(config.seed, config.island, 0)
     founders = generation.sample_founders(task.spec, config.population, island=config.island, streams=randomness)
-    return generation.evaluate(task, founders, generation=0, before=None)
+    state = generation.evaluate(task, founders, generation=0, before=None)
+    return replace(state, memory=algorithm.start(state, task.spec))
 
 
 def _evaluate(

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Protocol
 from msgspec.structs import replace
 
 from atoll.evo import atomic, checkpoint, records
+from atoll.evo.algorithms.choice import algorithm_of
 from atoll.evo.config import ASYNC, LOCKSTEP, REPLAY
 from atoll.evo.errors import StorageError, TaskError
 from atoll.evo.island import evolve
@@ -114,8 +115,9 @@ def run_island(
 
 
 def _load(config: IslandConfig, *, display: Display, stop: StopSignal) -> Task:
-    """Load the task, and make sure that memory holds its genomes, and that others can read those that migrate."""
+    """Load the task, and make sure that the algorithm varies such genes, memory holds them and others can read them."""
     task = resume.load_for(config, config.backend, say=display.say, is_stopping=stop)
+    algorithm_of(config, task.spec)
     check_memory(config, task.spec.size, say=display.say)
     if not config.migration.is_off and config.migration.mode != REPLAY:
         check_importable(config.migration.migrants, task.spec.size)

@@ -11,9 +11,12 @@ from hypothesis import strategies as st
 
 from atoll.evo import strict_json
 from atoll.evo.config import (
+    OWN_SETTINGS,
     Breeding,
     IslandConfig,
     Migration,
+    Strategy,
+    all_own_settings,
     all_settings,
     check,
     flag_name,
@@ -32,7 +35,10 @@ CHOICES = [name for name, field in SETTINGS.items() if field.metadata["choices"]
 
 
 def make(**values):
-    return island_config("island-01", values, {})
+    """Make a config, of the first algorithm that has the settings given."""
+    own = {*values} & all_own_settings()
+    algorithm = next(each for each, names in OWN_SETTINGS.items() if own <= {*names})
+    return island_config("island-01", {**({} if algorithm == "ga" else {"algorithm": algorithm}), **values}, {})
 
 
 def bound(name, side):
@@ -40,16 +46,16 @@ def bound(name, side):
     return type(SETTINGS[name].default)(SETTINGS[name].metadata[side])
 
 
-@pytest.mark.parametrize("kind", [IslandConfig, Migration, Breeding])
+@pytest.mark.parametrize("kind", [IslandConfig, Migration, Breeding, Strategy])
 def test_every_field_is_documented_or_a_part(kind):
     named = {field.name for field in setting_fields(kind)}
     rest = {field.name for field in dataclasses.fields(kind)} - named
-    assert rest <= {"island", "options", "breeding", "migration"}
+    assert rest <= {"island", "options", "breeding", "strategy", "migration"}
     assert all(len(field.metadata["help"]) > 5 for field in setting_fields(kind))
 
 
 def test_no_two_parts_share_a_name():
-    parts = [field.name for kind in (IslandConfig, Migration, Breeding) for field in setting_fields(kind)]
+    parts = [field.name for kind in (IslandConfig, Migration, Breeding, Strategy) for field in setting_fields(kind)]
     assert sorted(parts) == sorted(SETTINGS)
 
 
@@ -57,7 +63,7 @@ def test_no_two_parts_share_a_name():
 def test_a_number_has_a_lowest_value_that_is_allowed_and_nothing_below_it(name):
     low = bound(name, "low")
     others = {"migrants": 1} if name == "population" else {}
-    others |= {"selection": "rank"}
+    others |= {} if name in OWN_SETTINGS["snes"] else {"selection": "rank"}
     assert make(**{**others, name: low}).settings()[name] == low
     with pytest.raises(ConfigError, match=f"{flag_name(name)} must be at least"):
         make(**{name: low - 1})
@@ -109,8 +115,26 @@ def test_a_whole_number_is_whole(name):
         make(**{name: 3.0})
 
 
-def test_defaults_are_allowed_and_recorded():
-    assert make().settings() == {name: field.default for name, field in SETTINGS.items()}
+@pytest.mark.parametrize("algorithm", OWN_SETTINGS)
+def test_what_is_recorded_are_the_settings_of_the_algorithm_that_are_not_what_was_before_they_could_be_set(algorithm):
+    foreign = all_own_settings() - {*OWN_SETTINGS[algorithm]}
+    values = {name: field.default for name, field in SETTINGS.items() if name not in foreign}
+    expected = {name: value for name, value in values.items() if value != SETTINGS[name].metadata["former"]}
+    assert make(algorithm=algorithm).settings() == expected | ({} if algorithm == "ga" else {"algorithm": algorithm})
+
+
+def test_a_setting_of_another_algorithm_is_refused_with_what_this_one_has():
+    with pytest.raises(ConfigError, match=r"--sigma is a setting of snes.*; --algorithm ga has --selection, --tour"):
+        make(algorithm="ga", sigma=0.1)
+    with pytest.raises(ConfigError, match=r"--mutation-rate is a setting of ga; --algorithm snes has --sigma"):
+        make(algorithm="snes", mutation_rate=0.1)
+    with pytest.raises(ConfigError, match=r"--sigma is a setting of snes.*; --algorithm a.py:A has none of its own"):
+        make(algorithm="a.py:A", sigma=0.1)
+
+
+def test_an_unknown_algorithm_names_those_that_are_known():
+    with pytest.raises(ConfigError, match=r"--algorithm must be one of ga, snes.*; got 'sness', did you mean 'snes'"):
+        make(algorithm="sness")
 
 
 @given(st.sampled_from(sorted(SETTINGS)), st.integers(0, 20))
@@ -282,9 +306,11 @@ def test_every_setting_can_stand_in_a_file(tmp_path):
     def written(value):
         return f'"{value}"' if isinstance(value, str) else str(value)
 
-    lines = [f"{name} = {written(field.default)}" for name, field in SETTINGS.items()]
-    values, _ = read(tmp_path, "\n".join(["[defaults]", *lines]))
-    assert make(**values) == make()
+    for algorithm, own in OWN_SETTINGS.items():
+        there = {name: field.default for name, field in SETTINGS.items() if name not in all_own_settings() - {*own}}
+        lines = [f"{name} = {written(value)}" for name, value in {**there, "algorithm": algorithm}.items()]
+        values, _ = read(tmp_path, "\n".join(["[defaults]", *lines]))
+        assert make(**values) == make(algorithm=algorithm)
 
 
 @pytest.mark.parametrize("section", ["defaults", "island-01"])

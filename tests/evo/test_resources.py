@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 
 from atoll.evo import generation
+from atoll.evo.algorithms.choice import algorithm_of
 from atoll.evo.config import island_config
 from atoll.evo.genome import GenomeSpec, Segment
 from atoll.evo.resources import NUMERIC_LIBRARIES, THREAD_VARIABLES, limit_threads, needed_bytes
@@ -20,6 +21,7 @@ ROOT = Path(__file__).parents[2]
 FAULTS_OF_TWENTY_GENERATIONS = """
 import ctypes, resource, sys
 from atoll.evo import generation
+from atoll.evo.algorithms.genetic import Genetic
 from atoll.evo.config import Breeding
 from atoll.evo.genome import GenomeSpec, Segment
 from atoll.evo.resources import M_MMAP_THRESHOLD, keep_freed_memory
@@ -38,7 +40,7 @@ first = generation.Champion(people.take(np.array([0])), 0.0, 0)
 state = generation.State(0, people, people.genes[:, 0], first, generation.Counts())
 
 def breed():
-    generation.breed(state, spec, breeding=Breeding(), streams=streams(1, "a", 0))
+    Genetic(Breeding()).breed(state, {}, spec, streams=streams(1, "a", 0))
 
 breed()
 before = resource.getrusage(resource.RUSAGE_SELF).ru_minflt
@@ -82,7 +84,7 @@ def peak_of_a_life(config):
         founders = generation.sample_founders(task.spec, config.population, island="a", streams=streams(1, "a", 0))
         state = generation.evaluate(task, founders, generation=0, before=None)
         del founders
-        children = generation.breed(state, task.spec, breeding=config.breeding, streams=streams(1, "a", 0))
+        children, _ = algorithm_of(config, task.spec).breed(state, {}, task.spec, streams=streams(1, "a", 0))
         generation.evaluate(task, children, generation=1, before=state)
         return tracemalloc.get_traced_memory()[1]
     finally:

@@ -137,6 +137,7 @@ class FunctionTask:
     """One test function as a task; ConfigError if it shall be moved or rotated and cannot."""
 
     backend = "numpy"
+    is_deterministic = True
 
     def __init__(self, options: FunctionOptions, *, name: str) -> None:
         self.name = name
@@ -187,6 +188,7 @@ class Trap:
 
     name = "trap"
     backend = "numpy"
+    is_deterministic = True
 
     def __init__(self, options: TrapOptions) -> None:
         self.options: dict[str, OptionValue] = asdict(options)

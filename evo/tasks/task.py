@@ -77,6 +77,11 @@ def build_of(task: Task) -> str:
     return str(getattr(task, "build", ""))
 
 
+def is_deterministic(task: Task) -> bool:
+    """Say whether a task scores a genome alike in every episode: if it says so itself, by an attribute of this name."""
+    return getattr(task, "is_deterministic", False) is True
+
+
 def parse_options(
     task: str, options: Mapping[str, str], defaults: Mapping[str, OptionValue], *, also: str = ""
 ) -> dict[str, OptionValue]:

@@ -267,11 +267,11 @@ class OneByOne:
     def __init__(self, function: Callable[..., Any], options: Mapping[str, OptionValue]) -> None:
         self.__wrapped__ = function  # so that its line is known
         self._options = options
-        self._takes_episode = EPISODE in [each.name for each in _parameters(function)]
+        self.takes_episode = EPISODE in [each.name for each in _parameters(function)]
 
     def __call__(self, genes: Floats, episode: int) -> list[Any]:
         """Return what the function returns for each genome."""
-        named = {**self._options, EPISODE: episode} if self._takes_episode else self._options
+        named = {**self._options, EPISODE: episode} if self.takes_episode else self._options
         return [self.__wrapped__(genome, **named) for genome in genes]
 
 
@@ -299,6 +299,13 @@ class UserTask:
     def build(self) -> str:
         """The source's hash, which the log records beside the backend."""
         return f"source {self.source_sha256[:12]}"
+
+    @property
+    def is_deterministic(self) -> bool:
+        """True for a function that takes no episode, and for a class or an object that says so by this attribute."""
+        if isinstance(self.evaluation, OneByOne):
+            return not self.evaluation.takes_episode
+        return getattr(getattr(self.evaluation, "__self__", None), "is_deterministic", False) is True
 
     def evaluate(self, genes: Floats, episode: int) -> Floats:
         """Score genomes, float32 [P]; TaskError if the user's evaluation raises, or returns no finite number each."""

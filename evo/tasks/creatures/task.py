@@ -60,6 +60,7 @@ class Creatures:
     """
 
     name = "creatures"
+    is_deterministic = True
 
     def __init__(
         self,

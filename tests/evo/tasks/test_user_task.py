@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 
 from atoll.evo.errors import TaskError
 from atoll.evo.genome import GenomeSpec, Segment
+from atoll.evo.tasks.task import is_deterministic
 from atoll.evo.tasks.user_task import (
     OneByOne,
     UserTask,
@@ -51,6 +52,24 @@ def refusal_of(task, episode=7):
         task.evaluate(GENES, episode)
     assert "\n" not in str(refusal.value)
     return str(refusal.value)
+
+
+class Sayer:
+    """Says whether it is deterministic."""
+
+    def __init__(self, word):
+        self.is_deterministic = word
+
+    def evaluate(self, genes, episode):  # noqa: ARG002 - nobody asks
+        return genes[:, 0]
+
+
+def test_a_task_is_deterministic_if_it_takes_no_episode_or_says_so():
+    assert is_deterministic(plain(lambda genome: genome.sum()))
+    assert not is_deterministic(plain(lambda genome, episode: genome.sum() + episode))
+    assert is_deterministic(user_task(Sayer(word=True).evaluate))
+    assert not is_deterministic(user_task(Sayer(word="yes").evaluate))
+    assert not is_deterministic(user_task(lambda genes, _: genes[:, 0]))
 
 
 @pytest.mark.parametrize(

@@ -46,24 +46,25 @@ def setting(
     high: float | None = None,
     choices: tuple[str, ...] = (),
     former: Value | None = None,
+    changed_from: Value | None = None,
 ) -> Any:  # noqa: ANN401 - dataclasses.field has no type of its own
     """Declare a setting: its default, what it means (with its unit) and what it may be.
 
     `former` is what islands did before they could be told otherwise. It is not recorded, so that they write the bytes
-    of then, and it is what an older checkpoint means that does not have the setting.
+    of then, and it is what an older checkpoint means that does not have the setting. `changed_from` is an earlier
+    default: an island that was started with it goes on with it.
 
     Every number has a lowest and a highest value: an endless one would make genes of nothing, and a whole one beyond
     2^53 could be written to a checkpoint but not read back.
     """
-    return dataclasses.field(
-        default=default, metadata={"help": help, "low": low, "high": high, "choices": choices, "former": former}
-    )
+    metadata = {"help": help, "low": low, "high": high, "choices": choices}
+    return dataclasses.field(default=default, metadata={**metadata, "former": former, "changed_from": changed_from})
 
 
 def former(field: dataclasses.Field[Any]) -> Value:
     """Return the value of a setting that is not recorded."""
-    value: Value | None = field.metadata["former"]
-    return typing.cast("Value", field.default) if value is None else value
+    earlier: tuple[Value | None, ...] = (field.metadata["former"], field.metadata["changed_from"])
+    return next((value for value in earlier if value is not None), typing.cast("Value", field.default))
 
 
 def flag_name(field: str) -> str:
@@ -389,6 +390,27 @@ def island_config(island: str, values: Mapping[str, Value], options: Mapping[str
         strategy=_make(Strategy, values),
         migration=_make(Migration, values),
     )
+
+
+def as_started(config: IslandConfig, recorded: Mapping[str, Any]) -> IslandConfig:
+    """Return a config with the earlier defaults that an island goes on with, by what its checkpoint recorded.
+
+    A default that has changed since is for islands that begin; one who repeats a command means what it meant.
+    """
+    parts: dict[str, Any] = {
+        name: _as_started(getattr(config, name), recorded) for name in ("breeding", "strategy", "migration")
+    }
+    return _as_started(dataclasses.replace(config, **parts), recorded)
+
+
+def _as_started(part: T, recorded: Mapping[str, Any]) -> T:
+    earlier = {
+        field.name: field.metadata["changed_from"]
+        for field in setting_fields(type(part))
+        if getattr(part, field.name) == field.default
+        and recorded.get(field.name, former(field)) == field.metadata["changed_from"]
+    }
+    return dataclasses.replace(part, **earlier)  # type: ignore[type-var]
 
 
 def _make(kind: type[T], values: Mapping[str, Value], **others: object) -> T:

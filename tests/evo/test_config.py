@@ -18,6 +18,7 @@ from atoll.evo.config import (
     Strategy,
     all_own_settings,
     all_settings,
+    as_started,
     check,
     flag_name,
     is_user_file,
@@ -121,6 +122,23 @@ def test_what_is_recorded_are_the_settings_of_the_algorithm_that_are_not_what_wa
     values = {name: field.default for name, field in SETTINGS.items() if name not in foreign}
     expected = {name: value for name, value in values.items() if value != SETTINGS[name].metadata["former"]}
     assert make(algorithm=algorithm).settings() == expected | ({} if algorithm == "ga" else {"algorithm": algorithm})
+
+
+EARLIER = {"population": 100, "mutation_scale": 0.25, "replacement": "random"}
+
+
+@pytest.mark.parametrize("name", EARLIER)
+def test_an_island_goes_on_with_the_default_it_was_started_with(monkeypatch, name):
+    field, earlier = SETTINGS[name], EARLIER[name]
+    recorded = make(**{name: earlier}).settings()
+    assert as_started(make(), recorded) == make()
+    monkeypatch.setattr(field, "metadata", {**field.metadata, "changed_from": earlier})
+    assert as_started(make(migrants=7), recorded) == make(migrants=7, **{name: earlier})
+    unrecorded = {other: value for other, value in recorded.items() if other != name}
+    assert as_started(make(), unrecorded) == make(**{name: earlier}), "what an older version did not record"
+    assert as_started(make(), make().settings()) == make(), "one started with the default of now"
+    said = make(**{name: field.metadata["choices"][-1] if field.metadata["choices"] else 9})
+    assert as_started(said, recorded) == said, "what the user says is never changed"
 
 
 def test_a_setting_of_another_algorithm_is_refused_with_what_this_one_has():

@@ -26,12 +26,13 @@ from atoll.evo.config import (
     read_config_file,
     runs_code,
     setting_fields,
+    value_type,
 )
 from atoll.evo.errors import ConfigError
 
 SETTINGS = all_settings()
-NUMBERS = [name for name, field in SETTINGS.items() if type(field.default) in {int, float}]
-FLOATS = [name for name, field in SETTINGS.items() if type(field.default) is float]
+NUMBERS = [name for name, field in SETTINGS.items() if value_type(field) in {int, float}]
+FLOATS = [name for name, field in SETTINGS.items() if value_type(field) is float]
 CHOICES = [name for name, field in SETTINGS.items() if field.metadata["choices"]]
 
 
@@ -44,7 +45,7 @@ def make(**values):
 
 def bound(name, side):
     """Return a bound of a setting, as the type that the setting has."""
-    return type(SETTINGS[name].default)(SETTINGS[name].metadata[side])
+    return value_type(SETTINGS[name])(SETTINGS[name].metadata[side])
 
 
 @pytest.mark.parametrize("kind", [IslandConfig, Migration, Breeding, Strategy])
@@ -104,10 +105,19 @@ def test_a_choice_takes_what_it_lists_and_suggests_it(name):
 @pytest.mark.parametrize("name", SETTINGS)
 @pytest.mark.parametrize("value", [None, True, [], {}, b"1", "\n"])
 def test_another_type_is_refused_by_name(name, value):
-    if value == "\n" and type(SETTINGS[name].default) is str and not SETTINGS[name].metadata["choices"]:
+    if value == "\n" and value_type(SETTINGS[name]) is str and not SETTINGS[name].metadata["choices"]:
         value = 3
     with pytest.raises(ConfigError, match=flag_name(name)):
         make(**{name: value})
+
+
+@pytest.mark.parametrize("name", [name for name in NUMBERS if SETTINGS[name].metadata["word"]])
+def test_one_word_may_stand_in_the_place_of_some_numbers(name, tmp_path):
+    word = SETTINGS[name].metadata["word"]
+    values, _ = read(tmp_path, f'[defaults]\n{name} = "{word}"')
+    assert make(**values).settings()[name] == word
+    with pytest.raises(ConfigError, match=f"{flag_name(name)} must be a number or {word}, got 'other'"):
+        make(**{name: "other"})
 
 
 @pytest.mark.parametrize("name", [name for name in NUMBERS if name not in FLOATS])

@@ -168,9 +168,7 @@ def test_an_exception_is_told_with_its_line_generation_and_individual(bad, is_pl
 
     text = refusal_of(plain(of_one) if is_plain else user_task(of_all))
     line = of_one.__code__.co_firstlineno + 1
-    expected = (
-        f"{__file__}, line {line}, in of_one: ZeroDivisionError: float division by zero (generation 7, genome"
-    )
+    expected = f"{__file__}, line {line}, in of_one: ZeroDivisionError: float division by zero (generation 7, genome"
     assert text.startswith(f"{expected} {bad} of 10)")
     assert text.endswith("'python cli.py tasks check here.py:T' shows the traceback")
 

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     Doubles = NDArray[np.float64]
 
 COMPARED_GENES = 1 << 18
-"""Genes that are compared at a time, since of each pair of genomes both are copied."""
+"""Genes that are compared at a time, since they are copied for it."""
 
 
 def first_alike(genes: Floats) -> Indices:
@@ -29,8 +29,8 @@ def first_alike(genes: Floats) -> Indices:
     is_first = np.ones(len(words), dtype=np.bool_)
     step = max(COMPARED_GENES // words.shape[1], 1)
     for start in range(1, len(words), step):
-        pairs = order[start - 1 : start + step]
-        is_first[start : start + step] = (words[pairs[1:]] != words[pairs[:-1]]).any(axis=1)
+        ordered = words.take(order[start - 1 : start + step], axis=0)
+        is_first[start : start + step] = (ordered[1:] != ordered[:-1]).any(axis=1)
     first = np.empty_like(order)
     first[order] = order[is_first][np.cumsum(is_first) - 1]
     return first

@@ -88,10 +88,10 @@ def settings() -> str:
 
 
 def _setting(field: dataclasses.Field[object]) -> tuple[str, str, str, str]:
-    low, high, choices = (field.metadata[name] for name in ("low", "high", "choices"))
-    allowed = ", ".join(choices) or TYPES[type(field.default)]
+    low, high, choices, word = (field.metadata[name] for name in ("low", "high", "choices", "word"))
+    allowed = ", ".join(choices) or TYPES[config.value_type(field)]
     if low is not None and high is not None:
-        allowed = f"{allowed}, {_number(low)} to {_number(high)}"
+        allowed = f"{allowed}, {_number(low)} to {_number(high)}{f', or {word}' if word else ''}"
     default = f"`{field.default}`" if field.default != "" else "none"
     flags = ", ".join(f"`{flag}`" for flag in (config.flag_name(field.name), SHORT_FLAGS.get(field.name)) if flag)
     return flags, default, allowed, str(field.metadata["help"])

@@ -28,6 +28,9 @@ TOPOLOGY = re.compile(r"full|ring|two-way-ring|star|none|random-[1-9][0-9]{0,3}"
 FIXED, ADAPTIVE = INTERVALS = ("fixed", "adaptive")
 ASYNC, LOCKSTEP, REPLAY = MODES = ("async", "lockstep", "replay")
 MAX_MEMBERS = 1024
+AUTO = "auto"
+LEAST_AUTO_RATE = 0.01
+"""What creatures evolve best with, whose genomes are long: 521 genes."""
 
 DEFAULTS = "defaults"
 OPTIONS = "options"
@@ -45,25 +48,34 @@ def setting(
     low: float | None = None,
     high: float | None = None,
     choices: tuple[str, ...] = (),
+    word: str = "",
     former: Value | None = None,
+    changed_from: Value | None = None,
 ) -> Any:  # noqa: ANN401 - dataclasses.field has no type of its own
     """Declare a setting: its default, what it means (with its unit) and what it may be.
 
+    `word` may stand in the place of a number, which then depends on the task.
+
     `former` is what islands did before they could be told otherwise. It is not recorded, so that they write the bytes
-    of then, and it is what an older checkpoint means that does not have the setting.
+    of then, and it is what an older checkpoint means that does not have the setting. `changed_from` is an earlier
+    default: an island that was started with it goes on with it.
 
     Every number has a lowest and a highest value: an endless one would make genes of nothing, and a whole one beyond
     2^53 could be written to a checkpoint but not read back.
     """
-    return dataclasses.field(
-        default=default, metadata={"help": help, "low": low, "high": high, "choices": choices, "former": former}
-    )
+    metadata = {"help": help, "low": low, "high": high, "choices": choices, "word": word}
+    return dataclasses.field(default=default, metadata={**metadata, "former": former, "changed_from": changed_from})
 
 
 def former(field: dataclasses.Field[Any]) -> Value:
     """Return the value of a setting that is not recorded."""
-    value: Value | None = field.metadata["former"]
-    return typing.cast("Value", field.default) if value is None else value
+    earlier: tuple[Value | None, ...] = (field.metadata["former"], field.metadata["changed_from"])
+    return next((value for value in earlier if value is not None), typing.cast("Value", field.default))
+
+
+def value_type(field: dataclasses.Field[Any]) -> type:
+    """Return the type of a setting; where a word may stand in the place of a number, the number's."""
+    return float if field.metadata["word"] else type(field.default)
 
 
 def flag_name(field: str) -> str:
@@ -88,11 +100,13 @@ def check(settings: Any, *, spell: Callable[[str], str] = flag_name) -> None:  #
 
 
 def _check_field(field: dataclasses.Field[Any], value: object, flag: str) -> None:
-    expected = type(field.default)
+    expected, word = value_type(field), field.metadata["word"]
     allowed = (int, float) if expected is float else (expected,)
+    if word and value == word:
+        return
     if not isinstance(value, allowed) or isinstance(value, bool) != (expected is bool):
         kind = {int: "a whole number", float: "a number", bool: "true or false"}.get(expected, "a word")
-        raise ConfigError(f"{flag} must be {kind}, got {value!r}")
+        raise ConfigError(f"{flag} must be {kind}{f' or {word}' if word else ''}, got {value!r}")
     low, high, choices = field.metadata["low"], field.metadata["high"], field.metadata["choices"]
     if isinstance(value, int | float):
         if low is not None and not value >= low:
@@ -140,7 +154,14 @@ class Breeding:
     sbx_eta: float = setting(
         15.0, "distribution index of sbx; larger keeps children closer to a parent", low=0.0, high=1e6
     )
-    mutation_rate: float = setting(0.01, "probability that a gene mutates", low=0.0, high=1.0)
+    mutation_rate: float | str = setting(
+        AUTO,
+        f"probability that a gene mutates; {AUTO} for one gene of each child, and at least {LEAST_AUTO_RATE}",
+        low=0.0,
+        high=1.0,
+        word=AUTO,
+        changed_from=0.01,
+    )
     mutation_scale: float = setting(
         0.15, "standard deviation of a mutation, as a share of the gene's range", low=0.0, high=1000.0
     )
@@ -152,6 +173,13 @@ class Breeding:
         """Return how many of `population` are copied unchanged; at least one is left to vary."""
         n = max(round(self.elite_share * population), 1 if self.elite_share > 0 else 0)
         return min(n, population - 1)
+
+    def rate(self, n_genes: int) -> float:
+        """Return the mutation rate of genomes of `n_genes` genes.
+
+        Source: Mühlenbein 1992, "How genetic algorithms really work: mutation and hillclimbing" (1 / n).
+        """
+        return self.mutation_rate if isinstance(self.mutation_rate, float | int) else max(1 / n_genes, LEAST_AUTO_RATE)
 
 
 @dataclass(frozen=True)
@@ -313,7 +341,7 @@ class IslandConfig:
     algorithm: str = setting(
         GA, f"how a generation becomes the next one: {', '.join(OWN_SETTINGS)}, or {USER_ALGORITHM}", former=GA
     )
-    backend: str = setting("auto", "what computes the fitness; all backends of a task agree bit for bit")
+    backend: str = setting(AUTO, "what computes the fitness; all backends of a task agree bit for bit")
     threads: int = setting(1, "threads of the numeric libraries, per island", low=1, high=4096)
     checkpoint_every: int = setting(10, "generations between checkpoints, at most", low=1, high=1_000_000_000)
     options: tuple[tuple[str, str], ...] = ()
@@ -389,6 +417,27 @@ def island_config(island: str, values: Mapping[str, Value], options: Mapping[str
         strategy=_make(Strategy, values),
         migration=_make(Migration, values),
     )
+
+
+def as_started(config: IslandConfig, recorded: Mapping[str, Any]) -> IslandConfig:
+    """Return a config with the earlier defaults that an island goes on with, by what its checkpoint recorded.
+
+    A default that has changed since is for islands that begin; one who repeats a command means what it meant.
+    """
+    parts: dict[str, Any] = {
+        name: _as_started(getattr(config, name), recorded) for name in ("breeding", "strategy", "migration")
+    }
+    return _as_started(dataclasses.replace(config, **parts), recorded)
+
+
+def _as_started(part: T, recorded: Mapping[str, Any]) -> T:
+    earlier = {
+        field.name: field.metadata["changed_from"]
+        for field in setting_fields(type(part))
+        if getattr(part, field.name) == field.default
+        and recorded.get(field.name, former(field)) == field.metadata["changed_from"]
+    }
+    return dataclasses.replace(part, **earlier)  # type: ignore[type-var]
 
 
 def _make(kind: type[T], values: Mapping[str, Value], **others: object) -> T:

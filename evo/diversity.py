@@ -11,9 +11,34 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
-    from atoll.evo.genome import Floats, GenomeSpec, Population
+    from atoll.evo.genome import Floats, GenomeSpec, Indices, Population
 
     Doubles = NDArray[np.float64]
+
+COMPARED_GENES = 1 << 18
+"""Genes that are compared at a time, since they are copied for it."""
+
+
+def first_alike(genes: Floats) -> Indices:
+    """Return for each genome, [P, D], the index of the first one with the very same bytes: its own if it is distinct.
+
+    Genomes are sorted by their bytes, which takes a third of the time of a hash of each.
+    """
+    words = np.ascontiguousarray(genes).view(np.uint32)
+    order = np.argsort(words.view(f"V{words.shape[1] * words.itemsize}")[:, 0], kind="stable")
+    is_first = np.ones(len(words), dtype=np.bool_)
+    step = max(COMPARED_GENES // words.shape[1], 1)
+    for start in range(1, len(words), step):
+        ordered = words.take(order[start - 1 : start + step], axis=0)
+        is_first[start : start + step] = (ordered[1:] != ordered[:-1]).any(axis=1)
+    first = np.empty_like(order)
+    first[order] = order[is_first][np.cumsum(is_first) - 1]
+    return first
+
+
+def distinct(genes: Floats) -> int:
+    """Return the number of distinct genomes among `genes` [P, D]."""
+    return int(np.count_nonzero(first_alike(genes) == np.arange(len(genes))))
 
 
 def gene_deviation(population: Population, spec: GenomeSpec) -> float:

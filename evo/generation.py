@@ -17,9 +17,10 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from atoll.evo import ancestry, selection
+from atoll.evo import ancestry, diversity, selection
 from atoll.evo.errors import TaskError
 from atoll.evo.genome import NO_PLACE, Floats, GenomeSpec, Indices, Migrants, Population
+from atoll.evo.tasks.task import is_deterministic
 
 if TYPE_CHECKING:
     from atoll.evo.rng import Streams
@@ -67,6 +68,7 @@ class State:
     counts: Counts
     schedule: MigrationSchedule = MigrationSchedule()
     memory: Memory = field(default_factory=dict)  # of the algorithm, from before it was told of this generation
+    scored: int | None = None  # genomes of it that the task was asked about; None if another process asked: not kept
 
 
 def sample_founders(spec: GenomeSpec, n: int, *, island: str, streams: Streams) -> Population:
@@ -76,15 +78,21 @@ def sample_founders(spec: GenomeSpec, n: int, *, island: str, streams: Streams) 
 
 
 def evaluate(task: Task, population: Population, *, generation: int, before: State | None) -> State:
-    """Score a new generation and remember its best; see `score`."""
-    fitness = score(task, population, generation=generation)
+    """Score a new generation and remember its best; see `score_once`."""
+    fitness, scored = score_once(task, population, generation=generation, known=before)
     champion = best_of(population, fitness, generation=generation, reigning=before.champion if before else None)
     counts = before.counts if before else Counts()
     counts = replace(counts, evaluations=counts.evaluations + len(population))
     if before is None:
-        return State(generation, population, fitness, champion, counts)
+        return State(generation, population, fitness, champion, counts, scored=scored)
     return replace(
-        before, generation=generation, population=population, fitness=fitness, champion=champion, counts=counts
+        before,
+        generation=generation,
+        population=population,
+        fitness=fitness,
+        champion=champion,
+        counts=counts,
+        scored=scored,
     )
 
 
@@ -127,6 +135,25 @@ def next_schedule(state: State, immigrants: Floats) -> MigrationSchedule:
     return MigrationSchedule(state.generation, 1 if is_led else 2 * state.schedule.multiplier)
 
 
+def score_once(task: Task, population: Population, *, generation: int, known: State | None) -> tuple[Floats, int]:
+    """Return the fitness of genomes, float32 [P], and about how many of them the task was asked; see `score`.
+
+    A deterministic task is not asked twice about a genome, nor about one that lives in the `known` state, unless
+    another process scored that: the user may have mended the task since.
+    """
+    if not is_deterministic(task):
+        return score(task, population, generation=generation), len(population)
+    genes, fitness = population.genes, np.empty(len(population), dtype=np.float32)
+    if known is not None and known.scored is not None:
+        genes, fitness = np.concatenate([known.population.genes, genes]), np.concatenate([known.fitness, fitness])
+    first = diversity.first_alike(genes)
+    n = len(genes) - len(population)
+    new = np.flatnonzero(first[n:] == np.arange(n, len(genes)))
+    if len(new):
+        fitness[n + new] = score(task, population.take(new), generation=generation)
+    return fitness[first[n:]], len(new)
+
+
 def score(task: Task, population: Population, *, generation: int) -> Floats:
     """Evaluate and check what came back, float32 [P].
 
@@ -141,7 +168,7 @@ def score(task: Task, population: Population, *, generation: int) -> Floats:
     bad = np.flatnonzero(~np.isfinite(fitness))
     if len(bad):
         raise TaskError(
-            f"task {task.name}: fitness must be finite, got {fitness[bad[0]]} for individual {bad[0]} of generation "
+            f"task {task.name}: fitness must be finite, got {fitness[bad[0]]} for genome {bad[0]} of generation "
             f"{generation} ({len(bad)} of {len(fitness)} are not); score a failure with a low number instead"
         )
     return fitness

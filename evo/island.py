@@ -213,9 +213,10 @@ def _migrate(
             return None
         yield True
     arrivals = exchange.collect(g, residents=state.population, streams=randomness)
-    immigrants = arrivals.migrants.population
+    immigrants, fitness = arrivals.migrants.population, arrivals.migrants.fitness
     try:
-        fitness = generation.score(task, immigrants, generation=g) if len(immigrants) else arrivals.migrants.fitness
+        if len(immigrants):
+            fitness, _ = generation.score_once(task, immigrants, generation=g, known=state)
     except TaskError:
         if is_stopping():
             return None

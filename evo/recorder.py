@@ -108,9 +108,10 @@ class FileRecorder:
             worst=float(ordered[0]),
             champion=state.champion.fitness,
             diversity=diversity.gene_deviation(state.population, self.task.spec),
+            distinct=diversity.distinct(state.population.genes),
             ancestry=ancestry.shares(state.population),
             **asdict(state.counts),
-            time=Time(unix_s=time.time(), evaluate_s=evaluate_s),
+            time=Time(unix_s=time.time(), evaluate_s=evaluate_s, scored=state.scored or 0),
         )
         self._append(record)
 

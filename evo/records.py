@@ -36,6 +36,7 @@ class Time(Struct, frozen=True):
 
     unix_s: Number | None = None  # when it was written, since 1970
     evaluate_s: Number | None = None  # how long the evaluation of the generation took
+    scored: Count | None = None  # genomes that the task was asked about meanwhile; logs of older versions do not say
 
 
 class Record(Struct, frozen=True, kw_only=True, tag_field="kind"):
@@ -59,6 +60,7 @@ class Generation(Record, frozen=True, kw_only=True, tag="generation"):
     worst: Number | None = None
     champion: Number | None = None
     diversity: Number | None = None
+    distinct: Count | None = None  # genomes, of the population; logs of older versions do not say
     ancestry: Shares | None = None
     evaluations: Count | None = None
     exports: Count | None = None

@@ -53,7 +53,7 @@ def crossover(
 def mutate(
     population: Population, *, spec: GenomeSpec, breeding: Breeding, rng: np.random.Generator, n_elites: int = 0
 ) -> Population:
-    """Change each gene of all but the first `n_elites` individuals with probability `mutation_rate`, [P, D].
+    """Change each gene of all but the first `n_elites` individuals with probability `breeding.rate`, [P, D].
 
     Real genes take a Gaussian step of `mutation_scale` times the segment's scale times the gene's range, and stay
     within their bounds; integers take the same step rounded, but at least one; gates flip. The mutating genes are
@@ -61,7 +61,7 @@ def mutate(
     """
     genes = population.genes.copy()
     flat = genes[n_elites:].reshape(-1)
-    places = rng.choice(flat.size, rng.binomial(flat.size, breeding.mutation_rate), replace=False, shuffle=False)
+    places = rng.choice(flat.size, rng.binomial(flat.size, breeding.rate(spec.size)), replace=False, shuffle=False)
     steps = rng.standard_normal(len(places), dtype=np.float32) * np.float32(breeding.mutation_scale)
     gene = places % spec.size
     kinds = (spec.is_integer[gene], spec.is_gate[gene])

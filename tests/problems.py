@@ -38,6 +38,12 @@ class Hill:
         return total
 
 
+class Rock(Hill):
+    """A hill that says that it is deterministic."""
+
+    is_deterministic = True
+
+
 class Weather(Hill):
     """A hill whose height depends on the episode: the same for all of one generation, another for the next."""
 

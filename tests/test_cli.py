@@ -63,6 +63,27 @@ def test_every_setting_has_a_flag() -> None:
     assert {flag_name(name) for name in all_settings()} <= flags
 
 
+def test_a_flag_takes_a_number_or_the_word_in_its_place(tmp_path: Path) -> None:
+    for value, recorded in (("auto", "auto"), ("0.2", 0.2)):
+        flags = [
+            "-p",
+            "8",
+            "-g",
+            "1",
+            "--task",
+            "sphere",
+            "--mutation-rate",
+            value,
+            "--migration-dir",
+            tmp_path / value,
+        ]
+        assert called("evolve", "i", *flags).returncode == 0
+        start = json.loads((tmp_path / value / "islands/i/log.jsonl").read_text().splitlines()[0])
+        assert start["settings"]["mutation_rate"] == recorded
+    ended = called("evolve", "i", "--mutation-rate", "often", "--migration-dir", tmp_path / "s")
+    check_refused(ended, 2, "--mutation-rate", "'often' is not a valid float or auto")
+
+
 @pytest.mark.parametrize("command", ["--help", "status", "tail", "tasks"])
 def test_looking_never_imports_torch(command: str, archipelago: Path) -> None:
     arguments = [command]
@@ -214,7 +235,7 @@ def test_a_pool_of_another_run_is_refused(arguments: list[str], words: list[str]
 def test_changed_settings_on_resume_are_all_named(archipelago: Path) -> None:
     changed = ["-g", "30", "--mutation-rate", "0.5", "--topology", "full"]
     ended = atoll("evolve", "island-01", *QUICK, *changed, "--migration-dir", archipelago)
-    check_refused(ended, 6, "mutation_rate was 0.01, now 0.5", "topology was 'ring', now 'full'", "--fresh")
+    check_refused(ended, 6, "mutation_rate was 'auto', now 0.5", "topology was 'ring', now 'full'", "--fresh")
 
 
 def test_a_finished_island_says_what_to_do(archipelago: Path) -> None:

@@ -23,9 +23,11 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
+from atoll.evo.config import Breeding
 from atoll.evo.errors import TaskError
 from atoll.evo.signals import STOP_SIGNALS
 from atoll.evo.tasks.loader import load_task
+from atoll.evo.tasks.task import is_deterministic
 from atoll.evo.tasks.user_task import check_hint, describe_error, traceback_from
 
 if TYPE_CHECKING:
@@ -45,6 +47,7 @@ SLOW_IMPORT_S = 0.5
 EPISODE = 3
 ROUNDING = 1e-5
 GENERATION = 250
+FEW_MUTATIONS = 0.5
 MEANT_FOR_THE_DETERMINISTIC = ("neighbours", "another process", "episode")
 LARGE = ("torch", "tensorflow", "jax", "pandas", "scipy", "sklearn", "matplotlib", "numba")
 
@@ -74,6 +77,7 @@ def check_task(task: Task, name: str, *, elsewhere: Callable[[int, int], Floats]
     `elsewhere` scores the first n sample genomes at an episode in another process.
     """
     yield Finding("layout", *layout(task))
+    yield Finding("mutation", *mutation(task))
     if hasattr(task, "module"):
         yield other_processes(task)
     try:
@@ -141,6 +145,16 @@ def layout(task: Task) -> Verdict:
     return Verdict(OK, f"{task.spec.size} genes ({shown})")
 
 
+def mutation(task: Task) -> Verdict:
+    """Say how many genes of a child mutation changes with the default rate."""
+    spec = task.spec
+    n = Breeding().rate(spec.size) * int(np.count_nonzero(spec.is_gate | (spec.mutation_step > 0)))
+    says = f"changes {n:.3g} of the {spec.size} genes of a child on average, at the default rate"
+    if n < FEW_MUTATIONS:
+        return Verdict(NOTE, f"{says}: many children are copies", "give a scale above 0 to more segments")
+    return Verdict(OK, says)
+
+
 def corners(sample: Sample) -> Verdict:
     """Try genomes at the bounds."""
     spec = sample.task.spec
@@ -202,8 +216,13 @@ def unchanged(sample: Sample) -> Verdict:
 def episodes(sample: Sample) -> Verdict:
     """See whether the episode matters."""
     scores = sample.task.evaluate(sample.genes.copy(), EPISODE + 1)
+    is_said = is_deterministic(sample.task)
     if scores.tobytes() == sample.scores.tobytes():
-        return Verdict(OK, "the score does not depend on the episode: deterministic")
+        saves = "no genome is scored twice" if is_said else "is_deterministic = True would save scoring genomes twice"
+        return Verdict(OK, f"the score does not depend on the episode: deterministic; {saves}")
+    if is_said:
+        says = "the task says that it is deterministic, and its score depends on the episode"
+        return Verdict(BROKEN, says, "leave is_deterministic out, and genomes are scored in each generation")
     return Verdict(
         NOTE,
         "the score depends on the episode, one per generation and the same for all: stochastic; champions are lucky "

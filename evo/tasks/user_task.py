@@ -331,7 +331,7 @@ class UserTask:
             middle = (low + high) // 2
             low, high = (low, middle) if self._fails(genes[low:middle], episode) else (middle, high)
         alone = self._fails(genes[low:high], episode)
-        return f"individual {low} of {len(genes)}" if alone else f"all {len(genes)} together, but none of them alone"
+        return f"genome {low} of {len(genes)}" if alone else f"all {len(genes)} together, but none of them alone"
 
     def _fails(self, genes: Floats, episode: int) -> bool:
         try:
@@ -362,7 +362,7 @@ class UserTask:
         if len(bad):
             raise TaskError(
                 f"{self._where()} must return finite float32 numbers, got {numbers[bad[0]]:g} (generation {episode}, "
-                f"individual {bad[0]} of {len(fitness)}; {len(bad)} in all); score a failure with a low number instead"
+                f"genome {bad[0]} of {len(fitness)}; {len(bad)} in all); score a failure with a low number instead"
             )
         return fitness
 

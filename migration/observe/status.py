@@ -44,6 +44,7 @@ class IslandStatus:
             its beat has not changed for three of its generations of watching, two minutes at least) or unreadable.
         generation: The last one finished; `best` and `median` are of it, `champion` is the best fitness so far.
         diversity: Mean standard deviation of a gene, as a share of its range.
+        distinct: Distinct genomes of its population.
         ancestry: Of which islands' founders its genes descend, and which share of them of each.
         origins: The effective number of ancestors; see `history.effective_number`.
         refused: Batches or genomes turned away.
@@ -65,6 +66,7 @@ class IslandStatus:
     median: float | None = None
     champion: float | None = None
     diversity: float | None = None
+    distinct: int | None = None
     population: int | None = None
     ancestry: Shares = field(default_factory=dict)
     origins: float | None = None
@@ -125,6 +127,7 @@ def read_island(paths: IslandPaths) -> IslandStatus:
         median=line.median if line else None,
         champion=line.champion if line else None,
         diversity=line.diversity if line else None,
+        distinct=line.distinct if line else None,
         population=epoch.population if epoch else None,
         ancestry=ancestry,
         origins=effective_number(ancestry.values()) if ancestry else None,

@@ -15,6 +15,7 @@ from atoll.evo.installation import as_typed
 from atoll.evo.paths import SharedPaths
 
 if TYPE_CHECKING:
+    import dataclasses
     from collections.abc import Callable, Iterable
 
 SHORT_FLAGS = {"population": "-p", "generations": "-g"}
@@ -38,6 +39,22 @@ class Directory(click.Path):
         if str(value).startswith("-"):
             self.fail(f"expected a directory, got the flag {value}; './{value}' is one of that name", param, ctx)
         return super().convert(value, param, ctx)
+
+
+class NumberOrWord(click.types.FloatParamType):
+    """A number, or the one word that may stand in its place."""
+
+    def __init__(self, word: str) -> None:
+        self.name = f"float or {word}"
+        self._word = word
+
+    def get_metavar(self, param: click.Parameter, ctx: click.Context) -> str:  # noqa: ARG002 - Click's signature
+        """Return what the help shows in the place of a value."""
+        return f"FLOAT|{self._word}"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
+        """Return the number, or the word."""
+        return value if value == self._word else super().convert(value, param, ctx)
 
 
 class OutputFile(click.Path):
@@ -107,12 +124,18 @@ def foreign_option(command: Command) -> Command:
 def setting_options(command: Command) -> Command:
     """Add a flag for every setting of an island; without the flag, the config file or the default decides."""
     for field in reversed(settings.all_settings().values()):
-        kind = click.Choice(field.metadata["choices"]) if field.metadata["choices"] else type(field.default)
         flags = [settings.flag_name(field.name), *filter(None, [SHORT_FLAGS.get(field.name)])]
         meaning = field.metadata["help"]
         text = f"{meaning[0].upper()}{meaning[1:]}. [default: {field.default}]"
-        command = click.option(*flags, field.name, type=kind, default=None, help=text)(command)
+        command = click.option(*flags, field.name, type=_option_type(field), default=None, help=text)(command)
     return command
+
+
+def _option_type(field: dataclasses.Field[Any]) -> Any:
+    """Return what Click makes of a setting's text."""
+    if field.metadata["choices"]:
+        return click.Choice(field.metadata["choices"])
+    return NumberOrWord(field.metadata["word"]) if field.metadata["word"] else settings.value_type(field)
 
 
 def pairs(options: Iterable[str]) -> dict[str, str]:

@@ -18,7 +18,7 @@ MAX_SHOWN = 3
 
 
 def check_line(recording: Recording, record: Record) -> None:
-    """Hold one line of the replay's log against the recording.
+    """Hold one line of the replay's log against the recording; fields that an older version did not write may be new.
 
     Raises:
         ReplayError: They differ; the generation and what differs are named.
@@ -27,7 +27,7 @@ def check_line(recording: Recording, record: Record) -> None:
         if line["generation"] > recording.last:
             raise ReplayError(f"the replay has generation {line['generation']}, the recording ends at {recording.last}")
         recorded = recording.lines[line["generation"]]
-        names = [name for name in sorted({*line, *recorded}) if line.get(name) != recorded.get(name)]
+        names = [name for name in sorted(recorded) if line.get(name) != recorded.get(name)]
         if names:
             shown = "; ".join(f"{name} was {recorded.get(name)}, now {line.get(name)}" for name in names[:MAX_SHOWN])
             raise ReplayError(f"the replay differs from the recording at generation {line['generation']}: {shown}")

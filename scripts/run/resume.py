@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from atoll.evo import atomic, checkpoint, compiler, runlog
-from atoll.evo.config import ASYNC, LOCKSTEP
+from atoll.evo.config import ASYNC, LOCKSTEP, as_started, flag_name
 from atoll.evo.errors import ResumeError
 from atoll.evo.paths import archive_name, parse_generation
 from atoll.evo.recorder import recorded_settings
@@ -104,10 +104,12 @@ def find_start(
 ) -> Start:
     """Find the checkpoint to go on from; `after` is the highest epoch before this start."""
     paths = pool.shared.island(config.island)
-    settings = _settings(config, task, recording)
     superseded: tuple[int, ...] = ()
     with atomic.storage_errors("read the checkpoint"):
         resumed = checkpoint.load_newest(paths)
+        if resumed is not None:
+            config = _as_started(config, resumed, say=say)
+        settings = _settings(config, task, recording)
         if resumed is not None:
             checkpoint.check_settings(resumed, settings)
         lost = _first_lost(config, pool, paths)
@@ -123,6 +125,16 @@ def find_start(
     if config.migration.mode == ASYNC and not (is_over or config.migration.is_off):
         _check_published(paths, resumed)
     return Start(config, task, pool, recording, settings, after, resumed, superseded, is_over)
+
+
+def _as_started(config: IslandConfig, resumed: Checkpoint, *, say: Callable[[str], None]) -> IslandConfig:
+    """Return the config that an island goes on with, and say which defaults are those of its start."""
+    started = as_started(config, resumed.settings)
+    now = config.settings()
+    for name, value in started.settings().items():
+        if value != now.get(name):
+            say(f"{config.island} goes on with {flag_name(name)} {value}, which was the default when it was started")
+    return started
 
 
 def load_for(

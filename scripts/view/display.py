@@ -111,7 +111,7 @@ class _Plain:
             evaluate_s = record.time.evaluate_s if record.time else None
             text = (
                 f"gen {record.generation}/{self._target}  best {record.best:.6g}  median {record.median:.6g}  "
-                f"diversity {record.diversity:.3f}  {evaluate_s:.3g} s"
+                f"diversity {record.diversity:.3f}  distinct {record.distinct}  {evaluate_s:.3g} s"
             )
             self._draw(record.generation, text, is_last=is_last)
 

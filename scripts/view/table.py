@@ -45,12 +45,25 @@ class Columns:
 
 
 HEADER = (
-    *("island", "state", "gen", "best", "median", "origins"),
+    *("island", "state", "gen", "best", "median", "distinct", "origins"),
     *("exports", "imports", "refused", "gen/s", "threads", "MB"),
 )
 TABLE = Columns(
     HEADER,
-    ("MB", "refused", "exports", "gen/s", "median", "threads", "imports", "origins", "best", "gen", "state"),
+    (
+        "MB",
+        "refused",
+        "exports",
+        "gen/s",
+        "median",
+        "threads",
+        "distinct",
+        "imports",
+        "origins",
+        "best",
+        "gen",
+        "state",
+    ),
     gaps=(GAP,),
 )
 TREND = "trend"
@@ -90,7 +103,7 @@ def cells(row: IslandStatus) -> tuple[str, ...]:
         row.name,
         row.condition,
         generation,
-        *(shown(row.best, ".4g"), shown(row.median, ".4g"), shown(row.origins, ".2f")),
+        *(shown(row.best, ".4g"), shown(row.median, ".4g"), shown(row.distinct), shown(row.origins, ".2f")),
         *(str(row.exports), str(row.imports), str(row.refused)),
         *(shown(row.rate_per_s, ".4g"), shown(row.threads), shown(row.memory_mb, ".0f")),
     )
@@ -322,7 +335,7 @@ class Board:
 
 def board_cells(row: IslandStatus, trends: Mapping[str, str]) -> tuple[str, ...]:
     """Return one island's row as texts, in the order of `BOARD_HEADER`."""
-    name, condition, generation, best, median, _, _, _, refused, _, threads, memory = cells(row)
+    name, condition, generation, best, median, _, _, _, _, refused, _, threads, memory = cells(row)
     if condition == UNREADABLE:
         return cells(row)
     return (

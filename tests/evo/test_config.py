@@ -18,6 +18,7 @@ from atoll.evo.config import (
     Strategy,
     all_own_settings,
     all_settings,
+    as_started,
     check,
     flag_name,
     is_user_file,
@@ -25,12 +26,13 @@ from atoll.evo.config import (
     read_config_file,
     runs_code,
     setting_fields,
+    value_type,
 )
 from atoll.evo.errors import ConfigError
 
 SETTINGS = all_settings()
-NUMBERS = [name for name, field in SETTINGS.items() if type(field.default) in {int, float}]
-FLOATS = [name for name, field in SETTINGS.items() if type(field.default) is float]
+NUMBERS = [name for name, field in SETTINGS.items() if value_type(field) in {int, float}]
+FLOATS = [name for name, field in SETTINGS.items() if value_type(field) is float]
 CHOICES = [name for name, field in SETTINGS.items() if field.metadata["choices"]]
 
 
@@ -43,7 +45,7 @@ def make(**values):
 
 def bound(name, side):
     """Return a bound of a setting, as the type that the setting has."""
-    return type(SETTINGS[name].default)(SETTINGS[name].metadata[side])
+    return value_type(SETTINGS[name])(SETTINGS[name].metadata[side])
 
 
 @pytest.mark.parametrize("kind", [IslandConfig, Migration, Breeding, Strategy])
@@ -103,10 +105,19 @@ def test_a_choice_takes_what_it_lists_and_suggests_it(name):
 @pytest.mark.parametrize("name", SETTINGS)
 @pytest.mark.parametrize("value", [None, True, [], {}, b"1", "\n"])
 def test_another_type_is_refused_by_name(name, value):
-    if value == "\n" and type(SETTINGS[name].default) is str and not SETTINGS[name].metadata["choices"]:
+    if value == "\n" and value_type(SETTINGS[name]) is str and not SETTINGS[name].metadata["choices"]:
         value = 3
     with pytest.raises(ConfigError, match=flag_name(name)):
         make(**{name: value})
+
+
+@pytest.mark.parametrize("name", [name for name in NUMBERS if SETTINGS[name].metadata["word"]])
+def test_one_word_may_stand_in_the_place_of_some_numbers(name, tmp_path):
+    word = SETTINGS[name].metadata["word"]
+    values, _ = read(tmp_path, f'[defaults]\n{name} = "{word}"')
+    assert make(**values).settings()[name] == word
+    with pytest.raises(ConfigError, match=f"{flag_name(name)} must be a number or {word}, got 'other'"):
+        make(**{name: "other"})
 
 
 @pytest.mark.parametrize("name", [name for name in NUMBERS if name not in FLOATS])
@@ -121,6 +132,23 @@ def test_what_is_recorded_are_the_settings_of_the_algorithm_that_are_not_what_wa
     values = {name: field.default for name, field in SETTINGS.items() if name not in foreign}
     expected = {name: value for name, value in values.items() if value != SETTINGS[name].metadata["former"]}
     assert make(algorithm=algorithm).settings() == expected | ({} if algorithm == "ga" else {"algorithm": algorithm})
+
+
+EARLIER = {"population": 100, "mutation_scale": 0.25, "replacement": "random"}
+
+
+@pytest.mark.parametrize("name", EARLIER)
+def test_an_island_goes_on_with_the_default_it_was_started_with(monkeypatch, name):
+    field, earlier = SETTINGS[name], EARLIER[name]
+    recorded = make(**{name: earlier}).settings()
+    assert as_started(make(), recorded) == make()
+    monkeypatch.setattr(field, "metadata", {**field.metadata, "changed_from": earlier})
+    assert as_started(make(migrants=7), recorded) == make(migrants=7, **{name: earlier})
+    unrecorded = {other: value for other, value in recorded.items() if other != name}
+    assert as_started(make(), unrecorded) == make(**{name: earlier}), "what an older version did not record"
+    assert as_started(make(), make().settings()) == make(), "one started with the default of now"
+    said = make(**{name: field.metadata["choices"][-1] if field.metadata["choices"] else 9})
+    assert as_started(said, recorded) == said, "what the user says is never changed"
 
 
 def test_a_setting_of_another_algorithm_is_refused_with_what_this_one_has():

@@ -5,13 +5,26 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from atoll.evo.diversity import distances, fixation_index, gene_deviation
+from atoll.evo import diversity
+from atoll.evo.diversity import distances, distinct, first_alike, fixation_index, gene_deviation
 from atoll.evo.genome import GenomeSpec, Kind, Population, Segment
 from tests.strategies import painted, seeds, specs
 
 
 def of(genes, spec):
     return gene_deviation(Population(genes, np.zeros(genes.shape, np.uint16), ("a",)), spec)
+
+
+@pytest.mark.parametrize("at_a_time", [1, 12, 1 << 18])
+@given(specs(), seeds, st.lists(st.integers(0, 4), min_size=1, max_size=20))
+def test_a_genome_is_distinct_if_no_earlier_one_has_its_very_bytes(at_a_time, spec, seed, chosen):
+    genes = painted(spec, 5, seed=seed).genes[chosen]
+    genes[genes == 0] *= np.where(np.arange((genes == 0).sum()) % 2, -1, 1)  # -0 and 0 are equal, their bytes are not
+    one_by_one = [row.tobytes() for row in genes]
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(diversity, "COMPARED_GENES", at_a_time)
+        assert first_alike(genes).tolist() == [one_by_one.index(each) for each in one_by_one]
+        assert distinct(genes) == len(set(one_by_one))
 
 
 @given(specs(), seeds)

@@ -10,9 +10,9 @@ from hypothesis import strategies as st
 from atoll.evo import ancestry, generation, selection
 from atoll.evo.errors import TaskError
 from atoll.evo.generation import MigrationSchedule
-from atoll.evo.genome import NO_PLACE, Migrants
+from atoll.evo.genome import NO_PLACE, Migrants, Population
 from atoll.evo.rng import streams
-from tests.problems import MIXED, Hill, Weather
+from tests.problems import MIXED, Hill, Rock, Weather
 from tests.strategies import evaluated, painted, seeds, specs
 
 RANDOM = streams(1, "me", 4)
@@ -55,6 +55,46 @@ def test_founders_fill_the_island_and_are_its_own(spec, n):
     assert founders.genes.shape == (n, spec.size)
     assert spec.contains(founders.genes)
     assert ancestry.shares(founders) == {"me": 1.0}
+
+
+def families(seed, *, n=6):
+    """Return an evaluated state, and children some of whom are copies of one of it or of each other."""
+    task, rng = Hill(), np.random.default_rng(seed)
+    state = generation.evaluate(task, painted(MIXED, n, seed=seed), generation=3, before=None)
+    new = painted(MIXED, n, seed=seed + 1)
+    both = Population(np.concatenate([state.population.genes, new.genes]), np.tile(new.ancestry, (2, 1)), new.islands)
+    return state, both.take(rng.integers(2 * n, size=2 * n))
+
+
+@given(seeds)
+def test_a_deterministic_task_scores_each_genome_once_and_the_state_is_as_if_it_had_scored_all(seed):
+    state, children = families(seed)
+    every, once = Hill(), Rock()
+    expected = generation.evaluate(every, children, generation=4, before=state)
+    after = generation.evaluate(once, children, generation=4, before=state)
+    assert state_bytes(after) == state_bytes(expected)
+    asked = [row.tobytes() for genes, _ in once.asked for row in genes]
+    new = {row.tobytes() for row in children.genes} - {row.tobytes() for row in state.population.genes}
+    assert sorted(asked) == sorted(new)
+    assert (expected.scored, after.scored) == (len(children), len(new))
+
+
+@given(seeds)
+def test_what_another_process_scored_is_scored_again_since_the_task_may_have_been_mended(seed):
+    state, children = families(seed)
+    task = Rock()
+    after = generation.evaluate(task, children, generation=4, before=replace(state, scored=None))
+    [(asked, _)] = task.asked
+    assert len(asked) == after.scored == len({row.tobytes() for row in children.genes})
+
+
+def test_where_all_are_known_the_task_is_not_asked():
+    state, _ = families(1)
+    task = Rock()
+    after = generation.evaluate(task, state.population, generation=4, before=state)
+    assert task.asked == []
+    assert after.fitness.tobytes() == state.fitness.tobytes()
+    assert after.counts.evaluations == state.counts.evaluations + len(state.population)
 
 
 @given(seeds)
@@ -161,7 +201,7 @@ def test_an_answer_of_another_shape_or_type_is_the_tasks_error(answer, complaint
 def test_a_score_that_is_not_finite_names_the_individual(bad):
     answer = np.zeros(6, np.float32)
     answer[[2, 5]] = bad
-    with pytest.raises(TaskError, match=r"for individual 2 of generation 3 \(2 of 6 are not\)"):
+    with pytest.raises(TaskError, match=r"for genome 2 of generation 3 \(2 of 6 are not\)"):
         generation.evaluate(Answer(answer), painted(MIXED, 6, seed=0), generation=3, before=None)
 
 

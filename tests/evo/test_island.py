@@ -11,8 +11,20 @@ from hypothesis import strategies as st
 from atoll.evo import checkpoint, island
 from atoll.evo.errors import TaskError
 from atoll.evo.generation import MigrationSchedule
-from tests.evo.lives import KilledError, Memory, configured, disk, fingerprint, live, never, outcome, stopping_after
-from tests.problems import Hill, Weather
+from atoll.evo.genome import Migrants
+from tests.evo.lives import (
+    KilledError,
+    Memory,
+    Parcel,
+    configured,
+    disk,
+    fingerprint,
+    live,
+    never,
+    outcome,
+    stopping_after,
+)
+from tests.problems import Hill, Rock, Weather
 
 CONFIGS = [
     configured(),
@@ -112,6 +124,29 @@ def test_everyone_is_evaluated_in_every_generation_elites_included(is_alone):
     newcomers = [(len(genes), episode) for genes, episode in task.asked if len(genes) != config.population]
     brought = [(len(parcel.migrants), g) for g, parcel in on.inbox.items() if len(parcel.migrants)]
     assert newcomers == ([] if is_alone else brought)
+
+
+@pytest.mark.parametrize("config", CONFIGS)
+def test_a_deterministic_task_is_asked_less_and_the_run_is_the_same(config):
+    every, once = Hill(), Rock()
+    assert outcome(live(config, task=once)[1]) == outcome(live(config, task=every)[1])
+    asked = [sum(len(genes) for genes, _ in task.asked) for task in (once, every)]
+    assert asked[0] < asked[1]
+
+
+class Mirror(Memory):
+    """An exchange that brings an island two of its own."""
+
+    def collect(self, generation, *, residents, streams):  # noqa: ARG002 - they are here
+        return Parcel(Migrants(residents.take(np.arange(2)), np.zeros(2, np.float32), ("1", "2")), refused=0)
+
+
+def test_an_immigrant_whose_genome_lives_here_is_not_scored():
+    task = Rock()
+    state = island.evolve(configured(), task, exchange=Mirror(disk()))
+    assert state.counts.imports == 2 * 3
+    episodes = [episode for _, episode in task.asked]
+    assert episodes == sorted(set(episodes))
 
 
 def test_what_was_done_is_counted():

@@ -65,7 +65,9 @@ def test_the_log_has_a_start_line_and_one_line_per_generation_and_is_shown_as_it
         assert record["worst"] <= record["median"] <= record["best"] <= record["champion"]
         assert record["worst"] <= record["mean"] <= record["best"]
         assert abs(sum(record["ancestry"].values()) - 1) < 1e-9
-        assert record["time"].keys() == {"unix_s", "evaluate_s"}
+        assert record["time"].keys() == {"unix_s", "evaluate_s", "scored"}
+        assert record["time"]["scored"] == 7, "a task that may be stochastic is asked about all"
+        assert 1 <= record["distinct"] <= 7
     assert (rest[-1]["evaluations"], rest[-1]["imports"]) == (state.counts.evaluations, state.counts.imports)
 
 

@@ -221,6 +221,18 @@ def test_the_rate_is_the_share_of_genes_that_mutate(rate):
     assert abs(per_individual.var() - 20 * rate * (1 - rate)) < 0.2 * 20 * rate * (1 - rate)
 
 
+@given(specs(), seeds)
+def test_auto_is_a_rate_of_one_gene_a_child_and_never_below_one_in_a_hundred(spec, seed):
+    population = painted(spec, 6, seed=seed)
+    rate = max(1 / spec.size, 0.01)
+    assert same(
+        mutated(population, spec, seed=seed, mutation_rate="auto"),
+        mutated(population, spec, seed=seed, mutation_rate=rate),
+    )
+    assert Breeding(mutation_rate=0.5).rate(spec.size) == 0.5
+    assert Breeding().rate(521) == 0.01
+
+
 def test_at_rate_one_every_gate_flips_and_every_integer_in_reach_moves():
     population = painted(MIXED, 200, seed=1)
     children = mutated(population, MIXED, mutation_rate=1.0, mutation_scale=1e-6)

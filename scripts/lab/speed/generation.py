@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from atoll.evo import generation, selection, variation
+from atoll.evo.algorithms.genetic import Genetic
 from atoll.evo.errors import AtollError
 from atoll.evo.recorder import FileRecorder
 from atoll.evo.signals import StopSignal
@@ -116,7 +117,8 @@ WATCHED: tuple[tuple[Any, str, str], ...] = (
     (body, "decode", "evaluation/decode"),
     (native, "simulate", "evaluation/live"),
     (creatures, "score", "evaluation/score"),
-    (generation, "breed", "breeding/rest"),
+    (generation, "score_once", "scoring/known genomes"),
+    (Genetic, "breed", "breeding/rest"),
     (selection, "parents", "breeding/selection"),
     (variation, "crossover", "breeding/crossover"),
     (variation, "mutate", "breeding/mutation"),

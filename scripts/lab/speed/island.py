@@ -31,7 +31,7 @@ from atoll.scripts.lab.speed.rounds import Case, Figure, Table, by_round, ratios
 from atoll.scripts.processes import proc
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable, Iterable, Sequence
 
     from atoll.scripts.lab.kit.rows import Row, Run
     from atoll.scripts.lab.speed.plan import Plan
@@ -140,26 +140,29 @@ def cases(plan: Plan, place: Path) -> list[Case]:
 
 
 def tables(run: Run) -> list[Table]:
-    """Derive start-up, memory, and exec to exit against pure evaluation."""
+    """Derive start-up, memory, and exec to exit against pure evaluation of as many genomes."""
     rounds = by_round(run.rows, "what")
     both = [(each[WHOLE], each[BARE]) for each in rounds if WHOLE in each and BARE in each]
     beyond_own = values(rounds, WHOLE, lambda row: row["wall_s"] - PER_EVALUATION * row["evaluate_s"])
-    beyond_bare = [island["wall_s"] - PER_EVALUATION * other["evaluate_s"] for island, other in both]
+    alone_s = [_share(island, other) * other["evaluate_s"] for island, other in both]
+    beyond_bare = [island["wall_s"] - PER_EVALUATION * s for (island, _), s in zip(both, alone_s, strict=True)]
     peaks_mb = values(rounds, WHOLE, lambda row: row["peak_pss_bytes"] / 1e6)
-    ratio = [island["wall_s"] / other["evaluate_s"] for island, other in both]
+    ratio = [island["wall_s"] / s for (island, _), s in zip(both, alone_s, strict=True)]
+    logged = [island["evaluate_s"] / s for (island, _), s in zip(both, alone_s, strict=True)]
+    cpu = [island["cpu_s"] / (_share(island, other) * other["cpu_s"]) for island, other in both]
     return [
         Table(
             "One island, exec to exit",
             [
                 Figure("wall (s)", values(rounds, WHOLE, lambda row: row["wall_s"])),
                 Figure("evaluation that it logged (s)", values(rounds, WHOLE, lambda row: row["evaluate_s"])),
-                Figure("the same evaluations alone, in a fresh process (s)", values(rounds, BARE, _evaluate_s)),
+                Figure("the same evaluations alone, in a fresh process (s)", alone_s),
                 Figure("wall / evaluation alone", ratio),
                 Figure("wall / evaluation logged", values(rounds, WHOLE, lambda r: r["wall_s"] / r["evaluate_s"])),
                 Figure(f"wall - {PER_EVALUATION} evaluation alone (s)", beyond_bare, at_most=START_S),
                 Figure(f"wall - {PER_EVALUATION} evaluation logged (s)", beyond_own, at_most=START_S),
-                Figure("evaluation logged / alone", ratios(rounds, WHOLE, BARE, _evaluate_s)),
-                Figure("processor time / that of evaluation alone", ratios(rounds, WHOLE, BARE, lambda r: r["cpu_s"])),
+                Figure("evaluation logged / alone", logged),
+                Figure("processor time / that of evaluation alone", cpu),
                 Figure(
                     "exec to the founders' line in the log (s)",
                     values(rounds, WHOLE, lambda r: r["startup_s"]),
@@ -183,6 +186,7 @@ def _island(plan: Plan, root: Path) -> list[Row]:
             "startup_s": generations[0]["time"]["unix_s"] - ended.started_unix_s,
             "evaluate_s": sum(line["time"]["evaluate_s"] for line in generations),
             "evaluations": generations[-1]["evaluations"],
+            "scored": _scored(generations),
             "imports": generations[-1]["imports"],
         }
     ]
@@ -197,8 +201,14 @@ def _of_process(ended: Ended) -> Row:
     return {"wall_s": ended.wall_s, "cpu_s": ended.cpu_s, "peak_pss_bytes": ended.peak_pss_bytes}
 
 
-def _evaluate_s(row: Row) -> float:
-    return float(row["evaluate_s"])
+def _scored(lines: Iterable[Row]) -> int:
+    """Return how many genomes a task was asked about in the generations of a log; a deterministic one not twice."""
+    return sum(line["time"]["scored"] for line in lines)
+
+
+def _share(island: Row, other: Row) -> float:
+    """Return what an island had scored as a share of what was scored alone; rows of older versions had all of it."""
+    return island["scored"] / other["evaluations"] if "scored" in island else 1.0
 
 
 ARCHIPELAGO_S = 60.0
@@ -265,9 +275,10 @@ def _islands(plan: Plan, place: Path, n: int, *, what: str = "islands") -> list[
         root = Path(folder) / "shared"
         names = [f"island-{number:02}" for number in range(1, n + 1)]
         ended = run_together([["cli.py", *plan.arguments(name, root)] for name in names])
-        last = [runlog.read_last(SharedPaths(root).island(name).log)["generation"] for name in names]
-    work = sum(line["evaluations"] for line in last)
-    return [{"what": what, "n": n, **_together(ended, work), "imports": sum(line["imports"] for line in last)}]
+        logs = [runlog.read(SharedPaths(root).island(name).log) for name in names]
+    generations = [[line for line in log if line["kind"] == "generation"] for log in logs]
+    imports = sum(lines[-1]["imports"] for lines in generations)
+    return [{"what": what, "n": n, **_together(ended, sum(map(_scored, generations))), "imports": imports}]
 
 
 def _bare_together(plan: Plan, place: Path, n: int) -> list[Row]:  # noqa: ARG001 - measured like islands

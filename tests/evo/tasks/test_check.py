@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 
 from atoll.evo.errors import TaskError
+from atoll.evo.genome import GenomeSpec, Kind, Segment
 from atoll.evo.tasks import check
 from atoll.evo.tasks.check import (
     BROKEN,
@@ -23,9 +24,12 @@ from atoll.evo.tasks.check import (
 from atoll.evo.tasks.loader import load_task
 from atoll.evo.tasks.user_task import check_hint
 from tests.contracts import broken_promises
-from tests.problems import Hill, Weather
+from tests.problems import Hill, Rock, Weather
 
-ALL = ["layout", "answer", "corners", "again", "neighbours", "another process", "input", "episode", "variety", "speed"]
+ALL = [
+    *("layout", "mutation", "answer", "corners", "again", "neighbours", "another process", "input", "episode"),
+    *("variety", "speed"),
+]
 
 
 class Relative(Hill):
@@ -227,6 +231,32 @@ def test_speed_is_told_for_a_genome_and_a_generation():
     assert check.speed(sample(Hill())).says == "1 ms per genome: 0.25 s for a generation of 250"
 
 
+@pytest.mark.parametrize(
+    ("segments", "outcome", "words"),
+    [
+        ((Segment("x", 20),), OK, "changes 1 of the 20 genes of a child on average"),
+        ((Segment("x", 521),), OK, "changes 5.21 of the 521 genes"),
+        ((Segment("x", 60), Segment("gate", 40, kind=Kind.GATE, scale=0.0)), OK, "changes 1 of the 100 genes"),
+        ((Segment("x", 2), Segment("fixed", 8, scale=0.0)), NOTE, "changes 0.2 of the 10 genes of a child on average"),
+    ],
+)
+def test_how_many_genes_of_a_child_mutate_is_told(segments, outcome, words):
+    verdict = check.mutation(Hill(GenomeSpec(segments)))
+    assert verdict.outcome == outcome
+    assert words in verdict.says
+
+
+def test_who_says_to_be_deterministic_is_held_to_it():
+    class Fickle(Weather):
+        is_deterministic = True
+
+    verdict = check.episodes(sample(Fickle()))
+    assert verdict.outcome == BROKEN
+    assert "says that it is deterministic" in verdict.says
+    assert "no genome is scored twice" in check.episodes(sample(Rock())).says
+    assert "is_deterministic = True would save" in check.episodes(sample(Hill())).says
+
+
 def test_a_long_layout_is_cut():
     assert (
         check.layout(Hill()).says
@@ -256,7 +286,7 @@ def test_a_sound_task_has_nothing_but_good_findings():
 
 def test_a_task_that_cannot_answer_is_asked_no_more():
     found = checked(Broken())
-    assert list(found) == ["layout", "answer"]
+    assert list(found) == ["layout", "mutation", "answer"]
     assert found["answer"].outcome == BROKEN
     assert found["answer"].says == "no"
 

@@ -153,7 +153,7 @@ def test_what_is_not_finite_is_refused_with_generation_and_individual(value, sho
         return scores
 
     text = refusal_of(user_task(mine))
-    assert f"got {shown} (generation 7, individual 3 of 10; 2 in all); score a failure with a low number" in text
+    assert f"got {shown} (generation 7, genome 3 of 10; 2 in all); score a failure with a low number" in text
     assert f"{__file__}, line {mine.__code__.co_firstlineno}: mine" in text
 
 
@@ -168,9 +168,7 @@ def test_an_exception_is_told_with_its_line_generation_and_individual(bad, is_pl
 
     text = refusal_of(plain(of_one) if is_plain else user_task(of_all))
     line = of_one.__code__.co_firstlineno + 1
-    expected = (
-        f"{__file__}, line {line}, in of_one: ZeroDivisionError: float division by zero (generation 7, individual"
-    )
+    expected = f"{__file__}, line {line}, in of_one: ZeroDivisionError: float division by zero (generation 7, genome"
     assert text.startswith(f"{expected} {bad} of 10)")
     assert text.endswith("'python cli.py tasks check here.py:T' shows the traceback")
 
@@ -181,7 +179,7 @@ def test_of_several_that_fail_one_that_fails_alone_is_named():
             raise ValueError("too large")
         return genes[:, 0]
 
-    named = re.search(r"individual (\d+) of 10", refusal_of(user_task(mine)))
+    named = re.search(r"genome (\d+) of 10", refusal_of(user_task(mine)))
     assert named
     assert GENES[int(named[1]), 0] > 0
 
@@ -229,7 +227,7 @@ def test_whatever_an_evaluation_raises_is_a_mistake_of_the_task():
     def mine(genome):  # noqa: ARG001
         raise asyncio.CancelledError
 
-    assert "CancelledError (generation 7, individual 0 of 10)" in refusal_of(plain(mine))
+    assert "CancelledError (generation 7, genome 0 of 10)" in refusal_of(plain(mine))
 
 
 def test_who_is_told_to_stop_does_not_look_for_the_individual_that_failed():

@@ -106,7 +106,8 @@ def test_every_stage_is_passed_through_as_often_as_a_generation_needs_it(lived: 
     """If a function moves or is imported by name, its stage would silently be nobody's time."""
     calls = {stage: len(lived.of(stage)) for _, _, stage in generation.WATCHED}
     migrations = QUICK.generations // QUICK.migrate_every
-    for stage in ("evaluation/rest", "evaluation/decode", "evaluation/live", "evaluation/score"):
+    evaluation = ("evaluation/rest", "evaluation/decode", "evaluation/live", "evaluation/score")
+    for stage in ("scoring/known genomes", *evaluation):
         assert calls.pop(stage) == QUICK.generations + 1 + migrations
     for stage in ("breeding/rest", "breeding/selection", "breeding/crossover", "breeding/mutation"):
         assert calls.pop(stage) == QUICK.generations

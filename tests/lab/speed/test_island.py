@@ -56,6 +56,7 @@ def test_a_real_island_and_its_evaluations_alone_are_each_a_row(tmp_path: Path) 
     assert (whole["what"], bare["what"]) == ("island", "bare")
     assert whole["imports"] > 0
     assert whole["evaluations"] == expected + whole["imports"]
+    assert QUICK.population <= whole["scored"] < expected, "elites are known"
     assert bare["evaluations"] == expected
     for row in (whole, bare):
         assert 0 < row["evaluate_s"] < row["wall_s"]
@@ -64,21 +65,22 @@ def test_a_real_island_and_its_evaluations_alone_are_each_a_row(tmp_path: Path) 
 
 
 def test_exec_to_exit_is_held_against_the_evaluation_of_the_same_round() -> None:
-    def pair(repetition: int, wall_s: float, evaluate_s: float) -> list[dict]:
-        own = {"startup_s": 0.4, "peak_pss_bytes": 50_000_000, "evaluate_s": 2.0, "cpu_s": 3.0}
+    def pair(repetition: int, wall_s: float, evaluate_s: float, **more: int) -> list[dict]:
+        own = {**more, "startup_s": 0.4, "peak_pss_bytes": 50_000_000, "evaluate_s": 2.0, "cpu_s": 3.0}
         return [
             {"repetition": repetition, "what": "island", "wall_s": wall_s, **own},
-            {"repetition": repetition, "what": "bare", "wall_s": 9.0, "evaluate_s": evaluate_s, "cpu_s": 2.0},
+            {"repetition": repetition, "what": "bare", "wall_s": 9.0, "evaluate_s": evaluate_s, "cpu_s": 2.0, **more},
         ]
 
-    rows = (*pair(0, 3.1, 2.0), *pair(1, 6.1, 4.0), {"repetition": 2, "what": "bare", "wall_s": 1.0, "evaluate_s": 9.0})
+    half = pair(1, 6.1, 8.0, scored=50, evaluations=100)
+    rows = (*pair(0, 3.1, 2.0), *half, {"repetition": 2, "what": "bare", "wall_s": 1.0, "evaluate_s": 9.0})
     [table] = island.tables(Run("island", "now", rows))
     found = {figure.what: figure for figure in table.figures}
     assert list(found["wall / evaluation alone"].values) == pytest.approx([1.55, 1.525])
     assert list(found["wall - 1.3 evaluation alone (s)"].values) == pytest.approx([0.5, 0.9])
     assert not found["wall - 1.3 evaluation alone (s)"].is_held
     assert list(found["evaluation logged / alone"].values) == pytest.approx([1.0, 0.5])
-    assert list(found["processor time / that of evaluation alone"].values) == [1.5, 1.5]
+    assert list(found["processor time / that of evaluation alone"].values) == [1.5, 3.0]
     assert found["exec to the founders' line in the log (s)"].is_held
     assert list(found["peak memory (MB PSS)"].values) == [50, 50]
 

@@ -31,7 +31,7 @@ def live(paths: IslandPaths, *, generation: int, target: int = 50) -> Epoch:
     runlog.append(paths.log, {"kind": "start", "generation": 0, "epoch": epoch.number})
     for g in range(generation + 1):
         line = {"kind": "generation", "generation": g, "best": g * 1.0, "median": 0.5, "champion": g * 1.0}
-        counts = {"diversity": 0.1, "exports": g, "imports": 0, "refused": 0}
+        counts = {"diversity": 0.1, "distinct": 9, "exports": g, "imports": 0, "refused": 0}
         runlog.append(paths.log, {**line, **counts, "time": {"unix_s": epoch.started_s + g + 1.0}})
     return epoch
 
@@ -46,6 +46,7 @@ def test_a_living_process_is_running_with_its_threads_and_memory(shared: SharedP
     live(shared.island("a"), generation=7)
     [row] = status.read_all(shared)
     assert (row.condition, row.generation, row.target, row.best, row.pid) == ("running", 7, 50, 7.0, os.getpid())
+    assert (row.diversity, row.distinct) == (0.1, 9)
     assert (row.threads or 0) >= 1
     assert (row.memory_mb or 0) > 1
     assert row.rate_per_s == pytest.approx(7 / 8)
@@ -187,11 +188,19 @@ def test_a_torn_log_or_a_hostile_epoch_still_gives_a_row(shared: SharedPaths) ->
     assert (row.condition, row.pid) == ("stopped", None)
 
 
+def test_a_log_of_an_older_version_does_not_say_how_many_genomes_are_distinct(shared: SharedPaths) -> None:
+    paths = shared.island("a")
+    live(paths, generation=3)
+    runlog.append(paths.log, {"kind": "generation", "generation": 4, "best": 1.0, "median": 0.5})
+    row = status.read_island(paths)
+    assert (row.generation, row.distinct) == (4, None)
+
+
 @pytest.mark.parametrize("nonsense", ["x", None, [1], {"a": 1}, True, -1, 1e400, 10**400])
 def test_nonsense_in_a_log_is_not_known_and_the_row_is_there(nonsense: object, shared: SharedPaths) -> None:
     paths = shared.island("a")
     live(paths, generation=3)
-    names = ("generation", "diversity", "exports", "imports", "refused", "ancestry", "time")
+    names = ("generation", "diversity", "distinct", "exports", "imports", "refused", "ancestry", "time")
     runlog.append(paths.ledger, {"kind": "published"})
     for path, kind in ((paths.log, "generation"), (paths.ledger, "published"), (paths.ledger, "imported")):
         with path.open("a") as file:

@@ -130,6 +130,16 @@ def test_a_stopped_run_whose_target_was_passed_is_finished_and_can_be_archived(r
     assert archive.look(SharedPaths(root)).is_finished
 
 
+def test_an_island_that_began_with_an_earlier_default_goes_on_with_it(root, tmp_path, capsys):
+    evolve(tmp_path / "whole", mutation_rate=0.01, **ALONE)
+    evolve(root, mutation_rate=0.01, generations=6, **ALONE)
+    assert evolve(root, **ALONE) == 0
+    assert "a goes on with --mutation-rate 0.01, which was the default when it was started" in capsys.readouterr().out
+    assert outcome(root)["log"] == outcome(tmp_path / "whole")["log"]
+    assert outcome(root)["champion"] == outcome(tmp_path / "whole")["champion"]
+    assert refused(capsys, root, mutation_rate=0.02, **ALONE)[0] == ResumeError.exit_code
+
+
 def test_every_changed_setting_is_named(root, capsys):
     evolve(root, **ALONE)
     changes = {"population": 14, "mutation_rate": 0.5, "topology": "ring", "migrate_every": 4, "generations": 20}
@@ -137,7 +147,7 @@ def test_every_changed_setting_is_named(root, capsys):
     assert code == ResumeError.exit_code
     for name, (old, new) in {
         "population": (12, 14),
-        "mutation_rate": (0.01, 0.5),
+        "mutation_rate": ("'auto'", 0.5),
         "topology": ("'none'", "'ring'"),
         "migrate_every": (3, 4),
     }.items():

@@ -65,7 +65,7 @@ def test_an_evaluation_that_fails_is_told_in_one_line_and_mended_the_run_goes_on
     assert evolve(root, write(BREAKS), **ALONE) == TaskError.exit_code
     error = capsys.readouterr().out.splitlines()[-1]
     assert error.startswith(f"TaskError: {tmp_path}/hill.py, line 8, in evaluate: ZeroDivisionError: division by zero")
-    assert "(generation 7, individual 0 of 12)" in error
+    assert "(generation 7, genome 0 of 12)" in error
     assert checkpoint.kept(SharedPaths(root).island("a"))[-1] == 6
     assert evolve(root, write(HILL), **ALONE) == 0
     told = capsys.readouterr().out
@@ -117,7 +117,7 @@ def test_the_files_of_an_island_say_which_source_it_was(root, write):
         (
             HILL.replace("genes.sum(axis=1)", "genes[:, 0] * np.nan"),
             8,
-            "got nan (generation 0, individual 0 of 9; 9",
+            "got nan (generation 0, genome 0 of 9; 9",
         ),
         (HILL.replace("class", "klass"), 8, "line 4: SyntaxError"),
         (HILL.replace("Hill", "Hall"), 2, "did you mean 'Hall'"),

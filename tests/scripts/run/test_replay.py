@@ -11,7 +11,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from atoll.evo import arrayfile, atomic, checkpoint
+from atoll.evo import arrayfile, atomic, checkpoint, runlog
 from atoll.evo.errors import AtollError, ConfigError, DamagedFileError, PoolMismatchError, ReplayError
 from atoll.evo.paths import PrivateFiles, SharedPaths
 from atoll.evo.recorder import FileRecorder
@@ -74,6 +74,16 @@ def test_a_replay_ends_in_the_same_bytes_and_says_so(recorded, tmp_path, capsys)
     check_equal(tmp_path / "again", recorded)
     assert "the replay equals the recording: generations 0 to 12, checkpoint gen-" in capsys.readouterr().out
     assert not list((tmp_path / "again").glob("migration_pool/a/gen-*"))
+
+
+def test_a_recording_whose_lines_say_less_is_replayed_too(recorded, tmp_path, capsys):
+    """As those of older versions do."""
+    log = SharedPaths(recorded).island("a").log
+    lines = [{name: value for name, value in line.items() if name != "distinct"} for line in runlog.read(log)]
+    log.unlink()
+    runlog.append_all(log, lines)
+    assert replay(tmp_path / "again", home(recorded)) == 0
+    assert "the replay equals the recording: generations 0 to 12" in capsys.readouterr().out
 
 
 @pytest.mark.parametrize(

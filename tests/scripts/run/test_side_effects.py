@@ -86,7 +86,7 @@ def test_whatever_a_task_raises_is_told_in_one_line(tmp_path: Path) -> None:
     write(tmp_path, before="import asyncio", within="raise asyncio.CancelledError()")
     ended = evolve(tmp_path)
     assert ended.returncode == TaskError.exit_code
-    assert "CancelledError (generation 0, individual 0 of 9)" in ended.stderr
+    assert "CancelledError (generation 0, genome 0 of 9)" in ended.stderr
     assert "Traceback" not in ended.stderr
 
 

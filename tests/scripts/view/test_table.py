@@ -39,6 +39,7 @@ ROW = IslandStatus(
     median=-1.5,
     champion=130.0,
     diversity=0.2,
+    distinct=7,
     population=9,
     ancestry={"island-01": 0.5, "island-02": 0.5},
     origins=2.0,
@@ -94,6 +95,11 @@ def test_a_wide_terminal_shows_what_a_pipe_gets() -> None:
 
 def test_a_name_is_text_and_never_markup() -> None:
     assert "[bold]x" in drawn([replace(ROW, name="[bold]x")], 200)[1]
+
+
+def test_what_an_older_log_does_not_say_is_a_dash() -> None:
+    assert table.cells(ROW)[table.HEADER.index("distinct")] == "7"
+    assert table.cells(replace(ROW, distinct=None))[table.HEADER.index("distinct")] == "-"
 
 
 def test_champions_come_best_first() -> None:

@@ -52,7 +52,7 @@ def test_a_sound_task_passes_and_what_it_prints_is_kept_apart(write, capsys) -> 
     assert show_check(write(SOUND), {"k": "2"}, backend="auto", is_json=False, out=sys.stdout) == 0
     printed = capsys.readouterr()
     lines = printed.out.splitlines()
-    assert [line.split()[0] for line in lines[:-1]] == [*["ok"] * 12, "note"]
+    assert [line.split()[0] for line in lines[:-1]] == [*["ok"] * 13, "note"]
     assert "prints" in lines[-2]
     assert lines[-1].endswith("mine.py:T keeps its contract")
     assert "noise" in printed.err
@@ -63,7 +63,7 @@ def test_programs_are_told_what_is_wrong(write, capsys) -> None:
     told = json.loads(capsys.readouterr().out)
     assert told["is_sound"] is False
     found = {finding["check"]: finding for finding in told["findings"]}
-    assert list(found) == ["loading", "layout", "processes", "answer", "side effects"]
+    assert list(found) == ["loading", "layout", "mutation", "processes", "answer", "side effects"]
     assert "line 3, in T: IndexError" in found["answer"]["says"]
     assert "return x[7]" in found["answer"]["trace"]
 

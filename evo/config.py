@@ -26,6 +26,7 @@ T = TypeVar("T")
 TOPOLOGIES = "full, ring, two-way-ring, star, random-K (K islands drawn anew each time), none (migration off)"
 TOPOLOGY = re.compile(r"full|ring|two-way-ring|star|none|random-[1-9][0-9]{0,3}")
 FIXED, ADAPTIVE = INTERVALS = ("fixed", "adaptive")
+AVOID, REFUSE, ACCEPT = "avoid", "refuse", "accept"
 ASYNC, LOCKSTEP, REPLAY = MODES = ("async", "lockstep", "replay")
 MAX_MEMBERS = 1024
 
@@ -46,24 +47,25 @@ def setting(
     high: float | None = None,
     choices: tuple[str, ...] = (),
     former: Value | None = None,
+    changed_from: Value | None = None,
 ) -> Any:  # noqa: ANN401 - dataclasses.field has no type of its own
     """Declare a setting: its default, what it means (with its unit) and what it may be.
 
     `former` is what islands did before they could be told otherwise. It is not recorded, so that they write the bytes
-    of then, and it is what an older checkpoint means that does not have the setting.
+    of then, and it is what an older checkpoint means that does not have the setting. `changed_from` is an earlier
+    default: an island that was started with it goes on with it.
 
     Every number has a lowest and a highest value: an endless one would make genes of nothing, and a whole one beyond
     2^53 could be written to a checkpoint but not read back.
     """
-    return dataclasses.field(
-        default=default, metadata={"help": help, "low": low, "high": high, "choices": choices, "former": former}
-    )
+    metadata = {"help": help, "low": low, "high": high, "choices": choices}
+    return dataclasses.field(default=default, metadata={**metadata, "former": former, "changed_from": changed_from})
 
 
 def former(field: dataclasses.Field[Any]) -> Value:
     """Return the value of a setting that is not recorded."""
-    value: Value | None = field.metadata["former"]
-    return typing.cast("Value", field.default) if value is None else value
+    earlier: tuple[Value | None, ...] = (field.metadata["former"], field.metadata["changed_from"])
+    return next((value for value in earlier if value is not None), typing.cast("Value", field.default))
 
 
 def flag_name(field: str) -> str:
@@ -195,7 +197,13 @@ class Migration:
     max_migrant_age: int = setting(
         0, "generations that a migrant may be behind the island that it comes to; 0 for any", low=0, high=1_000_000_000
     )
-    duplicates: str = setting("accept", "migrants whose very genome lives here already", choices=("accept", "refuse"))
+    duplicates: str = setting(
+        AVOID,
+        "copies among migrants: avoid (emigrants differ, and in place of one whose very genome lives here already "
+        "comes the next best of its batch), refuse (such a one is turned away), or accept",
+        choices=(AVOID, REFUSE, ACCEPT),
+        changed_from=ACCEPT,
+    )
     keep_generations: int = setting(
         0, "published generations to keep, 3 or more; 0 keeps all", low=0, high=1_000_000_000
     )

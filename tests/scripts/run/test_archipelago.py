@@ -32,7 +32,7 @@ POLICIES = [
     *({"emigrant_selection": how} for how in ("random", "tournament", "most-different")),
     *({"replacement": how} for how in ("random", "most-similar", "only-if-better")),
     *({"topology": how} for how in ("ring", "two-way-ring", "star", "random-1")),
-    {"duplicates": "refuse"},
+    *({"duplicates": how} for how in ("accept", "refuse")),
     {"max_migrant_age": 1},
     {},
 ]

@@ -63,7 +63,7 @@ def ledger(islands: tuple[str, ...], with_events: bool, root: Path, is_json: boo
     "table",
     type=click.Choice(TABLES),
     help="Print as CSV: each ancestor's share in each generation; what each migration brought; what became of each "
-    "migrant; F_ST between what was published at each generation.",
+    "migrant; F_ST between islands over time, of whole populations, or of emigrants where nothing else was kept.",
 )
 @shared_options
 def flow(islands: tuple[str, ...], table: str | None, root: Path, is_json: bool) -> int:

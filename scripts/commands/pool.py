@@ -70,7 +70,8 @@ def flow(islands: tuple[str, ...], table: str | None, root: Path, is_json: bool)
     """Tell where the genes come from: shares by ancestor, F_ST between islands, gene flow, the fate of migrants.
 
     An ancestor is the island whose founders a gene descends from. 'origins' is how many ancestors of equal shares would
-    be as diverse (the inverse Simpson index); 'live' counts the migrants taken in some of whose genes are still there.
+    be as diverse (the inverse Simpson index). Of the migrants taken in, 'distinct' counts copies once, and 'live' those
+    some of whose genes are still there.
 
     \b
     Examples:

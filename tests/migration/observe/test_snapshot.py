@@ -137,6 +137,8 @@ def fate(island, generation, name):
         source_generation=1,
         fitness=0.0,
         is_led=False,
+        genome=name,
+        is_repeated=False,
         ancestry={},
         until=None,
     )

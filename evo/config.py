@@ -26,6 +26,7 @@ T = TypeVar("T")
 TOPOLOGIES = "full, ring, two-way-ring, star, random-K (K islands drawn anew each time), none (migration off)"
 TOPOLOGY = re.compile(r"full|ring|two-way-ring|star|none|random-[1-9][0-9]{0,3}")
 FIXED, ADAPTIVE = INTERVALS = ("fixed", "adaptive")
+AVOID, REFUSE, ACCEPT = "avoid", "refuse", "accept"
 ASYNC, LOCKSTEP, REPLAY = MODES = ("async", "lockstep", "replay")
 MAX_MEMBERS = 1024
 AUTO = "auto"
@@ -223,7 +224,13 @@ class Migration:
     max_migrant_age: int = setting(
         0, "generations that a migrant may be behind the island that it comes to; 0 for any", low=0, high=1_000_000_000
     )
-    duplicates: str = setting("accept", "migrants whose very genome lives here already", choices=("accept", "refuse"))
+    duplicates: str = setting(
+        AVOID,
+        "copies among migrants: avoid (emigrants differ, and in place of one whose very genome lives here already "
+        "comes the next best of its batch), refuse (such a one is turned away), or accept",
+        choices=(AVOID, REFUSE, ACCEPT),
+        changed_from=ACCEPT,
+    )
     keep_generations: int = setting(
         0, "published generations to keep, 3 or more; 0 keeps all", low=0, high=1_000_000_000
     )

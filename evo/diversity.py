@@ -2,18 +2,37 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import numpy as np
+from numpy.typing import NDArray
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from numpy.typing import NDArray
-
     from atoll.evo.genome import Floats, GenomeSpec, Indices, Population
 
-    Doubles = NDArray[np.float64]
+Doubles = NDArray[np.float64]
+
+MAX_DOUBLES = 1 << 16
+"""Genes whose moments are taken at a time, since as doubles they are large."""
+
+
+@dataclass(frozen=True)
+class Moments:
+    """Moments of a population, its genes taken as shares of their range: sufficient statistics of F_ST.
+
+    Attributes:
+        individuals: How many there are, 1 at least.
+        mean: The mean of each gene, [D].
+        squares: Squared deviations from these means, summed over all genes of all individuals.
+    """
+
+    individuals: int
+    mean: Doubles
+    squares: float
+
 
 COMPARED_GENES = 1 << 18
 """Genes that are compared at a time, since they are copied for it."""
@@ -83,19 +102,33 @@ def fixation_index(groups: Sequence[Floats], spec: GenomeSpec) -> float | None:
     That is Phi_ST of Excoffier, Smouse & Quattro 1992 (Genetics 131, 479-491, AMOVA) with squared Euclidean distances;
     on gates it is the haploid theta of Weir & Cockerham 1984 (Evolution 38, 1358-1370), ratio of sums over loci.
     """
-    shares = [_as_shares(genes, spec) for genes in groups if len(genes)]
-    sizes = np.asarray([len(group) for group in shares], dtype=np.float64)
+    return fixation_index_of([moments(genes, spec) for genes in groups if len(genes)])
+
+
+def fixation_index_of(groups: Sequence[Moments]) -> float | None:
+    """Return F_ST between islands from the moments of their populations; see `fixation_index`."""
+    sizes = np.asarray([group.individuals for group in groups], dtype=np.float64)
     r, n = len(sizes), sizes.sum()
     if r < 2 or n <= r:
         return None
-    means = np.asarray([group.mean(axis=0) for group in shares])
-    overall = sizes @ means / n
-    within = sum(float(((group - mean) ** 2).sum()) for group, mean in zip(shares, means, strict=True)) / (n - r)
-    between = float(sizes @ ((means - overall) ** 2).sum(axis=1)) / (r - 1)
+    apart = np.asarray([group.mean for group in groups]) - groups[0].mean  # islands that are alike differ by nothing
+    overall = sizes @ apart / n
+    within = sum(group.squares for group in groups) / (n - r)
+    between = float(sizes @ ((apart - overall) ** 2).sum(axis=1)) / (r - 1)
     n0 = (n - (sizes**2).sum() / n) / (r - 1)
     component = (between - within) / n0
     total = component + within
     return float(component / total) if total > 0 else None
+
+
+def moments(genes: Floats, spec: GenomeSpec) -> Moments:
+    """Return the moments of a population of `genes`, [P, D], P at least 1; so measured, clones have no variance."""
+    rows = max(MAX_DOUBLES // spec.size, 1)
+    parts = [genes[start : start + rows] for start in range(0, len(genes), rows)]
+    first = _as_shares(genes[0], spec)
+    mean = sum((_as_shares(part, spec) - first).sum(axis=0) for part in parts) / len(genes)
+    squares = sum(float(((_as_shares(part, spec) - first - mean) ** 2).sum()) for part in parts)
+    return Moments(len(genes), first + mean, squares)
 
 
 def _as_shares(genes: Floats, spec: GenomeSpec) -> Doubles:

@@ -97,6 +97,13 @@ class PrivateFiles:
         return self.inboxes / f"{generation_name(generation)}.safetensors"
 
     @cached_property
+    def all_moments(self) -> Path:
+        return self.home / "moments"
+
+    def moments(self, generation: int) -> Path:
+        return self.all_moments / f"{generation_name(generation)}.safetensors"
+
+    @cached_property
     def log(self) -> Path:
         return self.home / "log.jsonl"
 

@@ -1,4 +1,4 @@
-"""Recorder of an island's run: checkpoints, its champion and its log, in its private folder or in memory."""
+"""Recorder of an island's run: checkpoints, moments, its champion and its log, in its private folder or in memory."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 import numpy as np
 from msgspec.structs import replace
 
-from atoll.evo import ancestry, atomic, checkpoint, diversity, runlog
+from atoll.evo import ancestry, atomic, checkpoint, diversity, moments, runlog
 from atoll.evo.checkpoint import Checkpoint
 from atoll.evo.records import Generation, Time, to_json
 from atoll.evo.tasks.task import build_of, task_identity
@@ -59,7 +59,7 @@ class MemoryRecorder:
 
 @dataclass(frozen=True)
 class FileRecorder:
-    """Keeps checkpoints, the champion and `log.jsonl` in an island's private folder.
+    """Keeps checkpoints, moments, the champion and `log.jsonl` in an island's private folder.
 
     Every method raises StorageError where the file system refuses; older checkpoints are untouched then.
     """
@@ -81,8 +81,10 @@ class FileRecorder:
         self._append(replace(start, settings=dict(self.settings), backend=backend, build=build))
 
     def checkpoint(self, state: State) -> None:
-        """Write the checkpoint."""
+        """Write the checkpoint, and before it, so that no restart can miss them, the moments of the population."""
         kept = Checkpoint(state, self.settings, self.task.backend)
+        if self._is_planned(state):
+            self._moments(state)
         with atomic.storage_errors("write the checkpoint"):
             checkpoint.save(self.paths, kept, before_commit=self.check_owner)
 
@@ -114,6 +116,17 @@ class FileRecorder:
             time=Time(unix_s=time.time(), evaluate_s=evaluate_s, scored=state.scored or 0),
         )
         self._append(record)
+
+    def _is_planned(self, state: State) -> bool:
+        """Say whether a run has a checkpoint here wherever it is stopped, and whichever generation is its last."""
+        config, schedule = self.config, state.schedule
+        is_due = config.migration.is_due(state.generation, last=schedule.last, multiplier=schedule.multiplier)
+        return is_due or (state.generation > 0 and state.generation % config.checkpoint_every == 0)
+
+    def _moments(self, state: State) -> None:
+        found = diversity.moments(state.population.genes, self.task.spec)
+        with atomic.storage_errors("write the moments of the population"):
+            moments.save(self.paths, state.generation, found, before_commit=self.check_owner)
 
     def _append(self, record: Record) -> None:
         self.check_owner()

@@ -17,7 +17,7 @@ from tests.processes import ROOT, atoll, called, check_refused, wait_until
 if TYPE_CHECKING:
     from pathlib import Path
 
-QUICK = ("-p", "20", "-g", "20", "--task", "sphere", "--migrate-every", "4")
+QUICK = ("-p", "20", "-g", "20", "--task", "sphere", "--migrate-every", "4", "--duplicates", "accept")
 
 
 @pytest.fixture(scope="module")
@@ -59,7 +59,7 @@ def test_verify_names_each_defect_with_its_file_and_byte(root: Path) -> None:
     lines = text(root, "verify", code=9)
     assert lines[0].endswith("esc?[31m: does not belong here")
     assert lines[1].startswith(f"{genomes}, byte {genomes.stat().st_size - 1}: too large")
-    assert lines[-1].startswith("in order: 2 islands, 9 batches, 45 genomes, 2 starts, 20 private files; 0 leftovers")
+    assert lines[-1].startswith("in order: 2 islands, 9 batches, 45 genomes, 2 starts, 32 private files; 0 leftovers")
 
 
 @pytest.mark.slow
@@ -75,9 +75,10 @@ def test_the_ledger_tells_who_gave_what_to_whom_and_who_was_refused(root: Path) 
     assert (passage["giver"], passage["taker"], passage["genomes"]) == ("island-01", "island-02", 25)
     assert flow["refusals"] == [{"giver": "island-01", "taker": "island-02", "reason": "too large", "times": 5}]
     lines = [line.split() for line in text(root, "ledger")]
-    assert lines[0] == ["giver", "1", "2", "published", "taken", "led", "equal", "refused"]
-    assert lines[1][:6] == ["1", "island-01", "-", "25", "25", "25"]
-    assert lines[2] == ["2", "island-02", "-", "-", "25", "0", "0", "0", "0"]
+    assert lines[0] == ["giver", "1", "2", "published", "taken", "distinct", "repeated", "led", "equal", "refused"]
+    sums = [str(passage[name]) for name in ("genomes", "distinct", "repeated", "led", "equal")]
+    assert lines[1] == ["1", "island-01", "-", "25", "25", *sums, "5"]
+    assert lines[2] == ["2", "island-02", "-", "-", "25", *("0" * 6)]
     assert " ".join(lines[3]) == "island-02 refused island-01 5 times: too large"
 
 
@@ -194,15 +195,28 @@ def test_flow_tells_whose_genes_each_island_has_and_what_became_of_the_migrants(
     assert len(flow["migrants"]) == 25
     assert {(each["island"], each["source"]) for each in flow["migrants"]} == {("island-02", "island-01")}
     lines = text(root, "flow")
-    assert lines[0].split() == ["island", "gen", "origins", "diversity", "taken", "live", "largest", "shares"]
+    assert lines[0].split() == [
+        "island",
+        "gen",
+        "origins",
+        "diversity",
+        "taken",
+        "distinct",
+        "live",
+        "largest",
+        "shares",
+    ]
     assert lines[1].split()[:4] == ["1", "island-01", "20", "1.00"]
     assert lines[1].endswith("  1 100%")
     assert lines[2].split()[5] == "25"
     assert lines[3].startswith("genes of 2 ancestors, as diverse as ")
     assert lines[4].startswith(f"F_ST between islands: {flow['f_st']:.3f}, of 2 checkpoints at generation 20")
     assert lines[5].startswith("migrants: 25 taken, ")
+    n_distinct = len({each["genome"] for each in flow["migrants"]})
+    assert lines[2].split()[6] == str(n_distinct)
+    assert lines[6].startswith(f"of those taken {n_distinct} were distinct on their islands, ")
     assert max(map(len, lines)) <= 80
-    assert len(text(root, "flow", "island-02")) == 6, "an ancestor of whom nothing else was asked has a row too"
+    assert len(text(root, "flow", "island-02")) == 7, "an ancestor of whom nothing else was asked has a row too"
 
 
 @pytest.mark.slow
@@ -220,7 +234,8 @@ def test_flow_in_csv_has_each_generation_migration_and_migrant(root: Path) -> No
     migrants, told_migrants = table(root, "migrants"), told(root, "flow")["migrants"]
     assert [row["id"] for row in migrants] == [each["id"] for each in told_migrants]
     assert [json.loads(row["ancestry"]) for row in migrants] == [each["ancestry"] for each in told_migrants]
-    assert [row["generation"] for row in table(root, "differentiation")] == ["4", "8", "12", "16", "20"]
+    apart = [(row["generation"], row["of"]) for row in table(root, "differentiation")]
+    assert apart == [(str(g), "whole populations") for g in (4, 8, 10, 12, 16, 20)]
 
 
 @pytest.mark.slow

@@ -17,7 +17,8 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from atoll.evo import ancestry
+from atoll.evo import ancestry, selection
+from atoll.evo.config import ACCEPT, AVOID
 from atoll.evo.genome import Migrants, Population
 from atoll.migration.pool import inbox
 from atoll.migration.pool.batch import Batch, genome_sha256
@@ -99,8 +100,8 @@ def draw_immigrants(
             too_old = _too_old(batch, generation, limit=migration.max_migrant_age)
             picks += [] if too_old else drawn
             refusals += too_old
-    if migration.duplicates == "refuse":
-        picks, twice = _without_duplicates(picks, residents)
+    if migration.duplicates != ACCEPT:
+        picks, twice = _without_duplicates(picks, residents, is_replaced=migration.duplicates == AVOID)
         refusals += twice
     accepted, too_many = _within_table(picks, residents.islands)
     migrants = _together(accepted) if accepted else inbox.nobody(spec)
@@ -119,18 +120,33 @@ def _too_old(batch: Batch, generation: int, *, limit: int) -> list[Refusal]:
     return [_refusal(batch, Reason.TOO_OLD, f"{age} generations behind, at most {limit} allowed")]
 
 
-def _without_duplicates(picks: list[Pick], residents: Population) -> tuple[list[Pick], list[Refusal]]:
-    """Turn away who lives here already, and all but the first of those who arrive twice, by the hash of their genes."""
+def _without_duplicates(
+    picks: list[Pick], residents: Population, *, is_replaced: bool
+) -> tuple[list[Pick], list[Refusal]]:
+    """Turn away who lives here already, and all but the first of those who arrive twice, by the hash of their genes.
+
+    In place of each comes, where it `is_replaced`, the best of its batch that was not drawn and is not here yet.
+    """
     present = set(map(genome_sha256, residents.genes))
     accepted, refusals = [], []
     for batch, i in picks:
-        sha256 = batch.manifest.genomes[i].sha256
-        if sha256 in present:
-            refusals.append(_refusal(batch, Reason.DUPLICATE, f"{batch.migrants.ids[i]}, genome {sha256[:12]}"))
+        genomes = batch.manifest.genomes
+        others = _not_drawn(batch, picks) if is_replaced else ()
+        new = next((j for j in (i, *others) if genomes[j].sha256 not in present), None)
+        if new is None:
+            detail = f"{batch.migrants.ids[i]}, genome {genomes[i].sha256[:12]}"
+            refusals.append(_refusal(batch, Reason.DUPLICATE, detail))
         else:
-            present.add(sha256)
-            accepted.append((batch, i))
+            present.add(genomes[new].sha256)
+            accepted.append((batch, new))
     return accepted, refusals
+
+
+def _not_drawn(batch: Batch, picks: list[Pick]) -> list[int]:
+    """Return the places in a batch that were not drawn, by rank: what its island says of them is enough here."""
+    drawn = {i for other, i in picks if other is batch}
+    ranked = selection.best(batch.migrants.fitness, len(batch.migrants)).tolist()
+    return [i for i in ranked if i not in drawn]
 
 
 def _within_table(picks: list[Pick], table: tuple[str, ...]) -> tuple[list[Lone], list[Refusal]]:

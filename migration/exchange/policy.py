@@ -9,6 +9,7 @@ Replacement of residents    worst           the N worst
                             most-similar    for each immigrant the one most similar to it
                             only-if-better  the worst for the best immigrant and so on, while that one is better
 
+Where duplicates are avoided, emigrants are chosen from the best copy of each genome, so that no two are alike.
 How different two genomes are is `atoll.evo.diversity.distances`.
 """
 
@@ -19,6 +20,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from atoll.evo import diversity, selection
+from atoll.evo.config import AVOID
 from atoll.evo.genome import NO_PLACE
 
 if TYPE_CHECKING:
@@ -33,6 +35,15 @@ def emigrants(
 
     Of the residents are `genes`, [P, D], and `fitness`, [P]; only random policies draw from `rng`.
     """
+    if migration.duplicates == AVOID:
+        places = distinct(genes, fitness)
+        return places.take(_emigrants(genes[places], fitness[places], migration=migration, spec=spec, rng=rng))
+    return _emigrants(genes, fitness, migration=migration, spec=spec, rng=rng)
+
+
+def _emigrants(
+    genes: Floats, fitness: Floats, *, migration: Migration, spec: GenomeSpec, rng: np.random.Generator
+) -> Indices:
     k = min(migration.migrants, len(fitness))
     if migration.emigrant_selection == "best":
         return selection.best(fitness, k)
@@ -41,6 +52,14 @@ def emigrants(
     if migration.emigrant_selection == "tournament":
         return tournament(fitness, k, size=migration.emigrant_tournament_size, rng=rng)
     return most_different(genes, fitness, k, spec=spec)
+
+
+def distinct(genes: Floats, fitness: Floats) -> Indices:
+    """Return where the distinct genomes live, of copies the best one, in the order of their places, [N <= P]."""
+    places: dict[bytes, int] = {}
+    for place in selection.best(fitness, len(fitness)):
+        places.setdefault(genes[place].tobytes(), int(place))
+    return np.sort(np.fromiter(places.values(), dtype=np.int64))
 
 
 def displaced(

@@ -105,11 +105,24 @@ def _with_leaders(events: list[Record]) -> list[Record]:
     ]
 
 
+def _genome_of(event: Imported) -> str:
+    """Return what tells whether two imports brought one genome: its hash, or in a ledger without any its name."""
+    return event.genome_sha256 or str(event.id)
+
+
+def _are_repeated(imports: Sequence[Imported]) -> list[bool]:
+    """Say of each import of an island whether it had imported the very genome before, at an earlier generation."""
+    first: dict[str, int] = {}
+    return [first.setdefault(_genome_of(event), event.generation) < event.generation for event in imports]
+
+
 @dataclass(frozen=True)
 class Passage:
     """Migration from one island to another: how many genomes the taker took.
 
     Attributes:
+        distinct: How many genomes that were, copies counted once.
+        repeated: How many of those taken the taker had taken before, at an earlier generation and from whomever.
         led: How many of them were better than all who lived there when they came.
         equal: How many of them scored there what their island had said.
     """
@@ -117,6 +130,8 @@ class Passage:
     giver: str
     taker: str
     genomes: int
+    distinct: int
+    repeated: int
     led: int
     equal: int
 
@@ -157,9 +172,7 @@ class Flow:
 
 def read_flow(shared: SharedPaths, names: Sequence[str] = ()) -> Flow:
     """Sum up the ledgers of these islands, or of all."""
-    taken: Counter[tuple[str, str]] = Counter()
-    led: Counter[tuple[str, str]] = Counter()
-    equal: Counter[tuple[str, str]] = Counter()
+    passages: list[Passage] = []
     refused: Counter[tuple[str, str, str]] = Counter()
     published: Counter[str] = Counter()
     unreadable: dict[str, int] = {}
@@ -168,19 +181,33 @@ def read_flow(shared: SharedPaths, names: Sequence[str] = ()) -> Flow:
     for taker in names:
         events, n_unreadable = read_current(shared.island(taker).ledger)
         published[taker] = sum(len(event.ids or ()) for event in events if isinstance(event, Published))
+        passages += _passages(taker, events)
         for event in events:
-            if isinstance(event, Imported) and event.source is not None:
-                pair = (event.source, taker)
-                taken[pair] += 1
-                led[pair] += bool(event.led)
-                equal[pair] += event.fitness_here == event.fitness_there
-            elif isinstance(event, Refused) and event.source is not None:
+            if isinstance(event, Refused) and event.source is not None:
                 refused[event.source, taker, str(event.reason)] += 1
         if n_unreadable:
             unreadable[taker] = n_unreadable
-    passages = tuple(Passage(*pair, taken[pair], led[pair], equal[pair]) for pair in sorted(taken))
+    passages.sort(key=lambda passage: (passage.giver, passage.taker))
     refusals = tuple(Refusals(*place, n) for place, n in sorted(refused.items()))
-    return Flow(names, dict(published), passages, refusals, unreadable, closed)
+    return Flow(names, dict(published), tuple(passages), refusals, unreadable, closed)
+
+
+def _passages(taker: str, events: Iterable[Record]) -> Iterator[Passage]:
+    """Yield what an island took from each giver, by its ledger."""
+    imports = [event for event in events if isinstance(event, Imported) and event.source is not None]
+    given: dict[str, list[tuple[Imported, bool]]] = {}
+    for event, is_repeated in zip(imports, _are_repeated(imports), strict=True):
+        given.setdefault(str(event.source), []).append((event, is_repeated))
+    for giver, taken in given.items():
+        yield Passage(
+            giver,
+            taker,
+            genomes=len(taken),
+            distinct=len({_genome_of(event) for event, _ in taken}),
+            repeated=sum(is_repeated for _, is_repeated in taken),
+            led=sum(bool(event.led) for event, _ in taken),
+            equal=sum(event.fitness_here == event.fitness_there for event, _ in taken),
+        )
 
 
 @dataclass(frozen=True)
@@ -230,6 +257,8 @@ class Influx:
 
     Attributes:
         taken: Immigrants that found a place.
+        distinct: How many genomes those are, copies counted once.
+        repeated: How many of those taken its island had taken before.
         refused: Genomes or batches that were turned away.
         rate: Those taken as a share of the population.
         foreign: Share of the island's genes that descend from other islands' founders, once they were in.
@@ -239,6 +268,8 @@ class Influx:
     island: str
     generation: int
     taken: int
+    distinct: int
+    repeated: int
     refused: int
     rate: float | None
     foreign: float | None
@@ -253,6 +284,8 @@ class Fate:
         source_generation: When its island published it.
         fitness: What it scored on arrival.
         is_led: It was better than all who lived there.
+        genome: What it has in common with its copies: the hash of its genes, or in a ledger without any its id.
+        is_repeated: Its island had taken a copy of it before, at an earlier generation.
         ancestry: Whose genes it brought; empty in ledgers of older versions.
         until: The last generation up to which the island's log has genes of an ancestor, other than the island itself,
             whose genes it brought: an upper bound for its own genes, since others may bring that ancestor's too. None
@@ -266,6 +299,8 @@ class Fate:
     source_generation: int | None
     fitness: float | None
     is_led: bool
+    genome: str
+    is_repeated: bool
     ancestry: Shares
     until: int | None
 
@@ -328,16 +363,20 @@ class History:
     @cached_property
     def influxes(self) -> tuple[Influx, ...]:
         """Gene flow: what each migration brought."""
-        taken = Counter(event.generation for event in self.arrivals)
+        taken: dict[int, list[Fate]] = {}
+        for fate in self.fates:
+            taken.setdefault(fate.generation, []).append(fate)
         refused = Counter(event.generation for event in self.events if isinstance(event, Refused))
         published = {event.generation for event in self.events if isinstance(event, Published)}
         return tuple(
             Influx(
                 self.island,
                 generation,
-                taken[generation],
+                len(taken.get(generation, ())),
+                len({fate.genome for fate in taken.get(generation, ())}),
+                sum(fate.is_repeated for fate in taken.get(generation, ())),
                 refused[generation],
-                taken[generation] / self.population if self.population else None,
+                len(taken.get(generation, ())) / self.population if self.population else None,
                 1.0 - self.shares[generation].get(self.island, 0.0) if generation in self.shares else None,
                 effective_number(self.shares[generation].values()) if generation in self.shares else None,
             )
@@ -349,7 +388,7 @@ class History:
         """Fates: what became of each accepted migrant."""
         last, vanished = max(self.shares, default=-1), _vanishings(self.shares)
         fates = []
-        for event in self.arrivals:
+        for event, is_repeated in zip(self.arrivals, _are_repeated(self.arrivals), strict=True):
             brought = event.ancestry or {}
             here = self.shares.get(event.generation, {}).keys() & brought.keys() - {self.island}
             ends = [next((end for end in vanished.get(name, ()) if end >= event.generation), last) for name in here]
@@ -362,6 +401,8 @@ class History:
                     event.source_generation,
                     event.fitness_here,
                     bool(event.led),
+                    _genome_of(event),
+                    is_repeated,
                     brought,
                     max(ends, default=None),
                 )

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from atoll.evo import arrayfile, diversity
+from atoll.evo import arrayfile, diversity, moments
 from atoll.evo.errors import AtollError, DamagedFileError
 from atoll.evo.genome import Population
 from atoll.evo.paths import CHECKPOINT_NAME, parse_generation
@@ -27,8 +27,9 @@ from atoll.migration.pool.bounded_io import (
 )
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Callable, Iterable, Mapping, Sequence
 
+    from atoll.evo.diversity import Moments
     from atoll.evo.genome import GenomeSpec, Migrants
     from atoll.evo.paths import IslandPaths, SharedPaths
     from atoll.evo.records import Shares
@@ -36,6 +37,8 @@ if TYPE_CHECKING:
     from atoll.migration.pool.access import OpenPool
 
 MAX_CHECKPOINT_BYTES = 1 << 30
+POPULATIONS, EMIGRANTS = "whole populations", "emigrants"
+"""Whom F_ST compares."""
 NOBODY = -1
 """An ancestor that no resident descends from."""
 
@@ -51,11 +54,16 @@ class Snapshot:
 
 @dataclass(frozen=True)
 class Differentiation:
-    """Genetic differentiation, F_ST: the share of the variance that lies between so many islands at a generation."""
+    """Genetic differentiation, F_ST: the share of the variance that lies between so many islands at a generation.
+
+    Attributes:
+        of: Whom it compares: whole populations, or emigrants.
+    """
 
     generation: int
     islands: int
     f_st: float | None
+    of: str
 
 
 @dataclass(frozen=True)
@@ -133,25 +141,58 @@ def f_st(snapshots: Sequence[Snapshot], spec: GenomeSpec) -> float | None:
 
 
 def differentiation(pool: OpenPool) -> list[Differentiation]:
-    """Return F_ST between the publications of each generation at which two islands or more published, over time.
+    """Return F_ST between islands over time.
 
-    It is of those who emigrated: with the best of each island it says how far apart these are.
+    It is of whole populations, as they were before anything was imported, at each generation at which two islands or
+    more have kept their moments. At others it is of those who emigrated, where two islands or more have published: with
+    the best of each it says how far apart these are, and of clones nearly 1, however alike the populations.
     """
-    published: dict[int, list[str]] = {}
-    names = islands.started(pool.shared)
-    closed = islands.unreadable_of(pool.shared, names)
-    for name in (name for name in names if name not in closed):
-        for generation in generations_in(pool.shared.island(name).outbox):
-            published.setdefault(generation, []).append(name)
-    found = []
-    for generation in sorted(n for n, names in published.items() if len(names) > 1):
-        groups = [
-            migrants.population.genes
-            for name in published[generation]
-            if (migrants := _published(pool, name, generation)) is not None
-        ]
-        found.append(Differentiation(generation, len(groups), diversity.fixation_index(groups, pool.spec)))
+    shared, found = pool.shared, []
+    known = sorted({*islands.started(shared), *islands.lived(shared)})
+    closed = islands.unreadable_of(shared, known)
+    names = [name for name in known if name not in closed]
+    whole = _by_generation(names, lambda name: _generations_of_moments(shared.island(name)))
+    sent = _by_generation(names, lambda name: generations_in(shared.island(name).outbox))
+    for generation in sorted({*whole, *sent}):
+        groups = [_moments(pool, name, generation) for name in whole.get(generation, ())]
+        of = POPULATIONS
+        if len(groups) - groups.count(None) < 2:
+            groups, of = [_moments_of_emigrants(pool, name, generation) for name in sent.get(generation, ())], EMIGRANTS
+        if len(groups) > 1:
+            present = [group for group in groups if group is not None]
+            found.append(Differentiation(generation, len(present), diversity.fixation_index_of(present), of))
     return found
+
+
+def _by_generation(names: Iterable[str], generations: Callable[[str], Iterable[int]]) -> dict[int, list[str]]:
+    found: dict[int, list[str]] = {}
+    for name in names:
+        for generation in generations(name):
+            found.setdefault(generation, []).append(name)
+    return found
+
+
+def _generations_of_moments(paths: IslandPaths) -> list[int]:
+    try:
+        numbers = [parse_generation(name, CHECKPOINT_NAME) for name in list_names(paths.all_moments)]
+    except OSError:  # closed to our account, or no folder
+        return []
+    return [n for n in numbers if n is not None]
+
+
+def _moments(pool: OpenPool, island: str, generation: int) -> Moments | None:
+    path = pool.shared.island(island).moments(generation)
+    try:
+        with directory(path.parent) as descriptor:
+            found = moments.decode(read_file(descriptor, path.name, limit=MAX_CHECKPOINT_BYTES))
+    except (RefusedError, VanishedError, DamagedFileError):
+        return None
+    return found if found.mean.shape == (pool.spec.size,) else None
+
+
+def _moments_of_emigrants(pool: OpenPool, island: str, generation: int) -> Moments | None:
+    migrants = _published(pool, island, generation)
+    return None if migrants is None else diversity.moments(migrants.population.genes, pool.spec)
 
 
 def kept(shared: SharedPaths, snapshots: Sequence[Snapshot], fates: Sequence[Fate]) -> list[float | None]:

@@ -13,7 +13,7 @@ import time
 from dataclasses import InitVar, dataclass, field
 from typing import TYPE_CHECKING, Any
 
-from atoll.evo import arrayfile, strict_json
+from atoll.evo import arrayfile, moments, strict_json
 from atoll.evo.errors import AtollError, DamagedFileError, PoolMismatchError
 from atoll.evo.paths import (
     CHECKPOINT_NAME,
@@ -320,21 +320,21 @@ def _document(report: Findings, path: Path) -> Any:  # noqa: ANN401 - JSON is wh
 
 
 def verify_home(report: Findings, paths: IslandPaths) -> None:
-    """Check an island's checkpoints, inbox, champion, log and ledger.
+    """Check an island's checkpoints, inbox, moments, champion, log and ledger.
 
     `migration.log` is left out: it is for people, and says what the ledger says.
     """
-    for kind, folder in (("checkpoint", paths.checkpoints), ("inbox", paths.inboxes)):
+    folders = {"checkpoint": paths.checkpoints, "inbox": paths.inboxes, "moments": paths.all_moments}
+    for kind, folder in folders.items():
         for name in _names(report, folder):
             generation = parse_generation(name, CHECKPOINT_NAME)
             if generation is None:
                 report.defect(folder / name, f"no name of a file of the {kind}")
             else:
                 _verify_arrays(report, folder / name, kind=kind, generation=generation)
-    folders = {paths.checkpoints, paths.inboxes}
     files = {paths.log, paths.ledger, paths.migration_log, paths.champion}
     for name in _names(report, paths.home):
-        if paths.home / name not in folders | files:
+        if paths.home / name not in {*folders.values(), *files}:
             report.defect(paths.home / name, "not part of an island's private folder")
     _verify_arrays(report, paths.champion, kind="champion")
     for path in (paths.log, paths.ledger):
@@ -366,6 +366,8 @@ def _verify_arrays(report: Findings, path: Path, *, kind: str, generation: int |
             return
         if kind == "inbox":
             inbox.decode(data)
+        if kind == "moments":
+            moments.decode(data)
     except VanishedError:
         return
     except (RefusedError, DamagedFileError) as error:

@@ -63,14 +63,15 @@ def ledger(islands: tuple[str, ...], with_events: bool, root: Path, is_json: boo
     "table",
     type=click.Choice(TABLES),
     help="Print as CSV: each ancestor's share in each generation; what each migration brought; what became of each "
-    "migrant; F_ST between what was published at each generation.",
+    "migrant; F_ST between islands over time, of whole populations, or of emigrants where nothing else was kept.",
 )
 @shared_options
 def flow(islands: tuple[str, ...], table: str | None, root: Path, is_json: bool) -> int:
     """Tell where the genes come from: shares by ancestor, F_ST between islands, gene flow, the fate of migrants.
 
     An ancestor is the island whose founders a gene descends from. 'origins' is how many ancestors of equal shares would
-    be as diverse (the inverse Simpson index); 'live' counts the migrants taken in some of whose genes are still there.
+    be as diverse (the inverse Simpson index). Of the migrants taken in, 'distinct' counts copies once, and 'live' those
+    some of whose genes are still there.
 
     \b
     Examples:

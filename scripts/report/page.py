@@ -207,6 +207,7 @@ def _island(
         "target": row.target,
         "exports": row.exports,
         "imports": len(history.arrivals),
+        "distinct_imports": len({fate.genome for fate in history.fates}),
         "refusals": {_text(reason): n for reason, n in history.refusals.items()},
         "curves": {name: _curve(at, grid, name) for name in ("best", "median", "champion", "diversity")},
         "lives": [{**asdict(life), "ending": life.ending or row.condition} for life in history.lives],

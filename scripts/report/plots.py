@@ -36,7 +36,7 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
-    from atoll.evo.genome import Floats
+    from atoll.evo.genome import Floats, GenomeSpec
     from atoll.evo.paths import SharedPaths
     from atoll.migration.observe.history import History
 
@@ -50,6 +50,10 @@ LINE_INCHES = 0.13
 ROUNDING = 1e-6
 ONE_ISLAND = "one island has nobody to exchange genomes with"
 NOTHING_CROSSED = "no genome has gone from one island to another"
+ONLY_EMIGRANTS = (
+    "note: where islands have kept only their emigrants, as in older versions, F_ST is of these; of clones it is about "
+    "1, however alike the populations"
+)
 
 
 def write_plot(what: str, shared: SharedPaths, out: Path) -> int:
@@ -209,27 +213,40 @@ def champions(figure: Figure, shared: SharedPaths, names: Sequence[str]) -> None
 
 
 def differentiation(figure: Figure, shared: SharedPaths) -> None:
-    """Draw F_ST between islands over time, of those who emigrated, and of whole populations as they are now.
+    """Draw F_ST between islands over time: of whole populations, or of emigrants where nothing else was kept.
 
     Raises:
-        ConfigError: No two islands have published at the same generation.
+        ConfigError: No two islands have kept moments, or published, at the same generation.
         PoolMismatchError: There is no pool, or POOL.json is damaged.
     """
     opened = open_pool(shared)
-    published = snapshot.differentiation(opened)
-    known = [(each.generation, each.f_st) for each in published if each.f_st is not None]
+    known = [each for each in snapshot.differentiation(opened) if each.f_st is not None]
     if not known:
-        raise ConfigError(f"no two islands in {shared.root} have published at the same generation: nothing to draw")
+        raise ConfigError(
+            f"no two islands in {shared.root} have kept their moments or published at the same generation: nothing to "
+            f"draw"
+        )
     axes = figure.subplots()
-    most = max(each.islands for each in published)
-    axes.plot(*zip(*known, strict=True), "o-", color=COLOURS[0], ms=3, label=f"emigrants of {most} islands")
+    drawn = [of for of in (snapshot.POPULATIONS, snapshot.EMIGRANTS) if any(each.of == of for each in known)]
+    for of, colour in zip(drawn, COLOURS, strict=False):
+        own = [each for each in known if each.of == of]
+        x, y = [each.generation for each in own], np.asarray([each.f_st for each in own], dtype=np.float64)
+        axes.plot(x, y, "o-", color=colour, ms=3, label=f"{of} of {max(each.islands for each in own)} islands")
+    if snapshot.EMIGRANTS in drawn:
+        click.echo(ONLY_EMIGRANTS, err=True)
+        _mark_newest(axes, shared, opened.spec)
+    axes.set(xlabel="generation", ylabel=f"F_ST between {' or '.join(drawn)}", ylim=(0, 1.02))
+    axes.legend(frameon=False)
+
+
+def _mark_newest(axes: Axes, shared: SharedPaths, spec: GenomeSpec) -> None:
+    """Mark F_ST of whole populations as they are now: what a run knows that kept its newest checkpoints alone."""
     snapshots = snapshot.take(shared, lived(shared))
-    whole = snapshot.f_st(snapshots, opened.spec)
+    whole = snapshot.f_st(snapshots, spec)
     if whole is not None:
         newest = max(each.generation for each in snapshots)
-        axes.plot([newest], [whole], "s", color=COLOURS[5], ms=5, mfc="none", label="whole populations")
-    axes.set(xlabel="generation", ylabel="F_ST between islands", ylim=(0, 1.02))
-    axes.legend(frameon=False)
+        label = f"{snapshot.POPULATIONS}, newest"
+        axes.plot([newest], [whole], "s", color=COLOURS[5], ms=5, mfc="none", label=label)
 
 
 def _largest(lines: Iterable[Mapping[str, float]]) -> list[str]:

@@ -169,7 +169,7 @@ class _Listener(logging.Handler):
 def clear_leftovers(paths: IslandPaths) -> None:
     """Remove what a killed process left half written; for who owns the island by its epoch, not by a lock alone."""
     with atomic.storage_errors("clear what an earlier start left"):
-        for place in (paths.home, paths.checkpoints, paths.inboxes, paths.outbox, paths.epochs):
+        for place in (paths.home, paths.checkpoints, paths.inboxes, paths.all_moments, paths.outbox, paths.epochs):
             atomic.clear_leftovers(place)
 
 

@@ -29,7 +29,8 @@ if TYPE_CHECKING:
     from atoll.migration.pool.islands import Owner
     from atoll.migration.pool.prune import Pruned
 
-FLOW_HEADER = ("", "island", "gen", "origins", "diversity", "taken", "live")
+FLOW_HEADER = ("", "island", "gen", "origins", "diversity", "taken", "distinct", "live")
+LEDGER_HEADER = ("published", "taken", "distinct", "repeated", "led", "equal", "refused")
 OWNERS_HEADER = ("island", "state", "host", "since", "locks", "in the lock", "process", "epoch")
 MOST_NAMED = 3
 
@@ -66,8 +67,9 @@ def _events(ledger: Path) -> list[tuple[Record, runlog.Record]]:
 def _table(flow: Flow) -> str:
     """Return a row for each giver and a numbered column for each taker; the numbers are those of the givers' rows.
 
-    Behind the takers: how many of a giver's genomes were taken in all; how many of them led, which is to say were
-    better than all who lived where they came to; how many scored there what the giver had said; and what was refused.
+    Behind the takers: how many of a giver's genomes were taken in all; how many distinct ones each taker took, summed;
+    how many it had taken before; how many of them led, which is to say were better than all who lived where they came
+    to; how many scored there what the giver had said; and what was refused.
     """
     givers = flow.givers
     number = {name: str(i) for i, name in enumerate(givers, start=1)}
@@ -75,12 +77,14 @@ def _table(flow: Flow) -> str:
     refused: Counter[str] = Counter()
     for refusal in flow.refusals:
         refused[refusal.giver] += refusal.times
-    lines = [("", "giver", *(number[taker] for taker in flow.islands), "published", "taken", "led", "equal", "refused")]
+    lines = [("", "giver", *(number[taker] for taker in flow.islands), *LEDGER_HEADER)]
     for giver in givers:
         own = [passage for passage in flow.passages if passage.giver == giver]
         sums = (
             flow.published.get(giver),
             sum(passage.genomes for passage in own),
+            sum(passage.distinct for passage in own),
+            sum(passage.repeated for passage in own),
             sum(passage.led for passage in own),
             sum(passage.equal for passage in own),
             refused[giver],
@@ -124,6 +128,8 @@ def gene_flow_text(found: Archipelago) -> str:
 def _summary(found: Archipelago) -> list[str]:
     n_live = sum(bool(each) for each in found.kept)
     n_led = sum(fate.is_led for fate in found.fates)
+    n_distinct = len({(fate.island, fate.genome) for fate in found.fates})
+    n_repeated = sum(fate.is_repeated for fate in found.fates)
     f_st = "F_ST between islands: not to be told (it takes checkpoints of two islands that differ)"
     if found.f_st is not None:
         reached = sorted(set(found.compared.values()))
@@ -133,15 +139,16 @@ def _summary(found: Archipelago) -> list[str]:
         together(found.ancestry),
         f_st,
         f"migrants: {len(found.fates)} taken, {n_led} led on arrival, foreign genes of {n_live} live",
+        f"of those taken {n_distinct} were distinct on their islands, {n_repeated} had been taken there before",
         *closed(found.unreadable),
     ]
 
 
 def _row(found: Archipelago, island: Origins) -> Iterator[str]:
-    own = [share for fate, share in zip(found.fates, found.kept, strict=True) if fate.island == island.island]
-    n_live = sum(bool(share) for share in own)
-    cells = ((island.generation, "d"), (island.effective, ".2f"), (island.diversity, ".3f"), (len(own), "d"))
-    return (shown(value, form) for value, form in (*cells, (n_live, "d")))
+    own = [(fate, share) for fate, share in zip(found.fates, found.kept, strict=True) if fate.island == island.island]
+    counts = (len(own), len({fate.genome for fate, _ in own}), sum(bool(share) for _, share in own))
+    cells = ((island.generation, "d"), (island.effective, ".2f"), (island.diversity, ".3f"))
+    return (shown(value, form) for value, form in (*cells, *((each, "d") for each in counts)))
 
 
 def _largest(ancestry: Shares, number: Mapping[str, str]) -> str:

@@ -6,7 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from atoll.evo import diversity
-from atoll.evo.diversity import distances, distinct, first_alike, fixation_index, gene_deviation
+from atoll.evo.diversity import distances, distinct, first_alike, fixation_index, gene_deviation, moments
 from atoll.evo.genome import GenomeSpec, Kind, Population, Segment
 from tests.strategies import painted, seeds, specs
 
@@ -112,11 +112,31 @@ def test_f_st_is_1_between_clones_and_none_where_all_are_alike_or_alone(spec, se
     clones = [np.repeat(two[:1], 4, axis=0), np.repeat(two[1:], 3, axis=0)]
     if np.any(two[0] != two[1]):
         assert fixation_index(clones, spec) == pytest.approx(1.0)
-    assert fixation_index([clones[0], clones[0]], spec) is None
+    assert fixation_index([clones[0], np.repeat(two[:1], 3, axis=0)], spec) is None
     assert fixation_index([two], spec) is None
     assert fixation_index([], spec) is None
     assert fixation_index([two[:1], two[1:]], spec) is None, "one each: nothing is known of the variance within"
     assert fixation_index([two, two[:0]], spec) is None
+
+
+@given(specs(), seeds, st.integers(1, 40), st.integers(1, 5))
+def test_moments_are_those_of_all_individuals_however_many_are_taken_at_a_time(spec, seed, n, rows):
+    genes = painted(spec, n, seed=seed).genes
+    shares = (genes.astype(np.float64) - spec.low) / (spec.high.astype(np.float64) - spec.low)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(diversity, "MAX_DOUBLES", rows * spec.size)
+        found = moments(genes, spec)
+    assert found.individuals == n
+    np.testing.assert_allclose(found.mean, shares.mean(axis=0), atol=1e-12)
+    np.testing.assert_allclose(found.squares, n * shares.var(axis=0).sum(), atol=1e-9)
+
+
+@given(specs(), seeds, st.integers(1, 40))
+def test_clones_have_no_variance_at_all(spec, seed, n):
+    one = painted(spec, 1, seed=seed).genes
+    found, alone = moments(np.repeat(one, n, axis=0), spec), moments(one, spec)
+    assert found.squares == 0.0
+    np.testing.assert_array_equal(found.mean, alone.mean)
 
 
 def test_f_st_is_0_on_average_between_samples_of_one_population_whatever_their_sizes():

@@ -30,7 +30,7 @@ def files(paths):
     """Return every path of one island."""
     names = {**vars(PrivateFiles), **vars(IslandPaths)}
     plain = [getattr(paths, name) for name, kind in names.items() if isinstance(kind, cached_property)]
-    return [*plain, paths.checkpoint(7), paths.inbox(7), paths.publication(7), paths.epoch(7)]
+    return [*plain, paths.checkpoint(7), paths.inbox(7), paths.moments(7), paths.publication(7), paths.epoch(7)]
 
 
 @pytest.mark.parametrize("name", ["island-01", "a", "0", "A_b-C", "x" * 64, "con", "locks2", "gen-1"])
@@ -148,6 +148,6 @@ def test_a_private_folder_has_the_same_names_wherever_it_is():
     """An archived island is read by the same spelling as a living one."""
     island = SharedPaths(ROOT).island("a")
     elsewhere = PrivateFiles(ROOT / "old" / "a-3" / "private")
-    for name in ("checkpoints", "inboxes", "log", "ledger", "migration_log", "champion"):
+    for name in ("checkpoints", "inboxes", "all_moments", "log", "ledger", "migration_log", "champion"):
         assert getattr(elsewhere, name).relative_to(elsewhere.home) == getattr(island, name).relative_to(island.home)
     assert elsewhere.inbox(10).relative_to(elsewhere.home) == island.inbox(10).relative_to(island.home)

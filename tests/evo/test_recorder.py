@@ -2,7 +2,7 @@
 
 import pytest
 
-from atoll.evo import atomic, checkpoint, runlog
+from atoll.evo import atomic, checkpoint, moments, runlog
 from atoll.evo.errors import FencedError, StorageError
 from atoll.evo.island import evolve
 from atoll.evo.paths import SharedPaths
@@ -39,7 +39,8 @@ class Folder:
         lines = [r for r in runlog.current(runlog.read(self.paths.log)) if r["kind"] == "generation"]
         lines = [{name: value for name, value in line.items() if name != "time"} for line in lines]
         newest = max(self.paths.checkpoints.iterdir(), key=lambda path: path.name)
-        return lines, self.paths.champion.read_bytes(), newest.name, newest.read_bytes()
+        moments = {path.name: path.read_bytes() for path in self.paths.all_moments.iterdir()}
+        return lines, self.paths.champion.read_bytes(), newest.name, newest.read_bytes(), moments
 
 
 @pytest.mark.parametrize("stops", [(2,), (3, 2, 4), (5,), (9,), (1, 1, 1), (12,)])
@@ -87,6 +88,27 @@ def test_the_two_newest_checkpoints_are_kept(tmp_path):
         "gen-12.safetensors",
         "gen-13.safetensors",
     ]
+
+
+def test_the_moments_of_every_generation_are_kept_that_has_a_checkpoint_wherever_a_run_is_cut(tmp_path):
+    """Migrations come every 4 generations, other checkpoints every 3; a stop and the last generation add none."""
+    folder = Folder(tmp_path)
+    folder.live(configured(), is_stopping=stopping_after(5))
+    folder.live(configured())
+    found = {moments.decode(path.read_bytes()).individuals for path in folder.paths.all_moments.iterdir()}
+    assert found == {configured().population}
+    names = {path.name for path in folder.paths.all_moments.iterdir()}
+    assert names == {f"gen-{g}.safetensors" for g in (3, 4, 6, 8, 9, 12)}
+
+
+def test_no_checkpoint_is_there_before_its_moments(tmp_path):
+    """So a run that was killed between the two has both in the end: it lives the generation again."""
+    folder = Folder(tmp_path)
+    folder.paths.all_moments.parent.mkdir(parents=True)
+    folder.paths.all_moments.write_bytes(b"a file where a directory belongs")
+    with pytest.raises(StorageError, match="cannot write the moments"):
+        folder.live(configured())
+    assert not folder.paths.checkpoints.exists()
 
 
 @pytest.mark.parametrize("in_the_way", ["home", "checkpoints", "log", "champion"])

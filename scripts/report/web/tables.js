@@ -17,6 +17,7 @@ function startTables() {
     ["generations", reached.length ? (Math.min(...reached) === Math.max(...reached) ? reached[0] : `${Math.min(...reached)} to ${Math.max(...reached)}`) : "–"],
     ["best champion", best ? `${show(best.champion.fitness)} (${best.name})` : "–"],
     ["genomes taken in", doc.islands.reduce((n, island) => n + island.imports, 0)],
+    ["of them distinct", doc.islands.reduce((n, island) => n + island.distinct_imports, 0)],
     ["turned away", doc.islands.reduce((n, island) => n + Object.values(island.refusals).reduce((a, b) => a + b, 0), 0)],
     ["restarts", starts],
     ...(sound.length ? [["champions found sound", `${sound.filter((island) => island.champion.audit.is_sound).length} of ${sound.length}`]] : []),
@@ -33,7 +34,7 @@ function figures(pairs) {
 
 function islandsTable() {
   const withAudit = doc.islands.some((island) => island.champion?.audit);
-  const head = ["island", "state", "generation", "champion", "found at", "gave", "took", "refused", "restarts"];
+  const head = ["island", "state", "generation", "champion", "found at", "gave", "took", "distinct", "refused", "restarts"];
   if (withAudit) head.push("walks, m/s", "in the air", "pellets, unseen", "pellets, trained", "fastest node, m/s", "audit", "simulated again");
   const element = table(byId("islands-table"), {
     caption: "Every island, and how its champion moves", head,
@@ -42,7 +43,7 @@ function islandsTable() {
       const button = make("button", { type: "button" }, island.name);
       button.addEventListener("click", () => lookAt(island.name));
       const row = [button, island.state, `${island.generation ?? "–"}/${island.target ?? "?"}`, champion ? show(champion.fitness, 6) : "none yet", champion?.generation ?? "–",
-        island.exports, island.imports, Object.values(island.refusals).reduce((a, b) => a + b, 0), Math.max(island.lives.length - 1, 0)];
+        island.exports, island.imports, island.distinct_imports, Object.values(island.refusals).reduce((a, b) => a + b, 0), Math.max(island.lives.length - 1, 0)];
       if (!withAudit) return row;
       if (!audit) return [...row, "–", "–", "–", "–", "–", "–", "–"];
       return [...row, fixed(audit.speed_m_s, 2), percent(audit.airborne_share), fixed(audit.unseen_pellets, 2), fixed(audit.trained_pellets, 2), fixed(audit.max_node_m_s, 1),

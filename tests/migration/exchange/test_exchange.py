@@ -56,7 +56,7 @@ def test_nobody_imports_from_oneself(world):
 def test_the_k_best_leave_and_as_many_of_the_worst_make_room(world, k):
     a = world.island("a", migrants=k)
     fitness = np.random.default_rng(k).permutation(20).astype(np.float32)
-    genes = np.zeros((20, SPEC.size), np.float32)
+    genes = SPEC.sample(np.random.default_rng(k), 20)
     leaving = a.emigrants(genes, fitness, streams=streams(SEED, "a", 10))
     assert list(fitness[leaving]) == list(range(19, 19 - k, -1))
     assert sorted(fitness[displaced(a, fitness, np.zeros(2, np.float32))]) == [0, 1]
@@ -194,7 +194,7 @@ def test_who_is_not_better_is_refused_with_the_reason(world):
 @pytest.mark.parametrize("how", ["random", "tournament"])
 def test_random_policies_are_functions_of_seed_island_generation_and_purpose(world, how):
     a = world.island("a", emigrant_selection=how, replacement="random")
-    genes, fitness = np.zeros((50, SPEC.size), np.float32), np.arange(50, dtype=np.float32)
+    genes, fitness = SPEC.sample(np.random.default_rng(1), 50), np.arange(50, dtype=np.float32)
 
     def chosen(generation):
         leaving = a.emigrants(genes, fitness, streams=streams(SEED, "a", generation))

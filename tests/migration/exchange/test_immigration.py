@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -175,7 +176,7 @@ def test_a_migrant_may_be_so_many_generations_behind_and_no_more(published, gene
 def test_whoever_lives_here_already_is_turned_away_by_the_hash_of_its_genes():
     shelves = Shelves({"a": shelf("a", 6)})
     residents = shelves.batches["a"].migrants.population.take([1, 4])
-    accepting = pick(shelves, 6, residents=residents)
+    accepting = pick(shelves, 6, residents=residents, duplicates="accept")
     assert len(accepting.migrants) == 6
     refusing = pick(shelves, 6, residents=residents, duplicates="refuse")
     assert refusing.migrants.ids == tuple(f"a:10:{i}" for i in (0, 2, 3, 5))
@@ -193,7 +194,36 @@ def test_of_those_who_arrive_twice_one_comes_in():
     assert [(r.island, r.reason) for r in found.refusals] == [("b", Reason.DUPLICATE)] * 3
 
 
-@given(SIZES, st.integers(1, 12), st.sampled_from(["accept", "refuse"]), st.sampled_from([0, 5]))
+@given(st.integers(1, 6), st.sets(st.integers(0, 5)), st.integers(1, 60))
+def test_in_place_of_who_lives_here_already_comes_the_next_best_of_its_batch(k, here, generation):
+    """Fewer than were drawn come only where no others are left; who found nobody in its place is refused by name."""
+    shelves = Shelves({"a": shelf("a", 6, generation)})  # in the order of rank
+    drawn = {int(name[-1]) for name in pick(shelves, k, generation=generation, duplicates="accept").migrants.ids}
+    residents = shelves.batches["a"].migrants.population.take(np.asarray(sorted(here), dtype=np.int64))
+    found = pick(shelves, k, generation=generation, residents=residents)
+    next_best = [i for i in range(6) if i not in drawn | here][: len(drawn & here)]
+    assert {int(name[-1]) for name in found.migrants.ids} == (drawn - here) | {*next_best}
+    refused = sorted(drawn & here)[len(next_best) :]
+    assert [(r.reason, r.detail.split(",")[0][-1]) for r in found.refusals] == [
+        (Reason.DUPLICATE, str(i)) for i in refused
+    ]
+
+
+@given(st.integers(0, 99), st.integers(1, 40))
+def test_of_those_who_arrive_twice_the_second_gives_way_to_the_next_best_of_its_batch(shuffle, generation):
+    one = shelf("a", 3, generation)
+    sent = migrants_of("a", generation, 6)  # the first of them are not those of `one`
+    genes = sent.population.genes.copy()
+    genes[:3] = one.migrants.population.genes
+    other = replace(sent, population=replace(sent.population, genes=genes))
+    shelves = Shelves({"a": one, "b": Batch(batch.pack(publisher("b"), generation, other)[0], other)}, shuffle)
+    found = pick(shelves, 60, generation=generation)
+    assert Counter(source.island for source in found.sources) == {"a": 3, "b": 3}
+    assert len({source.genome_sha256 for source in found.sources}) == 6
+    assert [(r.island, r.reason) for r in found.refusals] == [("b", Reason.DUPLICATE)] * 3
+
+
+@given(SIZES, st.integers(1, 12), st.sampled_from(["avoid", "accept", "refuse"]), st.sampled_from([0, 5]))
 def test_where_nobody_is_to_be_turned_away_policies_change_nothing(sizes, k, duplicates, age):
     plain = pick(shelves_of(sizes), k)
     found = pick(shelves_of(sizes), k, duplicates=duplicates, max_migrant_age=age)

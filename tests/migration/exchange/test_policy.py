@@ -25,9 +25,10 @@ def genes_of(n, seed=0):
     return SPEC.sample(np.random.default_rng(seed), n)
 
 
-def emigrants(fitness, k, how, *, genes=None, seed=0, size=5):
+def emigrants(fitness, k, how, *, genes=None, seed=0, size=5, duplicates="avoid"):
     genes = genes_of(len(fitness), seed) if genes is None else genes
-    migration = Migration(migrants=k, emigrant_selection=how, emigrant_tournament_size=size)
+    ways = {"emigrant_selection": how, "emigrant_tournament_size": size, "duplicates": duplicates}
+    migration = Migration(migrants=k, **ways)
     return policy.emigrants(genes, fitness, migration=migration, spec=SPEC, rng=np.random.default_rng(seed))
 
 
@@ -110,10 +111,35 @@ def test_who_differs_most_is_of_the_better_half_the_best_first_and_no_other_woul
 def test_of_two_crowds_who_differ_both_are_sent():
     genes = np.repeat(np.asarray([SPEC.low, SPEC.high]), [7, 3], axis=0)
     fitness = np.asarray([9, 8, 7, 6, 5, 1, 1, 4.5, 4, 4], dtype=np.float32)
-    assert list(emigrants(fitness, 2, "best", genes=genes)) == [0, 1]
-    assert list(emigrants(fitness, 2, "most-different", genes=genes)) == [0, 1], "the other crowd is not good enough"
+    accepting = {"genes": genes, "duplicates": "accept"}
+    assert list(emigrants(fitness, 2, "best", **accepting)) == [0, 1]
+    assert list(emigrants(fitness, 2, "most-different", **accepting)) == [0, 1], "the other crowd is not good enough"
     fitness[7] = 5.5
-    assert list(emigrants(fitness, 2, "most-different", genes=genes)) == [0, 7]
+    assert list(emigrants(fitness, 2, "most-different", **accepting)) == [0, 7]
+
+
+@pytest.mark.parametrize("how", SELECTIONS)
+@given(fitness=FITNESS, k=st.integers(1, 30), n=st.integers(1, 30), seed=SEEDS)
+def test_no_two_emigrants_are_alike_and_each_is_the_best_of_its_copies(how, fitness, k, n, seed):
+    """Fewer than K leave only where fewer distinct genomes live."""
+    copied = np.random.default_rng(seed).integers(n, size=len(fitness))
+    chosen = emigrants(fitness, k, how, genes=genes_of(n, seed)[copied], seed=seed)
+    assert len(set(copied[chosen])) == len(chosen) == min(k, len(set(copied)))
+    assert all(fitness[place] == fitness[copied == copied[place]].max() for place in chosen)
+
+
+@pytest.mark.parametrize("how", SELECTIONS)
+@given(fitness=FITNESS, k=st.integers(1, 30), seed=SEEDS)
+def test_where_no_two_residents_are_alike_duplicates_change_nobody_who_leaves(how, fitness, k, seed):
+    one, *others = (emigrants(fitness, k, how, seed=seed, duplicates=way) for way in ("avoid", "refuse", "accept"))
+    assert all(np.array_equal(one, other) for other in others)
+
+
+@pytest.mark.parametrize("duplicates", ["accept", "refuse"])
+def test_copies_leave_where_they_are_not_avoided(duplicates):
+    clones = np.repeat(SPEC.low[None], 6, axis=0)
+    for how in SELECTIONS:
+        assert len(emigrants(scores_of(6, 1), 4, how, genes=clones, duplicates=duplicates)) == 4
 
 
 # Who makes room

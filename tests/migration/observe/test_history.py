@@ -92,9 +92,9 @@ def ledger_of(shared, name, *, generation=0, epoch=1):
     return ledger
 
 
-def import_one(ledger, source, generation, here=1.0, there=1.0):
+def import_one(ledger, source, generation, here=1.0, there=1.0, **more):
     passage = {"source": source, "source_generation": 1, "fitness_here": here, "fitness_there": there}
-    ledger.note(Imported(generation=generation, **passage))
+    ledger.note(Imported(generation=generation, id=f"{source}:{generation}:{here}", **passage, **more))
 
 
 def publish(ledger, generation, best, n=2):
@@ -121,12 +121,34 @@ def test_who_gave_what_to_whom(shared):
     assert flow == Flow(
         islands=("a", "b"),
         published={"a": 3, "b": 4},
-        passages=(Passage("a", "b", 1, 1, 0), Passage("b", "a", 2, 1, 1), Passage("c", "a", 1, 0, 1)),
+        passages=(
+            Passage("a", "b", 1, distinct=1, repeated=0, led=1, equal=0),
+            Passage("b", "a", 2, distinct=2, repeated=0, led=1, equal=1),
+            Passage("c", "a", 1, distinct=1, repeated=0, led=0, equal=1),
+        ),
         refusals=(Refusals("a", "b", str(Reason.OVER_BUDGET), 1), Refusals("mallory", "b", "damaged", 2)),
         unreadable_lines={},
     )
     assert flow.givers == ("a", "b", "c", "mallory")
-    assert read_flow(shared, ("b",)).passages == (Passage("a", "b", 1, 1, 0),)
+    assert read_flow(shared, ("b",)).passages == (flow.passages[0],)
+
+
+def test_copies_are_counted_once_and_what_an_island_had_taken_before_is_counted_apart(shared):
+    """Whoever gave it then; two that came together are copies, and neither had been here before."""
+    a, b = ledger_of(shared, "a"), ledger_of(shared, "b")
+    for ledger, source, generation, genome in [
+        *((a, "b", 10, "x"), (a, "b", 10, "x"), (a, "b", 10, "y")),
+        *((a, "c", 20, "x"), (a, "b", 20, "z"), (a, "b", 30, "y")),
+        (b, "c", 30, "x"),
+    ]:
+        import_one(ledger, source, generation, genome_sha256=genome)
+    found = {(p.giver, p.taker): (p.genomes, p.distinct, p.repeated) for p in read_flow(shared).passages}
+    assert found == {("b", "a"): (5, 3, 1), ("c", "a"): (1, 1, 1), ("c", "b"): (1, 1, 0)}
+    history = read_history(shared.island("a"))
+    assert [fate.is_repeated for fate in history.fates] == [False, False, False, True, False, True]
+    assert [(i.generation, i.taken, i.distinct, i.repeated) for i in history.influxes] == [
+        *((10, 3, 2, 0), (20, 2, 2, 1), (30, 1, 1, 1))
+    ]
 
 
 def test_what_a_real_exchange_notes_is_what_is_counted(disk):
@@ -167,7 +189,7 @@ def test_a_torn_last_line_is_forgiven(shared, torn):
     import_one(ledger_of(shared, "a"), "b", 10)
     with shared.island("a").ledger.open("ab") as file:
         file.write(torn)
-    assert read_flow(shared).passages == (Passage("b", "a", 1, 0, 1),)
+    assert read_flow(shared).passages == (Passage("b", "a", 1, 1, 0, 0, 1),)
     assert read_flow(shared).unreadable_lines == {}
 
 
@@ -180,7 +202,7 @@ def test_a_line_that_says_nothing_is_counted_and_left_out(shared, line):
     atomic.append_lines(shared.island("a").ledger, [line])
     import_one(ledger, "b", 20)
     flow = read_flow(shared)
-    assert flow.passages == (Passage("b", "a", 2, 0, 2),)
+    assert flow.passages == (Passage("b", "a", 2, 2, 0, 0, 2),)
     assert flow.unreadable_lines == {"a": 1}
 
 
@@ -271,8 +293,8 @@ def test_each_migration_is_an_influx_also_where_nobody_came(shared):
     events = [published(1), published(2), imported(2), imported(2, "c:1:0"), {"kind": "refused", "generation": 2}]
     write(shared, "a", [{"a": 1.0}, {"a": 1.0}, {"a": 0.75, "b": 0.25}], events)
     assert read_history(shared.island("a")).influxes == (
-        Influx("a", 1, 0, 0, 0.0, 0.0, 1.0),
-        Influx("a", 2, 2, 1, 0.1, 0.25, pytest.approx(1 / 0.625)),
+        Influx("a", 1, 0, 0, 0, 0, 0.0, 0.0, 1.0),
+        Influx("a", 2, 2, 2, 0, 1, 0.1, 0.25, pytest.approx(1 / 0.625)),
     )
 
 

@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
+from types import SimpleNamespace
+
 import numpy as np
 import pytest
 
-from atoll.evo import checkpoint
+from atoll.evo import checkpoint, moments
 from atoll.evo.config import island_config
-from atoll.evo.diversity import fixation_index
+from atoll.evo.diversity import Moments, fixation_index
 from atoll.evo.paths import SharedPaths
-from atoll.evo.recorder import FileRecorder, recorded_settings
-from atoll.evo.tasks.loader import load_task
+from atoll.evo.recorder import FileRecorder
 from atoll.migration.observe import snapshot
 from atoll.migration.observe.history import Fate
 from atoll.migration.pool import inbox
@@ -25,10 +26,9 @@ def shared(tmp_path):
 
 
 def keep(shared, island, *generations, seed=0):
-    """Write checkpoints of an island; return the states."""
-    config, task = island_config(island, {"task": "sphere"}, {}), load_task("sphere", {})
-    paths, settings = shared.island(island), recorded_settings(config, task)
-    recorder = FileRecorder(paths, config=config, task=task, settings=settings, observe=id)
+    """Write checkpoints of an island, and moments where its generation is a multiple of 10; return the states."""
+    config, task = island_config(island, {}, {}), SimpleNamespace(spec=SPEC, backend="test")
+    recorder = FileRecorder(shared.island(island), config=config, task=task, settings={}, observe=id)
     states = [evaluated(SPEC, 6, seed=seed + g, generation=g) for g in generations]
     for state in states:
         recorder.checkpoint(state)
@@ -83,6 +83,46 @@ def test_what_emigrated_at_the_same_generation_is_compared_over_time(tmp_path):
     groups = [migrants_of(name, 20, n).population.genes for name, n in (("a", 5), ("b", 4))]
     assert found[0].f_st == fixation_index(groups, SPEC)
     assert found[1].f_st is None
+    assert {each.of for each in found} == {snapshot.EMIGRANTS}
+
+
+def test_whole_populations_are_compared_where_two_islands_have_kept_their_moments(tmp_path):
+    """To the bit as from the genes; a generation of which only one has any is compared by its emigrants."""
+    world = OnDisk(tmp_path / "shared")
+    for name in "ab":
+        island = world.island(name)
+        for generation in (10, 20, 30):
+            island.publish(generation, migrants_of(name, generation, 5))
+    states = {name: keep(world.shared, name, 10, 20, 30, seed=seed) for name, seed in (("a", 1), ("b", 50))}
+    damage(world.paths("a").moments(20))
+    before = tree(tmp_path)
+    found = {each.generation: each for each in snapshot.differentiation(world.pool)}
+    assert {g: (each.of, each.islands) for g, each in found.items()} == {
+        10: (snapshot.POPULATIONS, 2),
+        20: (snapshot.EMIGRANTS, 2),
+        30: (snapshot.POPULATIONS, 2),
+    }
+    for generation, i in ((10, 0), (30, 2)):
+        groups = [states[name][i].population.genes for name in "ab"]
+        assert found[generation].f_st == fixation_index(groups, SPEC)
+    assert tree(tmp_path) == before
+
+
+def test_moments_of_another_layout_are_none(tmp_path):
+    world = OnDisk(tmp_path / "shared")
+    for name in "ab":
+        world.island(name)
+        keep(world.shared, name, 10)
+    moments.save(world.paths("b"), 10, Moments(3, np.zeros(SPEC.size + 1), 0.0))
+    assert snapshot.differentiation(world.pool) == []
+
+
+def test_islands_that_exchange_nothing_are_compared_too(tmp_path):
+    world = OnDisk(tmp_path / "shared")
+    for name in "ab":
+        world.island(name)
+        keep(world.shared, name, 10)
+    assert [each.of for each in snapshot.differentiation(world.pool)] == [snapshot.POPULATIONS]
 
 
 # What is left of a migrant
@@ -97,6 +137,8 @@ def fate(island, generation, name):
         source_generation=1,
         fitness=0.0,
         is_led=False,
+        genome=name,
+        is_repeated=False,
         ancestry={},
         until=None,
     )

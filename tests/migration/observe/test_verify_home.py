@@ -39,18 +39,24 @@ def defects(paths: IslandPaths) -> dict[str, int | None]:
 
 
 def test_a_whole_folder_is_in_order(paths: IslandPaths) -> None:
-    """Two checkpoints, four imports, a champion, a log and a ledger."""
+    """Two checkpoints, four imports, moments of eight generations, a champion, a log and a ledger."""
     report = Findings()
     verify_home(report, paths)
     assert report.is_clean
-    assert report.counts["private_files"] == 9
+    assert report.counts["private_files"] == 17
 
 
 def test_an_island_without_a_folder_has_no_defects(tmp_path: Path) -> None:
     assert defects(SharedPaths(tmp_path).island("a")) == {}
 
 
-@pytest.mark.parametrize("name", ["checkpoint/gen-12.safetensors", "inbox/gen-6.safetensors", "champion.safetensors"])
+@pytest.mark.parametrize(
+    "name",
+    [
+        *("checkpoint/gen-12.safetensors", "inbox/gen-6.safetensors", "moments/gen-6.safetensors"),
+        "champion.safetensors",
+    ],
+)
 def test_damage_and_a_cut_are_seen(paths: IslandPaths, name: str) -> None:
     size = (paths.home / name).stat().st_size
     os.truncate(paths.home / name, size - 1)
@@ -65,6 +71,8 @@ def test_damage_and_a_cut_are_seen(paths: IslandPaths, name: str) -> None:
         ("checkpoint/gen-12.safetensors", "checkpoint/gen-13.safetensors"),
         ("checkpoint/gen-12.safetensors", "inbox/gen-12.safetensors"),
         ("inbox/gen-3.safetensors", "inbox/gen-6.safetensors"),
+        ("moments/gen-3.safetensors", "moments/gen-6.safetensors"),
+        ("inbox/gen-3.safetensors", "moments/gen-3.safetensors"),
         ("inbox/gen-12.safetensors", "checkpoint/gen-12.safetensors"),
         ("inbox/gen-12.safetensors", "champion.safetensors"),
     ],
@@ -81,6 +89,11 @@ def test_an_inbox_that_only_looks_like_one_is_a_defect(paths: IslandPaths, metad
     assert list(defects(paths)) == ["inbox/gen-6.safetensors"]
 
 
+def test_moments_that_only_look_like_some_are_a_defect(paths: IslandPaths) -> None:
+    paths.moments(6).write_bytes(arrayfile.encode({}, {"kind": "moments", "generation": 6}))
+    assert list(defects(paths)) == ["moments/gen-6.safetensors"]
+
+
 @pytest.mark.parametrize("name", ["log.jsonl", "ledger.jsonl"])
 def test_a_bad_line_is_named_with_its_byte(paths: IslandPaths, name: str) -> None:
     path = paths.home / name
@@ -92,6 +105,6 @@ def test_a_bad_line_is_named_with_its_byte(paths: IslandPaths, name: str) -> Non
 
 
 def test_names_that_mean_nothing_are_defects(paths: IslandPaths) -> None:
-    for name in ("notes", "checkpoint/gen-03.safetensors", "inbox/x"):
+    for name in ("notes", "checkpoint/gen-03.safetensors", "inbox/x", "moments/x"):
         (paths.home / name).touch()
-    assert set(defects(paths)) == {"notes", "checkpoint/gen-03.safetensors", "inbox/x"}
+    assert set(defects(paths)) == {"notes", "checkpoint/gen-03.safetensors", "inbox/x", "moments/x"}

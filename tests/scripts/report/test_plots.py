@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 import xml.etree.ElementTree as ET
 from dataclasses import replace
 from typing import TYPE_CHECKING
@@ -49,7 +50,7 @@ def test_equal_logs_give_equal_files_with_text_in_them(what, archipelago, tmp_pa
     text = (tmp_path / "one.svg").read_text()
     assert text == (tmp_path / "two.svg").read_text()
     assert ET.fromstring(text).tag.endswith("svg")  # noqa: S314 - our own file
-    assert ("emigrants of 3 islands" if what == "differentiation" else "reef-a") in text
+    assert ("whole populations of 3 islands" if what == "differentiation" else "reef-a") in text
 
 
 def test_islands_that_ended_early_share_the_others_axis(archipelago):
@@ -142,15 +143,31 @@ def test_each_champion_is_a_bar_of_its_shares_the_best_first(archipelago: Path) 
     assert painted <= {to_rgb(colour) for colour in COLOURS}
 
 
-def test_the_curve_is_what_was_published_and_the_square_whole_populations(archipelago: Path) -> None:
+def test_the_curve_is_of_whole_populations_and_the_axis_says_so(archipelago: Path) -> None:
     shared, figure = SharedPaths(archipelago), Figure()
+    plots.differentiation(figure, shared)
+    found = snapshot.differentiation(open_pool(shared))
+    [whole] = figure.axes[0].lines
+    assert list(whole.get_xdata()) == [each.generation for each in found]
+    assert list(whole.get_ydata()) == [each.f_st for each in found]
+    assert figure.axes[0].get_ylabel() == "F_ST between whole populations"
+
+
+def test_of_a_run_that_kept_only_emigrants_they_are_drawn_and_so_labelled(copy: Path, capsys) -> None:
+    """With whole populations as they are now, which is all that is known of them."""
+    shared, figure = SharedPaths(copy), Figure()
+    for name in NAMES:
+        shutil.rmtree(shared.island(name).all_moments)
     plots.differentiation(figure, shared)
     opened = open_pool(shared)
     published = snapshot.differentiation(opened)
     emigrants, whole = figure.axes[0].lines
-    assert list(emigrants.get_xdata()) == [each.generation for each in published]
     assert list(emigrants.get_ydata()) == [each.f_st for each in published]
     assert list(whole.get_ydata()) == [snapshot.f_st(snapshot.take(shared, NAMES), opened.spec)]
+    assert emigrants.get_label() == "emigrants of 3 islands"
+    assert figure.axes[0].get_ylabel() == "F_ST between emigrants"
+    [note] = capsys.readouterr().err.splitlines()
+    assert note.startswith("note: where islands have kept only their emigrants")
 
 
 def test_where_there_is_nothing_to_draw_it_is_said(tmp_path: Path, archipelago: Path) -> None:

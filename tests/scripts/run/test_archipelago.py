@@ -32,7 +32,7 @@ POLICIES = [
     *({"emigrant_selection": how} for how in ("random", "tournament", "most-different")),
     *({"replacement": how} for how in ("random", "most-similar", "only-if-better")),
     *({"topology": how} for how in ("ring", "two-way-ring", "star", "random-1")),
-    {"duplicates": "refuse"},
+    *({"duplicates": how} for how in ("accept", "refuse")),
     {"max_migrant_age": 1},
     {},
 ]
@@ -89,9 +89,11 @@ def test_whoever_is_named_first_lockstep_is_the_same():
 
 @pytest.mark.parametrize("policy", POLICIES, ids=str)
 def test_whatever_the_policy_lockstep_is_the_same_for_any_order(policy):
-    expected = genes(lockstep(**policy)[0])
-    assert genes(lockstep("cab", **policy)[0]) == expected
-    assert (genes(lockstep()[0]) == expected) == (policy in INERT)
+    """Most children differ here: among copies of a few genomes several policies may choose the same."""
+    values = {"mutation_rate": 0.1}
+    expected = genes(lockstep(**values, **policy)[0])
+    assert genes(lockstep("cab", **values, **policy)[0]) == expected
+    assert (genes(lockstep(**values)[0]) == expected) == (policy in INERT)
 
 
 def test_nobody_is_more_than_a_migration_ahead():
@@ -168,7 +170,10 @@ def test_with_neither_mutation_nor_crossover_every_child_is_a_copy_of_somebody_w
         for before, after in pairwise(generations):
             strangers = {hashlib.sha256(genes).hexdigest() for genes in after - before}
             assert strangers <= let_in[name]
-        assert {hashlib.sha256(genes).hexdigest() for genes in generations[-1]} & let_in[name]
+    last = {
+        name: {hashlib.sha256(genes).hexdigest() for genes in generations[-1]} for name, generations in lived.items()
+    }
+    assert any(last[name] & let_in[name] for name in lived), "somebody who was let in lives on"
 
 
 def test_a_member_alone_waits_for_nobody():

@@ -26,6 +26,7 @@ import numpy as np
 from atoll.evo.errors import TaskError
 from atoll.evo.signals import STOP_SIGNALS
 from atoll.evo.tasks.loader import load_task
+from atoll.evo.tasks.task import FIRST_FRESH_EPISODE, is_deterministic
 from atoll.evo.tasks.user_task import check_hint, describe_error, traceback_from
 
 if TYPE_CHECKING:
@@ -200,14 +201,19 @@ def unchanged(sample: Sample) -> Verdict:
 
 
 def episodes(sample: Sample) -> Verdict:
-    """See whether the episode matters."""
-    scores = sample.task.evaluate(sample.genes.copy(), EPISODE + 1)
-    if scores.tobytes() == sample.scores.tobytes():
-        return Verdict(OK, "the score does not depend on the episode: deterministic")
+    """See whether the episode matters, and what the task says of it; try the number of a fresh one too."""
+    others = [_scores(sample.task, sample.genes, episode) for episode in (EPISODE + 1, FIRST_FRESH_EPISODE)]
+    says_so = is_deterministic(sample.task)
+    if all(scores.tobytes() == sample.scores.tobytes() for scores in others):
+        unsaid = "" if says_so else "; is_deterministic = True would say so, and save evaluations"
+        return Verdict(OK, f"the score does not depend on the episode: deterministic{unsaid}")
+    if says_so:
+        lie = "the score depends on the episode, and the task says is_deterministic = True"
+        return Verdict(BROKEN, lie, "leave that out: then champions are scored again in fresh episodes")
     return Verdict(
         NOTE,
-        "the score depends on the episode, one per generation and the same for all: stochastic; champions are lucky "
-        "too, so try them on episodes that they never saw",
+        "the score depends on the episode, one per generation and the same for all: stochastic; champions are scored "
+        "again in --champion-episodes fresh ones",
     )
 
 
@@ -364,8 +370,8 @@ def _call(evaluation: Callable[[Floats, int], Any], genes: Floats) -> Any:  # no
         raise TaskError(describe_error(error)) from error
 
 
-def _scores(task: Task, genes: Floats) -> Floats:
-    scores: Any = task.evaluate(genes.copy(), EPISODE)
+def _scores(task: Task, genes: Floats, episode: int = EPISODE) -> Floats:
+    scores: Any = task.evaluate(genes.copy(), episode)
     if not isinstance(scores, np.ndarray) or scores.shape != (len(genes),) or scores.dtype != np.float32:
         raise TaskError(f"evaluate must return float32 of shape ({len(genes)},), got {type(scores).__name__}")
     if not np.isfinite(scores).all():

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from atoll.evo import checkpoint, generation
+from atoll.evo import checkpoint, generation, selection
 from atoll.evo.algorithms.algorithm import mean_of
 from atoll.evo.algorithms.choice import algorithm_of
 from atoll.evo.algorithms.genetic import Genetic
@@ -17,11 +17,12 @@ from atoll.evo.config import Breeding, all_settings
 from atoll.evo.errors import ResumeError, TaskError
 from atoll.evo.generation import Champion, Reevaluation
 from atoll.evo.genome import Population
+from atoll.evo.island import evolve
 from atoll.evo.recorder import recorded_settings
 from atoll.evo.rng import streams
 from atoll.evo.strict_json import MAX_INTEGER
 from atoll.evo.tasks.task import FIRST_FRESH_EPISODE
-from tests.evo.lives import Disk, KilledError, configured, disk, fingerprint, live, outcome, stopping_after
+from tests.evo.lives import Disk, KilledError, Memory, configured, disk, fingerprint, live, outcome, stopping_after
 from tests.problems import MIXED, REAL, Hill, Weather
 from tests.strategies import evaluated, painted, seeds
 
@@ -136,8 +137,9 @@ def test_where_nobody_seems_better_or_it_is_the_champion_itself_nothing_is_score
     assert task.asked == []
 
 
-@given(st.integers(1, LAST), st.integers(1, LAST), st.booleans(), st.booleans(), st.integers(1, MOST))
-def test_no_generation_and_no_other_crowning_has_the_same_episodes(one, other, is_late, is_other_late, n):
+@given(st.integers(1, LAST), st.integers(-1, 1), st.booleans(), st.booleans(), st.integers(1, MOST))
+def test_no_generation_and_no_other_crowning_has_the_same_episodes(one, further, is_late, is_other_late, n):
+    other = min(one + further, LAST)
     here = generation.fresh_episodes(one, n, has_immigrants=is_late)
     there = generation.fresh_episodes(other, n, has_immigrants=is_other_late)
     assert len(here) == n
@@ -299,6 +301,25 @@ def test_the_champion_leads_the_emigrants(config, task):
         assert len(set(ids)) == len(ids) == config.migration.migrants
     if config.algorithm == "snes":
         assert 7 in places  # it was not in the population
+
+
+class Humble(Memory):
+    """Sends the worst away."""
+
+    def emigrants(self, genes, fitness, *, streams):  # noqa: ARG002 - not by chance
+        return selection.worst(fitness, self._k)
+
+
+@pytest.mark.parametrize(("task", "is_led"), [(Gusts(), True), (Plain(), False)])
+def test_of_the_ga_on_a_deterministic_task_leave_whom_the_policy_chooses_and_no_other(task, is_led):
+    on = disk()
+    config, memory = configured(), Humble(on)
+    evolve(config, task, exchange=memory, recorder=memory)
+    for g, (_, genes, fitness) in on.offered.items():
+        scores = np.frombuffer(fitness[2], np.float32)
+        assert (scores[0] == scores.max()) == is_led
+        assert len(genes[2]) == len(scores) * MIXED.size * 4
+        assert g % config.migration.migrate_every == 0
 
 
 @given(seeds)

@@ -21,7 +21,7 @@ CONFIGS = [
     configured(migrate_every=3, generations=12),
     configured(topology="none"),
     configured(elite_share=0.0, selection="rank", crossover="sbx"),
-    configured(migration_interval="adaptive", migrate_every=1, generations=40),
+    configured(migration_interval="adaptive", migrate_every=1, generations=40, champion_episodes=0),
 ]
 STRAIGHT = [live(config) for config in CONFIGS]
 RUNS = list(zip(CONFIGS, STRAIGHT, strict=True))

@@ -2,9 +2,14 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 import numpy as np
 
 from atoll.evo.genome import Ancestry, Indices, Population
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
 
 
 def of_founders(shape: tuple[int, int]) -> Ancestry:
@@ -23,6 +28,13 @@ def translate(population: Population, islands: tuple[str, ...]) -> Population:
         return Population(population.genes, population.ancestry, islands)
     lookup = np.asarray([islands.index(name) for name in population.islands], dtype=np.uint16)
     return Population(population.genes, lookup[population.ancestry], islands)
+
+
+def join(populations: Sequence[Population], islands: tuple[str, ...]) -> Population:
+    """Return the individuals of several populations as one, with the table `islands`, which must hold all of theirs."""
+    parts = [translate(each, islands) for each in populations]
+    genes, painted = [each.genes for each in parts], [each.ancestry for each in parts]
+    return Population(np.concatenate(genes), np.concatenate(painted), islands)
 
 
 def compact(population: Population) -> Population:

@@ -161,7 +161,7 @@ def check_settings(checkpoint: Checkpoint, settings: Mapping[str, Any]) -> None:
     ignored = {"generations", "backend", "lockstep_timeout_s"}
     known = config.all_settings()
     unsaid = {name: config.former(field) for name, field in known.items() if name in settings}
-    unrecorded = {name: config.former(field) for name, field in known.items() if field.metadata["former"] is not None}
+    unrecorded = config.former_settings()
     before, settings = unsaid | unrecorded | {**checkpoint.settings}, unrecorded | {**settings}
     if before["algorithm"] != settings["algorithm"]:
         ignored |= config.all_own_settings()  # one says it all

@@ -348,6 +348,14 @@ class IslandConfig:
     algorithm: str = setting(
         GA, f"how a generation becomes the next one: {', '.join(OWN_SETTINGS)}, or {USER_ALGORITHM}", former=GA
     )
+    champion_episodes: int = setting(
+        5,
+        "on a task that is not deterministic, fresh episodes in which whoever is to be champion is scored again; its "
+        "fitness is the mean; 0: the highest of all scores decides",
+        low=0,
+        high=1000,
+        former=0,
+    )
     backend: str = setting(AUTO, "what computes the fitness; all backends of a task agree bit for bit")
     threads: int = setting(1, "threads of the numeric libraries, per island", low=1, high=4096)
     checkpoint_every: int = setting(10, "generations between checkpoints, at most", low=1, high=1_000_000_000)
@@ -399,6 +407,11 @@ class IslandConfig:
             for field in setting_fields(type(part))
             if field.name not in foreign and getattr(part, field.name) != field.metadata["former"]
         }
+
+
+def former_settings() -> dict[str, Value]:
+    """Return the settings that are not recorded, with what islands do that have no record of them."""
+    return {name: former(field) for name, field in all_settings().items() if field.metadata["former"] is not None}
 
 
 def all_settings() -> dict[str, dataclasses.Field[Any]]:

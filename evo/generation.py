@@ -4,6 +4,8 @@
                  ^                 +------------------- no migration due ------------------------------+      |
                  +--------------------------------------- breed <---------------------------------------------+
 
+The champion is crowned after each evaluation and each insertion; on a noisy task it is reevaluated first.
+
 `evo/island.py` walks this page and does the parts in brackets, which touch files; `evo/algorithms/` breeds. Nothing
 here knows of a file, a clock or another island: equal arguments give equal bytes.
 """
@@ -20,7 +22,7 @@ from numpy.typing import NDArray
 from atoll.evo import ancestry, diversity, selection
 from atoll.evo.errors import TaskError
 from atoll.evo.genome import NO_PLACE, Floats, GenomeSpec, Indices, Migrants, Population
-from atoll.evo.tasks.task import is_deterministic
+from atoll.evo.tasks.task import FIRST_FRESH_EPISODE, episode_name, is_deterministic
 
 if TYPE_CHECKING:
     from atoll.evo.rng import Streams
@@ -35,7 +37,7 @@ class Champion:
     """The best individual an island has seen, since `generation`."""
 
     individual: Population  # [1, D]
-    fitness: float
+    fitness: float  # of a noisy task: its mean over the fresh episodes in which it was scored last
     generation: int
 
 
@@ -43,7 +45,7 @@ class Champion:
 class Counts:
     """Counters of what an island has done since its founders."""
 
-    evaluations: int = 0  # of genomes, immigrants included
+    evaluations: int = 0  # of genomes, immigrants and reevaluations included
     exports: int = 0
     imports: int = 0
     refused: int = 0  # batches or genomes
@@ -71,29 +73,57 @@ class State:
     scored: int | None = None  # genomes of it that the task was asked about; None if another process asked: not kept
 
 
+@dataclass(frozen=True)
+class Reevaluation:
+    """Reevaluation of whoever is to be champion of a noisy task: on how many fresh episodes, and who else; `crown`."""
+
+    task: Task
+    episodes: int
+    mean: Population | None = None  # of the search distribution, if the algorithm has one, [1, D]
+
+
 def sample_founders(spec: GenomeSpec, n: int, *, island: str, streams: Streams) -> Population:
     """Draw the founders of an island, [n, D]; every gene is their own."""
     genes = spec.sample(streams("founders"), n)
     return Population(genes, ancestry.of_founders(genes.shape), (island,))
 
 
-def evaluate(task: Task, population: Population, *, generation: int, before: State | None) -> State:
-    """Score a new generation and remember its best; see `score_once`."""
+def evaluate(
+    task: Task,
+    population: Population,
+    *,
+    generation: int,
+    before: State | None,
+    reevaluation: Reevaluation | None = None,
+) -> State:
+    """Score a new generation and remember its best; see `score_once` and `crown`."""
     fitness, scored = score_once(task, population, generation=generation, known=before)
-    champion = best_of(population, fitness, generation=generation, reigning=before.champion if before else None)
-    counts = before.counts if before else Counts()
-    counts = replace(counts, evaluations=counts.evaluations + len(population))
     if before is None:
-        return State(generation, population, fitness, champion, counts, scored=scored)
-    return replace(
-        before,
-        generation=generation,
-        population=population,
-        fitness=fitness,
-        champion=champion,
-        counts=counts,
-        scored=scored,
-    )
+        best = best_of(population, fitness, generation=generation, reigning=None)
+        founded = State(generation, population, fitness, best, Counts(len(population)), scored=scored)
+        return crown(founded, reevaluation)
+    counts = replace(before.counts, evaluations=before.counts.evaluations + len(population))
+    state = replace(before, generation=generation, population=population, fitness=fitness, counts=counts, scored=scored)
+    return crown(state, reevaluation)
+
+
+def with_champion(state: State) -> tuple[State, int]:
+    """Return the state with its champion in the population, and its place: behind the others if it is not among them.
+
+    There it has its own fitness, which is the better known one on a noisy task.
+    """
+    population, champion = state.population, state.champion
+    places = np.flatnonzero((population.genes == champion.individual.genes).all(axis=1))
+    if len(places):
+        return state, int(places[0])
+    population = ancestry.join([population, champion.individual], population.islands)
+    fitness = np.append(state.fitness, np.float32(champion.fitness))
+    return replace(state, population=population, fitness=fitness), len(state.population)
+
+
+def led_by(leader: int, chosen: Indices) -> Indices:
+    """Return as many emigrants, [K], of which `leader` is the first, in the place of the last if it was not chosen."""
+    return np.concatenate([[leader], chosen[chosen != leader]])[: len(chosen)]
 
 
 def emigrants(state: State, chosen: Indices, *, island: str) -> Migrants:
@@ -102,21 +132,28 @@ def emigrants(state: State, chosen: Indices, *, island: str) -> Migrants:
     return Migrants(state.population.take(chosen), state.fitness[chosen], ids)
 
 
-def insert_immigrants(state: State, immigrants: Population, fitness: Floats, *, displaced: Indices) -> State:
+def insert_immigrants(
+    state: State,
+    immigrants: Population,
+    fitness: Floats,
+    *,
+    displaced: Indices,
+    reevaluation: Reevaluation | None = None,
+) -> State:
     """Put `immigrants` [N, D], scored here, in the places of the `displaced` [N]; who has `NO_PLACE` stays out."""
     settled = np.flatnonzero(displaced != NO_PLACE)
     places, n = displaced[settled], len(immigrants)
     scores = state.fitness.copy()
     scores[places] = fitness[settled]
     population = ancestry.replace(state.population, places, immigrants.take(settled))
-    champion = best_of(population, scores, generation=state.generation, reigning=state.champion)
     counts = replace(
         state.counts,
         evaluations=state.counts.evaluations + n,
         imports=state.counts.imports + len(settled),
         refused=state.counts.refused + n - len(settled),
     )
-    return replace(state, population=population, fitness=scores, champion=champion, counts=counts)
+    state = replace(state, population=population, fitness=scores, counts=counts)
+    return crown(state, reevaluation, has_immigrants=True)
 
 
 def next_schedule(state: State, immigrants: Floats) -> MigrationSchedule:
@@ -142,7 +179,7 @@ def score_once(task: Task, population: Population, *, generation: int, known: St
     another process scored that: the user may have mended the task since.
     """
     if not is_deterministic(task):
-        return score(task, population, generation=generation), len(population)
+        return score(task, population, episode=generation), len(population)
     genes, fitness = population.genes, np.empty(len(population), dtype=np.float32)
     if known is not None and known.scored is not None:
         genes, fitness = np.concatenate([known.population.genes, genes]), np.concatenate([known.fitness, fitness])
@@ -150,17 +187,17 @@ def score_once(task: Task, population: Population, *, generation: int, known: St
     n = len(genes) - len(population)
     new = np.flatnonzero(first[n:] == np.arange(n, len(genes)))
     if len(new):
-        fitness[n + new] = score(task, population.take(new), generation=generation)
+        fitness[n + new] = score(task, population.take(new), episode=generation)
     return fitness[first[n:]], len(new)
 
 
-def score(task: Task, population: Population, *, generation: int) -> Floats:
+def score(task: Task, population: Population, *, episode: int) -> Floats:
     """Evaluate and check what came back, float32 [P].
 
     Raises:
         TaskError: Wrong shape, wrong type, or not finite.
     """
-    fitness = task.evaluate(population.genes, generation)
+    fitness = task.evaluate(population.genes, episode)
     expected = (len(population),)
     if not isinstance(fitness, np.ndarray) or fitness.shape != expected or fitness.dtype != np.float32:
         got = f"{fitness.dtype} {fitness.shape}" if isinstance(fitness, np.ndarray) else type(fitness).__name__
@@ -168,8 +205,8 @@ def score(task: Task, population: Population, *, generation: int) -> Floats:
     bad = np.flatnonzero(~np.isfinite(fitness))
     if len(bad):
         raise TaskError(
-            f"task {task.name}: fitness must be finite, got {fitness[bad[0]]} for genome {bad[0]} of generation "
-            f"{generation} ({len(bad)} of {len(fitness)} are not); score a failure with a low number instead"
+            f"task {task.name}: fitness must be finite, got {fitness[bad[0]]} for genome {bad[0]} of "
+            f"{episode_name(episode)} ({len(bad)} of {len(fitness)} are not); score a failure with a low number instead"
         )
     return fitness
 
@@ -180,3 +217,54 @@ def best_of(population: Population, fitness: Floats, *, generation: int, reignin
     if reigning is not None and not fitness[top[0]] > reigning.fitness:
         return reigning
     return Champion(population.take(top), float(fitness[top[0]]), generation)
+
+
+def crown(state: State, reevaluation: Reevaluation | None, *, has_immigrants: bool = False) -> State:
+    """Return the state with its champion: the best by the one score that everybody has, or by the mean of several.
+
+    On a noisy task the highest score of all is the luckiest. There whoever seems better than the champion by its one
+    score is scored again in fresh episodes, which decided about nobody before; so is the mean of the search
+    distribution, which may be better than all that were drawn around it. So is the champion that reigns: its own mean
+    was the highest of several, and thus too high on average, and everybody has to meet the same episodes, of which
+    some are easy. The best mean reigns, and is the champion's fitness, which may fall so; of equals who reigned stays.
+
+    Source: Jin & Branke 2005, "Evolutionary optimization in uncertain environments: a survey", IEEE Trans. Evol.
+    Comput. 9(3), 303-317, section II (resampling).
+    """
+    reigning, is_first = state.champion, state.generation == 0  # the best founder is there already, by its one score
+    seeming = best_of(state.population, state.fitness, generation=state.generation, reigning=reigning)
+    if reevaluation is None:
+        return replace(state, champion=seeming)
+    others = [each for each in (seeming.individual, reevaluation.mean) if each is not None]
+    if is_first:
+        others = []
+    elif seeming is reigning or np.array_equal(seeming.individual.genes, reigning.individual.genes):
+        return state
+    candidates = ancestry.join([reigning.individual, *others], state.population.islands)
+    episodes = fresh_episodes(state.generation, reevaluation.episodes, has_immigrants=has_immigrants)
+    means = mean_score(reevaluation.task, candidates, episodes)
+    best = selection.best(means, 1)
+    since = state.generation if best[0] else reigning.generation
+    evaluations = state.counts.evaluations + len(candidates) * len(episodes)
+    return replace(
+        state,
+        champion=Champion(candidates.take(best), float(means[best[0]]), since),
+        counts=replace(state.counts, evaluations=evaluations),
+    )
+
+
+def fresh_episodes(generation: int, n: int, *, has_immigrants: bool) -> range:
+    """Return the numbers of `n` episodes that are nobody else's: neither a generation's nor of another coronation.
+
+    A generation may crown twice: after its evaluation, and after the insertion of immigrants.
+    """
+    first = FIRST_FRESH_EPISODE + (2 * generation + has_immigrants) * n
+    return range(first, first + n)
+
+
+def mean_score(task: Task, population: Population, episodes: range) -> Floats:
+    """Evaluate in several episodes and return the means, summed in their order in float64, float32 [P]; see `score`."""
+    total = np.zeros(len(population))
+    for episode in episodes:
+        total += score(task, population, episode=episode)
+    return (total / len(episodes)).astype(np.float32)

@@ -9,20 +9,25 @@ from __future__ import annotations
 
 import time
 from dataclasses import replace
+from functools import partial
 from typing import TYPE_CHECKING, Protocol, TypeVar
 
 from atoll.evo import generation
+from atoll.evo.algorithms.algorithm import mean_of
 from atoll.evo.algorithms.choice import algorithm_of
+from atoll.evo.config import GA
 from atoll.evo.errors import TaskError
+from atoll.evo.generation import Reevaluation
 from atoll.evo.recorder import MemoryRecorder
 from atoll.evo.rng import streams
+from atoll.evo.tasks.task import is_deterministic
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Generator
 
     from atoll.evo.algorithms.algorithm import Algorithm
     from atoll.evo.config import IslandConfig
-    from atoll.evo.generation import State
+    from atoll.evo.generation import Memory, State
     from atoll.evo.genome import Floats, Indices, Migrants, Population
     from atoll.evo.recorder import Recorder
     from atoll.evo.rng import Streams
@@ -40,6 +45,7 @@ class Arrivals(Protocol):
 
 
 A = TypeVar("A", bound="Arrivals")
+T = TypeVar("T")
 
 
 class Exchange(Protocol[A]):
@@ -142,7 +148,7 @@ def steps(
         if is_kept:
             recorder.checkpoint(evaluated)
         if exchange is not None and is_migrating:
-            migrated = yield from _migrate(config, task, state, exchange=exchange, is_stopping=is_stopping)
+            migrated = yield from _migrate(config, task, algorithm, state, exchange=exchange, is_stopping=is_stopping)
             if migrated is None:
                 recorder.champion(evaluated)
                 return evaluated  # without a line in the log: a restart completes this generation
@@ -162,7 +168,10 @@ def steps(
         started_s = clock()
         unkept = None if is_kept else evaluated
         state = replace(state, memory=memory)
-        following = _evaluate(task, children, state, recorder=recorder, unkept=unkept, is_stopping=is_stopping)
+        reevaluation = _reevaluation(config, task, algorithm, memory, children.islands)
+        following = _evaluate(
+            task, children, state, reevaluation, recorder=recorder, unkept=unkept, is_stopping=is_stopping
+        )
         if following is None:
             return state
         state = following
@@ -171,14 +180,25 @@ def steps(
 def _start(config: IslandConfig, task: Task, algorithm: Algorithm) -> State:
     randomness = streams(config.seed, config.island, 0)
     founders = generation.sample_founders(task.spec, config.population, island=config.island, streams=randomness)
-    state = generation.evaluate(task, founders, generation=0, before=None)
+    reevaluation = _reevaluation(config, task, algorithm, {}, founders.islands)
+    state = generation.evaluate(task, founders, generation=0, before=None, reevaluation=reevaluation)
     return replace(state, memory=algorithm.start(state, task.spec))
+
+
+def _reevaluation(
+    config: IslandConfig, task: Task, algorithm: Algorithm, memory: Memory, islands: tuple[str, ...]
+) -> Reevaluation | None:
+    """Return how whoever is to be champion is scored again; None where its one score is as good as any number."""
+    if not config.champion_episodes or is_deterministic(task):
+        return None
+    return Reevaluation(task, config.champion_episodes, mean_of(algorithm, memory, task.spec, islands))
 
 
 def _evaluate(
     task: Task,
     children: Population,
     state: State,
+    reevaluation: Reevaluation | None,
     *,
     recorder: Recorder,
     unkept: State | None,
@@ -189,7 +209,9 @@ def _evaluate(
     None if it failed after a stop signal, which has also ended what the task had started.
     """
     try:
-        return generation.evaluate(task, children, generation=state.generation + 1, before=state)
+        return generation.evaluate(
+            task, children, generation=state.generation + 1, before=state, reevaluation=reevaluation
+        )
     except TaskError:
         if unkept is not None:
             recorder.checkpoint(unkept)
@@ -200,27 +222,34 @@ def _evaluate(
 
 
 def _migrate(
-    config: IslandConfig, task: Task, state: State, *, exchange: Exchange[A], is_stopping: Callable[[], bool]
+    config: IslandConfig,
+    task: Task,
+    algorithm: Algorithm,
+    state: State,
+    *,
+    exchange: Exchange[A],
+    is_stopping: Callable[[], bool],
 ) -> Generator[bool, None, State | None]:
     """Return the state with its immigrants, or None if told to stop while waiting for them or evaluating them."""
     g, randomness = state.generation, streams(config.seed, config.island, state.generation)
-    chosen = exchange.emigrants(state.population.genes, state.fitness, streams=randomness)
-    leaving = generation.emigrants(state, chosen, island=config.island)
-    exported = exchange.publish(g, leaving)
+    reevaluation = _reevaluation(config, task, algorithm, state.memory, state.population.islands)
+    is_led = config.algorithm != GA or reevaluation is not None  # else the best of this generation are the best known
+    exported = exchange.publish(g, _emigrants(config, state, exchange=exchange, is_led=is_led))
     yield False
     while not exchange.is_ready(g, streams=randomness):
         if is_stopping():
             return None
         yield True
     arrivals = exchange.collect(g, residents=state.population, streams=randomness)
-    immigrants, fitness = arrivals.migrants.population, arrivals.migrants.fitness
-    try:
-        if len(immigrants):
-            fitness, _ = generation.score_once(task, immigrants, generation=g, known=state)
-    except TaskError:
-        if is_stopping():
-            return None
-        raise
+    immigrants = arrivals.migrants.population
+    fitness: Floats | None = arrivals.migrants.fitness
+    if len(immigrants):
+        scored = _unless_stopped(
+            partial(generation.score_once, task, immigrants, generation=g, known=state), is_stopping
+        )
+        fitness = scored[0] if scored else None
+    if fitness is None:
+        return None
     counts = replace(
         state.counts, exports=state.counts.exports + exported, refused=state.counts.refused + arrivals.refused
     )
@@ -230,5 +259,28 @@ def _migrate(
         return state
     genes = state.population.genes
     displaced = exchange.displaced(genes, state.fitness, immigrants.genes, fitness, streams=randomness)
-    exchange.record_outcome(g, arrivals, fitness, displaced, best=float(state.fitness.max()))
-    return generation.insert_immigrants(state, immigrants, fitness, displaced=displaced)
+    insert = partial(generation.insert_immigrants, state, immigrants, fitness)
+    mixed = _unless_stopped(partial(insert, displaced=displaced, reevaluation=reevaluation), is_stopping)
+    if mixed is not None:
+        exchange.record_outcome(g, arrivals, fitness, displaced, best=float(state.fitness.max()))
+    return mixed
+
+
+def _emigrants(config: IslandConfig, state: State, *, exchange: Exchange[A], is_led: bool) -> Migrants:
+    """Return who leaves: whom the exchange chooses, and where `is_led` the champion before all others."""
+    randomness = streams(config.seed, config.island, state.generation)
+    offered, champion = generation.with_champion(state) if is_led else (state, None)
+    chosen = exchange.emigrants(offered.population.genes, offered.fitness, streams=randomness)
+    if champion is not None:
+        chosen = generation.led_by(champion, chosen)
+    return generation.emigrants(offered, chosen, island=config.island)
+
+
+def _unless_stopped(compute: Callable[[], T], is_stopping: Callable[[], bool]) -> T | None:
+    """Return what an evaluation returns; None if it failed after a stop signal, which has also ended what it used."""
+    try:
+        return compute()
+    except TaskError:
+        if is_stopping():
+            return None
+        raise

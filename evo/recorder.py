@@ -12,7 +12,7 @@ from msgspec.structs import replace
 from atoll.evo import ancestry, atomic, checkpoint, diversity, moments, runlog
 from atoll.evo.checkpoint import Checkpoint
 from atoll.evo.records import Generation, Time, to_json
-from atoll.evo.tasks.task import build_of, task_identity
+from atoll.evo.tasks.task import build_of, is_deterministic, task_identity
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -136,5 +136,11 @@ class FileRecorder:
 
 
 def recorded_settings(config: IslandConfig, task: Task) -> dict[str, Any]:
-    """Return the settings as log and checkpoint record them, with every option of the task."""
-    return {**config.settings(), "options": dict(task.options)}
+    """Return the settings as log and checkpoint record them, with every option of the task.
+
+    What only a noisy task asks for is not recorded of another: it decides nothing there.
+    """
+    settings = {**config.settings(), "options": dict(task.options)}
+    if is_deterministic(task):
+        settings.pop("champion_episodes", None)
+    return settings

@@ -10,6 +10,8 @@ MIXED = GenomeSpec(
     (Segment("x", 4, -1.0, 3.0), Segment("gate", 3, kind=Kind.GATE), Segment("n", 2, -5, 5, Kind.INTEGER))
 )
 
+REAL = GenomeSpec((Segment("x", 4, -1.0, 3.0), Segment("y", 2, 0.0, 1.0)))
+
 
 class Hill:
     """The closer to the upper bounds the better; remembers what it was asked.

@@ -12,14 +12,23 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Protocol
 
+from atoll.evo.genome import Population
+
 if TYPE_CHECKING:
     from atoll.evo.generation import Memory, State
-    from atoll.evo.genome import GenomeSpec, Population
+    from atoll.evo.genome import GenomeSpec
     from atoll.evo.rng import Streams
 
 
 class Algorithm(Protocol):
-    """A search algorithm."""
+    """A search algorithm.
+
+    One that samples around a mean may have a third function, which makes that mean a candidate for champion of a noisy
+    task; `Snes` has it:
+
+        def mean(self, memory: Memory, spec: GenomeSpec) -> tuple[Floats, Ancestry]:
+            Return the mean as genes [D], and whose founders each of them descends from, [D].
+    """
 
     def start(self, state: State, spec: GenomeSpec) -> Memory:
         """Return what to remember once the founders are scored; nothing for an algorithm without memory."""
@@ -35,3 +44,15 @@ class Algorithm(Protocol):
             streams: Random numbers, a stream for each purpose.
         """
         ...
+
+
+def mean_of(algorithm: Algorithm, memory: Memory, spec: GenomeSpec, islands: tuple[str, ...]) -> Population | None:
+    """Return the mean of an algorithm's search distribution, [1, D], if it has one; its origins are among `islands`.
+
+    There is none before the algorithm has started, when it remembers nothing.
+    """
+    mean = getattr(algorithm, "mean", None)
+    if mean is None or not memory:
+        return None
+    genes, origins = mean(memory, spec)
+    return Population(genes[None], origins[None], islands)

@@ -74,6 +74,12 @@ def to_genes(mean: Doubles, step: Doubles, z: Floats, spec: GenomeSpec) -> Float
     return np.minimum(genes, spec.high, out=genes)
 
 
+def mean_genes(mean: Doubles, spec: GenomeSpec) -> Floats:
+    """Return a mean of the unit box as genes [D]: the sample that is drawn with no step at all."""
+    nothing = np.zeros((1, spec.size), dtype=np.float32)
+    return to_genes(mean, np.zeros(spec.size), nothing, spec).reshape(-1)
+
+
 def to_samples(genes: Floats, mean: Doubles, step: Doubles, spec: GenomeSpec) -> Floats:
     """Return z [P, D] of which `to_genes` makes these genes, none longer than a sample can be expected to be.
 
@@ -188,6 +194,11 @@ def recombined_shares(population: Population, weights: Doubles) -> Doubles:
     portions = np.repeat(weights[parents], d)
     shares = np.bincount(origin.reshape(-1), weights=portions, minlength=k * d)
     return np.asarray(shares, dtype=np.float64).reshape(k, d)
+
+
+def main_origins(shares: Doubles) -> Ancestry:
+    """Return for each gene the origin that has the largest of the shares [K, D], of equals the first, [D]."""
+    return np.asarray(shares.argmax(axis=0), dtype=np.uint16)
 
 
 def painted(shares: Doubles, n: int, rng: np.random.Generator) -> Ancestry:

@@ -18,7 +18,7 @@ from atoll.evo.genome import Population
 if TYPE_CHECKING:
     from atoll.evo.algorithms.sampling import Doubles
     from atoll.evo.generation import Memory, State
-    from atoll.evo.genome import GenomeSpec
+    from atoll.evo.genome import Ancestry, Floats, GenomeSpec
     from atoll.evo.rng import Streams
 
 
@@ -45,6 +45,10 @@ class Snes:
         z = sampling.normal(streams("sample"), (n, spec.size))
         genes = sampling.to_genes(memory["mean"], memory["step"], z, spec)
         return Population(genes, sampling.painted(memory["origins"], n, streams("ancestry")), islands), memory
+
+    def mean(self, memory: Memory, spec: GenomeSpec) -> tuple[Floats, Ancestry]:
+        """Return the mean as genes [D], each of the founders with the largest share in it, [D]."""
+        return sampling.mean_genes(memory["mean"], spec), sampling.main_origins(memory["origins"])
 
     def _told(self, state: State, memory: Memory, spec: GenomeSpec) -> Memory:
         mean, step, n = memory["mean"], memory["step"], len(state.population)

@@ -27,7 +27,7 @@ from atoll.evo.config import Breeding
 from atoll.evo.errors import TaskError
 from atoll.evo.signals import STOP_SIGNALS
 from atoll.evo.tasks.loader import load_task
-from atoll.evo.tasks.task import is_deterministic
+from atoll.evo.tasks.task import FIRST_FRESH_EPISODE, is_deterministic
 from atoll.evo.tasks.user_task import check_hint, describe_error, traceback_from
 
 if TYPE_CHECKING:
@@ -214,19 +214,19 @@ def unchanged(sample: Sample) -> Verdict:
 
 
 def episodes(sample: Sample) -> Verdict:
-    """See whether the episode matters."""
-    scores = sample.task.evaluate(sample.genes.copy(), EPISODE + 1)
+    """See whether the episode matters, and what the task says of it; try the number of a fresh one too."""
+    others = [_scores(sample.task, sample.genes, episode) for episode in (EPISODE + 1, FIRST_FRESH_EPISODE)]
     is_said = is_deterministic(sample.task)
-    if scores.tobytes() == sample.scores.tobytes():
+    if all(scores.tobytes() == sample.scores.tobytes() for scores in others):
         saves = "no genome is scored twice" if is_said else "is_deterministic = True would save scoring genomes twice"
         return Verdict(OK, f"the score does not depend on the episode: deterministic; {saves}")
     if is_said:
         says = "the task says that it is deterministic, and its score depends on the episode"
-        return Verdict(BROKEN, says, "leave is_deterministic out, and genomes are scored in each generation")
+        return Verdict(BROKEN, says, "leave is_deterministic out: genomes and champions are scored in fresh episodes")
     return Verdict(
         NOTE,
-        "the score depends on the episode, one per generation and the same for all: stochastic; champions are lucky "
-        "too, so try them on episodes that they never saw",
+        "the score depends on the episode, one per generation and the same for all: stochastic; champions are scored "
+        "again in --champion-episodes fresh ones",
     )
 
 
@@ -383,8 +383,8 @@ def _call(evaluation: Callable[[Floats, int], Any], genes: Floats) -> Any:  # no
         raise TaskError(describe_error(error)) from error
 
 
-def _scores(task: Task, genes: Floats) -> Floats:
-    scores: Any = task.evaluate(genes.copy(), EPISODE)
+def _scores(task: Task, genes: Floats, episode: int = EPISODE) -> Floats:
+    scores: Any = task.evaluate(genes.copy(), episode)
     if not isinstance(scores, np.ndarray) or scores.shape != (len(genes),) or scores.dtype != np.float32:
         raise TaskError(f"evaluate must return float32 of shape ({len(genes)},), got {type(scores).__name__}")
     if not np.isfinite(scores).all():

@@ -18,6 +18,12 @@ OptionValue = int | float | str | bool
 USER_FILE = "path/to/file.py:NAME"
 TRUTHS = {"true": True, "false": False}
 MAX_WHOLE = 2**53
+FIRST_FRESH_EPISODE = 1_000_000_001
+"""From here on episodes are no generation's, but fresh ones for whoever is to be champion.
+
+It comes right after the last generation that can be, so that a long run still has numbers below 2^31: some generators
+take no larger seed.
+"""
 MAX_WORD = 1000
 
 
@@ -48,7 +54,8 @@ class Task(Protocol):
 
         Args:
             genes: Genomes, float32 [P, D]; must not be changed.
-            episode: The generation. A deterministic task ignores it; a stochastic one derives its noise from it,
+            episode: The generation, or the number of a fresh episode for whoever is to be champion
+                (`FIRST_FRESH_EPISODE`). A deterministic task ignores it; a stochastic one derives its noise from it,
                 the same for every individual and every island.
 
         Returns:
@@ -80,6 +87,11 @@ def build_of(task: Task) -> str:
 def is_deterministic(task: Task) -> bool:
     """Say whether a task scores a genome alike in every episode: if it says so itself, by an attribute of this name."""
     return getattr(task, "is_deterministic", False) is True
+
+
+def episode_name(episode: int) -> str:
+    """Name an episode for people: by its generation, if it is one's."""
+    return f"generation {episode}" if episode < FIRST_FRESH_EPISODE else f"fresh episode {episode}"
 
 
 def parse_options(

@@ -36,7 +36,7 @@ import numpy as np
 
 from atoll.evo.errors import ConfigError, TaskError, suggest
 from atoll.evo.genome import Floats, GenomeSpec, Segment
-from atoll.evo.tasks.task import USER_FILE, check_value, parse_options
+from atoll.evo.tasks.task import USER_FILE, check_value, episode_name, parse_options
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -314,7 +314,7 @@ class UserTask:
         except KeyboardInterrupt:
             raise
         except BaseException as error:  # asyncio's CancelledError for example is no Exception
-            at = f" (generation {episode}, {self._who_fails(genes, episode)})"
+            at = f" ({episode_name(episode)}, {self._who_fails(genes, episode)})"
             raise _explained(error, self.path, self.task, at=at) from error
         return self._finite(self._numbers(returned, len(genes)), episode)
 
@@ -361,8 +361,9 @@ class UserTask:
         bad = np.flatnonzero(~np.isfinite(fitness))
         if len(bad):
             raise TaskError(
-                f"{self._where()} must return finite float32 numbers, got {numbers[bad[0]]:g} (generation {episode}, "
-                f"genome {bad[0]} of {len(fitness)}; {len(bad)} in all); score a failure with a low number instead"
+                f"{self._where()} must return finite float32 numbers, got {numbers[bad[0]]:g} "
+                f"({episode_name(episode)}, genome {bad[0]} of {len(fitness)}; {len(bad)} in all); score a failure "
+                f"with a low number instead"
             )
         return fitness
 

@@ -11,7 +11,15 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from atoll.evo import atomic, runlog
-from atoll.evo.config import REPLAY, flag_name, island_config, runs_code
+from atoll.evo.config import (
+    REPLAY,
+    all_own_settings,
+    flag_name,
+    former_settings,
+    island_config,
+    own_settings,
+    runs_code,
+)
 from atoll.evo.errors import ConfigError, DamagedFileError
 from atoll.evo.paths import PrivateFiles
 
@@ -109,7 +117,9 @@ def replay_config(island: str, given: Mapping[str, Value], options: Mapping[str,
     _check_task(folder, str(recording.settings.get("task", "")), given)
     if recording.island != island:
         raise ConfigError(f"{folder} is a recording of island {recording.island}, not of {island}")
-    settings = {name: value for name, value in recording.settings.items() if name != "options"}
+    recorded = former_settings() | {name: value for name, value in recording.settings.items() if name != "options"}
+    foreign = all_own_settings() - {*own_settings(str(recorded["algorithm"]))}
+    settings = {name: value for name, value in recorded.items() if name not in foreign}
     settings |= {"mode": REPLAY, "members": "", "backend": recording.backend, "generations": recording.last}
     texts = {name: _text(value) for name, value in recording.settings["options"].items()}
     return island_config(island, {**settings, **given}, texts)

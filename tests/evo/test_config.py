@@ -21,6 +21,7 @@ from atoll.evo.config import (
     as_started,
     check,
     flag_name,
+    former,
     is_user_file,
     island_config,
     read_config_file,
@@ -66,7 +67,7 @@ def test_a_number_has_a_lowest_value_that_is_allowed_and_nothing_below_it(name):
     low = bound(name, "low")
     others = {"migrants": 1} if name == "population" else {}
     others |= {} if name in OWN_SETTINGS["snes"] else {"selection": "rank"}
-    assert make(**{**others, name: low}).settings()[name] == low
+    assert make(**{**others, name: low}).settings().get(name, former(SETTINGS[name])) == low
     with pytest.raises(ConfigError, match=f"{flag_name(name)} must be at least"):
         make(**{name: low - 1})
 

@@ -12,6 +12,7 @@ from atoll.evo import checkpoint, island
 from atoll.evo.errors import TaskError
 from atoll.evo.generation import MigrationSchedule
 from atoll.evo.genome import Migrants
+from atoll.evo.tasks.task import FIRST_FRESH_EPISODE
 from tests.evo.lives import (
     KilledError,
     Memory,
@@ -32,7 +33,7 @@ CONFIGS = [
     configured(migrate_every=3, generations=12),
     configured(topology="none"),
     configured(elite_share=0.0, selection="rank", crossover="sbx"),
-    configured(migration_interval="adaptive", migrate_every=1, generations=40),
+    configured(migration_interval="adaptive", migrate_every=1, generations=40, champion_episodes=0),
 ]
 STRAIGHT = [live(config) for config in CONFIGS]
 RUNS = list(zip(CONFIGS, STRAIGHT, strict=True))
@@ -119,9 +120,10 @@ def test_everyone_is_evaluated_in_every_generation_elites_included(is_alone):
     task = Weather()
     config = configured(elite_share=0.4)
     _, on = live(config, task=task, is_alone=is_alone)
-    whole = [(genes, episode) for genes, episode in task.asked if len(genes) == config.population]
-    assert [episode for _, episode in whole] == [*range(config.generations + 1)]
-    newcomers = [(len(genes), episode) for genes, episode in task.asked if len(genes) != config.population]
+    asked = [(len(genes), episode) for genes, episode in task.asked if episode < FIRST_FRESH_EPISODE]
+    whole = [episode for n, episode in asked if n == config.population]
+    assert whole == [*range(config.generations + 1)]
+    newcomers = [(n, episode) for n, episode in asked if n != config.population]
     brought = [(len(parcel.migrants), g) for g, parcel in on.inbox.items() if len(parcel.migrants)]
     assert newcomers == ([] if is_alone else brought)
 
@@ -150,13 +152,16 @@ def test_an_immigrant_whose_genome_lives_here_is_not_scored():
 
 
 def test_what_was_done_is_counted():
-    state, on = STRAIGHT[0]
+    task = Weather()
+    state, on = live(CONFIGS[0], task=task)
     imports = sum(len(parcel.migrants) for parcel in on.inbox.values())
     assert imports > 0
     assert state.counts.imports == imports
     assert state.counts.exports == 2 * len(on.offered)
     assert state.counts.refused == sum(parcel.refused for parcel in on.inbox.values())
-    assert state.counts.evaluations == 7 * 14 + imports
+    again = sum(len(genes) for genes, episode in task.asked if episode >= FIRST_FRESH_EPISODE)
+    assert again > 0
+    assert state.counts.evaluations == 7 * 14 + imports + again
 
 
 def test_with_elites_on_a_deterministic_task_the_best_never_gets_worse():
@@ -308,48 +313,63 @@ def test_stopped_while_it_waits_or_elsewhere_and_resumed_it_is_the_same_run(stop
 
 
 class Fragile(Weather):
-    """Breaks its contract at one generation."""
+    """Breaks its contract in one episode."""
 
-    def __init__(self, breaks_at):
+    def __init__(self, breaks_in):
         super().__init__()
-        self.breaks_at = breaks_at
+        self._breaks_in = breaks_in
+        self.is_broken = False
 
     def evaluate(self, genes, episode):
-        if episode == self.breaks_at:
+        if episode == self._breaks_in:
+            self.is_broken = True
             raise TaskError("broken")
         return super().evaluate(genes, episode)
 
 
-@pytest.mark.parametrize("breaks_at", range(1, 14))
-def test_what_a_task_breaks_is_kept_up_to_the_last_whole_generation_and_mended_goes_on_to_the_same_end(breaks_at):
+def breaks():
+    """Return where a task may break, and the last whole generation then: evaluations, and the first of each crowning.
+
+    Whoever is crowned after an import is so in a generation that was whole before.
+    """
+    task = Weather()
+    live(CONFIGS[0], task=task)
+    episodes = dict.fromkeys(episode for _, episode in task.asked)
+    crownings = [divmod(each - FIRST_FRESH_EPISODE, CONFIGS[0].champion_episodes) for each in episodes]
+    fresh = [(FIRST_FRESH_EPISODE + n * CONFIGS[0].champion_episodes, n) for n, k in crownings if n >= 2 and k == 0]
+    return [(g, g - 1) for g in range(1, 14)] + [(episode, n // 2 - (n % 2 == 0)) for episode, n in fresh]
+
+
+BREAKS = breaks()
+
+
+def test_a_task_may_break_in_a_crowning_after_an_evaluation_and_in_one_after_an_import():
+    crownings = [(episode - FIRST_FRESH_EPISODE) // CONFIGS[0].champion_episodes for episode, _ in BREAKS]
+    assert {n % 2 for n in crownings if n > 0} == {0, 1}
+
+
+@pytest.mark.parametrize(("breaks_in", "whole"), BREAKS)
+def test_what_a_task_breaks_is_kept_up_to_the_last_whole_generation_and_mended_goes_on_to_the_same_end(
+    breaks_in, whole
+):
     on = disk()
     with pytest.raises(TaskError, match="broken"):
-        live(CONFIGS[0], on, task=Fragile(breaks_at))
-    kept = checkpoint.decode(on.checkpoint).state.generation
-    assert kept == breaks_at - 1
-    assert breaks_at not in on.offered
-    assert on.champion is not None
+        live(CONFIGS[0], on, task=Fragile(breaks_in))
+    assert checkpoint.decode(on.checkpoint).state.generation == whole
+    assert whole + 1 not in on.offered
+    assert whole not in on.settled or whole in on.log
+    assert on.champion is not None or whole in on.offered
     state, _ = live(CONFIGS[0], on)
     assert fingerprint(state) == fingerprint(STRAIGHT[0][0])
     assert outcome(on) == outcome(STRAIGHT[0][1])
 
 
-@pytest.mark.parametrize("breaks_at", range(1, 14))
-def test_a_task_that_breaks_after_a_stop_signal_is_the_stop(breaks_at):
+@pytest.mark.parametrize(("breaks_in", "whole"), BREAKS)
+def test_a_task_that_breaks_after_a_stop_signal_is_the_stop(breaks_in, whole):
     """The signal has also reached a program that the evaluation waits for."""
-    on = disk()
-
-    def is_stopping():
-        return on.asked_at >= breaks_at
-
-    class Interrupted(Fragile):
-        def evaluate(self, genes, episode):
-            on.asked_at = episode
-            return super().evaluate(genes, episode)
-
-    on.asked_at = 0
-    state, _ = live(CONFIGS[0], on, task=Interrupted(breaks_at), is_stopping=is_stopping)
-    assert state.generation == checkpoint.decode(on.checkpoint).state.generation == breaks_at - 1
+    on, task = disk(), Fragile(breaks_in)
+    state, _ = live(CONFIGS[0], on, task=task, is_stopping=lambda: task.is_broken)
+    assert state.generation == checkpoint.decode(on.checkpoint).state.generation == whole
     state, _ = live(CONFIGS[0], on)
     assert fingerprint(state) == fingerprint(STRAIGHT[0][0])
     assert outcome(on) == outcome(STRAIGHT[0][1])

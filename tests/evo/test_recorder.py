@@ -55,12 +55,13 @@ def test_the_files_of_an_island_do_not_show_how_its_run_was_cut(tmp_path, stops)
 
 def test_the_log_has_a_start_line_and_one_line_per_generation_and_is_shown_as_it_is_written(tmp_path):
     folder = Folder(tmp_path)
-    state = folder.live(configured())
+    config = configured(champion_episodes=0)
+    state = folder.live(config)
     records = runlog.read(folder.paths.log)
     assert records == [to_json(record) for record in folder.seen]
     first, *rest = records
     assert (first["kind"], first["epoch"], first["generation"], first["pid"]) == ("start", 1, 0, 7)
-    assert first["settings"] == recorded_settings(configured(), Weather())
+    assert first["settings"] == recorded_settings(config, Weather())
     assert [record["generation"] for record in rest] == [*range(14)]
     for record in rest:
         assert record["worst"] <= record["median"] <= record["best"] <= record["champion"]

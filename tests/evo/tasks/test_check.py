@@ -22,6 +22,7 @@ from atoll.evo.tasks.check import (
     score_elsewhere,
 )
 from atoll.evo.tasks.loader import load_task
+from atoll.evo.tasks.task import FIRST_FRESH_EPISODE
 from atoll.evo.tasks.user_task import check_hint
 from tests.contracts import broken_promises
 from tests.problems import Hill, Rock, Weather
@@ -129,6 +130,26 @@ class Nameless(Hill):
     name = ""
 
 
+class Liar(Weather):
+    is_deterministic = True
+
+
+class Seasons(Hill):
+    """Tells fresh episodes from those of generations, and no other."""
+
+    def score(self, total, episode):
+        return total + (episode >= FIRST_FRESH_EPISODE)
+
+
+class Listed(Hill):
+    """Knows the episodes of so many generations and no more."""
+
+    def score(self, total, episode):
+        if episode >= 1000:
+            raise TaskError(f"list index out of range: {episode}")
+        return total
+
+
 class Broken(Hill):
     def evaluate(self, genes, episode):  # noqa: ARG002
         raise TaskError("no")
@@ -177,7 +198,9 @@ def test_a_task_that_breaks_the_contract_is_noticed(kind):
         (check.neighbours, Coarse, NOTE, "but for the last digits"),
         (check.unchanged, Careless, BROKEN, "changes the genes"),
         (check.unchanged, Owned, NOTE, "islands hand out copies"),
-        (check.episodes, Weather, NOTE, "stochastic"),
+        (check.episodes, Weather, NOTE, "stochastic; champions are scored again in --champion-episodes fresh ones"),
+        (check.episodes, Seasons, NOTE, "stochastic"),
+        (check.episodes, Liar, BROKEN, "the task says that it is deterministic, and its score depends on the episode"),
         (check.variety, Flat, NOTE, "all 8 random genomes score 1: selection has nothing to prefer"),
     ],
 )
@@ -190,7 +213,11 @@ def test_who_breaks_a_promise_is_noticed(look, task, outcome, words):
 
 @pytest.mark.parametrize(
     ("look", "task", "words"),
-    [(check.corners, Cornered, "finite numbers, got nan"), (check.again, Wide, r"float32 of shape \(8,\)")],
+    [
+        (check.corners, Cornered, "finite numbers, got nan"),
+        (check.again, Wide, r"float32 of shape \(8,\)"),
+        (check.episodes, Listed, "list index out of range: 1000000001"),
+    ],
 )
 def test_an_answer_that_is_none_is_an_error(look, task, words):
     with pytest.raises(TaskError, match=words):

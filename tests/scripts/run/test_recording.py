@@ -60,6 +60,12 @@ def test_the_recording_decides_and_ends_where_its_log_does(folder: Path) -> None
     assert config.agreement() == {"mode": "replay"}
 
 
+def test_a_setting_that_a_recording_lacks_is_what_islands_did_before_it_could_be_set(folder: Path) -> None:
+    assert recording.replay_config("a", {"mode": "replay", "replay_from": str(folder)}, {}).champion_episodes == 0
+    runlog.append(folder / "log.jsonl", begun(4, champion_episodes=7))
+    assert recording.replay_config("a", {"mode": "replay", "replay_from": str(folder)}, {}).champion_episodes == 7
+
+
 def test_how_it_is_computed_may_be_chosen(folder: Path) -> None:
     given = {"mode": "replay", "replay_from": str(folder), "threads": 5, "backend": "reference"}
     config = recording.replay_config("a", given, {})

@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from atoll.evo.recorder import MemoryRecorder
+from atoll.evo.tasks.task import is_deterministic
 from atoll.scripts.lab.islands import budgeted
 from atoll.scripts.lab.islands.budgeted import Arm
 from atoll.scripts.lab.islands.equal_budgets.findings import Times
@@ -132,6 +133,7 @@ class Watched:
 
     def __init__(self, task: Task) -> None:
         self.name, self.backend, self.options, self.spec = task.name, task.backend, task.options, task.spec
+        self.is_deterministic = is_deterministic(task)
         self.seen: list[Round] = []
         self._task = task
         self._start_s = time.perf_counter(), time.process_time()

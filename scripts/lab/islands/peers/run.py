@@ -44,6 +44,7 @@ class PygmoTask:
     """
 
     backend = "pygmo"
+    is_deterministic = True
 
     def __init__(self, problem: Problem) -> None:
         self.name = problem.label

@@ -75,19 +75,31 @@ def to_genes(mean: Doubles, step: Doubles, z: Floats, spec: GenomeSpec) -> Float
 
 
 def to_samples(genes: Floats, mean: Doubles, step: Doubles, spec: GenomeSpec) -> Floats:
-    """Return z [P, D] of which `to_genes` makes these genes, none longer than a sample can be expected to be.
+    """Return z [P, D] of which `to_genes` makes these genes, none longer than a sample can be expected to be."""
+    return bounded(displacements(genes, mean, step, spec))
+
+
+def displacements(genes: Floats, mean: Doubles, step: Doubles, spec: GenomeSpec) -> Floats:
+    """Return z [P, D] of which `to_genes` makes these genes."""
+    low, span = spec.low.astype(np.float64), spec.high.astype(np.float64) - spec.low
+    z = genes - (low + mean * span).astype(np.float32)
+    z *= (1.0 / (step * span)).astype(np.float32)
+    return z
+
+
+def bounded(z: Summands) -> Summands:
+    """Return z [P, D] with whoever is longer than a sample can be expected to be shortened to that length.
 
     Immigrants may lie far away; as long as the longest that is to be expected, they point the way and do no harm.
 
     Source: Hansen 2011, "Injecting external solutions into CMA-ES", section 3; the length is sqrt(D) + 2.
     """
-    low, span = spec.low.astype(np.float64), spec.high.astype(np.float64) - spec.low
-    z = genes - (low + mean * span).astype(np.float32)
-    z *= (1.0 / (step * span)).astype(np.float32)
-    limit = np.float32(np.sqrt(spec.size) + 2.0)
+    limit = z.dtype.type(np.sqrt(z.shape[1]) + 2.0)
     length = np.sqrt(ordered_sum((z * z).T))
     is_far = length > limit
-    z[is_far] *= (limit / length[is_far])[:, None]
+    if is_far.any():
+        z = z.copy()
+        z[is_far] *= (limit / length[is_far])[:, None]
     return z
 
 

@@ -108,6 +108,7 @@ class FileRecorder:
             worst=float(ordered[0]),
             champion=state.champion.fitness,
             diversity=diversity.gene_deviation(state.population, self.task.spec),
+            population=len(ordered) if len(ordered) != self.config.population else None,
             ancestry=ancestry.shares(state.population),
             **asdict(state.counts),
             time=Time(unix_s=time.time(), evaluate_s=evaluate_s),

@@ -59,6 +59,7 @@ class Generation(Record, frozen=True, kw_only=True, tag="generation"):
     worst: Number | None = None
     champion: Number | None = None
     diversity: Number | None = None
+    population: Count | None = None  # where it is not as many as the island began with
     ancestry: Shares | None = None
     evaluations: Count | None = None
     exports: Count | None = None

@@ -156,53 +156,59 @@ def told(memory: Memory, z: NDArray[Any], rates: Rates) -> Memory:
 
     Source: Hansen 2016, equations 41 to 47.
     """
-    d, n = z.shape[1], rates.n_parents
-    z_mean = sampling.ordered_sum(rates.weights[:n, None].astype(z.dtype) * z[:n]).astype(np.float64)
+    d = z.shape[1]
+    weighted = rates.weights[:, None].astype(z.dtype) * z
+    z_mean = sampling.ordered_sum(weighted[: rates.n_parents]).astype(np.float64)
     y_mean = _turned(memory, memory["deviations"] * z_mean)
-    mean = np.clip(memory["mean"] + memory["sigma"] * y_mean, 0.0, 1.0)
 
-    keep, gain = 1.0 - rates.c_sigma, sqrt(rates.c_sigma * (2.0 - rates.c_sigma) * rates.mu_eff)
-    path_sigma = keep * memory["path_sigma"] + gain * _turned(memory, z_mean)
+    kept, gain = 1.0 - rates.c_sigma, sqrt(rates.c_sigma * (2.0 - rates.c_sigma) * rates.mu_eff)
+    path_sigma = kept * memory["path_sigma"] + gain * _turned(memory, z_mean)
     length = np.sqrt(sampling.ordered_sum(path_sigma * path_sigma)) / expected_length(d)
     log_growth = np.minimum(rates.c_sigma / rates.d_sigma * (length - 1.0), MAX_LOG_GROWTH)
-    generations = memory["generations"] + 1
-    awaited = np.maximum(2.0 * (generations + 1) * sampling.log(keep), -700.0)
-    is_short = length / np.sqrt(1.0 - sampling.exp(awaited)) < 1.4 + 2.0 / (d + 1)
+    generations = int(memory["generations"]) + 1
+    is_short = length < (1.4 + 2.0 / (d + 1)) * sqrt(1.0 - _power(kept, 2 * (generations + 1)))
 
-    keep, gain = 1.0 - rates.c_c, sqrt(rates.c_c * (2.0 - rates.c_c) * rates.mu_eff)
-    path_c = keep * memory["path_c"] + (gain * y_mean if is_short else 0.0)
-    lost = 0.0 if is_short else rates.c_1 * rates.c_c * (2.0 - rates.c_c)
-    keep = 1.0 + lost - rates.c_1 - rates.c_mu * float(sampling.ordered_sum(rates.weights))
-    covariance = keep * memory["covariance"] + rates.c_1 * _square(memory, path_c)
+    kept, gain = 1.0 - rates.c_c, sqrt(rates.c_c * (2.0 - rates.c_c) * rates.mu_eff)
+    path_c = kept * memory["path_c"] + (gain * y_mean if is_short else 0.0)
+    lost = 0.0 if is_short else rates.c_c * (2.0 - rates.c_c)
+    kept = 1.0 - rates.c_1 * (1.0 - lost) - rates.c_mu * float(sampling.ordered_sum(rates.weights))
     learned = {
         **memory,
-        "mean": mean,
-        "sigma": memory["sigma"] * sampling.exp(log_growth),
-        "covariance": covariance + rates.c_mu * _rank_mu(memory, z, rates.weights),
+        "mean": np.clip(memory["mean"] + memory["sigma"] * y_mean, 0.0, 1.0),
+        "sigma": np.asarray(memory["sigma"] * sampling.exp(log_growth)),
+        "covariance": kept * memory["covariance"]
+        + rates.c_1 * (np.outer(path_c, path_c) if "axes" in memory else path_c * path_c)
+        + rates.c_mu * _selected_covariance(memory, z, weighted, rates.n_parents),
         "path_sigma": path_sigma,
         "path_c": path_c,
-        "generations": generations,
+        "generations": np.asarray(generations),
     }
     return _decomposed(learned) if generations % rates.eigen_interval(d) == 0 else learned
 
 
-def _square(memory: Memory, v: Doubles) -> Doubles:
-    """Return a vector's product with itself, as the covariance has it."""
-    return np.outer(v, v) if "axes" in memory else v * v
+def _power(base: float, exponent: int) -> float:
+    """Return a power by multiplications alone, the same on every machine."""
+    result = 1.0
+    while exponent:
+        result *= base if exponent % 2 else 1.0
+        base, exponent = base * base, exponent // 2
+    return result
 
 
-def _rank_mu(memory: Memory, z: NDArray[Any], weights: Doubles) -> Doubles:
-    """Return the weighted covariance of the ranked individuals; one with a negative weight counts as of equal length.
+def _selected_covariance(memory: Memory, z: NDArray[Any], weighted: NDArray[Any], n_parents: int) -> Doubles:
+    """Return the weighted sum of y y' of the ranked individuals, of which `weighted` is weight * z, [n, D].
 
-    Source: Hansen 2016, equation 46.
+    Who is no parent has a negative weight, and counts as if it were of the expected length.
+
+    Source: Hansen 2016, equations 46 and 47.
     """
-    deviations = memory["deviations"]
+    d, deviations = z.shape[1], memory["deviations"]
     if "axes" not in memory:
-        square = weights[:, None].astype(z.dtype) * z * z
-        return np.asarray(deviations * deviations * sampling.ordered_sum(square).astype(np.float64))
-    y, lengths = _turned(memory, z * deviations), np.sum(z * z, axis=1)
-    weights = np.where(weights >= 0.0, weights, weights * z.shape[1] / (lengths + TINY))
-    product = (y.T * weights) @ y
+        return np.asarray(deviations * deviations * sampling.ordered_sum(weighted * z))
+    worse = z[n_parents:]
+    weighted = weighted.copy()
+    weighted[n_parents:] *= (d / (np.sum(worse * worse, axis=1) + TINY))[:, None]
+    product = _turned(memory, weighted * deviations).T @ _turned(memory, z * deviations)
     return np.asarray((product + product.T) / 2.0)
 
 
@@ -258,9 +264,7 @@ def full_rates(d: int, n: int) -> Rates:
     n_parents = n // 2
     mu_eff, mu_eff_of_worse = _effective(raw[:n_parents]), _effective(raw[n_parents:])
     c_1 = 2.0 / ((d + 1.3) * (d + 1.3) + mu_eff)
-    c_mu = min(
-        1.0 - c_1 - TINY, 2.0 * (mu_eff - 2.0 + 1.0 / mu_eff) / ((d + 2.0) * (d + 2.0) + mu_eff)
-    )
+    c_mu = min(1.0 - c_1 - TINY, 2.0 * (mu_eff - 2.0 + 1.0 / mu_eff) / ((d + 2.0) * (d + 2.0) + mu_eff))
     total_of_worse = min(
         1.0 + c_1 / c_mu, 1.0 + 2.0 * mu_eff_of_worse / (mu_eff + 2.0), (1.0 - c_1 - c_mu) / (d * c_mu)
     )

@@ -120,8 +120,13 @@ def normal(rng: np.random.Generator, shape: tuple[int, int]) -> Floats:
 
     Each takes 16 random bits.
     """
+    return _quantiles().take(_random_words(rng, shape))
+
+
+def _random_words(rng: np.random.Generator, shape: tuple[int, int]) -> NDArray[np.uint16]:
+    """Draw words of 16 random bits, four from each of the generator's own, which takes less than `rng.bytes`."""
     n = shape[0] * shape[1]
-    return _quantiles().take(np.frombuffer(rng.bytes(2 * n), dtype="<u2")).reshape(shape)
+    return rng.bit_generator.random_raw(-(-n // 4)).astype("<u8", copy=False).view("<u2")[:n].reshape(shape)
 
 
 @cache
@@ -208,7 +213,7 @@ def painted(shares: Doubles, n: int, rng: np.random.Generator) -> Ancestry:
     if len(present) == 1:
         return np.full((n, shares.shape[1]), present[0], dtype=np.uint16)
     classes = np.cumsum(shares[present], axis=0)[:-1] * 65536.0  # of 16 random bits for each gene
-    draws = np.frombuffer(rng.bytes(2 * n * shares.shape[1]), dtype="<u2").reshape(n, -1)
+    draws = _random_words(rng, (n, shares.shape[1]))
     origins = np.full(draws.shape, present[0], dtype=np.uint16)
     for edge, further in zip(np.minimum(np.rint(classes), 65535.0).astype(np.uint16), np.diff(present), strict=True):
         origins += (draws >= edge) * np.uint16(further)

@@ -58,8 +58,8 @@ def disk():
 class Memory:
     """A recorder and an exchange that write to a `Disk`."""
 
-    def __init__(self, on, *, k=2):
-        self._disk, self._k = on, k
+    def __init__(self, on, *, k=2, spec=MIXED):
+        self._disk, self._k, self._spec = on, k, spec
 
     def checkpoint(self, state):
         self._disk.note("checkpoint", state.generation)
@@ -108,7 +108,7 @@ class Memory:
 
     def _newcomers(self, generation, streams):
         n = generation // 2 % 3
-        genes = MIXED.sample(streams("import"), n)
+        genes = self._spec.sample(streams("import"), n)
         painted = np.full(genes.shape, generation % 2, dtype=np.uint16)
         population = Population(genes, painted, ("far", f"peer-{generation % 4}"))
         return Parcel(Migrants(population, np.zeros(n, np.float32), tuple(map(str, range(n)))), refused=generation % 2)
@@ -138,10 +138,11 @@ def live(config, on=None, *, task=None, is_stopping=never, is_alone=False):
     """Run a process of an island until it stops; go on from the checkpoint on the disk."""
     on = disk() if on is None else on
     resumed = checkpoint.decode(on.checkpoint).state if on.checkpoint else None
-    memory = Memory(on)
+    task = Weather() if task is None else task
+    memory = Memory(on, spec=task.spec)
     state = evolve(
         config,
-        Weather() if task is None else task,
+        task,
         exchange=None if is_alone else memory,
         recorder=memory,
         resumed=resumed,

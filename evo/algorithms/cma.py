@@ -4,6 +4,11 @@ An individual is mean + sigma * y, and y = axes (deviations * z), where z is sta
 those of the covariance. The separable one (`sep-cma`) has the genes as axes, and remembers a variance for each gene
 instead of a matrix. It learns these faster, at a cost that grows with the number of genes, not with its square.
 
+At the bounds of the box they differ. The separable one cuts genes off there, and reads its sample back from them. With a
+matrix that would be no sample of its distribution any more: what all lose at a bound looks like a long step along its
+shortest axis, and the step grows without end. So the full one searches beyond the bounds, folded back into the box by
+`to_box`, and remembers its sample.
+
 Equal arguments give equal bytes: with `sep-cma` on every machine, as its sums have one order. With `cma`, LAPACK's
 eigenvectors and BLAS's products have none, so only on one build of NumPy, one kind of processor and as many threads.
 
@@ -39,6 +44,10 @@ MAX_CONDITION = 1e14
 """Of the covariance: the square of the ratio of the longest axis to the shortest."""
 MAX_LOG_GROWTH = 1.0
 """Of the step in one generation: immigrants may lie all on one side (Hansen 2011, "Injecting external solutions")."""
+MARGIN = 0.01
+"""How far inside of the unit box a bound shows, and how far beyond it the search goes before it is back at it."""
+NEAR = 1e-6
+"""How far apart in the unit box one and the same individual may lie, where another build has drawn it."""
 TINY = 1e-8
 
 
@@ -72,8 +81,7 @@ class Cma:
     def start(self, state: State, spec: GenomeSpec) -> Memory:
         """Begin at the best founder."""
         best, origins = sampling.founder(state.population, state.fitness)
-        mean = sampling.to_unit(best.genes[0], spec)
-        return begun(mean, self.sigma, origins, is_separable=self.is_separable)
+        return self._begun(sampling.to_unit(best.genes[0], spec), origins)
 
     def breed(self, state: State, memory: Memory, spec: GenomeSpec, *, streams: Streams) -> tuple[Population, Memory]:
         """Learn from the last sample, start anew where it is stuck, and draw the next sample, [n, D]."""
@@ -84,10 +92,15 @@ class Cma:
                 n = min(round(n * self.restart_growth), MAX_GROWTH * self.population)
                 origins = np.zeros((len(islands), spec.size))
                 origins[0] = 1.0  # the island itself
-                mean = streams("restart").random(spec.size)
-                memory = begun(mean, self.sigma, origins, is_separable=self.is_separable)
-        genes = drawn(memory, sampling.normal(streams("sample"), (n, spec.size)), spec)
+                memory = self._begun(streams("restart").random(spec.size), origins)
+        z = sampling.normal(streams("sample"), (n, spec.size))
+        genes = drawn(memory, z, spec)
+        memory = memory if self.is_separable else {**memory, "z": z}
         return Population(genes, sampling.painted(memory["origins"], n, streams("ancestry")), islands), memory
+
+    def _begun(self, place: Doubles, origins: Doubles) -> Memory:
+        mean = place if self.is_separable else beyond_box(place)
+        return begun(mean, self.sigma, origins, is_separable=self.is_separable)
 
     def _told(self, state: State, memory: Memory, spec: GenomeSpec) -> Memory:
         population, n = state.population, len(state.population)
@@ -96,10 +109,12 @@ class Cma:
         parents = ranked[: rates.n_parents]
         shares = np.zeros(n)
         shares[parents] = rates.weights[: rates.n_parents]
-        z = read_back(memory, population.genes[ranked], spec)
+        learned = told(memory, read_back(memory, population.genes, ranked, spec), rates)
+        margin = 0.0 if self.is_separable else MARGIN
         return {
-            **told(memory, z, rates),
+            **learned,
             **_stagnation(memory, state.fitness, parents),
+            "mean": np.clip(learned["mean"], -margin, 1.0 + margin),
             "origins": sampling.recombined_shares(population, shares),
         }
 
@@ -108,7 +123,7 @@ def begun(mean: Doubles, sigma: float, origins: Doubles, *, is_separable: bool) 
     """Return a distribution of which nothing was told yet, round in the unit box.
 
     Args:
-        mean: In the unit box, [D].
+        mean: In the unit box, or where `to_box` makes it lie in it, [D].
         sigma: The step.
         origins: The shares of islands' founders in the mean, [K, D].
         is_separable: The covariance is a variance for each gene, [D]; else a matrix [D, D], whose eigenvectors are the
@@ -134,16 +149,43 @@ def drawn(memory: Memory, z: Floats, spec: GenomeSpec) -> Floats:
     """Return the genes of the individuals at z, within their bounds, [n, D]."""
     if "axes" not in memory:
         return sampling.to_genes(memory["mean"], memory["sigma"] * memory["deviations"], z, spec)
-    y = _turned(memory, z * memory["deviations"]).astype(np.float32)
-    return sampling.to_genes(memory["mean"], np.full(spec.size, memory["sigma"]), y, spec)
+    y = _turned(memory, z * memory["deviations"])
+    return sampling.from_unit(to_box(memory["mean"] + memory["sigma"] * y), spec)
 
 
-def read_back(memory: Memory, genes: Floats, spec: GenomeSpec) -> NDArray[Any]:
-    """Return the z of which `drawn` makes these genes, none longer than is to be expected, [n, D]."""
+def read_back(memory: Memory, genes: Floats, ranked: Indices, spec: GenomeSpec) -> NDArray[Any]:
+    """Return the z of which `drawn` makes the `ranked` of these genes [P, D], [n, D].
+
+    Those of immigrants are none longer than is to be expected.
+    """
     if "axes" not in memory:
-        return sampling.to_samples(genes, memory["mean"], memory["sigma"] * memory["deviations"], spec)
-    y = sampling.displacements(genes, memory["mean"], np.full(spec.size, memory["sigma"]), spec)
-    return sampling.bounded(y.astype(np.float64) @ memory["axes"] / memory["deviations"])
+        return sampling.to_samples(genes[ranked], memory["mean"], memory["sigma"] * memory["deviations"], spec)
+    places, z = sampling.to_unit(genes, spec), memory["z"]
+    is_ours = (np.abs(places - sampling.to_unit(drawn(memory, z, spec), spec)) < NEAR).all(axis=1)
+    y = (beyond_box(places[ranked]) - memory["mean"]) / memory["sigma"]
+    theirs = sampling.bounded(y @ memory["axes"] / memory["deviations"])
+    return np.where(is_ours[ranked, None], z[ranked], theirs)
+
+
+def to_box(places: Doubles) -> Doubles:
+    """Return places in the unit box: the same ones, but near the bounds, where it is a parabola, and mirrored beyond.
+
+    So a bound is an optimum like any other, and steps around it are as good as steps elsewhere.
+
+    Source: Hansen, `pycma`, BoxConstraintsLinQuadTransformation.
+    """
+    turn = 1.0 + 2.0 * MARGIN
+    mirrored = np.abs(np.mod(places + MARGIN + turn, 2.0 * turn) - turn) - MARGIN
+    inside = np.minimum(mirrored, 1.0 - mirrored)
+    inside = np.where(inside < MARGIN, (inside + MARGIN) ** 2 / (4.0 * MARGIN), inside)
+    return np.where(mirrored <= 0.5, inside, 1.0 - inside)
+
+
+def beyond_box(places: Doubles) -> Doubles:
+    """Return of which places `to_box` makes these, the nearest ones."""
+    inside = np.minimum(places, 1.0 - places)
+    inside = np.where(inside < MARGIN, 2.0 * np.sqrt(MARGIN * inside) - MARGIN, inside)
+    return np.where(places <= 0.5, inside, 1.0 - inside)
 
 
 def _turned(memory: Memory, along_axes: NDArray[Any]) -> NDArray[Any]:
@@ -174,7 +216,7 @@ def told(memory: Memory, z: NDArray[Any], rates: Rates) -> Memory:
     kept = 1.0 - rates.c_1 * (1.0 - lost) - rates.c_mu * float(sampling.ordered_sum(rates.weights))
     learned = {
         **memory,
-        "mean": np.clip(memory["mean"] + memory["sigma"] * y_mean, 0.0, 1.0),
+        "mean": memory["mean"] + memory["sigma"] * y_mean,
         "sigma": np.asarray(memory["sigma"] * sampling.exp(log_growth)),
         "covariance": kept * memory["covariance"]
         + rates.c_1 * (np.outer(path_c, path_c) if "axes" in memory else path_c * path_c)

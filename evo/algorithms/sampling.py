@@ -65,6 +65,13 @@ def to_unit(genes: Floats, spec: GenomeSpec) -> Doubles:
     return (genes - low) / (spec.high - low)
 
 
+def from_unit(places: Doubles, spec: GenomeSpec) -> Floats:
+    """Return places in the unit box as genes within their bounds, [..., D]."""
+    low = spec.low.astype(np.float64)
+    genes = (low + places * (spec.high - low)).astype(np.float32)
+    return np.asarray(np.clip(genes, spec.low, spec.high))
+
+
 def to_genes(mean: Doubles, step: Doubles, z: Floats, spec: GenomeSpec) -> Floats:
     """Return samples `mean` + `step` z of the unit box as genes within their bounds; mean and step [D], z [P, D]."""
     low, span = spec.low.astype(np.float64), spec.high.astype(np.float64) - spec.low

@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from hypothesis.extra import numpy as hnp
 
 from atoll.evo import ancestry, checkpoint, generation
 from atoll.evo.algorithms import cma, sampling
@@ -21,8 +22,7 @@ from tests.problems import REAL, Hill
 from tests.strategies import seeds
 
 BOTH = pytest.mark.parametrize("is_separable", [True, False])
-SIGMA = 1e-3
-"""Small enough that no sample leaves the box, of which the oracle knows nothing."""
+SIGMA = 0.1
 AWAIT = 10 + -(-30 * REAL.size // 8)
 """Generations that all parents of a sample of 8 have to score the same for."""
 
@@ -92,16 +92,42 @@ def test_no_sample_is_so_large_that_all_that_was_learned_is_forgotten(is_separab
 # Within the box, and with immigrants
 
 
-@BOTH
+@given(places=hnp.arrays(np.float64, (3, 4), elements=st.floats(0, 1)))
+def test_every_place_of_the_box_is_reached_and_nothing_else(places):
+    np.testing.assert_allclose(cma.to_box(cma.beyond_box(places)), places, atol=1e-12)
+    inside = (places > cma.MARGIN) & (places < 1 - cma.MARGIN)
+    assert np.all(cma.to_box(places)[inside] == pytest.approx(places[inside]))
+    anywhere = cma.to_box(40 * places - 20)
+    assert np.all((anywhere >= 0) & (anywhere <= 1))
+
+
+@given(place=st.floats(-3, 3), way=st.floats(0, 0.5))
+def test_bounds_are_mirrors(place, way):
+    for bound in (-cma.MARGIN, 1 + cma.MARGIN):
+        there, back = cma.to_box(np.asarray([bound + way, bound - way]))
+        assert there == pytest.approx(back, abs=1e-9)
+
+
 @given(seed=seeds)
-def test_what_was_drawn_is_read_back(is_separable, seed):
+def test_what_the_separable_one_drew_is_read_back_from_the_genes(seed):
     """As far as float32 and the bounds let it."""
-    rng = np.random.default_rng(seed)
-    memory = learned(is_separable=is_separable, seed=seed)
-    z = (0.5 * rng.standard_normal((8, REAL.size))).astype(np.float32)
+    memory = learned(is_separable=True, seed=seed)
+    z = (0.5 * np.random.default_rng(seed).standard_normal((8, REAL.size))).astype(np.float32)
     genes = cma.drawn(memory, z, REAL)
     assert REAL.contains(genes)
-    np.testing.assert_allclose(cma.read_back(memory, genes, REAL), z, atol=1e-3)
+    np.testing.assert_allclose(cma.read_back(memory, genes, np.arange(8), REAL), z, atol=1e-3)
+
+
+@given(seed=seeds, n=st.integers(0, 7))
+def test_what_the_full_one_drew_is_remembered_but_where_an_immigrant_came(seed, n):
+    memory, rng = learned(is_separable=False, seed=seed), np.random.default_rng(seed)
+    z = (9 * rng.standard_normal((8, REAL.size))).astype(np.float32)  # most of them beyond the bounds
+    genes = cma.drawn(memory, z, REAL)
+    assert REAL.contains(genes)
+    genes[n] = cma.drawn(memory, 0.1 * z[:1], REAL)
+    read = cma.read_back({**memory, "z": z}, genes, np.arange(8), REAL)
+    assert np.array_equal(np.delete(read, n, axis=0), np.delete(z, n, axis=0))
+    np.testing.assert_allclose(read[n], 0.1 * z[0], atol=1e-3)
 
 
 @BOTH
@@ -109,15 +135,16 @@ def test_what_was_drawn_is_read_back(is_separable, seed):
 def test_an_immigrant_counts_at_most_as_far_away_as_a_sample_may_be(is_separable, seed):
     """By the length that the covariance gives it (Mahalanobis), in the direction in which it lies."""
     memory, far = learned(is_separable=is_separable, seed=seed), REAL.high[None]
-    z = cma.read_back(memory, far, REAL)
+    memory = {**memory, "z": np.zeros((1, REAL.size), np.float32)}
+    z = cma.read_back(memory, far, np.asarray([0]), REAL)
     assert np.sqrt((z * z).sum()) == pytest.approx(np.sqrt(REAL.size) + 2, rel=1e-5)
     way = sampling.to_unit(cma.drawn(memory, z.astype(np.float32), REAL), REAL)[0] - memory["mean"]
     there = 1.0 - memory["mean"]
-    assert way @ there == pytest.approx(np.linalg.norm(way) * np.linalg.norm(there), rel=1e-3)
+    assert way @ there > 0.99 * np.linalg.norm(way) * np.linalg.norm(there)
 
 
 def learned(*, is_separable, seed):
-    """Return what is remembered after some generations of a hill around the middle of the box."""
+    """Return what is remembered after some generations in a valley around the middle of the box."""
     memory = begun(REAL.size, is_separable=is_separable, sigma=0.02)
     rates, rng = rates_of(REAL.size, 12, is_separable=is_separable), np.random.default_rng(seed)
     for _ in range(6):
@@ -183,9 +210,7 @@ def test_a_restart_is_at_a_random_place_and_the_islands_own(is_separable):
         )
         assert ancestry.shares(children) == {state.population.islands[0]: 1.0}
         assert children.islands == state.population.islands
-        assert {name: np.shape(array) for name, array in memory.items()} == {
-            name: np.shape(array) for name, array in state.memory.items()
-        }
+        assert memory["generations"] == memory["flat_generations"] == 0
         found.append(memory["mean"])
     assert np.all(found[0] != found[1])
 
@@ -202,6 +227,7 @@ def stuck(*, is_separable, n=8):
     state = generation.State(4, people, np.zeros(n, np.float32), first, generation.Counts())
     origins = np.asarray([[0.0] * REAL.size, [1.0] * REAL.size])
     memory = cma.begun(np.full(REAL.size, 0.5), 0.1, origins, is_separable=is_separable)
+    memory = {**memory, "z": np.zeros((n, REAL.size), np.float32)}
     return replace(state, memory={**memory, "flat_generations": np.asarray(AWAIT)})
 
 
@@ -269,14 +295,16 @@ def test_a_distribution_is_stuck_where_steps_cannot_be_seen_or_differ_too_much_o
 def test_an_ill_conditioned_bowl_is_descended_in_a_few_thousand_evaluations(name, function, target, most):
     task = load_task("ellipsoid", {"dimensions": "10", "offset": "0.3", "rotated": function})
     for seed in range(1, 4):
-        config = configured(name, population=10, generations=most // 10 - 1, seed=seed)
+        config = configured(name, population=10, generations=most // 10 - 1, seed=seed, restart_growth=1.0)
         state, _ = live(config, task=task, is_alone=True)
-        assert state.counts.evaluations <= most
+        assert state.counts.evaluations == most
         assert state.champion.fitness >= target
 
 
-def test_an_optimum_on_the_bounds_is_found():
+@pytest.mark.parametrize("name", [SEP_CMA, CMA])
+def test_an_optimum_in_a_corner_of_the_box_is_found(name):
+    """Where samples of a matrix were read back from genes that the bounds cut off, the step grew without end."""
     spec = GenomeSpec((Segment("x", 6, -1.0, 1.0),))
-    for name in (SEP_CMA, CMA):
-        state, _ = live(configured(name, generations=80), task=Hill(spec), is_alone=True)
+    for seed in range(1, 4):
+        state, _ = live(configured(name, generations=100, seed=seed), task=Hill(spec), is_alone=True)
         assert state.champion.fitness >= 6 - 1e-3

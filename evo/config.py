@@ -163,7 +163,7 @@ class Strategy:
     )
     restart_growth: float = setting(
         2.0,
-        "factor of the population at each restart, which comes where no more is found; 1 keeps it, and 512 times is the most",
+        "factor of the population whenever a stuck island starts anew, up to 512 times the first; 1 keeps it",
         low=1.0,
         high=100.0,
     )

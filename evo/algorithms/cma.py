@@ -4,8 +4,8 @@ An individual is mean + sigma * y, and y = axes (deviations * z), where z is sta
 those of the covariance. The separable one (`sep-cma`) has the genes as axes, and remembers a variance for each gene
 instead of a matrix. It learns these faster, at a cost that grows with the number of genes, not with its square.
 
-At the bounds of the box they differ. The separable one cuts genes off there, and reads its sample back from them. With a
-matrix that would be no sample of its distribution any more: what all lose at a bound looks like a long step along its
+At the bounds of the box they differ. The separable one cuts genes off there, and reads its sample back from them. With
+a matrix that would be no sample of its distribution any more: what all lose at a bound looks like a long step along its
 shortest axis, and the step grows without end. So the full one searches beyond the bounds, folded back into the box by
 `to_box`, and remembers its sample.
 
@@ -161,10 +161,11 @@ def read_back(memory: Memory, genes: Floats, ranked: Indices, spec: GenomeSpec) 
     if "axes" not in memory:
         return sampling.to_samples(genes[ranked], memory["mean"], memory["sigma"] * memory["deviations"], spec)
     places, z = sampling.to_unit(genes, spec), memory["z"]
-    is_ours = (np.abs(places - sampling.to_unit(drawn(memory, z, spec), spec)) < NEAR).all(axis=1)
+    away = np.abs(places - sampling.to_unit(drawn(memory, z, spec), spec))
+    is_ours = away.max(axis=1, keepdims=True) < NEAR
     y = (beyond_box(places[ranked]) - memory["mean"]) / memory["sigma"]
     theirs = sampling.bounded(y @ memory["axes"] / memory["deviations"])
-    return np.where(is_ours[ranked, None], z[ranked], theirs)
+    return np.where(is_ours[ranked], z[ranked], theirs)
 
 
 def to_box(places: Doubles) -> Doubles:

@@ -190,6 +190,12 @@ class Strategy:
     sigma: float = setting(
         0.1, "first standard deviation of a sample, as a share of each gene's range", low=1e-6, high=10.0
     )
+    restart_growth: float = setting(
+        2.0,
+        "factor of the population whenever a stuck island starts anew, up to 512 times the first; 1 keeps it",
+        low=1.0,
+        high=100.0,
+    )
 
     def __post_init__(self) -> None:
         check(self)
@@ -307,13 +313,17 @@ class Migration:
         return generation % self.migrate_every == 0
 
 
-GA, SNES = "ga", "snes"
+GA, SNES, SEP_CMA, CMA = "ga", "snes", "sep-cma", "cma"
 USER_ALGORITHM = "path/to/file.py:NAME"
 OWN_SETTINGS: dict[str, tuple[str, ...]] = {
     GA: tuple(field.name for field in setting_fields(Breeding)),
     SNES: ("sigma",),
+    SEP_CMA: ("sigma", "restart_growth"),
+    CMA: ("sigma", "restart_growth"),
 }
 """The algorithms, and which settings each has of its own."""
+LEAST_POPULATION = {GA: 2, SNES: 4, SEP_CMA: 4, CMA: 4}
+"""The fewest individuals that an algorithm can learn from."""
 
 
 def own_settings(algorithm: str) -> tuple[str, ...]:
@@ -372,6 +382,11 @@ class IslandConfig:
                 f"--algorithm must be one of {', '.join(OWN_SETTINGS)}, or {USER_ALGORITHM}; got "
                 f"{self.algorithm!r}{suggest(self.algorithm, OWN_SETTINGS)}"
             )
+        least = LEAST_POPULATION.get(self.algorithm, 2)
+        if self.population < least:
+            raise ConfigError(
+                f"--population must be at least {least} with --algorithm {self.algorithm}, got {self.population}"
+            )
         if self.migration.migrants >= self.population:
             raise ConfigError(
                 f"--migrants must be smaller than the population of {self.population}, got {self.migration.migrants}"
@@ -384,6 +399,12 @@ class IslandConfig:
             raise ConfigError(
                 f"--tournament-size must be at most the population of {self.population}, "
                 f"got {self.breeding.tournament_size}"
+            )
+        growth = self.strategy.restart_growth
+        if self.migration.mode == LOCKSTEP and "restart_growth" in own_settings(self.algorithm) and growth > 1:
+            raise ConfigError(
+                f"--mode lockstep needs --restart-growth 1, since members wait for each other's same generation, and "
+                f"equal generations are equal spending only where a restart keeps the population; got {growth}"
             )
         if self.migration.mode == LOCKSTEP and self.island not in self.migration.members.split(","):
             raise ConfigError(

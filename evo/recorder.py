@@ -110,6 +110,7 @@ class FileRecorder:
             worst=float(ordered[0]),
             champion=state.champion.fitness,
             diversity=diversity.gene_deviation(state.population, self.task.spec),
+            population=len(ordered) if len(ordered) != self.config.population else None,
             distinct=diversity.distinct(state.population.genes),
             ancestry=ancestry.shares(state.population),
             **asdict(state.counts),

@@ -60,6 +60,7 @@ class Generation(Record, frozen=True, kw_only=True, tag="generation"):
     worst: Number | None = None
     champion: Number | None = None
     diversity: Number | None = None
+    population: Count | None = None  # where it is not as many as the island began with
     distinct: Count | None = None  # genomes, of the population; logs of older versions do not say
     ancestry: Shares | None = None
     evaluations: Count | None = None

@@ -7,6 +7,8 @@ import os
 import sys
 from typing import TYPE_CHECKING
 
+from atoll.evo.config import CMA, GA, SEP_CMA, SNES
+
 if TYPE_CHECKING:
     from atoll.evo.config import IslandConfig
 
@@ -26,6 +28,10 @@ GENERATION_BYTES = 12
 MUTATION_BYTES = 4
 CROSSOVER_BYTES = {"none": 0, "uniform": 12, "blend": 27, "sbx": 48}
 """What else breeding holds at its peak, for each gene of a child; measured, and held against breeding by a test."""
+SAMPLING_BYTES = {SNES: 20, SEP_CMA: 20, CMA: 47}
+"""What a generation and its sampling hold at their peak, for each gene of an individual; measured as well."""
+MATRIX_BYTES = {CMA: 40}
+"""What a covariance, its axes and what is made of them hold at their peak, for each pair of genes."""
 
 
 def limit_threads(n: int) -> tuple[str, ...]:
@@ -40,6 +46,9 @@ def needed_bytes(config: IslandConfig, genes: int) -> int:
 
     It is a lower bound, so that what is more than there is cannot fit: high mutation rates need more.
     """
+    if config.algorithm != GA:
+        individuals = SAMPLING_BYTES.get(config.algorithm, GENERATION_BYTES) * config.population
+        return genes * (individuals + MATRIX_BYTES.get(config.algorithm, 0) * genes)
     children = config.population - config.breeding.n_elites(config.population)
     breeding = max(CROSSOVER_BYTES[config.breeding.crossover] * children, MUTATION_BYTES * config.population)
     return genes * (GENERATION_BYTES * config.population + breeding)

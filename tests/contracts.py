@@ -57,7 +57,8 @@ def check_archipelago(
             imported = [event for event in events if event["kind"] == "imported"]
             scored = [event for event in events if event["kind"] == "refused" and "fitness_here" in event]
             lived = line["evaluations"] - before["evaluations"]
-            assert lived == population + len(imported) + len(scored), f"growth of {island} at {line['generation']}"
+            residents = line.get("population", population)
+            assert lived == residents + len(imported) + len(scored), f"growth of {island} at {line['generation']}"
             assert line["imports"] - before["imports"] == len(imported)
             brought = {name for event in imported for name in event["ancestry"]}
             strangers = line["ancestry"].keys() - before["ancestry"].keys() - brought

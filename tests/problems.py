@@ -9,6 +9,7 @@ from atoll.evo.genome import GenomeSpec, Kind, Segment
 MIXED = GenomeSpec(
     (Segment("x", 4, -1.0, 3.0), Segment("gate", 3, kind=Kind.GATE), Segment("n", 2, -5, 5, Kind.INTEGER))
 )
+REAL = GenomeSpec((Segment("x", 5, -1.0, 3.0), Segment("y", 4, 10.0, 11.0)))
 
 REAL = GenomeSpec((Segment("x", 4, -1.0, 3.0), Segment("y", 2, 0.0, 1.0)))
 

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from atoll.evo.algorithms.cma import Cma
 from atoll.evo.algorithms.genetic import Genetic
 from atoll.evo.algorithms.sampling import check_real
 from atoll.evo.algorithms.snes import Snes
-from atoll.evo.config import SNES
+from atoll.evo.config import CMA, SEP_CMA, SNES
 
 if TYPE_CHECKING:
     from atoll.evo.algorithms.algorithm import Algorithm
@@ -21,7 +22,10 @@ def algorithm_of(config: IslandConfig, spec: GenomeSpec) -> Algorithm:
     Raises:
         ConfigError: It cannot vary such genes.
     """
-    if config.algorithm == SNES:
-        check_real(spec, config.algorithm)
-        return Snes(config.strategy.sigma)
+    algorithm, strategy = config.algorithm, config.strategy
+    if algorithm in {SNES, SEP_CMA, CMA}:
+        check_real(spec, algorithm)
+        if algorithm == SNES:
+            return Snes(strategy.sigma)
+        return Cma(strategy.sigma, strategy.restart_growth, config.population, is_separable=algorithm == SEP_CMA)
     return Genetic(config.breeding)

@@ -65,6 +65,13 @@ def to_unit(genes: Floats, spec: GenomeSpec) -> Doubles:
     return (genes - low) / (spec.high - low)
 
 
+def from_unit(places: Doubles, spec: GenomeSpec) -> Floats:
+    """Return places in the unit box as genes within their bounds, [..., D]."""
+    low = spec.low.astype(np.float64)
+    genes = (low + places * (spec.high - low)).astype(np.float32)
+    return np.asarray(np.clip(genes, spec.low, spec.high))
+
+
 def to_genes(mean: Doubles, step: Doubles, z: Floats, spec: GenomeSpec) -> Floats:
     """Return samples `mean` + `step` z of the unit box as genes within their bounds; mean and step [D], z [P, D]."""
     low, span = spec.low.astype(np.float64), spec.high.astype(np.float64) - spec.low
@@ -81,19 +88,31 @@ def mean_genes(mean: Doubles, spec: GenomeSpec) -> Floats:
 
 
 def to_samples(genes: Floats, mean: Doubles, step: Doubles, spec: GenomeSpec) -> Floats:
-    """Return z [P, D] of which `to_genes` makes these genes, none longer than a sample can be expected to be.
+    """Return z [P, D] of which `to_genes` makes these genes, none longer than a sample can be expected to be."""
+    return bounded(displacements(genes, mean, step, spec))
+
+
+def displacements(genes: Floats, mean: Doubles, step: Doubles, spec: GenomeSpec) -> Floats:
+    """Return z [P, D] of which `to_genes` makes these genes."""
+    low, span = spec.low.astype(np.float64), spec.high.astype(np.float64) - spec.low
+    z = genes - (low + mean * span).astype(np.float32)
+    z *= (1.0 / (step * span)).astype(np.float32)
+    return z
+
+
+def bounded(z: Summands) -> Summands:
+    """Return z [P, D] with whoever is longer than a sample can be expected to be shortened to that length.
 
     Immigrants may lie far away; as long as the longest that is to be expected, they point the way and do no harm.
 
     Source: Hansen 2011, "Injecting external solutions into CMA-ES", section 3; the length is sqrt(D) + 2.
     """
-    low, span = spec.low.astype(np.float64), spec.high.astype(np.float64) - spec.low
-    z = genes - (low + mean * span).astype(np.float32)
-    z *= (1.0 / (step * span)).astype(np.float32)
-    limit = np.float32(np.sqrt(spec.size) + 2.0)
+    limit = z.dtype.type(np.sqrt(z.shape[1]) + 2.0)
     length = np.sqrt(ordered_sum((z * z).T))
     is_far = length > limit
-    z[is_far] *= (limit / length[is_far])[:, None]
+    if is_far.any():
+        z = z.copy()
+        z[is_far] *= (limit / length[is_far])[:, None]
     return z
 
 
@@ -114,8 +133,13 @@ def normal(rng: np.random.Generator, shape: tuple[int, int]) -> Floats:
 
     Each takes 16 random bits.
     """
+    return _quantiles().take(_random_words(rng, shape))
+
+
+def _random_words(rng: np.random.Generator, shape: tuple[int, int]) -> NDArray[np.uint16]:
+    """Draw words of 16 random bits, four from each of the generator's own, which takes less than `rng.bytes`."""
     n = shape[0] * shape[1]
-    return _quantiles().take(np.frombuffer(rng.bytes(2 * n), dtype="<u2")).reshape(shape)
+    return rng.bit_generator.random_raw(-(-n // 4)).astype("<u8", copy=False).view("<u2")[:n].reshape(shape)
 
 
 @cache
@@ -207,7 +231,7 @@ def painted(shares: Doubles, n: int, rng: np.random.Generator) -> Ancestry:
     if len(present) == 1:
         return np.full((n, shares.shape[1]), present[0], dtype=np.uint16)
     classes = np.cumsum(shares[present], axis=0)[:-1] * 65536.0  # of 16 random bits for each gene
-    draws = np.frombuffer(rng.bytes(2 * n * shares.shape[1]), dtype="<u2").reshape(n, -1)
+    draws = _random_words(rng, (n, shares.shape[1]))
     origins = np.full(draws.shape, present[0], dtype=np.uint16)
     for edge, further in zip(np.minimum(np.rint(classes), 65535.0).astype(np.uint16), np.diff(present), strict=True):
         origins += (draws >= edge) * np.uint16(further)

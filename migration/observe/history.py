@@ -358,7 +358,8 @@ class History:
         if line is None or not line.ancestry:
             return None
         effective = effective_number(line.ancestry.values())
-        return Origins(self.island, line.generation, self.population, line.ancestry, effective, line.diversity)
+        n = line.population or self.population
+        return Origins(self.island, line.generation, n, line.ancestry, effective, line.diversity)
 
     @cached_property
     def influxes(self) -> tuple[Influx, ...]:
@@ -368,6 +369,7 @@ class History:
             taken.setdefault(fate.generation, []).append(fate)
         refused = Counter(event.generation for event in self.events if isinstance(event, Refused))
         published = {event.generation for event in self.events if isinstance(event, Published)}
+        sizes = {line.generation: line.population for line in self.lines}
         return tuple(
             Influx(
                 self.island,
@@ -376,7 +378,7 @@ class History:
                 len({fate.genome for fate in taken.get(generation, ())}),
                 sum(fate.is_repeated for fate in taken.get(generation, ())),
                 refused[generation],
-                len(taken.get(generation, ())) / self.population if self.population else None,
+                len(taken.get(generation, ())) / n if (n := sizes.get(generation) or self.population) else None,
                 1.0 - self.shares[generation].get(self.island, 0.0) if generation in self.shares else None,
                 effective_number(self.shares[generation].values()) if generation in self.shares else None,
             )

@@ -128,7 +128,7 @@ def read_island(paths: IslandPaths) -> IslandStatus:
         champion=line.champion if line else None,
         diversity=line.diversity if line else None,
         distinct=line.distinct if line else None,
-        population=epoch.population if epoch else None,
+        population=(line and line.population) or (epoch.population if epoch else None),
         ancestry=ancestry,
         origins=effective_number(ancestry.values()) if ancestry else None,
         exports=(line and line.exports) or 0,

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 import psutil
 
+from atoll.evo.config import CMA, SEP_CMA
 from atoll.evo.errors import ConfigError
 from atoll.evo.resources import needed_bytes
 
@@ -41,6 +42,8 @@ def check_memory(config: IslandConfig, genes: int, *, say: Callable[[str], None]
     if needed > least.n_bytes:
         fitting = max(least.n_bytes, 0) * config.population // needed
         advice = f"more than {fitting:,} individuals cannot fit" if fitting > 1 else "use fewer genes"
+        if config.algorithm == CMA:
+            advice = f"use --algorithm {SEP_CMA}, which holds no matrix, or fewer genes"
         raise ConfigError(f"{size}, and {max(least.n_bytes, 0) / 1e9:.3g} GB is all that {least.whose}: {advice}")
     free = psutil.virtual_memory().available
     if needed > free:

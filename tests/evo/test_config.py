@@ -66,7 +66,7 @@ def test_no_two_parts_share_a_name():
 def test_a_number_has_a_lowest_value_that_is_allowed_and_nothing_below_it(name):
     low = bound(name, "low")
     others = {"migrants": 1} if name == "population" else {}
-    others |= {} if name in OWN_SETTINGS["snes"] else {"selection": "rank"}
+    others |= {} if name in all_own_settings() - {*OWN_SETTINGS["ga"]} else {"selection": "rank"}
     assert make(**{**others, name: low}).settings().get(name, former(SETTINGS[name])) == low
     with pytest.raises(ConfigError, match=f"{flag_name(name)} must be at least"):
         make(**{name: low - 1})
@@ -218,11 +218,17 @@ def test_members_are_a_set():
         ({"migration_interval": "adaptive"}, "--mode lockstep needs --migration-interval fixed"),
         ({"keep_generations": 3}, "--keep-generations must be 0 .* with --mode lockstep"),
         ({"lockstep_timeout_s": -1.0}, "--lockstep-timeout-s must be at least"),
+        ({"algorithm": "cma"}, "--mode lockstep needs --restart-growth 1, .*; got 2.0"),
+        ({"algorithm": "sep-cma", "restart_growth": 1.5}, "--mode lockstep needs --restart-growth 1, .*; got 1.5"),
     ],
 )
 def test_a_mode_that_cannot_work_is_refused(values, words):
     with pytest.raises(ConfigError, match=words):
         lockstep(**values)
+
+
+def test_restarts_that_keep_the_population_go_with_lockstep():
+    assert lockstep(algorithm="cma", restart_growth=1.0).strategy.restart_growth == 1
 
 
 def test_what_a_pool_must_agree_on_depends_on_the_mode():

@@ -272,11 +272,12 @@ class Migration:
         return generation % self.migrate_every == 0
 
 
-GA, SNES = "ga", "snes"
+GA, SNES, DE = "ga", "snes", "de"
 USER_ALGORITHM = "path/to/file.py:NAME"
 OWN_SETTINGS: dict[str, tuple[str, ...]] = {
     GA: tuple(field.name for field in setting_fields(Breeding)),
     SNES: ("sigma",),
+    DE: (),
 }
 """The algorithms, and which settings each has of its own."""
 

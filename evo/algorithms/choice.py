@@ -6,8 +6,9 @@ from typing import TYPE_CHECKING
 
 from atoll.evo.algorithms.genetic import Genetic
 from atoll.evo.algorithms.sampling import check_real
+from atoll.evo.algorithms.shade import Shade
 from atoll.evo.algorithms.snes import Snes
-from atoll.evo.config import SNES
+from atoll.evo.config import DE, SNES
 
 if TYPE_CHECKING:
     from atoll.evo.algorithms.algorithm import Algorithm
@@ -24,4 +25,7 @@ def algorithm_of(config: IslandConfig, spec: GenomeSpec) -> Algorithm:
     if config.algorithm == SNES:
         check_real(spec, config.algorithm)
         return Snes(config.strategy.sigma)
+    if config.algorithm == DE:
+        check_real(spec, config.algorithm)
+        return Shade()
     return Genetic(config.breeding)

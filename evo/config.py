@@ -313,16 +313,17 @@ class Migration:
         return generation % self.migrate_every == 0
 
 
-GA, SNES, SEP_CMA, CMA = "ga", "snes", "sep-cma", "cma"
+GA, SNES, SEP_CMA, CMA, DE = "ga", "snes", "sep-cma", "cma", "de"
 USER_ALGORITHM = "path/to/file.py:NAME"
 OWN_SETTINGS: dict[str, tuple[str, ...]] = {
     GA: tuple(field.name for field in setting_fields(Breeding)),
     SNES: ("sigma",),
     SEP_CMA: ("sigma", "restart_growth"),
     CMA: ("sigma", "restart_growth"),
+    DE: (),
 }
 """The algorithms, and which settings each has of its own."""
-LEAST_POPULATION = {GA: 2, SNES: 4, SEP_CMA: 4, CMA: 4}
+LEAST_POPULATION = {GA: 2, SNES: 4, SEP_CMA: 4, CMA: 4, DE: 4}
 """The fewest individuals that an algorithm can learn from."""
 
 

@@ -28,6 +28,7 @@ STUDIES = {
     "bench-report": ("speed.command:report", "Tables and plot of the benchmarks, from their rows"),
     "islands": ("islands.equal_budgets.report", "Islands at equal budgets of evaluations: run, report, check"),
     "peers": ("islands.peers.tables", "Islands against pygmo's archipelago"),
+    "algorithms": ("islands.peers.alone", "Algorithms against pygmo's of the same kind"),
     "exchanging": ("islands.exchanging", "Topologies and numbers of migrants, on creatures"),
     "joining": ("islands.lifespans:joining", "Islands that come late, or leave early"),
     "killed": ("islands.lifespans:killed", "The cost of an island's death to the others"),

@@ -94,6 +94,27 @@ def evolve(entry: plan.Entry) -> list[plan.Round]:
     return rounds
 
 
+def evolve_alone(
+    algorithm: str, problem: Problem, *, seed: int, population: int, generations: int, interval: int
+) -> list[plan.Round]:
+    """Evolve one population of pygmo's, interval by interval; what it has adapted to, it keeps from one to the next."""
+    settings: dict[str, Value | bool] = {"memory": True, "ftol": 0.0, "xtol": 0.0}
+    if algorithm == "cmaes":
+        settings["force_bounds"] = True
+    watches = Watch(time.perf_counter), Watch(time.process_time)
+    individuals = pygmo.population(problem_of(problem), size=population, seed=seed)
+    method = pygmo.algorithm(getattr(pygmo, algorithm)(gen=interval, seed=seed, **settings))
+    rounds = []
+    for _ in range(generations // interval):
+        individuals = method.evolve(individuals)
+        wall_s, cpu_s = (watch.pause() for watch in watches)
+        best = problem.least - float(individuals.champion_f[0])
+        rounds.append(plan.Round(individuals.problem.get_fevals(), best, wall_s, cpu_s))
+        for watch in watches:
+            watch.resume()
+    return rounds
+
+
 class Watch:
     """A clock's time since the beginning, but for what was spent on looking at results."""
 

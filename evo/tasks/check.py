@@ -26,7 +26,8 @@ import numpy as np
 from atoll.evo.errors import TaskError
 from atoll.evo.signals import STOP_SIGNALS
 from atoll.evo.tasks.loader import load_task
-from atoll.evo.tasks.user_task import check_hint, describe_error, traceback_from
+from atoll.evo.tasks.user_task import ROLE
+from atoll.evo.user_code import Role, describe_error, traceback_from
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
@@ -240,7 +241,7 @@ def loaded(seconds: float, before: set[str], after: set[str]) -> Finding:
     if not large and seconds < SLOW_IMPORT_S:
         return Finding("loading", OK, f"{seconds:.2g} s, no large library")
     says = f"{seconds:.2g} s at each start of each island, with {', '.join(large) or 'no large library'}"
-    return Finding("loading", NOTE, says, "leave out what evaluate does not need" if large else "")
+    return Finding("loading", NOTE, says, "leave out what is not needed" if large else "")
 
 
 @dataclass(frozen=True)
@@ -309,10 +310,10 @@ def other_processes(task: Task) -> Finding:
     )
 
 
-def broken_by(error: TaskError, check: str, name: str) -> Finding:
-    """Say how a task, of that name for `--task`, failed at a check."""
+def broken_by(error: TaskError, check: str, name: str, *, role: Role = ROLE) -> Finding:
+    """Say how a task, of that name for `--task`, or what else has another role, failed at a check."""
     trace = traceback_from(error, path=name.rpartition(":")[0])
-    return Finding(check, BROKEN, str(error).removesuffix(check_hint(name)), trace=trace)
+    return Finding(check, BROKEN, str(error).removesuffix(role.hint(name)), trace=trace)
 
 
 def score_elsewhere(

@@ -14,10 +14,10 @@ from typing import IO, TYPE_CHECKING, Any
 
 import click
 
+from atoll.evo.config import USER_FILE
 from atoll.evo.errors import TaskError
 from atoll.evo.tasks.check import BROKEN, broken_by, check_task, loaded, process_state, score_elsewhere, side_effects
 from atoll.evo.tasks.loader import ENTRIES, load_task
-from atoll.evo.tasks.task import USER_FILE
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping

@@ -317,7 +317,9 @@ class IslandConfig:
     seed: int = setting(1, "seed of the whole archipelago", low=0, high=2**53)
     task: str = setting("creatures", "the problem; see 'cli.py tasks'")
     algorithm: str = setting(
-        GA, f"how a generation becomes the next one: {', '.join(OWN_SETTINGS)}, or {USER_FILE}", former=GA
+        GA,
+        f"how a generation becomes the next one: {', '.join(OWN_SETTINGS)}, or {USER_FILE}; see 'cli.py algorithms'",
+        former=GA,
     )
     backend: str = setting("auto", "what computes the fitness; all backends of a task agree bit for bit")
     threads: int = setting(1, "threads of the numeric libraries, per island", low=1, high=4096)

@@ -7,10 +7,11 @@ from typing import TYPE_CHECKING
 from atoll.evo.algorithms.genetic import Genetic
 from atoll.evo.algorithms.sampling import check_real
 from atoll.evo.algorithms.snes import Snes
-from atoll.evo.config import SNES
+from atoll.evo.config import SNES, is_user_file
 
 if TYPE_CHECKING:
     from atoll.evo.algorithms.algorithm import Algorithm
+    from atoll.evo.algorithms.user_algorithm import UserAlgorithm
     from atoll.evo.config import IslandConfig
     from atoll.evo.genome import GenomeSpec
 
@@ -19,9 +20,19 @@ def algorithm_of(config: IslandConfig, spec: GenomeSpec) -> Algorithm:
     """Return the algorithm that a config names, with its settings.
 
     Raises:
-        ConfigError: It cannot vary such genes.
+        ConfigError: It cannot vary such genes, or there is no such file.
+        TaskError: A user's file fails.
     """
+    if is_user_file(config.algorithm):
+        return own_algorithm_of(config)
     if config.algorithm == SNES:
         check_real(spec, config.algorithm)
         return Snes(config.strategy.sigma)
     return Genetic(config.breeding)
+
+
+def own_algorithm_of(config: IslandConfig) -> UserAlgorithm:
+    """Return the algorithm in a user's file that a config names; see `load_user_algorithm` for what it raises."""
+    from atoll.evo.algorithms.user_algorithm import load_user_algorithm  # noqa: PLC0415 - imported only when wanted
+
+    return load_user_algorithm(config.algorithm, least=config.migration.migrants + 1)

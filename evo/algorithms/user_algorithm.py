@@ -31,6 +31,7 @@ from atoll.evo.user_code import code_errors, describe_error, function_name, undo
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+    from contextlib import AbstractContextManager
 
     from numpy.typing import NDArray
 
@@ -106,26 +107,27 @@ class UserAlgorithm:
     source_sha256: str
     least: int = LEAST  # children
 
+    @property
+    def build(self) -> str:
+        """The source's hash, which the log records at each start."""
+        return f"source {self.source_sha256[:12]}"
+
     def start(self, state: State, spec: GenomeSpec) -> Memory:
         """Return what it wants to remember of the founders."""
-        returned = self._returned(self.made.start, copied(state), spec)
+        with self._errors(state), undone():
+            returned = self.made.start(copied(state), GenomeSpec(spec.segments))
         return checked_memory(returned, self._place(self.made.start))
 
     def breed(self, state: State, memory: Memory, spec: GenomeSpec, *, streams: Streams) -> tuple[Population, Memory]:
         """Return its children, [n, D], and what it wants to remember."""
-        returned = self._returned(self.made.breed, copied(state), copied_memory(memory), spec, streams=streams)
+        with self._errors(state), undone():
+            returned = self.made.breed(copied(state), copied_memory(memory), GenomeSpec(spec.segments), streams=streams)
         place = self._place(self.made.breed)
-        if not isinstance(returned, tuple) or len(returned) != 2:
-            raise TaskError(f"{place} must return children and memory, as in return children, {{}}; got {_kind(returned)}")
-        children, remembered = returned
+        children, remembered = checked_pair(returned, place)
         return checked_children(children, state, spec, place, least=self.least), checked_memory(remembered, place)
 
-    def _returned(self, method: Callable[..., Any], state: State, *arguments: Any, **named: Any) -> Any:  # noqa: ANN401
-        """Call a method; the layout is a copy too, whose last place among the arguments is the caller's affair."""
-        *others, spec = arguments
-        at = f" (generation {state.generation})"
-        with code_errors(self.path, ROLE.hint(self.named), at=at), undone():
-            return method(state, *others, GenomeSpec(spec.segments), **named)
+    def _errors(self, state: State) -> AbstractContextManager[None]:
+        return code_errors(self.path, ROLE.hint(self.named), at=f" (generation {state.generation})")
 
     def _place(self, method: Callable[..., Any]) -> str:
         return user_code.place_of_function(method, self.path)
@@ -151,6 +153,13 @@ def _copied_population(population: Population) -> Population:
     return replace(population, genes=population.genes.copy(), ancestry=population.ancestry.copy())
 
 
+def checked_pair(returned: Any, place: str) -> tuple[Any, Any]:  # noqa: ANN401 - a user may return anything
+    """Return children and memory, as they were returned together; TaskError if they were not."""
+    if not isinstance(returned, tuple) or len(returned) != 2:
+        raise TaskError(f"{place} must return two, as in 'return children, memory'; got {_kind(returned)}")
+    return returned
+
+
 def checked_memory(returned: Any, place: str) -> Memory:  # noqa: ANN401 - a user may return anything
     """Return copies of the arrays that an algorithm wants to remember; `place` is where it said so.
 
@@ -163,7 +172,9 @@ def checked_memory(returned: Any, place: str) -> Memory:  # noqa: ANN401 - a use
         raise TaskError(f"{place} may remember {MAX_ARRAYS} arrays, got {len(returned)}; put some of them into one")
     for name in returned:
         if not isinstance(name, str) or not name.isidentifier() or len(name) > MAX_NAME:
-            raise TaskError(f"{place} must name what it remembers like a variable, in {MAX_NAME} letters; got {name!r:.99}")
+            raise TaskError(
+                f"{place} must name what it remembers as variables are named, in {MAX_NAME} letters; got {name!r:.99}"
+            )
     return {name: _remembered(name, returned[name], place) for name in sorted(returned)}
 
 
@@ -193,7 +204,7 @@ def checked_children(returned: Any, state: State, spec: GenomeSpec, place: str, 
     if not isinstance(returned, Population):
         return Population(genes, of_founders(genes.shape), islands)
     if returned.islands != islands:
-        raise TaskError(f"{place} must return children with the islands of state.population; got {returned.islands!r:.99}")
+        raise TaskError(f"{place} must return a Population with state.population.islands, got {returned.islands!r:.99}")
     return Population(genes, _checked_ancestry(returned.ancestry, genes.shape, len(islands), place), islands)
 
 
@@ -208,11 +219,11 @@ def _checked_genes(returned: Any, spec: GenomeSpec, place: str) -> Floats:  # no
     wrong = np.argwhere(~spec.is_allowed(genes))
     if len(wrong):
         child, gene = wrong[0]
-        whole = "" if spec.is_real[gene] else ", and whole"
+        whole, number = ("", "genes") if spec.is_real[gene] else (" and whole", "np.round(genes)")
         raise TaskError(
             f"{place} must keep genes within their bounds: gene {gene} of child {child} of {len(genes)} is "
             f"{numbers[child, gene]:g}, it may be {spec.low[gene]:g} to {spec.high[gene]:g}{whole}; "
-            f"np.clip(genes, spec.low, spec.high) helps"
+            f"np.clip({number}, spec.low, spec.high) is"
         )
     return genes
 

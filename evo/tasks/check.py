@@ -192,7 +192,7 @@ def unchanged(sample: Sample) -> Verdict:
     """See whether the genes are left as they were."""
     genes = sample_genes(sample.task, len(sample.genes))
     own = getattr(sample.task, "evaluation", None)  # a user's, which is usually handed a copy
-    _call(own or sample.task.evaluate, genes)
+    call(own or sample.task.evaluate, genes, EPISODE)
     if genes.tobytes() == sample_genes(sample.task, len(genes)).tobytes():
         return Verdict(OK, "the genes are left as they were")
     if own:
@@ -323,22 +323,30 @@ def score_elsewhere(
 
     `directory` is where `name` was typed: the task may have changed the working directory of this process since.
     """
-    work = json.dumps({"name": name, "options": dict(options), "backend": backend, "n": n, "episode": episode})
+    work = {"name": name, "options": dict(options), "backend": backend, "n": n, "episode": episode}
+    scores: Floats = np.array(run_elsewhere("atoll.evo.tasks.check", work, directory=directory), dtype=np.float32)
+    return scores
+
+
+def run_elsewhere(module: str, work: Mapping[str, Any], *, given: bytes = b"", directory: Path | None = None) -> Any:  # noqa: ANN401
+    """Return the JSON of the last line that a module prints, run in a process of its own; TaskError if that fails.
+
+    It is told what to do by its argument, and `given` is on its standard input.
+    """
     paths = [str(ROOT), *filter(None, [os.environ.get("PYTHONPATH")])]
     ended = subprocess.run(  # noqa: S603 - ourselves
-        [sys.executable, "-P", "-m", "atoll.evo.tasks.check", work],
+        [sys.executable, "-P", "-m", module, json.dumps(work)],
         cwd=directory,
         env={**os.environ, "PYTHONPATH": os.pathsep.join(paths), "PYTHONIOENCODING": "utf-8:replace"},
+        input=given,
         capture_output=True,
-        encoding="utf-8",
-        errors="replace",
         check=False,
     )
+    out, err = (stream.decode(errors="replace").strip().splitlines() for stream in (ended.stdout, ended.stderr))
     if ended.returncode:
-        last = (ended.stderr.strip().splitlines() or [f"exit code {ended.returncode}"])[-1]
+        last = (err or [f"exit code {ended.returncode}"])[-1]
         raise TaskError(f"another process fails where this one does not: {last}")
-    scores: Floats = np.array(json.loads(ended.stdout.splitlines()[-1]), dtype=np.float32)
-    return scores
+    return json.loads(out[-1])
 
 
 def main(work: str) -> None:
@@ -354,13 +362,16 @@ def _raw_scores(sample: Sample) -> NDArray[np.float64] | None:
     evaluation = getattr(sample.task, "evaluation", None)
     if evaluation is None:
         return None
-    raw: NDArray[np.float64] = _call(lambda *given: np.asarray(evaluation(*given), np.float64), sample.genes.copy())
+    raw: NDArray[np.float64] = call(
+        lambda *given: np.asarray(evaluation(*given), np.float64), sample.genes.copy(), EPISODE
+    )
     return raw
 
 
-def _call(evaluation: Callable[[Floats, int], Any], genes: Floats) -> Any:  # noqa: ANN401 - a user may return anything
+def call(function: Callable[..., Any], *arguments: Any) -> Any:  # noqa: ANN401 - a user may return anything
+    """Return what a user's function returns; whatever it raises is a TaskError."""
     try:
-        return evaluation(genes, EPISODE)
+        return function(*arguments)
     except Exception as error:  # whatever it raises
         raise TaskError(describe_error(error)) from error
 

@@ -40,8 +40,8 @@ if TYPE_CHECKING:
 N = 24
 MIDDLE = 4
 END = 8
-"""The generation at which strangers come and from which a life is gone on, and its last."""
-STRANGERS = ("stranger", "another")
+"""The generation at which immigrants come and from which a life is gone on, and its last."""
+ORIGINS = ("stranger", "another")
 MEANT_FOR_THE_REPEATABLE = ("restart", "another process")
 
 
@@ -71,8 +71,8 @@ class Trial:
 
     @property
     def visited(self) -> State:
-        """The state of generation `MIDDLE` after strangers came."""
-        return with_strangers(self.middle)
+        """The state of generation `MIDDLE` after immigrants came."""
+        return with_immigrants(self.middle)
 
     def bred(self, state: State) -> tuple[Population, Memory]:
         """Return the children of a state, and what is remembered."""
@@ -102,7 +102,7 @@ def check_algorithm(
         return
     checks: dict[str, Callable[[Trial], Verdict]] = {
         "answer": lambda _: answer,
-        "strangers": strangers,
+        "immigrants": immigrants,
         "corners": corners,
         "again": again,
         "input": unchanged,
@@ -137,9 +137,9 @@ def breed(algorithm: Algorithm, state: State, spec: GenomeSpec, config: IslandCo
 
 
 def lives(algorithm: Algorithm, state: State, task: Task, config: IslandConfig, *, until: int) -> Iterator[State]:
-    """Yield the generations that follow a state, up to one; at `MIDDLE`, strangers come before the next is bred."""
+    """Yield the generations that follow a state, up to one; at `MIDDLE`, immigrants come before the next is bred."""
     while state.generation < until:
-        state = with_strangers(state) if state.generation == MIDDLE else state
+        state = with_immigrants(state) if state.generation == MIDDLE else state
         children, memory = breed(algorithm, state, task.spec, config)
         before = replace(state, memory=memory)
         state = generation.evaluate(task, children, generation=state.generation + 1, before=before)
@@ -163,13 +163,13 @@ def started(algorithm: Algorithm, founders: State, spec: GenomeSpec) -> State:
     return replace(founders, memory=checked_memory(algorithm.start(founders, spec), "start"))
 
 
-def with_strangers(state: State) -> State:
+def with_immigrants(state: State) -> State:
     """Let the better half be immigrants: the same genes and scores, which come from two other islands."""
     best = selection.best(state.fitness, len(state.fitness) // 2)
     here = state.population.take(best)
-    origins = np.broadcast_to(np.arange(len(best))[:, None] % len(STRANGERS), here.genes.shape).astype(np.uint16)
+    origins = np.broadcast_to(np.arange(len(best))[:, None] % len(ORIGINS), here.genes.shape).astype(np.uint16)
     return generation.insert_immigrants(
-        state, Population(here.genes, origins, STRANGERS), state.fitness[best], displaced=best
+        state, Population(here.genes, origins, ORIGINS), state.fitness[best], displaced=best
     )
 
 
@@ -186,7 +186,7 @@ def first_trial(make: Callable[[], Algorithm], task: Task, config: IslandConfig)
     return trial, Verdict(NOTE, f"{bred}, where the population is {config.population}: a generation costs as many")
 
 
-def strangers(trial: Trial) -> Verdict:
+def immigrants(trial: Trial) -> Verdict:
     """See whether the better half may come from other islands, and whose genes its children have then."""
     state = trial.visited
     trial.lived(trial.algorithm, trial.middle)
@@ -268,20 +268,26 @@ def restart(trial: Trial) -> Verdict:
     """Go on from a checkpoint with a new object, and hold that against a life that was not cut."""
     straight = trial.lived(trial.algorithm, trial.middle)
     resumed = trial.lived(trial.make(), through_file(trial.middle))
-    return _compared(straight, digest(resumed), "a life that goes on from a checkpoint")
+    return _compared(
+        straight,
+        digest(resumed),
+        same="a life that goes on from a checkpoint is the one that was not cut, byte for byte",
+        different="a life that goes on from a checkpoint is not the one that was not cut",
+    )
 
 
 def another_process(trial: Trial, *, elsewhere: Callable[[bytes], Outcome]) -> Verdict:
     """Live it in another process, from the checkpoint and from the founders."""
     told = elsewhere(checkpoint.encode(Checkpoint(trial.middle, {}, "")))
+    same = "another process lives the same, from a checkpoint and from the founders, byte for byte"
+    straight, algorithm = trial.lived(trial.algorithm, trial.middle), trial.make()
     went_on = _compared(
-        trial.lived(trial.algorithm, trial.middle), told.resumed, "what another process makes of a checkpoint"
+        straight, told.resumed, same=same, different="another process makes something else of a checkpoint"
     )
     if went_on.outcome != OK:
         return went_on
-    algorithm = trial.make()
     whole = trial.lived(algorithm, started(algorithm, trial.founders, trial.task.spec))
-    return _compared(whole, told.whole, "what another process makes of a checkpoint, and of the founders,")
+    return _compared(whole, told.whole, same=same, different="another process makes something else of the founders")
 
 
 def progress(trial: Trial) -> Verdict:
@@ -316,12 +322,12 @@ def as_bytes(trial: Trial, children: Population, memory: Memory) -> str:
     return digest(replace(trial.middle, population=children, fitness=fitness, memory=memory))
 
 
-def _compared(expected: State, got: str, what: str) -> Verdict:
+def _compared(expected: State, got: str, *, same: str, different: str) -> Verdict:
     if digest(expected) == got:
-        return Verdict(OK, f"{what} is the same at generation {END}, byte for byte")
+        return Verdict(OK, same)
     return Verdict(
         BROKEN,
-        f"{what} is something else at generation {END}",
+        different,
         "keep nothing in the object or the module that breed needs again: return it as memory; and rely on no global "
         "random state, hash(), order of a set, clock or process id",
     )

@@ -75,22 +75,25 @@ def split(named: str) -> tuple[str, str]:
     return path, name
 
 
-def read(named: str, role: Role) -> bytes:
-    """Return the source of a user's file; ConfigError if it cannot be read."""
+def read(named: str, role: Role, *, directory: Path | None = None) -> bytes:
+    """Return the source of a user's file; ConfigError if it cannot be read.
+
+    `directory` is where it was named, if that is not the working directory any more.
+    """
     path, _ = split(named)
     try:
-        return Path(path).read_bytes()
+        return (directory or Path()).joinpath(path).read_bytes()
     except (OSError, ValueError) as error:  # a path with a zero byte is no path
         why = error.strerror if isinstance(error, OSError) else error
         raise ConfigError(f"{role.flag} {named}: cannot read {path}: {why}; it takes {USER_FILE}") from error
 
 
-def run(path: str, source: bytes) -> ModuleType:
+def run(path: str, source: bytes, *, directory: Path | None = None) -> ModuleType:
     """Run exactly the bytes whose hash identifies them; a cached compilation could be of others.
 
     A task and an algorithm of one file are of one module, in which other processes find the functions of both.
     """
-    file = Path(path).resolve()  # absolute: the program may change the working directory
+    file = (directory or Path()).joinpath(path).resolve()  # absolute: the program may change the working directory
     if str(file.parent) not in sys.path:
         sys.path.append(str(file.parent))  # last: what lies beside the file can be imported, but hides nothing of ours
     digest = hashlib.sha256(source).hexdigest()

@@ -14,6 +14,7 @@ from atoll.evo import compiler
 from atoll.evo.config import all_settings, flag_name
 from atoll.evo.errors import EXIT_CODES, NoMemoryError
 from atoll.scripts.commands import group as cli
+from atoll.scripts.commands.algorithms import algorithms
 from atoll.scripts.commands.evolve import evolve
 from atoll.scripts.commands.inspect import report
 from atoll.scripts.commands.pool import pool
@@ -26,7 +27,8 @@ if TYPE_CHECKING:
 
 QUICK = ("-p", "20", "-g", "20", "--task", "sphere")
 ALONE = {(name,) for name in cli.cli.list_commands(click.Context(cli.cli)) if name != "pool"}
-COMMANDS = sorted(ALONE | {("pool", name) for name in pool.commands} | {("tasks", name) for name in tasks.commands})
+GROUPS = {"algorithms": algorithms, "pool": pool, "tasks": tasks}
+COMMANDS = sorted(ALONE | {(group, name) for group, within in GROUPS.items() for name in within.commands})
 
 
 @pytest.fixture(scope="module")
@@ -63,7 +65,7 @@ def test_every_setting_has_a_flag() -> None:
     assert {flag_name(name) for name in all_settings()} <= flags
 
 
-@pytest.mark.parametrize("command", ["--help", "status", "tail", "tasks"])
+@pytest.mark.parametrize("command", ["--help", "algorithms", "status", "tail", "tasks"])
 def test_looking_never_imports_torch(command: str, archipelago: Path) -> None:
     arguments = [command]
     if command in {"status", "tail"}:
@@ -75,8 +77,9 @@ def test_looking_never_imports_torch(command: str, archipelago: Path) -> None:
     assert not re.search(r"\| +torch\b", loaded)
 
 
-def test_the_help_imports_nothing_numeric() -> None:
-    loaded = run(sys.executable, "-X", "importtime", "cli.py", "--help").stderr
+@pytest.mark.parametrize("command", ["--help", "algorithms"])
+def test_the_help_imports_nothing_numeric(command: str) -> None:
+    loaded = run(sys.executable, "-X", "importtime", "cli.py", command).stderr
     assert not re.search(r"\| +(numpy|rich|psutil)\b", loaded)
 
 

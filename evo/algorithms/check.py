@@ -12,6 +12,7 @@ import sys
 import time
 from dataclasses import dataclass, replace
 from functools import partial
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
@@ -29,7 +30,6 @@ from atoll.evo.tasks.loader import load_task
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
-    from pathlib import Path
 
     from atoll.evo.algorithms.algorithm import Algorithm
     from atoll.evo.config import IslandConfig
@@ -132,7 +132,8 @@ def config_of(name: str, task: str) -> IslandConfig:
 def breed(algorithm: Algorithm, state: State, spec: GenomeSpec, config: IslandConfig) -> tuple[Population, Memory]:
     """Return the children of a state and what is remembered; TaskError if they are not what was promised."""
     randomness = streams(config.seed, config.island, state.generation)
-    children, memory = checked_pair(algorithm.breed(state, state.memory, spec, streams=randomness), "breed")
+    given = copied(state)  # what it does to them is another check's to find
+    children, memory = checked_pair(algorithm.breed(given, given.memory, spec, streams=randomness), "breed")
     return checked_children(children, state, spec, "breed"), checked_memory(memory, "breed")
 
 
@@ -160,7 +161,7 @@ def founders_of(task: Task, config: IslandConfig) -> State:
 
 def started(algorithm: Algorithm, founders: State, spec: GenomeSpec) -> State:
     """Return the founders with what the algorithm remembers of them."""
-    return replace(founders, memory=checked_memory(algorithm.start(founders, spec), "start"))
+    return replace(founders, memory=checked_memory(algorithm.start(copied(founders), spec), "start"))
 
 
 def with_immigrants(state: State) -> State:
@@ -350,9 +351,10 @@ def main(work: str, kept: bytes) -> None:
     The checkpoint comes first: what a module still holds of an earlier life is not there yet.
     """
     order: dict[str, Any] = json.loads(work)
+    here = Path.cwd()  # what is loaded may change it
     config, task = config_of(order["name"], order["task"]), load_task(order["task"], order["options"])
-    resumed = lived(algorithm_of(config, task.spec), checkpoint.decode(kept).state, task, config)
-    algorithm = algorithm_of(config, task.spec)
+    resumed = lived(algorithm_of(config, task.spec, directory=here), checkpoint.decode(kept).state, task, config)
+    algorithm = algorithm_of(config, task.spec, directory=here)
     whole = lived(algorithm, started(algorithm, founders_of(task, config), task.spec), task, config)
     sys.stdout.write(f"\n{json.dumps([digest(resumed), digest(whole)])}\n")
 

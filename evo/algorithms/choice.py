@@ -10,29 +10,31 @@ from atoll.evo.algorithms.snes import Snes
 from atoll.evo.config import SNES, is_user_file
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from atoll.evo.algorithms.algorithm import Algorithm
     from atoll.evo.algorithms.user_algorithm import UserAlgorithm
     from atoll.evo.config import IslandConfig
     from atoll.evo.genome import GenomeSpec
 
 
-def algorithm_of(config: IslandConfig, spec: GenomeSpec) -> Algorithm:
-    """Return the algorithm that a config names, with its settings.
+def algorithm_of(config: IslandConfig, spec: GenomeSpec, *, directory: Path | None = None) -> Algorithm:
+    """Return the algorithm that a config names, with its settings; `directory` is where it was named.
 
     Raises:
         ConfigError: It cannot vary such genes, or there is no such file.
         TaskError: A user's file fails.
     """
     if is_user_file(config.algorithm):
-        return own_algorithm_of(config)
+        return own_algorithm_of(config, directory=directory)
     if config.algorithm == SNES:
         check_real(spec, config.algorithm)
         return Snes(config.strategy.sigma)
     return Genetic(config.breeding)
 
 
-def own_algorithm_of(config: IslandConfig) -> UserAlgorithm:
-    """Return the algorithm in a user's file that a config names; see `load_user_algorithm` for what it raises."""
+def own_algorithm_of(config: IslandConfig, *, directory: Path | None = None) -> UserAlgorithm:
+    """Return the algorithm in a user's file that a config names; see `load_user_algorithm`."""
     from atoll.evo.algorithms.user_algorithm import load_user_algorithm  # noqa: PLC0415 - imported only when wanted
 
-    return load_user_algorithm(config.algorithm, least=config.migration.migrants + 1)
+    return load_user_algorithm(config.algorithm, least=config.migration.migrants + 1, directory=directory)

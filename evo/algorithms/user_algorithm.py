@@ -32,6 +32,7 @@ from atoll.evo.user_code import code_errors, describe_error, function_name, undo
 if TYPE_CHECKING:
     from collections.abc import Callable
     from contextlib import AbstractContextManager
+    from pathlib import Path
 
     from numpy.typing import NDArray
 
@@ -52,17 +53,22 @@ MAX_NAME = 64
 DTYPES = tuple(np.dtype(dtype) for dtype in arrayfile.DTYPES.values())
 
 
-def load_user_algorithm(named: str, *, least: int = LEAST) -> UserAlgorithm:
-    """Load an algorithm from a user's file; it may breed no fewer than `least`.
+def load_user_algorithm(named: str, *, least: int = LEAST, directory: Path | None = None) -> UserAlgorithm:
+    """Load an algorithm from a user's file.
+
+    Args:
+        named: What `--algorithm` says.
+        least: It may breed no fewer.
+        directory: Where that was said, since a task may have changed the working directory.
 
     Raises:
         ConfigError: There is no such file or name.
         TaskError: The file cannot be run, or what is named in it is no algorithm.
     """
     path, _ = user_code.split(named)
-    source = user_code.read(named, ROLE)
+    source = user_code.read(named, ROLE, directory=directory)
     with code_errors(path, ROLE.hint(named)), undone():
-        module = user_code.run(path, source)
+        module = user_code.run(path, source, directory=directory)
     target = user_code.find(module, named, ROLE)
     with code_errors(path, ROLE.hint(named)), undone():
         made = user_code.made(target, module, ROLE)

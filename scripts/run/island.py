@@ -87,8 +87,7 @@ def run_island(
     is_replay = config.migration.mode == REPLAY
     recording = recordings.read(Path(config.migration.replay_from).absolute()) if is_replay else None
     try:
-        own = own_algorithm_of(config) if is_user_file(config.algorithm) else None  # a task may change the directory
-        task = _load(config, own, display=display, stop=stop)
+        task, own = _load(config, display=display, stop=stop)
         pool = _join(config, task, shared, is_foreign_allowed=is_foreign_allowed)
         with access.owned(pool, paths, is_taking_over=is_taking_over, say=display.say):
             pools.check_current(shared, pool.identity)
@@ -117,15 +116,20 @@ def run_island(
     return 0 if is_done else SIGNAL_EXIT_CODE + stop.received
 
 
-def _load(config: IslandConfig, own: UserAlgorithm | None, *, display: Display, stop: StopSignal) -> Task:
-    """Load the task, and make sure that the algorithm varies such genes, memory holds them and others can read them."""
+def _load(config: IslandConfig, *, display: Display, stop: StopSignal) -> tuple[Task, UserAlgorithm | None]:
+    """Load the task and a user's own algorithm.
+
+    Make sure that the algorithm varies such genes, memory holds them and others can read them.
+    """
+    here = Path.cwd()  # a task may change it
     task = resume.load_for(config, config.backend, say=display.say, is_stopping=stop)
+    own = own_algorithm_of(config, directory=here) if is_user_file(config.algorithm) else None
     if own is None:
         algorithm_of(config, task.spec)
     check_memory(config, task.spec.size, say=display.say)
     if not config.migration.is_off and config.migration.mode != REPLAY:
         check_importable(config.migration.migrants, task.spec.size)
-    return task
+    return task, own
 
 
 def _join(config: IslandConfig, task: Task, shared: SharedPaths, *, is_foreign_allowed: bool) -> OpenPool:

@@ -84,19 +84,21 @@ def show_check(name: str, task: str, options: Mapping[str, str], *, is_json: boo
 
 def _findings(name: str, task_name: str, options: Mapping[str, str], printed: Callable[[], bool]) -> Iterator[Finding]:
     from atoll.evo.algorithms import check  # noqa: PLC0415
+    from atoll.evo.algorithms.choice import algorithm_of  # noqa: PLC0415
+    from atoll.evo.algorithms.user_algorithm import ROLE  # noqa: PLC0415
     from atoll.evo.tasks.check import broken_by, loaded, process_state, side_effects  # noqa: PLC0415
     from atoll.evo.tasks.loader import load_task  # noqa: PLC0415
 
-    directory = Path.cwd()
+    here = Path.cwd()
     task, config = load_task(task_name, options), check.config_of(name, task_name)
-    make = partial(check.algorithm_of, config, task.spec)
+    make = partial(algorithm_of, config, task.spec, directory=here)
     before, state, began_s = set(sys.modules), process_state(), time.perf_counter()
     try:
         make()
     except TaskError as error:
-        yield broken_by(error, "loading", name, role=check.ROLE)
+        yield broken_by(error, "loading", name, role=ROLE)
         return
     yield loaded(time.perf_counter() - began_s, before, set(sys.modules))
-    elsewhere = partial(check.live_elsewhere, name, task_name, options, directory=directory)
+    elsewhere = partial(check.live_elsewhere, name, task_name, options, directory=here)
     yield from check.check_algorithm(make, task, config, elsewhere=elsewhere)
     yield side_effects(state, process_state(), is_printing=printed())

@@ -8,10 +8,10 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from atoll.evo import checkpoint
+from atoll.evo import checkpoint, signals
 from atoll.evo.errors import ConfigError, ResumeError, TaskError
 from atoll.evo.paths import SharedPaths
-from tests.processes import ROOT, atoll, check_refused, run
+from tests.processes import ROOT, atoll, called, check_refused, run
 from tests.scripts.run.island_process import KILLED, Job, copy_of, end, outcome, perform, start
 
 if TYPE_CHECKING:
@@ -72,16 +72,14 @@ def test_a_run_in_stages_is_the_run_at_once(root, tmp_path, write):
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("n", [40, 120, 200])
-def test_killed_by_the_system_and_started_again_it_ends_in_the_same_bytes(root, tmp_path, write, n):
+@pytest.mark.parametrize("n", [2, 6, 10])
+def test_killed_while_it_breeds_and_started_again_it_ends_in_the_same_bytes(root, tmp_path, write, n):
     algorithm, template = write(CLIMB), tmp_path / "template"
     evolve(template, algorithm, "peer")
     copy_of(template, root)
     whole = copy_of(template, tmp_path / "whole")
-    source = f"import os, signal, sys\nN = [0]\n{CLIMB}".replace(
-        "        moves[0]",
-        f"        N[0] += 1\n        if N[0] == {n // 20}: os.kill(os.getpid(), signal.SIGKILL)\n        moves[0]",
-    )
+    kills = f"        if state.generation == {n}: os.kill(os.getpid(), signal.SIGKILL)\n        moves[0]"
+    source = f"import os, signal\n{CLIMB}".replace("        moves[0]", kills)
     assert end(start(Job(root, "a", {"algorithm": write(source)}))) == KILLED
     assert evolve(root, write(CLIMB)) == 0
     assert evolve(whole, algorithm) == 0
@@ -120,6 +118,22 @@ def test_an_island_of_another_algorithm_is_refused(root, write, capsys):
     assert evolve(root, write(CLIMB), generations=6) == 0
     assert evolve(root, "ga") == ResumeError.exit_code
     assert "climb.py:Climb', now 'ga'" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize(("named", "is_separated"), [(("sphere", "ga"), False), (("sphere", "a.py:A"), True)])
+def test_the_processes_of_an_algorithm_have_a_group_of_their_own_as_those_of_a_task(named, is_separated, monkeypatch):
+    made = []
+    monkeypatch.setattr(signals, "separate_children", lambda: made.append(1))
+    signals.separate_children_of(*named)
+    assert bool(made) == is_separated
+
+
+def test_an_island_asks_for_that_group_by_task_and_algorithm(root, monkeypatch):
+    asked = []
+    monkeypatch.setattr(signals, "separate_children_of", lambda *named: asked.extend(named))
+    given = ("--task", "sphere", "--algorithm", "snes", "-p", "9", "-g", "1", "--migration-dir", root)
+    assert called("evolve", "a", *given).returncode == 0
+    assert asked == ["sphere", "snes"]
 
 
 def test_an_algorithm_that_cannot_be_had_starts_nothing(root, write, capsys):

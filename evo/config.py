@@ -33,6 +33,9 @@ AUTO = "auto"
 LEAST_AUTO_RATE = 0.01
 """What creatures evolve best with, whose genomes are long: 521 genes."""
 
+USER_FILE = "path/to/file.py:NAME"
+"""How a flag names something in a user's file."""
+
 DEFAULTS = "defaults"
 OPTIONS = "options"
 MISSPELT = ("default", "defaults")
@@ -118,22 +121,26 @@ def _check_field(field: dataclasses.Field[Any], value: object, flag: str) -> Non
         raise ConfigError(f"{flag} must be one of {', '.join(choices)}; got {value!r}{suggest(str(value), choices)}")
 
 
-def is_user_file(task: str) -> bool:
-    """Say whether `--task` names something in a Python file."""
-    return task.partition(":")[0].endswith(".py") or task.rpartition(":")[0].endswith(".py")
+def is_user_file(named: str) -> bool:
+    """Say whether `--task` or `--algorithm` names something in a Python file."""
+    return named.partition(":")[0].endswith(".py") or named.rpartition(":")[0].endswith(".py")
 
 
-def runs_code(task: str) -> bool:
-    """Say whether `--task` names code that is not Atoll's: a Python file, or a module that registers an environment.
+NAMES_OF_CODE = ("task", "algorithm")
+"""The settings that may name code that is not Atoll's."""
 
-    Only the user may name such a task, never a file in the shared directory, where others may write.
+
+def runs_code(named: str) -> bool:
+    """Say whether a task or an algorithm is not Atoll's: a Python file, or a module that registers an environment.
+
+    Only the user may name such code, never a file in the shared directory, where others may write.
     """
-    return is_user_file(task) or task.count(":") > 1
+    return is_user_file(named) or named.count(":") > 1
 
 
-def is_built_in(task: str) -> bool:
-    """Say whether a task is Atoll's own to the last line: no user's file, and no environment of a library."""
-    return ":" not in task and not task.endswith(".py")
+def is_built_in(named: str) -> bool:
+    """Say whether a task or an algorithm is Atoll's own to the last line: no user's file, and nothing of a library."""
+    return ":" not in named and not named.endswith(".py")
 
 
 @dataclass(frozen=True)
@@ -314,7 +321,6 @@ class Migration:
 
 
 GA, SNES, SEP_CMA, CMA, DE = "ga", "snes", "sep-cma", "cma", "de"
-USER_ALGORITHM = "path/to/file.py:NAME"
 OWN_SETTINGS: dict[str, tuple[str, ...]] = {
     GA: tuple(field.name for field in setting_fields(Breeding)),
     SNES: ("sigma",),
@@ -357,7 +363,9 @@ class IslandConfig:
     seed: int = setting(1, "seed of the whole archipelago", low=0, high=2**53)
     task: str = setting("creatures", "the problem; see 'cli.py tasks'")
     algorithm: str = setting(
-        GA, f"how a generation becomes the next one: {', '.join(OWN_SETTINGS)}, or {USER_ALGORITHM}", former=GA
+        GA,
+        f"how a generation becomes the next one: {', '.join(OWN_SETTINGS)}, or {USER_FILE}; see 'cli.py algorithms'",
+        former=GA,
     )
     champion_episodes: int = setting(
         5,
@@ -380,7 +388,7 @@ class IslandConfig:
         check(self)
         if self.algorithm not in OWN_SETTINGS and not is_user_file(self.algorithm):
             raise ConfigError(
-                f"--algorithm must be one of {', '.join(OWN_SETTINGS)}, or {USER_ALGORITHM}; got "
+                f"--algorithm must be one of {', '.join(OWN_SETTINGS)}, or {USER_FILE}; got "
                 f"{self.algorithm!r}{suggest(self.algorithm, OWN_SETTINGS)}"
             )
         least = LEAST_POPULATION.get(self.algorithm, 2)
@@ -501,11 +509,13 @@ def read_config_file(path: Path, island: str, *, shared: Path | None = None) -> 
     sections = {name: _section(path, name, table) for name, table in _document(path).items()}
     (common, common_options), (own, own_options) = (sections.get(name, ({}, {})) for name in (DEFAULTS, island))
     values, options = common | own, common_options | own_options
-    task = str(values.get("task", ""))
-    if runs_code(task) and shared and path.resolve().is_relative_to(shared.resolve()):
+    programs = {name: str(values[name]) for name in NAMES_OF_CODE if runs_code(str(values.get(name, "")))}
+    if programs and shared and path.resolve().is_relative_to(shared.resolve()):
+        named = ", ".join(f"{name} {value!r}" for name, value in programs.items())
+        flags = " ".join(f"{flag_name(name)} {value}" for name, value in programs.items())
         raise ConfigError(
-            f"{path} lies where others may write, and names a program: task {task!r}; if you trust it, take it out of "
-            f"there and say --task {task}"
+            f"{path} lies where others may write, and names a program: {named}; if you trust it, take it out of "
+            f"there and say {flags}"
         )
     return values, options
 

@@ -163,8 +163,12 @@ class GenomeSpec:
 
     def contains(self, genes: Floats) -> bool:
         """Say whether every gene of `genes` [..., D] is finite, within bounds and, where it must be, whole."""
+        return bool(np.all(self.is_allowed(genes)))
+
+    def is_allowed(self, genes: Floats) -> Mask:
+        """Say of each gene of `genes` whether it is finite, within bounds and, where it must be, whole, [..., D]."""
         inside = np.isfinite(genes) & (genes >= self.low) & (genes <= self.high)
-        return bool(np.all(inside & (self.is_real | (genes == np.round(genes)))))
+        return np.asarray(inside & (self.is_real | (genes == np.round(genes))))
 
     def _per_gene(self, values: list[float] | list[bool]) -> Floats:
         sizes = [segment.size for segment in self.segments]

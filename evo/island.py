@@ -92,6 +92,7 @@ def evolve(
     exchange: Exchange[A] | None = None,
     recorder: Recorder | None = None,
     resumed: State | None = None,
+    algorithm: Algorithm | None = None,
     is_stopping: Callable[[], bool] = lambda: False,
     clock: Callable[[], float] = time.perf_counter,
 ) -> State:
@@ -103,12 +104,20 @@ def evolve(
         exchange: The others; None for an island that is alone by construction.
         recorder: Where checkpoints and the log go; nowhere if None.
         resumed: The state of the newest checkpoint.
+        algorithm: A user's, which is loaded already; None for the one that `config` names.
         is_stopping: Asked once a generation, whenever others are waited for, and where the task fails; True ends the
             run after a checkpoint.
         clock: Seconds from anywhere; only differences are logged.
     """
     run = steps(
-        config, task, exchange=exchange, recorder=recorder, resumed=resumed, is_stopping=is_stopping, clock=clock
+        config,
+        task,
+        exchange=exchange,
+        recorder=recorder,
+        resumed=resumed,
+        algorithm=algorithm,
+        is_stopping=is_stopping,
+        clock=clock,
     )
     while True:
         try:
@@ -125,6 +134,7 @@ def steps(
     exchange: Exchange[A] | None = None,
     recorder: Recorder | None = None,
     resumed: State | None = None,
+    algorithm: Algorithm | None = None,
     is_stopping: Callable[[], bool] = lambda: False,
     clock: Callable[[], float] = time.perf_counter,
 ) -> Generator[bool, None, State]:
@@ -134,7 +144,7 @@ def steps(
         Whether others are waited for: False once it has published, then True as often as it has asked in vain.
     """
     recorder = recorder or MemoryRecorder()
-    algorithm = algorithm_of(config, task.spec)
+    algorithm = algorithm or algorithm_of(config, task.spec)
     started_s = clock()
     state = resumed or _start(config, task, algorithm)
     while True:
@@ -163,18 +173,13 @@ def steps(
             exchange.heartbeat(state.generation)
         if is_last or is_stopped:
             return state
-        randomness = streams(config.seed, config.island, state.generation)
-        children, memory = algorithm.breed(state, state.memory, task.spec, streams=randomness)
-        started_s = clock()
         unkept = None if is_kept else evaluated
-        state = replace(state, memory=memory)
-        reevaluation = _reevaluation(config, task, algorithm, memory, children.islands)
-        following = _evaluate(
-            task, children, state, reevaluation, recorder=recorder, unkept=unkept, is_stopping=is_stopping
+        following = _follow(
+            config, task, algorithm, state, recorder=recorder, unkept=unkept, is_stopping=is_stopping, clock=clock
         )
         if following is None:
             return state
-        state = following
+        state, started_s = following
 
 
 def _start(config: IslandConfig, task: Task, algorithm: Algorithm) -> State:
@@ -194,23 +199,33 @@ def _reevaluation(
     return Reevaluation(task, config.champion_episodes, mean_of(algorithm, memory, task.spec, islands))
 
 
-def _evaluate(
+def _follow(
+    config: IslandConfig,
     task: Task,
-    children: Population,
+    algorithm: Algorithm,
     state: State,
-    reevaluation: Reevaluation | None,
     *,
     recorder: Recorder,
     unkept: State | None,
     is_stopping: Callable[[], bool],
-) -> State | None:
-    """Evaluate the next generation; if that fails, keep the last whole one: once mended, the task goes on from there.
+    clock: Callable[[], float],
+) -> tuple[State, float] | None:
+    """Breed and evaluate the next generation; if that fails, keep the last whole one, to go on from.
 
-    None if it failed after a stop signal, which has also ended what the task had started.
+    Returns:
+        It, and when its evaluation began; None if it failed after a stop signal, which has also ended what the task or
+        the algorithm had started.
     """
+    randomness = streams(config.seed, config.island, state.generation)
     try:
-        return generation.evaluate(
-            task, children, generation=state.generation + 1, before=state, reevaluation=reevaluation
+        children, memory = algorithm.breed(state, state.memory, task.spec, streams=randomness)
+        started_s, reevaluation = clock(), _reevaluation(config, task, algorithm, memory, children.islands)
+        following = generation.evaluate(
+            task,
+            children,
+            generation=state.generation + 1,
+            before=replace(state, memory=memory),
+            reevaluation=reevaluation,
         )
     except TaskError:
         if unkept is not None:
@@ -219,6 +234,7 @@ def _evaluate(
         if is_stopping():
             return None
         raise
+    return following, started_s
 
 
 def _migrate(

@@ -88,6 +88,7 @@ class Start(Event, frozen=True, kw_only=True, tag="start"):
     settings: dict[str, Any] | None = None
     backend: str | None = None
     build: str | None = None
+    algorithm: str | None = None  # which source of a user's own it was
 
     def __str__(self) -> str:
         return f"epoch {self.epoch} starts here"

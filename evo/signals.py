@@ -124,9 +124,9 @@ def separate_children() -> int:
     return group
 
 
-def separate_children_of(task: str) -> None:
-    """Separate the children of a task as `--task` names it; the built-in ones start none."""
-    if not is_built_in(task):
+def separate_children_of(*named: str) -> None:
+    """Separate the children of a task and an algorithm, as their flags name them; the built-in ones start none."""
+    if not all(map(is_built_in, named)):
         from atoll.evo import atomic  # noqa: PLC0415 - whoever hears signals need not be able to write files
 
         with atomic.storage_errors("start the processes of a task in a group of their own"):

@@ -14,6 +14,7 @@ from atoll.evo import compiler
 from atoll.evo.config import all_settings, flag_name
 from atoll.evo.errors import EXIT_CODES, NoMemoryError
 from atoll.scripts.commands import group as cli
+from atoll.scripts.commands.algorithms import algorithms
 from atoll.scripts.commands.evolve import evolve
 from atoll.scripts.commands.inspect import report
 from atoll.scripts.commands.pool import pool
@@ -26,7 +27,8 @@ if TYPE_CHECKING:
 
 QUICK = ("-p", "20", "-g", "20", "--task", "sphere")
 ALONE = {(name,) for name in cli.cli.list_commands(click.Context(cli.cli)) if name != "pool"}
-COMMANDS = sorted(ALONE | {("pool", name) for name in pool.commands} | {("tasks", name) for name in tasks.commands})
+GROUPS = {"algorithms": algorithms, "pool": pool, "tasks": tasks}
+COMMANDS = sorted(ALONE | {(group, name) for group, within in GROUPS.items() for name in within.commands})
 
 
 @pytest.fixture(scope="module")
@@ -64,27 +66,17 @@ def test_every_setting_has_a_flag() -> None:
 
 
 def test_a_flag_takes_a_number_or_the_word_in_its_place(tmp_path: Path) -> None:
+    tiny = ("-p", "8", "-g", "1", "--task", "sphere")
     for value, recorded in (("auto", "auto"), ("0.2", 0.2)):
-        flags = [
-            "-p",
-            "8",
-            "-g",
-            "1",
-            "--task",
-            "sphere",
-            "--mutation-rate",
-            value,
-            "--migration-dir",
-            tmp_path / value,
-        ]
-        assert called("evolve", "i", *flags).returncode == 0
+        ended = called("evolve", "i", *tiny, "--mutation-rate", value, "--migration-dir", tmp_path / value)
+        assert ended.returncode == 0
         start = json.loads((tmp_path / value / "islands/i/log.jsonl").read_text().splitlines()[0])
         assert start["settings"]["mutation_rate"] == recorded
     ended = called("evolve", "i", "--mutation-rate", "often", "--migration-dir", tmp_path / "s")
     check_refused(ended, 2, "--mutation-rate", "'often' is not a valid float or auto")
 
 
-@pytest.mark.parametrize("command", ["--help", "status", "tail", "tasks"])
+@pytest.mark.parametrize("command", ["--help", "algorithms", "status", "tail", "tasks"])
 def test_looking_never_imports_torch(command: str, archipelago: Path) -> None:
     arguments = [command]
     if command in {"status", "tail"}:
@@ -96,8 +88,9 @@ def test_looking_never_imports_torch(command: str, archipelago: Path) -> None:
     assert not re.search(r"\| +torch\b", loaded)
 
 
-def test_the_help_imports_nothing_numeric() -> None:
-    loaded = run(sys.executable, "-X", "importtime", "cli.py", "--help").stderr
+@pytest.mark.parametrize("command", ["--help", "algorithms"])
+def test_the_help_imports_nothing_numeric(command: str) -> None:
+    loaded = run(sys.executable, "-X", "importtime", "cli.py", command).stderr
     assert not re.search(r"\| +(numpy|rich|psutil)\b", loaded)
 
 

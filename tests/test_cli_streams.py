@@ -50,6 +50,8 @@ PRINTING = {
     "status of nothing": ("status", "--migration-dir", "{empty}"),
     "tail": ("tail", "--no-follow", "--migration-dir", "{root}"),
     "tail --json": ("tail", "--no-follow", "-n", "3", "--json", "--migration-dir", "{root}"),
+    "algorithms": ("algorithms",),
+    "algorithms check --json": ("algorithms", "check", "ga", "--json"),
     "tasks": ("tasks",),
     "tasks --json": ("tasks", "--json"),
     "tasks check": ("tasks", "check", "{task}:f"),

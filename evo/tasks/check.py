@@ -28,7 +28,8 @@ from atoll.evo.errors import TaskError
 from atoll.evo.signals import STOP_SIGNALS
 from atoll.evo.tasks.loader import load_task
 from atoll.evo.tasks.task import FIRST_FRESH_EPISODE, is_deterministic
-from atoll.evo.tasks.user_task import check_hint, describe_error, traceback_from
+from atoll.evo.tasks.user_task import ROLE
+from atoll.evo.user_code import Role, describe_error, traceback_from
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
@@ -205,7 +206,7 @@ def unchanged(sample: Sample) -> Verdict:
     """See whether the genes are left as they were."""
     genes = sample_genes(sample.task, len(sample.genes))
     own = getattr(sample.task, "evaluation", None)  # a user's, which is usually handed a copy
-    _call(own or sample.task.evaluate, genes)
+    call(own or sample.task.evaluate, genes, EPISODE)
     if genes.tobytes() == sample_genes(sample.task, len(genes)).tobytes():
         return Verdict(OK, "the genes are left as they were")
     if own:
@@ -259,7 +260,7 @@ def loaded(seconds: float, before: set[str], after: set[str]) -> Finding:
     if not large and seconds < SLOW_IMPORT_S:
         return Finding("loading", OK, f"{seconds:.2g} s, no large library")
     says = f"{seconds:.2g} s at each start of each island, with {', '.join(large) or 'no large library'}"
-    return Finding("loading", NOTE, says, "leave out what evaluate does not need" if large else "")
+    return Finding("loading", NOTE, says, "leave out what is not needed" if large else "")
 
 
 @dataclass(frozen=True)
@@ -328,10 +329,10 @@ def other_processes(task: Task) -> Finding:
     )
 
 
-def broken_by(error: TaskError, check: str, name: str) -> Finding:
-    """Say how a task, of that name for `--task`, failed at a check."""
+def broken_by(error: TaskError, check: str, name: str, *, role: Role = ROLE) -> Finding:
+    """Say how a task, of that name for `--task`, or what else has another role, failed at a check."""
     trace = traceback_from(error, path=name.rpartition(":")[0])
-    return Finding(check, BROKEN, str(error).removesuffix(check_hint(name)), trace=trace)
+    return Finding(check, BROKEN, str(error).removesuffix(role.hint(name)), trace=trace)
 
 
 def score_elsewhere(
@@ -341,22 +342,30 @@ def score_elsewhere(
 
     `directory` is where `name` was typed: the task may have changed the working directory of this process since.
     """
-    work = json.dumps({"name": name, "options": dict(options), "backend": backend, "n": n, "episode": episode})
+    work = {"name": name, "options": dict(options), "backend": backend, "n": n, "episode": episode}
+    scores: Floats = np.array(run_elsewhere("atoll.evo.tasks.check", work, directory=directory), dtype=np.float32)
+    return scores
+
+
+def run_elsewhere(module: str, work: Mapping[str, Any], *, given: bytes = b"", directory: Path | None = None) -> Any:  # noqa: ANN401
+    """Return the JSON of the last line that a module prints, run in a process of its own; TaskError if that fails.
+
+    It is told what to do by its argument, and `given` is on its standard input.
+    """
     paths = [str(ROOT), *filter(None, [os.environ.get("PYTHONPATH")])]
     ended = subprocess.run(  # noqa: S603 - ourselves
-        [sys.executable, "-P", "-m", "atoll.evo.tasks.check", work],
+        [sys.executable, "-P", "-m", module, json.dumps(work)],
         cwd=directory,
         env={**os.environ, "PYTHONPATH": os.pathsep.join(paths), "PYTHONIOENCODING": "utf-8:replace"},
+        input=given,
         capture_output=True,
-        encoding="utf-8",
-        errors="replace",
         check=False,
     )
+    out, err = (stream.decode(errors="replace").strip().splitlines() for stream in (ended.stdout, ended.stderr))
     if ended.returncode:
-        last = (ended.stderr.strip().splitlines() or [f"exit code {ended.returncode}"])[-1]
+        last = (err or [f"exit code {ended.returncode}"])[-1]
         raise TaskError(f"another process fails where this one does not: {last}")
-    scores: Floats = np.array(json.loads(ended.stdout.splitlines()[-1]), dtype=np.float32)
-    return scores
+    return json.loads(out[-1])
 
 
 def main(work: str) -> None:
@@ -372,13 +381,16 @@ def _raw_scores(sample: Sample) -> NDArray[np.float64] | None:
     evaluation = getattr(sample.task, "evaluation", None)
     if evaluation is None:
         return None
-    raw: NDArray[np.float64] = _call(lambda *given: np.asarray(evaluation(*given), np.float64), sample.genes.copy())
+    raw: NDArray[np.float64] = call(
+        lambda *given: np.asarray(evaluation(*given), np.float64), sample.genes.copy(), EPISODE
+    )
     return raw
 
 
-def _call(evaluation: Callable[[Floats, int], Any], genes: Floats) -> Any:  # noqa: ANN401 - a user may return anything
+def call(function: Callable[..., Any], *arguments: Any) -> Any:  # noqa: ANN401 - a user may return anything
+    """Return what a user's function returns; whatever it raises is a TaskError."""
     try:
-        return evaluation(genes, EPISODE)
+        return function(*arguments)
     except Exception as error:  # whatever it raises
         raise TaskError(describe_error(error)) from error
 

@@ -27,7 +27,7 @@ from atoll.evo.config import check, option_name, setting
 from atoll.evo.errors import ConfigError, TaskError
 from atoll.evo.genome import Floats, GenomeSpec, Segment
 from atoll.evo.rng import stream
-from atoll.evo.tasks.user_task import describe_error, own_package_note, undone
+from atoll.evo.user_code import describe_error, own_package_note, undone
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping, Sequence

@@ -7,9 +7,9 @@ import importlib
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from atoll.evo.config import is_user_file
+from atoll.evo.config import USER_FILE, is_user_file
 from atoll.evo.errors import ConfigError, suggest
-from atoll.evo.tasks.task import USER_FILE, parse_arguments, parse_options
+from atoll.evo.tasks.task import parse_arguments, parse_options
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping

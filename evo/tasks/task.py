@@ -15,7 +15,6 @@ if TYPE_CHECKING:
 
 OptionValue = int | float | str | bool
 
-USER_FILE = "path/to/file.py:NAME"
 TRUTHS = {"true": True, "false": False}
 MAX_WHOLE = 2**53
 FIRST_FRESH_EPISODE = 1_000_000_001

@@ -15,18 +15,11 @@ Whatever it leaves out, says wrongly or raises becomes one line that names the f
 
 from __future__ import annotations
 
-import contextlib
 import hashlib
 import inspect
-import linecache
-import os
 import reprlib
-import sys
-import traceback
 from collections.abc import Callable
 from dataclasses import dataclass
-from importlib.machinery import ModuleSpec
-from importlib.util import find_spec, module_from_spec
 from itertools import accumulate, groupby
 from numbers import Real
 from pathlib import Path
@@ -34,12 +27,14 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from atoll.evo.errors import ConfigError, TaskError, suggest
+from atoll.evo import user_code
+from atoll.evo.errors import ConfigError, TaskError
 from atoll.evo.genome import Floats, GenomeSpec, Segment
-from atoll.evo.tasks.task import USER_FILE, check_value, episode_name, parse_options
+from atoll.evo.tasks.task import check_value, episode_name, parse_options
+from atoll.evo.user_code import code_errors, describe_error, function_name, undone
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Mapping
     from types import ModuleType
 
     from atoll.evo.tasks.task import OptionValue
@@ -49,27 +44,11 @@ Target = Any
 Evaluate = Callable[[Floats, int], Any]
 """A user's evaluation: genes [P, D] and an episode to P numbers of any kind."""
 
-WANTED = "a class, a function, or an object that can be called or has a method evaluate"
 EVALUATE = "evaluate"
 EPISODE = "episode"
 """The argument of a function that is given the generation."""
-KEPT = "__atoll_task__"
-"""Where a module keeps its task: an executor that is dropped shortly before its process ends, ends in a traceback."""
-PRIVATE = "atoll_task_"
-"""How the module of a file is called that `import` would not find by the name of the file."""
-OURS = "atoll"
-"""Our package, which hides a user's of the same name."""
-FORMER = ("evo", "migration", "scripts")
-"""Parts of it that could once be imported without it."""
 MAX_NAME = 256
 MAX_SEGMENTS = 4096
-MAX_LENGTH = 400
-PRIVATE_MASK = 0o077
-STANDARD_ERROR = 2
-CAME_BACK = (
-    "error: a process that the task forked came back from it{why}, where it would be a second island, and was ended; "
-    "end such a process with os._exit(0)"
-)
 
 
 def load_user_task(task: str, given: Mapping[str, str], *, is_stopping: Callable[[], bool] = lambda: False) -> UserTask:
@@ -79,18 +58,19 @@ def load_user_task(task: str, given: Mapping[str, str], *, is_stopping: Callable
         ConfigError: There is no such file or name, or an option is unknown or malformed.
         TaskError: The file cannot be run, or what is named in it is no task.
     """
-    path, _, wanted = (task, "", "") if task.endswith(".py") else task.rpartition(":")
-    source = _read(task, path)
-    with task_errors(path, task), undone():
-        module = _run(path, source)
-    target = _find(module, path, wanted)
-    with task_errors(path, task):
+    path, wanted = user_code.split(task)
+    source = user_code.read(task, ROLE)
+    hint = ROLE.hint(task)
+    with code_errors(path, hint), undone():
+        module = user_code.run(path, source)
+    target = user_code.find(module, task, ROLE)
+    with code_errors(path, hint):
         defaults = _defaults_of(target)
     options = defaults | parse_options(task, given, defaults)
     for name, value in options.items():
         check_value(name, value)
-    with task_errors(path, task), undone():
-        made = module.__dict__[KEPT] = target(**options) if inspect.isclass(target) else target
+    with code_errors(path, hint), undone():
+        made = user_code.made(target, module, ROLE, **options)
         spec = _spec_of(made, module, wanted)
         evaluation = _evaluation_of(made, target, options)
     return UserTask(
@@ -101,60 +81,9 @@ def load_user_task(task: str, given: Mapping[str, str], *, is_stopping: Callable
         spec=spec,
         evaluation=evaluation,
         source_sha256=hashlib.sha256(source).hexdigest(),
-        module="" if module.__name__.startswith(PRIVATE) else module.__name__,
+        module=user_code.import_name(module),
         is_stopping=is_stopping,
     )
-
-
-def _read(task: str, path: str) -> bytes:
-    try:
-        return Path(path).read_bytes()
-    except (OSError, ValueError) as error:  # a path with a zero byte is no path
-        why = error.strerror if isinstance(error, OSError) else error
-        raise ConfigError(f"--task {task}: cannot read {path}: {why}; it takes {USER_FILE}") from error
-
-
-def _run(path: str, source: bytes) -> ModuleType:
-    """Run exactly the bytes whose hash identifies them; a cached compilation could be of others."""
-    file = Path(path).resolve()  # absolute: the program may change the working directory
-    if str(file.parent) not in sys.path:
-        sys.path.append(str(file.parent))  # last: what lies beside the file can be imported, but hides nothing of ours
-    name = file.stem if _is_importable(file) else f"{PRIVATE}{hashlib.sha256(source).hexdigest()[:12]}"
-    module = module_from_spec(ModuleSpec(name, None, origin=str(file)))
-    module.__file__ = str(file)
-    sys.modules[name] = module  # dataclasses and pickle look for their module there
-    linecache.cache[path] = (len(source), None, source.decode(errors="replace").splitlines(keepends=True), path)
-    exec(compile(source, path, "exec", dont_inherit=True), module.__dict__)  # noqa: S102 - the file is a program
-    return module
-
-
-def _is_importable(file: Path) -> bool:
-    """Say whether `import` finds this file by its name: then other processes find the task's functions in it too.
-
-    Processes that are not forked (spawn, forkserver, loky) import the module of every function that they are sent.
-    """
-    if file.stem in sys.modules:
-        return getattr(sys.modules[file.stem], "__file__", None) == str(file)
-    try:
-        found = find_spec(file.stem) if file.stem.isidentifier() else None
-    except (ImportError, ValueError):
-        return False
-    return found is not None and found.origin is not None and Path(found.origin).resolve() == file
-
-
-def _find(module: ModuleType, path: str, wanted: str) -> Target:
-    names = vars(module)
-    target = getattr(module, wanted, None) if wanted else None
-    if _is_target(target):
-        return target
-    own = [name for name, value in names.items() if getattr(value, "__module__", None) == module.__name__]
-    known = [name for name in own if not name.startswith("_") and _is_worth_naming(names[name])]
-    defined = f"it defines {', '.join(known)}" if known else "it defines none"
-    if not wanted:
-        raise ConfigError(f"--task {path}: name a class or a function, as in {path}:{(*known, 'NAME')[0]}; {defined}")
-    if wanted in names:
-        raise ConfigError(f"{path}: {wanted!r} is a {type(names[wanted]).__name__}; name {WANTED}; {defined}")
-    raise ConfigError(f"{path} has no class or function {wanted!r}{suggest(wanted, known)}; {defined}")
 
 
 def _is_worth_naming(value: object) -> bool:
@@ -173,6 +102,16 @@ def _is_target(value: object) -> bool:
     return callable(value) or (_has_evaluate(value) and not inspect.ismodule(value))
 
 
+ROLE = user_code.Role(
+    flag="--task",
+    command="tasks",
+    noun="class or function",
+    wanted="a class, a function, or an object that can be called or has a method evaluate",
+    is_one=_is_target,
+    is_worth_naming=_is_worth_naming,
+)
+
+
 def _defaults_of(target: Target) -> dict[str, OptionValue]:
     """Return the options with their defaults: keyword arguments that are a number, a word or a truth."""
     if _is_made(target):
@@ -180,15 +119,15 @@ def _defaults_of(target: Target) -> dict[str, OptionValue]:
     parameters = _parameters(target)
     if not inspect.isclass(target):
         if not parameters:
-            raise TaskError(f"{_name_of(target)} must take the genes of one genome, it takes nothing")
+            raise TaskError(f"{function_name(target)} must take the genes of one genome, it takes nothing")
         parameters = parameters[1:]
     variable = {inspect.Parameter.VAR_POSITIONAL, inspect.Parameter.VAR_KEYWORD}
     named = [each for each in parameters if each.kind not in variable and each.name != EPISODE]
     for each in named:
         if each.default is each.empty or each.kind is each.POSITIONAL_ONLY:
             raise TaskError(
-                f"{_name_of(target)} needs a default for its argument {each.name!r}, as in {each.name}=1; that makes "
-                f"it an option, -o {each.name}=2"
+                f"{function_name(target)} needs a default for its argument {each.name!r}, as in {each.name}=1; that "
+                f"makes it an option, -o {each.name}=2"
             )
     return {each.name: each.default for each in named if isinstance(each.default, int | float | str)}
 
@@ -209,10 +148,6 @@ def _parameters(target: Target) -> list[inspect.Parameter]:
         return list(inspect.signature(target).parameters.values())
     except ValueError:
         return [inspect.Parameter("genes", inspect.Parameter.POSITIONAL_ONLY)]
-
-
-def _name_of(target: Target) -> str:
-    return str(getattr(target, "__name__", type(target).__name__))
 
 
 def _spec_of(made: object, module: ModuleType, name: str) -> GenomeSpec:
@@ -257,7 +192,7 @@ def _evaluation_of(made: Any, target: Target, options: Mapping[str, OptionValue]
     try:
         inspect.signature(evaluate).bind(None, None)
     except TypeError as error:
-        raise TaskError(f"{_name_of(target)}.evaluate must take (self, genes, episode); {error}") from error
+        raise TaskError(f"{function_name(target)}.evaluate must take (self, genes, episode); {error}") from error
     return evaluate
 
 
@@ -315,7 +250,7 @@ class UserTask:
             raise
         except BaseException as error:  # asyncio's CancelledError for example is no Exception
             at = f" ({episode_name(episode)}, {self._who_fails(genes, episode)})"
-            raise _explained(error, self.path, self.task, at=at) from error
+            raise user_code.explained(error, self.path, ROLE.hint(self.task), at=at) from error
         return self._finite(self._numbers(returned, len(genes)), episode)
 
     def _returned(self, genes: Floats, episode: int) -> Any:  # noqa: ANN401 - a user may return anything
@@ -371,111 +306,4 @@ class UserTask:
         return "a number" if isinstance(self.evaluation, OneByOne) else f"{n} numbers, one per genome"
 
     def _where(self) -> str:
-        code = getattr(inspect.unwrap(self.evaluation), "__code__", None)
-        return f"{self.path}, line {code.co_firstlineno}: {code.co_name}" if code else f"{self.path}: evaluate"
-
-
-@contextlib.contextmanager
-def undone() -> Iterator[None]:
-    """Undo what would change how an island computes or writes: NumPy's float errors, the umask, a forked second island.
-
-    A process that the code inside forks, and that comes back from it, would live the same island a second time, in the
-    same files. It ends here: silently if it calls `sys.exit`, as in any program.
-    """
-    process = os.getpid()
-    mask = os.umask(PRIVATE_MASK)
-    os.umask(mask)
-    try:
-        with np.errstate():
-            yield
-    finally:
-        if os.getpid() != process:
-            _end(sys.exc_info()[1])
-        os.umask(mask)
-
-
-def _end(error: BaseException | None) -> None:
-    """End a forked child at once, with the code or the words of `sys.exit`: exit handlers are the island's to call."""
-    why = f" ({type(error).__name__}: {error})" if error else ""
-    code = error.code if isinstance(error, SystemExit) else CAME_BACK.format(why=why)
-    with contextlib.suppress(OSError, ValueError, AttributeError):
-        sys.stdout.flush()
-    if isinstance(code, int | None):
-        os._exit(code or 0)
-    with contextlib.suppress(OSError):
-        os.write(STANDARD_ERROR, f"{code}\n".encode(errors="replace"))
-    os._exit(1)
-
-
-@contextlib.contextmanager
-def task_errors(path: str, task: str) -> Iterator[None]:
-    """Turn whatever a user's file raises, `sys.exit` included, into a TaskError of one line that names the file."""
-    try:
-        yield
-    except TaskError as error:
-        raise TaskError(f"{path}: {error}") from error
-    except KeyboardInterrupt:
-        raise
-    except BaseException as error:  # asyncio's CancelledError for example is no Exception
-        raise _explained(error, path, task) from error
-
-
-def _explained(error: BaseException, path: str, task: str, *, at: str = "") -> TaskError:
-    return TaskError(f"{place_of(error, path)}: {describe_error(error)}{at}{check_hint(task)}")
-
-
-def place_of(error: BaseException, path: str) -> str:
-    """Return the file, and the line of it that the error passed last."""
-    if isinstance(error, SyntaxError) and error.filename == path:
-        return f"{path}, line {error.lineno}"
-    frames = [frame for frame in traceback.extract_tb(error.__traceback__) if frame.filename == path]
-    return f"{path}, line {frames[-1].lineno}, in {frames[-1].name}" if frames else path
-
-
-def describe_error(error: BaseException) -> str:
-    """Return the kind of an error and its message in one line."""
-    message = error.msg if isinstance(error, SyntaxError) else str(error)
-    text = f"{type(error).__name__}: {' '.join(message.split())}".removesuffix(": ")
-    if isinstance(error, SystemExit):
-        text = f"it ends the process ({text})"
-    note = own_package_note(_module_of(error))
-    if isinstance(error, ModuleNotFoundError):
-        note = note or " (install it into the environment of this program)"
-    text += note
-    return text if len(text) <= MAX_LENGTH else f"{text[:MAX_LENGTH]}..."
-
-
-def own_package_note(module: str) -> str:
-    """Return a note if a module that was looked for in vain has the name of a package of ours, else nothing."""
-    package = module.partition(".")[0]
-    if package in FORMER:
-        return f" (if Atoll's own is meant, it is imported as {OURS}.{package})"
-    if package != OURS:
-        return ""
-    return f" ({package} is Atoll's own package here; rename yours, or import it under another name)"
-
-
-def _module_of(error: BaseException) -> str:
-    """Return which module is not there, or which package of ours lacks what was wanted of it; empty if none."""
-    if isinstance(error, ModuleNotFoundError):
-        return error.name or ""
-    lacking = error.name if isinstance(error, ImportError) else ""
-    if isinstance(error, AttributeError) and inspect.ismodule(error.obj):
-        lacking = error.obj.__name__
-    return lacking if lacking == OURS else ""
-
-
-def check_hint(task: str) -> str:
-    """Return who tells more."""
-    return f"; 'python cli.py tasks check {task}' shows the traceback"
-
-
-def traceback_from(error: BaseException, path: str) -> str:
-    """Return the traceback from the user's own first line on; nothing if the error was not theirs."""
-    cause = error.__cause__ or error
-    told = traceback.TracebackException.from_exception(cause, compact=True)
-    own = [i for i, frame in enumerate(told.stack) if frame.filename == path]
-    if not own and not isinstance(cause, SyntaxError):
-        return ""
-    told.stack = traceback.StackSummary.from_list(list(told.stack)[own[0] :] if own else [])
-    return "".join(told.format(chain=False)).rstrip()
+        return user_code.place_of_function(self.evaluation, self.path)

@@ -66,7 +66,7 @@ def evolve(
         from atoll.scripts.run.island import run_island
         from atoll.scripts.view.display import choose_display
 
-        separate_children_of(config.task)
+        separate_children_of(config.task, config.algorithm)
         with choose_display(target=config.generations, is_json=is_json) as display:
             return run_island(
                 config,

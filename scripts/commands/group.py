@@ -20,6 +20,7 @@ PLACES = {
     **dict.fromkeys(("doctor", "plot", "report", "show", "status", "tail"), "inspect"),
     **dict.fromkeys(("launch", "stop"), "launch"),
     **dict.fromkeys(("tasks", "tutorial"), "tasks"),
+    "algorithms": "algorithms",
     "evolve": "evolve",
     "pool": "pool",
 }

@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING, Protocol
 from msgspec.structs import replace
 
 from atoll.evo import atomic, checkpoint, records
-from atoll.evo.algorithms.choice import algorithm_of
-from atoll.evo.config import ASYNC, LOCKSTEP, REPLAY
+from atoll.evo.algorithms.choice import algorithm_of, own_algorithm_of
+from atoll.evo.config import ASYNC, LOCKSTEP, REPLAY, is_user_file
 from atoll.evo.errors import StorageError, TaskError
 from atoll.evo.island import evolve
 from atoll.evo.paths import SharedPaths
@@ -32,6 +32,7 @@ from atoll.scripts.run.memory_limits import check_memory
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from atoll.evo.algorithms.user_algorithm import UserAlgorithm
     from atoll.evo.config import IslandConfig
     from atoll.evo.generation import State
     from atoll.evo.paths import IslandPaths
@@ -86,7 +87,7 @@ def run_island(
     is_replay = config.migration.mode == REPLAY
     recording = recordings.read(Path(config.migration.replay_from).absolute()) if is_replay else None
     try:
-        task = _load(config, display=display, stop=stop)
+        task, own = _load(config, display=display, stop=stop)
         pool = _join(config, task, shared, is_foreign_allowed=is_foreign_allowed)
         with access.owned(pool, paths, is_taking_over=is_taking_over, say=display.say):
             pools.check_current(shared, pool.identity)
@@ -100,11 +101,12 @@ def run_island(
                     display.say(f"archived the former {config.island} to {archived}")
             else:
                 resume.warn_of_another_run(pool, paths, starts, say=display.say)
+                resume.warn_of_another_algorithm(config, own, starts, say=display.say)
             start = resume.find_start(config, task, pool, recording=recording, after=epoch, say=display.say)
             if stop():
                 return _stopped_early(config, stop=stop, display=display)
             champion = root / paths.champion.relative_to(shared.root)  # as the user spells it
-            is_done = _go_on(start, champion=champion, stop=stop, display=display)
+            is_done = _go_on(start, own, champion=champion, stop=stop, display=display)
             if is_done and recording:
                 display.say(f"the replay equals the recording: {replay.check_whole(recording, paths)}")
     except TaskError:
@@ -114,14 +116,20 @@ def run_island(
     return 0 if is_done else SIGNAL_EXIT_CODE + stop.received
 
 
-def _load(config: IslandConfig, *, display: Display, stop: StopSignal) -> Task:
-    """Load the task, and make sure that the algorithm varies such genes, memory holds them and others can read them."""
+def _load(config: IslandConfig, *, display: Display, stop: StopSignal) -> tuple[Task, UserAlgorithm | None]:
+    """Load the task and a user's own algorithm.
+
+    Make sure that the algorithm varies such genes, memory holds them and others can read them.
+    """
+    here = Path.cwd()  # a task may change it
     task = resume.load_for(config, config.backend, say=display.say, is_stopping=stop)
-    algorithm_of(config, task.spec)
+    own = own_algorithm_of(config, directory=here) if is_user_file(config.algorithm) else None
+    if own is None:
+        algorithm_of(config, task.spec)
     check_memory(config, task.spec.size, say=display.say)
     if not config.migration.is_off and config.migration.mode != REPLAY:
         check_importable(config.migration.migrants, task.spec.size)
-    return task
+    return task, own
 
 
 def _join(config: IslandConfig, task: Task, shared: SharedPaths, *, is_foreign_allowed: bool) -> OpenPool:
@@ -144,7 +152,7 @@ def _warn_of_another_source(pool: OpenPool, task: Task, *, say: Callable[[str], 
         )
 
 
-def _go_on(start: Start, *, champion: Path, stop: StopSignal, display: Display) -> bool:
+def _go_on(start: Start, own: UserAlgorithm | None, *, champion: Path, stop: StopSignal, display: Display) -> bool:
     """Evolve what is left of an island, and say whether that is all."""
     config, paths = start.config, start.paths
     if start.is_over:
@@ -152,7 +160,7 @@ def _go_on(start: Start, *, champion: Path, stop: StopSignal, display: Display) 
         _record_target(start)
         display.say(_already_over(start))
         return True
-    state = _evolve(start, stop=stop, display=display)
+    state = _evolve(start, own, stop=stop, display=display)
     is_done = state.generation >= config.generations and resume.has_logged(paths, state.generation)
     _say_goodbye(state, config, champion, is_done=is_done, display=display)
     return is_done
@@ -181,13 +189,13 @@ def _claim(start: Start) -> Ownership:
     return Ownership(start.pool, start.paths, epoch)
 
 
-def _evolve(start: Start, *, stop: StopSignal, display: Display) -> State:
+def _evolve(start: Start, own: UserAlgorithm | None, *, stop: StopSignal, display: Display) -> State:
     config, task = start.config, start.task
     with atomic.storage_errors("claim the island"):
         owned = _claim(start)
         resume.clear_leftovers(owned.paths)
         checkpoint.drop(owned.paths, start.superseded, before_commit=owned.check_owner)
-    _greet(start, display)
+    _greet(start, own, display)
     stop.answer = partial(_answer, owned.paths)
     recorder = FileRecorder(
         owned.paths,
@@ -199,14 +207,17 @@ def _evolve(start: Start, *, stop: StopSignal, display: Display) -> State:
     )
     epoch, run_id = owned.epoch, owned.pool.identity.run_id
     begun = records.Start(generation=start.generation, epoch=epoch.number)
-    recorder.start(replace(begun, host=epoch.host, pid=epoch.pid, run_id=run_id, started_s=epoch.started_s))
+    begins = replace(begun, host=epoch.host, pid=epoch.pid, run_id=run_id, started_s=epoch.started_s)
+    recorder.start(replace(begins, algorithm=own.build if own else None))
     ledger = owned.ledger(observe=display.migration)
     ledger.start(begun)
     journal = Journal(start.recording.files, start.recording.exports) if start.recording else None
     exchange = directory_exchange(owned, migration=config.migration, ledger=ledger, journal=journal)
     resumed = start.resumed.state if start.resumed else None
     try:
-        return evolve(config, task, exchange=exchange, recorder=recorder, resumed=resumed, is_stopping=stop)
+        return evolve(
+            config, task, exchange=exchange, recorder=recorder, resumed=resumed, algorithm=own, is_stopping=stop
+        )
     except StorageError:
         owned.check_owner()  # who was taken over finds its files gone, and that is the reason to give
         raise
@@ -237,7 +248,7 @@ def _observer(recording: Recording | None, display: Display) -> Callable[[Record
     return observe
 
 
-def _greet(start: Start, display: Display) -> None:
+def _greet(start: Start, own: UserAlgorithm | None, display: Display) -> None:
     config, task = start.config, start.task
     options = " ".join(f"{name}={value}" for name, value in task.options.items())
     is_recorded = start.recording is not None and config.backend == start.recording.backend
@@ -246,6 +257,8 @@ def _greet(start: Start, display: Display) -> None:
     begin = f"resuming at generation {start.generation}" if start.resumed else "starting"
     display.say(f"{config.island}: {begin}, {config.population} individuals to generation {config.generations}")
     display.say(f"task {task.name} ({options}), {task.spec.size} genes, evaluator {task.backend} ({why})")
+    if own:
+        display.say(f"algorithm {config.algorithm} ({own.build})")
     if config.migration.mode == LOCKSTEP:
         display.say(f"in lockstep with {config.migration.members}: waiting for their same generation at each migration")
     if start.recording:

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 from atoll.evo import atomic, runlog
 from atoll.evo.config import (
+    NAMES_OF_CODE,
     REPLAY,
     all_own_settings,
     flag_name,
@@ -29,8 +30,8 @@ if TYPE_CHECKING:
     from atoll.evo.config import IslandConfig, Value
     from atoll.evo.runlog import Record
 
-FREE = frozenset({"mode", "replay_from", "threads", "backend", "task"})
-"""What may be chosen for a replay: it decides how the same numbers are computed, not which (`_check_task`)."""
+FREE = frozenset({"mode", "replay_from", "threads", "backend", *NAMES_OF_CODE})
+"""What may be chosen for a replay: it decides how the same numbers are computed, not which (`_check_programs`)."""
 
 
 @dataclass(frozen=True)
@@ -114,7 +115,7 @@ def replay_config(island: str, given: Mapping[str, Value], options: Mapping[str,
     if decided:
         raise ConfigError(f"in a replay the recording decides: leave out {', '.join(decided)}")
     recording = read(folder)
-    _check_task(folder, str(recording.settings.get("task", "")), given)
+    _check_programs(folder, recording.settings, given)
     if recording.island != island:
         raise ConfigError(f"{folder} is a recording of island {recording.island}, not of {island}")
     recorded = former_settings() | {name: value for name, value in recording.settings.items() if name != "options"}
@@ -125,12 +126,16 @@ def replay_config(island: str, given: Mapping[str, Value], options: Mapping[str,
     return island_config(island, {**settings, **given}, texts)
 
 
-def _check_task(folder: Path, task: str, given: Mapping[str, Value]) -> None:
-    """Let the user, and nobody who can write to the recording, decide which program runs here."""
-    if runs_code(task) and "task" not in given:
-        raise ConfigError(f"{folder} was recorded with a program: if you trust it, name it too, as in --task {task}")
-    if not runs_code(task) and "task" in given:
-        raise ConfigError("in a replay the recording decides: leave out --task")
+def _check_programs(folder: Path, settings: Mapping[str, Any], given: Mapping[str, Value]) -> None:
+    """Let the user, and nobody who can write to the recording, decide which programs run here."""
+    recorded = {name: str(settings.get(name, "")) for name in NAMES_OF_CODE}
+    missing = {name: value for name, value in recorded.items() if runs_code(value) and name not in given}
+    if missing:
+        flags = " ".join(f"{flag_name(name)} {value}" for name, value in missing.items())
+        raise ConfigError(f"{folder} was recorded with a program: if you trust it, name it too, as in {flags}")
+    for name, value in recorded.items():
+        if not runs_code(value) and name in given:
+            raise ConfigError(f"in a replay the recording decides: leave out {flag_name(name)}")
 
 
 def _text(value: object) -> str:

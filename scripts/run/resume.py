@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
 
     from atoll.evo import records
+    from atoll.evo.algorithms.user_algorithm import UserAlgorithm
     from atoll.evo.checkpoint import Checkpoint
     from atoll.evo.config import IslandConfig
     from atoll.evo.paths import IslandPaths, SharedPaths
@@ -91,6 +92,18 @@ def warn_of_another_run(
         say(f"warning: {paths.home} is of another run than {paths.outbox.parent}; {paths.name} goes on from it here")
     elif starts and not is_published:
         say(f"warning: what {paths.name} had published is not in the pool any more; it goes on without")
+
+
+def warn_of_another_algorithm(
+    config: IslandConfig, own: UserAlgorithm | None, starts: Sequence[records.Start], *, say: Callable[[str], None]
+) -> None:
+    """Say where a user's algorithm is another source than at the last start: the island is not repeated exactly."""
+    before = starts[-1].algorithm if starts else None
+    if own and before and own.build != before:
+        say(
+            f"warning: {config.algorithm} is not the file that {config.island} was started with ({before}, now "
+            f"{own.build}); it goes on with what is there now"
+        )
 
 
 def find_start(

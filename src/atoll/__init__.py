@@ -7,6 +7,7 @@ import importlib
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from atoll.evo.algorithms.algorithm import Algorithm
     from atoll.evo.config import IslandConfig, island_config
     from atoll.evo.errors import AtollError, ConfigError, TaskError
     from atoll.evo.generation import Champion, State
@@ -20,6 +21,7 @@ if TYPE_CHECKING:
     from atoll.scripts.run.archipelago import evolve_together
 
 __all__ = [
+    "Algorithm",
     "AtollError",
     "Champion",
     "ConfigError",
@@ -41,6 +43,7 @@ __all__ = [
 ]
 
 _MODULES = {
+    "evo.algorithms.algorithm": ("Algorithm",),
     "evo.config": ("IslandConfig", "island_config"),
     "evo.errors": ("AtollError", "ConfigError", "TaskError"),
     "evo.generation": ("Champion", "State"),

@@ -405,19 +405,21 @@ def test_an_island_cannot_be_called_like_the_section_of_all(tmp_path):
         read(tmp_path, "[defaults]\npopulation = 3\n", island="defaults")
 
 
-@pytest.mark.parametrize("task", ["evil.py:T", "gym:evil:Env-v0"])
-def test_a_file_in_the_shared_directory_names_no_program(tmp_path, task):
+@pytest.mark.parametrize(
+    ("name", "program"), [("task", "evil.py:T"), ("task", "gym:evil:Env-v0"), ("algorithm", "evil.py:A")]
+)
+def test_a_file_in_the_shared_directory_names_no_program(tmp_path, name, program):
     """Others may write there, and must not decide which code runs here."""
-    shared = tmp_path / "shared"
+    shared, harmless = tmp_path / "shared", {"task": "sphere", "algorithm": "snes"}[name]
     shared.mkdir()
     (tmp_path / "link").symlink_to(shared)
     for place in (shared, tmp_path):
-        (place / "islands.toml").write_text(f'[a]\ntask = "{task}"\n[b]\ntask = "sphere"\n')
+        (place / "islands.toml").write_text(f'[a]\n{name} = "{program}"\n[b]\n{name} = "{harmless}"\n')
     for way in (shared, tmp_path / "link"):
-        with pytest.raises(ConfigError, match=f"take it out of there and say --task {task}"):
+        with pytest.raises(ConfigError, match=f"take it out of there and say --{name} {program}"):
             read_config_file(way / "islands.toml", "a", shared=shared)
-        assert read_config_file(way / "islands.toml", "b", shared=shared)[0] == {"task": "sphere"}
-    assert read_config_file(tmp_path / "islands.toml", "a", shared=shared)[0] == {"task": task}
+        assert read_config_file(way / "islands.toml", "b", shared=shared)[0] == {name: harmless}
+    assert read_config_file(tmp_path / "islands.toml", "a", shared=shared)[0] == {name: program}
 
 
 @pytest.mark.parametrize(

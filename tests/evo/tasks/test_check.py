@@ -23,7 +23,7 @@ from atoll.evo.tasks.check import (
 )
 from atoll.evo.tasks.loader import load_task
 from atoll.evo.tasks.task import FIRST_FRESH_EPISODE
-from atoll.evo.tasks.user_task import check_hint
+from atoll.evo.tasks.user_task import ROLE
 from tests.contracts import broken_promises
 from tests.problems import Hill, Rock, Weather
 
@@ -334,7 +334,7 @@ def test_a_check_that_fails_does_not_end_the_others():
 
 
 def test_a_failure_is_told_without_the_advice_to_check_what_is_being_checked():
-    error = TaskError(f"mine.py, line 3: wrong{check_hint('mine.py:T')}")
+    error = TaskError(f"mine.py, line 3: wrong{ROLE.hint('mine.py:T')}")
     assert broken_by(error, "answer", "mine.py:T").says == "mine.py, line 3: wrong"
 
 

@@ -2,7 +2,6 @@
 
 import asyncio
 import re
-import sys
 
 import numpy as np
 import pytest
@@ -12,15 +11,7 @@ from hypothesis import strategies as st
 from atoll.evo.errors import TaskError
 from atoll.evo.genome import GenomeSpec, Segment
 from atoll.evo.tasks.task import is_deterministic
-from atoll.evo.tasks.user_task import (
-    OneByOne,
-    UserTask,
-    check_hint,
-    describe_error,
-    place_of,
-    task_errors,
-    traceback_from,
-)
+from atoll.evo.tasks.user_task import OneByOne, UserTask
 
 SPEC = GenomeSpec((Segment("x", 3, -1.0, 1.0),))
 GENES = np.linspace(-1, 1, 30, dtype=np.float32).reshape(10, 3)
@@ -240,107 +231,3 @@ def test_who_is_told_to_stop_does_not_look_for_the_individual_that_failed():
 
     assert "(generation 7, one of 10)" in refusal_of(user_task(mine, is_stopping=lambda: True))
     assert shown == [10]
-
-
-def run(source, path="mine.py"):
-    """Run a user's source as its file would be, and return what it raised."""
-    try:
-        exec(compile(source, path, "exec"), {})  # noqa: S102
-    except BaseException as error:
-        return error
-    raise AssertionError("it raised nothing")
-
-
-def test_the_place_is_the_last_line_of_the_users_file_that_the_error_passed():
-    error = run("import json\n\ndef inner():\n    json.loads('{')\n\ninner()\n")
-    assert place_of(error, "mine.py") == "mine.py, line 4, in inner"
-
-
-def test_a_mistake_of_spelling_is_placed_too():
-    assert place_of(run("x = 1\ny = (\n"), "mine.py") == "mine.py, line 2"
-
-
-def test_an_error_that_never_passed_the_file_has_no_line():
-    assert place_of(run("1 / 0", "other.py"), "mine.py") == "mine.py"
-
-
-@pytest.mark.parametrize(
-    ("error", "text"),
-    [
-        (ValueError("a\n  b"), "ValueError: a b"),
-        (KeyError("k"), "KeyError: 'k'"),
-        (AssertionError(), "AssertionError"),
-        (SystemExit(3), "it ends the process (SystemExit: 3)"),
-        (ModuleNotFoundError("No module named 'x'"), "(install it into the environment of this program)"),
-        (ValueError("x" * 5000), "..."),
-    ],
-    ids=str,
-)
-def test_an_error_is_told_in_one_short_line(error, text):
-    assert text in describe_error(error)
-    assert "\n" not in describe_error(error)
-    assert len(describe_error(error)) < 500
-
-
-@pytest.mark.parametrize(
-    "raised", [ZeroDivisionError("z"), OSError(28, "full"), SystemExit(1), StopIteration()], ids=repr
-)
-def test_whatever_is_raised_becomes_a_task_error(raised):
-    with pytest.raises(TaskError, match=r"mine\.py") as refusal, task_errors("mine.py", "mine.py:f"):
-        raise raised
-    assert refusal.value.__cause__ is raised
-    assert str(refusal.value).endswith(check_hint("mine.py:f"))
-
-
-def test_what_is_said_of_a_file_gets_its_name():
-    with pytest.raises(TaskError, match=r"^mine.py: bounds are missing$"), task_errors("mine.py", "mine.py:f"):
-        raise TaskError("bounds are missing")
-
-
-def test_what_a_file_raises_is_no_interruption_unless_the_user_makes_it():
-    with pytest.raises(KeyboardInterrupt), task_errors("mine.py", "mine.py:f"):
-        raise KeyboardInterrupt
-
-
-def test_the_traceback_begins_with_the_users_own_line(tmp_path):
-    path = tmp_path / "mine.py"
-    path.write_text("import json\n\ndef f():\n    return json.loads('{')\n\nf()\n")
-    error = TaskError("told")
-    error.__cause__ = run(path.read_text(), str(path))
-    lines = traceback_from(error, str(path)).splitlines()
-    assert lines[0].startswith("Traceback")
-    assert f'File "{path}", line 6' in lines[1]
-    assert "return json.loads" in "\n".join(lines)
-    assert "exec(" not in "\n".join(lines)
-    assert lines[-1].startswith("json.decoder.JSONDecodeError")
-
-
-def test_an_error_of_ours_has_no_traceback():
-    assert traceback_from(TaskError("bounds are missing"), "mine.py") == ""
-
-
-@pytest.mark.parametrize(
-    "source", ["from atoll.mine import helper", "import atoll.mine", "import atoll; atoll.helper()"]
-)
-def test_what_our_package_hides_is_said_to_be_hidden(source):
-    with pytest.raises(TaskError) as told, task_errors("mine.py", "mine.py:T"):
-        exec(source, {})  # noqa: S102
-    assert "(atoll is Atoll's own package here; rename yours, or import it under another name)" in str(told.value)
-    assert "install it" not in str(told.value)
-
-
-@pytest.mark.parametrize("name", ["evo", "migration", "scripts"])
-def test_who_imports_a_part_of_ours_by_its_former_name_is_told_its_name(name, monkeypatch):
-    monkeypatch.setitem(sys.modules, name, None)
-    with pytest.raises(TaskError) as told, task_errors("mine.py", "mine.py:T"):
-        exec(f"from {name}.genome import GenomeSpec", {})  # noqa: S102
-    assert f"(if Atoll's own is meant, it is imported as atoll.{name})" in str(told.value)
-
-
-@pytest.mark.parametrize(
-    "source", ["from atoll.evo.genome import Segmnet", "import nowhere_at_all", "from json import nothing"]
-)
-def test_what_is_missing_elsewhere_is_not_said_to_be_ours(source):
-    with pytest.raises(TaskError) as told, task_errors("mine.py", "mine.py:T"):
-        exec(source, {})  # noqa: S102
-    assert "Atoll's own" not in str(told.value)

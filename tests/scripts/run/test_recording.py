@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from atoll.evo import runlog
+from atoll.evo.config import all_own_settings
 from atoll.evo.errors import ConfigError, DamagedFileError
 from atoll.scripts.run import recording
 
@@ -90,9 +91,19 @@ def test_a_program_is_named_by_the_user_and_by_nobody_who_can_write_to_the_recor
         assert configure(place, task=named).task == named  # type: ignore[attr-defined]
 
 
-def test_what_atoll_brings_is_named_by_the_recording(folder: Path) -> None:
-    with pytest.raises(ConfigError, match="leave out --task"):
-        configure(folder, task="sphere")
+def test_an_algorithm_too_is_named_by_the_user_where_it_is_a_program(tmp_path: Path) -> None:
+    settings = {name: value for name, value in SETTINGS.items() if name not in all_own_settings()}
+    for record in ({**begun(), "settings": {**settings, "algorithm": "evil.py:A"}}, line(0), line(1)):
+        runlog.append(tmp_path / "log.jsonl", record)
+    with pytest.raises(ConfigError, match=r"name it too, as in --algorithm evil\.py:A$"):
+        configure(tmp_path)
+    assert configure(tmp_path, algorithm="mine.py:A").algorithm == "mine.py:A"  # type: ignore[attr-defined]
+
+
+@pytest.mark.parametrize(("name", "value"), [("task", "sphere"), ("algorithm", "snes")])
+def test_what_atoll_brings_is_named_by_the_recording(folder: Path, name: str, value: str) -> None:
+    with pytest.raises(ConfigError, match=f"leave out --{name}"):
+        configure(folder, **{name: value})
 
 
 def test_a_replay_needs_a_recording(tmp_path: Path) -> None:

@@ -30,6 +30,9 @@ AVOID, REFUSE, ACCEPT = "avoid", "refuse", "accept"
 ASYNC, LOCKSTEP, REPLAY = MODES = ("async", "lockstep", "replay")
 MAX_MEMBERS = 1024
 AUTO = "auto"
+GENERATIONS, EVERY, EVALUATIONS = 150, 10, 37_500
+"""What an island does unless it is told otherwise; a population that the algorithm decides has other generations."""
+EVERY_DEFAULT = f"{EVERY}, or with --population 0 as many as make {EVALUATIONS * EVERY // GENERATIONS:,} individuals"
 LEAST_AUTO_RATE = 0.01
 """What creatures evolve best with, whose genomes are long: 521 genes."""
 
@@ -212,7 +215,7 @@ class Strategy:
 class Migration:
     """Settings of migration: what crosses between islands, and when."""
 
-    migrate_every: int = setting(10, "generations between migrations", low=1, high=1_000_000_000)
+    migrate_every: int = setting(0, f"generations between migrations; 0: {EVERY_DEFAULT}", low=0, high=1_000_000_000)
     migration_interval: str = setting(
         FIXED,
         "fixed: --migrate-every; adaptive: that at first and after a migrant that beats everybody here, and twice as "
@@ -358,13 +361,22 @@ class IslandConfig:
     """Everything that decides what one island computes."""
 
     island: str
-    population: int = setting(250, "individuals", low=2, high=1_000_000)
-    generations: int = setting(150, "generation to reach, counted from the founders (0)", low=1, high=1_000_000_000)
+    population: int = setting(
+        0, "individuals of a generation; 0: as many as the algorithm is used with", low=0, high=1_000_000
+    )
+    generations: int = setting(
+        0,
+        f"generation to reach, counted from the founders (0); 0: {GENERATIONS}, or with --population 0 as many as make "
+        f"{EVALUATIONS:,} individuals",
+        low=0,
+        high=1_000_000_000,
+    )
     seed: int = setting(1, "seed of the whole archipelago", low=0, high=2**53)
     task: str = setting("creatures", "the problem; see 'cli.py tasks'")
     algorithm: str = setting(
-        GA,
-        f"how a generation becomes the next one: {', '.join(OWN_SETTINGS)}, or {USER_FILE}; see 'cli.py algorithms'",
+        AUTO,
+        f"how a generation becomes the next one: {', '.join(OWN_SETTINGS)}, {USER_FILE}, or {AUTO}, by the task's "
+        f"genes; see 'cli.py algorithms'",
         former=GA,
     )
     champion_episodes: int = setting(
@@ -377,7 +389,9 @@ class IslandConfig:
     )
     backend: str = setting(AUTO, "what computes the fitness; all backends of a task agree bit for bit")
     threads: int = setting(1, "threads of the numeric libraries, per island", low=1, high=4096)
-    checkpoint_every: int = setting(10, "generations between checkpoints, at most", low=1, high=1_000_000_000)
+    checkpoint_every: int = setting(
+        0, f"generations between checkpoints, at most; 0: {EVERY_DEFAULT}", low=0, high=1_000_000_000
+    )
     options: tuple[tuple[str, str], ...] = ()
     breeding: Breeding = Breeding()
     strategy: Strategy = Strategy()
@@ -386,16 +400,30 @@ class IslandConfig:
     def __post_init__(self) -> None:
         check_island_name(self.island)
         check(self)
-        if self.algorithm not in OWN_SETTINGS and not is_user_file(self.algorithm):
+        if self.algorithm not in {*OWN_SETTINGS, AUTO} and not is_user_file(self.algorithm):
             raise ConfigError(
-                f"--algorithm must be one of {', '.join(OWN_SETTINGS)}, or {USER_FILE}; got "
-                f"{self.algorithm!r}{suggest(self.algorithm, OWN_SETTINGS)}"
+                f"--algorithm must be {AUTO}, one of {', '.join(OWN_SETTINGS)}, or {USER_FILE}; got "
+                f"{self.algorithm!r}{suggest(self.algorithm, [*OWN_SETTINGS, AUTO])}"
             )
+        if self.population:
+            self._check_population()
+        growth = self.strategy.restart_growth
+        if self.migration.mode == LOCKSTEP and "restart_growth" in own_settings(self.algorithm) and growth > 1:
+            raise ConfigError(
+                f"--mode lockstep needs --restart-growth 1, since members wait for each other's same generation, and "
+                f"equal generations are equal spending only where a restart keeps the population; got {growth}"
+            )
+        if self.migration.mode == LOCKSTEP and self.island not in self.migration.members.split(","):
+            raise ConfigError(
+                f"--members must name every island of the lockstep, this one too; {self.island} is not among "
+                f"{self.migration.members}"
+            )
+
+    def _check_population(self) -> None:
         least = LEAST_POPULATION.get(self.algorithm, 2)
         if self.population < least:
-            raise ConfigError(
-                f"--population must be at least {least} with --algorithm {self.algorithm}, got {self.population}"
-            )
+            of = "" if self.algorithm == AUTO else f" with --algorithm {self.algorithm}"
+            raise ConfigError(f"--population must be at least {least}{of}, got {self.population}")
         if self.migration.migrants >= self.population:
             raise ConfigError(
                 f"--migrants must be smaller than the population of {self.population}, got {self.migration.migrants}"
@@ -408,17 +436,6 @@ class IslandConfig:
             raise ConfigError(
                 f"--tournament-size must be at most the population of {self.population}, "
                 f"got {self.breeding.tournament_size}"
-            )
-        growth = self.strategy.restart_growth
-        if self.migration.mode == LOCKSTEP and "restart_growth" in own_settings(self.algorithm) and growth > 1:
-            raise ConfigError(
-                f"--mode lockstep needs --restart-growth 1, since members wait for each other's same generation, and "
-                f"equal generations are equal spending only where a restart keeps the population; got {growth}"
-            )
-        if self.migration.mode == LOCKSTEP and self.island not in self.migration.members.split(","):
-            raise ConfigError(
-                f"--members must name every island of the lockstep, this one too; {self.island} is not among "
-                f"{self.migration.members}"
             )
 
     def agreement(self) -> dict[str, Value]:
@@ -457,7 +474,7 @@ def island_config(island: str, values: Mapping[str, Value], options: Mapping[str
     for name in values:
         if name not in known:
             raise ConfigError(f"unknown setting {name!r}{suggest(name, known)}; known are {', '.join(known)}")
-    check_own_settings(str(values.get("algorithm", known["algorithm"].default)), values)
+    values = {**values, "algorithm": _algorithm(values)}
     return _make(
         IslandConfig,
         values,
@@ -467,6 +484,15 @@ def island_config(island: str, values: Mapping[str, Value], options: Mapping[str
         strategy=_make(Strategy, values),
         migration=_make(Migration, values),
     )
+
+
+def _algorithm(values: Mapping[str, Value]) -> Value:
+    """Return the algorithm that is meant: who gives a setting of the genetic algorithm alone means that one."""
+    algorithm = values.get("algorithm", AUTO)
+    if algorithm == AUTO and any(name in OWN_SETTINGS[GA] for name in values):
+        algorithm = GA
+    check_own_settings(str(algorithm), values)
+    return algorithm
 
 
 def as_started(config: IslandConfig, recorded: Mapping[str, Any]) -> IslandConfig:

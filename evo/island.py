@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Protocol, TypeVar
 
 from atoll.evo import generation
 from atoll.evo.algorithms.algorithm import mean_of
-from atoll.evo.algorithms.choice import algorithm_of
+from atoll.evo.algorithms.choice import algorithm_of, settled
 from atoll.evo.config import GA
 from atoll.evo.errors import TaskError
 from atoll.evo.generation import Reevaluation
@@ -144,6 +144,7 @@ def steps(
         Whether others are waited for: False once it has published, then True as often as it has asked in vain.
     """
     recorder = recorder or MemoryRecorder()
+    config = settled(config, task.spec)
     algorithm = algorithm or algorithm_of(config, task.spec)
     started_s = clock()
     state = resumed or _start(config, task, algorithm)

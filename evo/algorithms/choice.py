@@ -2,22 +2,96 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+import math
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any
 
 from atoll.evo.algorithms.cma import Cma
 from atoll.evo.algorithms.genetic import Genetic
 from atoll.evo.algorithms.sampling import check_real
 from atoll.evo.algorithms.shade import Shade
 from atoll.evo.algorithms.snes import Snes
-from atoll.evo.config import CMA, GA, SEP_CMA, SNES, is_user_file
+from atoll.evo.config import (
+    AUTO,
+    CMA,
+    DE,
+    EVALUATIONS,
+    EVERY,
+    GA,
+    GENERATIONS,
+    LOCKSTEP,
+    SEP_CMA,
+    SNES,
+    is_user_file,
+)
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
     from pathlib import Path
 
     from atoll.evo.algorithms.algorithm import Algorithm
     from atoll.evo.algorithms.user_algorithm import UserAlgorithm
     from atoll.evo.config import IslandConfig
     from atoll.evo.genome import GenomeSpec
+
+POPULATION, POPULATION_OF_DE = 250, 100
+MOST_GENES_OF_CMA = 100
+"""Beyond that a full covariance matrix costs more than it can learn within a usual budget."""
+
+
+def settled(config: IslandConfig, spec: GenomeSpec, *, recorded: Mapping[str, Any] | None = None) -> IslandConfig:
+    """Return a config with what it leaves open: algorithm, population, generations, and generations between events.
+
+    An island that was started before goes on as its checkpoint `recorded`, whatever would be chosen now.
+    """
+    before = recorded or {}
+    algorithm = config.algorithm
+    if algorithm == AUTO:
+        algorithm = str(before.get("algorithm", GA)) if recorded else default_algorithm(spec)
+        algorithm = default_algorithm(spec) if is_user_file(algorithm) else algorithm  # only the user names a program
+    is_by_itself = not config.population
+    population = config.population or before.get("population")
+    population = population or max(default_population(algorithm, spec.size), config.migration.migrants + 1)
+
+    def scaled(name: str, given: int, usual: int) -> int:
+        individuals = EVALUATIONS * usual // GENERATIONS
+        return given or before.get(name) or (max(individuals // population, 1) if is_by_itself else usual)
+
+    migration = config.migration
+    growth = 1 if migration.mode == LOCKSTEP and config.algorithm == AUTO else config.strategy.restart_growth
+    return replace(
+        config,
+        algorithm=algorithm,
+        population=population,
+        generations=scaled("generations", config.generations, GENERATIONS),
+        checkpoint_every=scaled("checkpoint_every", config.checkpoint_every, EVERY),
+        strategy=replace(config.strategy, restart_growth=growth),
+        migration=replace(migration, migrate_every=scaled("migrate_every", migration.migrate_every, EVERY)),
+    )
+
+
+def default_algorithm(spec: GenomeSpec) -> str:
+    """Return the algorithm for genomes of this layout, by the evidence of *Which algorithm?* in the documents."""
+    if not spec.is_real.all():
+        return GA
+    return CMA if spec.size <= MOST_GENES_OF_CMA else SNES
+
+
+def reason(spec: GenomeSpec) -> str:
+    """Say what the default algorithm is chosen by."""
+    if not spec.is_real.all():
+        return "since genes are gates or whole numbers"
+    return f"for {spec.size} real genes"
+
+
+def default_population(algorithm: str, genes: int) -> int:
+    """Return the individuals of a generation that an algorithm is used with.
+
+    Source: Hansen 2016, table 1 (samples of evolution strategies, 4 + 3 ln D); Tanabe & Fukunaga 2013 (100 for SHADE).
+    """
+    if algorithm in {SNES, SEP_CMA, CMA}:
+        return 4 + math.floor(3.0 * math.log(genes))
+    return POPULATION_OF_DE if algorithm == DE else POPULATION
 
 
 def algorithm_of(config: IslandConfig, spec: GenomeSpec, *, directory: Path | None = None) -> Algorithm:

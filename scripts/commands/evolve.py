@@ -67,7 +67,7 @@ def evolve(
         from atoll.scripts.view.display import choose_display
 
         separate_children_of(config.task, config.algorithm)
-        with choose_display(target=config.generations, is_json=is_json) as display:
+        with choose_display(is_json=is_json) as display:
             return run_island(
                 config,
                 root=root,

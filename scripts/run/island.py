@@ -49,6 +49,7 @@ class Display(Protocol):
     """The display of an island, for whoever watches it: lines of text, records of the log and events of the ledger."""
 
     def say(self, text: str) -> None: ...  # noqa: D102
+    def begin(self, target: int) -> None: ...  # noqa: D102
     def generation(self, record: Record) -> None: ...  # noqa: D102
     def migration(self, text: str) -> None: ...  # noqa: D102
 
@@ -88,6 +89,9 @@ def run_island(
     recording = recordings.read(Path(config.migration.replay_from).absolute()) if is_replay else None
     try:
         task, own = _load(config, display=display, stop=stop)
+        if recording is None:
+            config = resume.settle(config, task, shared, is_fresh=is_fresh, say=display.say)
+        _check_feasible(config, task, own, say=display.say)
         pool = _join(config, task, shared, is_foreign_allowed=is_foreign_allowed)
         with access.owned(pool, paths, is_taking_over=is_taking_over, say=display.say):
             pools.check_current(shared, pool.identity)
@@ -117,19 +121,20 @@ def run_island(
 
 
 def _load(config: IslandConfig, *, display: Display, stop: StopSignal) -> tuple[Task, UserAlgorithm | None]:
-    """Load the task and a user's own algorithm.
-
-    Make sure that the algorithm varies such genes, memory holds them and others can read them.
-    """
+    """Load the task and a user's own algorithm."""
     here = Path.cwd()  # a task may change it
     task = resume.load_for(config, config.backend, say=display.say, is_stopping=stop)
     own = own_algorithm_of(config, directory=here) if is_user_file(config.algorithm) else None
+    return task, own
+
+
+def _check_feasible(config: IslandConfig, task: Task, own: UserAlgorithm | None, *, say: Callable[[str], None]) -> None:
+    """Make sure that the algorithm varies such genes, memory holds them and others can read them."""
     if own is None:
         algorithm_of(config, task.spec)
-    check_memory(config, task.spec.size, say=display.say)
+    check_memory(config, task.spec.size, say=say)
     if not config.migration.is_off and config.migration.mode != REPLAY:
         check_importable(config.migration.migrants, task.spec.size)
-    return task, own
 
 
 def _join(config: IslandConfig, task: Task, shared: SharedPaths, *, is_foreign_allowed: bool) -> OpenPool:
@@ -255,7 +260,9 @@ def _greet(start: Start, own: UserAlgorithm | None, display: Display) -> None:
     why = "as recorded" if is_recorded else f"chosen by --backend{' auto' if config.backend == 'auto' else ''}"
     why = "; ".join(filter(None, [why, build_of(task)]))
     begin = f"resuming at generation {start.generation}" if start.resumed else "starting"
-    display.say(f"{config.island}: {begin}, {config.population} individuals to generation {config.generations}")
+    display.begin(config.generations)
+    individuals = f"{config.population} individuals by {config.algorithm}"
+    display.say(f"{config.island}: {begin}, {individuals} to generation {config.generations}")
     display.say(f"task {task.name} ({options}), {task.spec.size} genes, evaluator {task.backend} ({why})")
     if own:
         display.say(f"algorithm {config.algorithm} ({own.build})")

@@ -10,7 +10,8 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from atoll.evo import atomic, checkpoint, compiler, runlog
-from atoll.evo.config import ASYNC, LOCKSTEP, as_started, flag_name
+from atoll.evo.algorithms.choice import reason, settled
+from atoll.evo.config import ASYNC, AUTO, LOCKSTEP, as_started, flag_name
 from atoll.evo.errors import ResumeError
 from atoll.evo.paths import archive_name, parse_generation
 from atoll.evo.recorder import recorded_settings
@@ -120,8 +121,6 @@ def find_start(
     superseded: tuple[int, ...] = ()
     with atomic.storage_errors("read the checkpoint"):
         resumed = checkpoint.load_newest(paths)
-        if resumed is not None:
-            config = _as_started(config, resumed, say=say)
         settings = _settings(config, task, recording)
         if resumed is not None:
             checkpoint.check_settings(resumed, settings)
@@ -138,6 +137,21 @@ def find_start(
     if config.migration.mode == ASYNC and not (is_over or config.migration.is_off):
         _check_published(paths, resumed)
     return Start(config, task, pool, recording, settings, after, resumed, superseded, is_over)
+
+
+def settle(
+    config: IslandConfig, task: Task, shared: SharedPaths, *, is_fresh: bool, say: Callable[[str], None]
+) -> IslandConfig:
+    """Return the config with what it left open: as the island was started, or as it suits the task, and say so."""
+    with atomic.storage_errors("read the checkpoint"):
+        resumed = None if is_fresh else checkpoint.load_newest(shared.island(config.island))
+    if resumed is not None:
+        config = _as_started(config, resumed, say=say)
+        return settled(config, task.spec, recorded=resumed.settings)
+    chosen = settled(config, task.spec)
+    if config.algorithm == AUTO:
+        say(f"{config.island}: algorithm {chosen.algorithm}, {reason(task.spec)}; --algorithm chooses another")
+    return chosen
 
 
 def _as_started(config: IslandConfig, resumed: Checkpoint, *, say: Callable[[str], None]) -> IslandConfig:

@@ -6,7 +6,6 @@ import contextlib
 import json
 import sys
 import time
-from functools import partial
 from typing import TYPE_CHECKING
 
 import click
@@ -21,11 +20,11 @@ if TYPE_CHECKING:
     from atoll.evo.records import Record
 
 
-def choose_display(*, target: int, is_json: bool) -> UndisturbedDisplay:
+def choose_display(*, is_json: bool) -> UndisturbedDisplay:
     """Return the display that fits standard output, and that no failure of it can disturb."""
     if is_json:
         return UndisturbedDisplay(_Json)
-    return UndisturbedDisplay(partial(_Live if sys.stdout.isatty() else _Plain, target=target))
+    return UndisturbedDisplay(_Live if sys.stdout.isatty() else _Plain)
 
 
 class UndisturbedDisplay:
@@ -42,6 +41,10 @@ class UndisturbedDisplay:
     def say(self, text: str) -> None:
         """Show one line."""
         self._try(lambda shown: shown.say(as_typed(text)))
+
+    def begin(self, target: int) -> None:
+        """Take the generation that is to be reached."""
+        self._try(lambda shown: shown.begin(target))
 
     def generation(self, record: Record) -> None:
         """Show a record of the log."""
@@ -85,8 +88,8 @@ class _Plain:
 
     interval_s = 5.0
 
-    def __init__(self, *, target: int) -> None:
-        self._target = target
+    def __init__(self) -> None:
+        self._target = 0
         self._shown_s = -self.interval_s
         self._out = sys.stdout  # a task may put something else in its place
 
@@ -95,6 +98,9 @@ class _Plain:
 
     def __exit__(self, *error: object) -> None:
         pass
+
+    def begin(self, target: int) -> None:
+        self._target = target
 
     def say(self, text: str) -> None:
         click.echo(text, file=self._out)
@@ -146,11 +152,11 @@ class _Live(_Plain):
 
     interval_s = 0.1
 
-    def __init__(self, *, target: int) -> None:
+    def __init__(self) -> None:
         from rich.console import Console  # noqa: PLC0415 - rich is slow to load, and useless in a pipe
         from rich.live import Live  # noqa: PLC0415
 
-        super().__init__(target=target)
+        super().__init__()
         self._live = Live(console=Console(file=sys.stdout, highlight=False), auto_refresh=False, transient=True)
 
     def __enter__(self) -> None:

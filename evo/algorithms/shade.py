@@ -6,6 +6,9 @@
 What is scored are the trials, one for each parent; the parents stand in the memory. A trial replaces its parent if it
 is at least as good. An immigrant competes with the parent whose trial it displaced, and teaches nothing of F and CR.
 
+A gene of a mutant descends as the best one's does if F is 0.5 or more, else as the parent's: they weigh F and 1 - F in
+it, and a difference of two others weighs nothing.
+
 A mutant is made of differences of genomes, so it needs no unit box: a gene in other units is varied alike. A parent
 keeps the score that it once had, so on a noisy task a lucky one stays.
 
@@ -109,7 +112,7 @@ def learned(history: Doubles, factors: Doubles, gains: Doubles) -> Doubles:
 
     Means are weighted by the gain: of F the Lehmer mean, of CR the arithmetic one.
 
-    Source: Tanabe & Fukunaga 2013, equations 7 to 11; which entry a trial draws does not depend on their order.
+    The paper overwrites the entries in turn, which is the same: a trial draws any of them alike.
     """
     if not len(gains):
         return history
@@ -126,7 +129,7 @@ def drawn_factors(history: Doubles, n: int, *, rng: np.random.Generator) -> Doub
 
     F is drawn again until it is positive, and cut at 1; CR is clipped to 0 and 1.
 
-    Source: Tanabe & Fukunaga 2013, equations 5 and 6. A ratio of two normal numbers has the Cauchy distribution.
+    A ratio of two normal numbers has the Cauchy distribution.
     """
     centre, rate = history[:, rng.integers(history.shape[1], size=n)]
     factor = np.zeros(n)

@@ -209,6 +209,16 @@ def test_in_place_of_who_lives_here_already_comes_the_next_best_of_its_batch(k, 
     ]
 
 
+@given(st.integers(1, 6), st.sets(st.integers(0, 5)), st.integers(1, 60))
+def test_in_place_of_who_is_refused_nobody_comes(k, here, generation):
+    shelves = Shelves({"a": shelf("a", 6, generation)})
+    drawn = pick(shelves, k, generation=generation, duplicates="accept").migrants.ids
+    residents = shelves.batches["a"].migrants.population.take(np.asarray(sorted(here), dtype=np.int64))
+    found = pick(shelves, k, generation=generation, residents=residents, duplicates="refuse")
+    assert found.migrants.ids == tuple(name for name in drawn if int(name[-1]) not in here)
+    assert len(found.refusals) == len(drawn) - len(found.migrants)
+
+
 @given(st.integers(0, 99), st.integers(1, 40))
 def test_of_those_who_arrive_twice_the_second_gives_way_to_the_next_best_of_its_batch(shuffle, generation):
     one = shelf("a", 3, generation)

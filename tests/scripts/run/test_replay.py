@@ -151,7 +151,7 @@ def test_publications_that_were_refused_are_counted_as_they_were(root, tmp_path,
 
     with monkeypatch.context() as patch:
         patch.setattr(atomic, "create_directory", refuse_some)
-        evolve(root)
+        evolve(root, duplicates="accept")
     assert [line["exports"] for line in outcome(root)["log"]][-1] == 10
     assert replay(tmp_path / "again", home(root)) == 0
     check_equal(tmp_path / "again", root)

@@ -100,8 +100,8 @@ def evaluate(
     fitness, scored = score_once(task, population, generation=generation, known=before)
     if before is None:
         best = best_of(population, fitness, generation=generation, reigning=None)
-        founded = State(generation, population, fitness, best, Counts(len(population)), scored=scored)
-        return crown(founded, reevaluation)
+        counts = Counts(evaluations=len(population))
+        return crown(State(generation, population, fitness, best, counts, scored=scored), reevaluation)
     counts = replace(before.counts, evaluations=before.counts.evaluations + len(population))
     state = replace(before, generation=generation, population=population, fitness=fitness, counts=counts, scored=scored)
     return crown(state, reevaluation)
@@ -222,11 +222,12 @@ def best_of(population: Population, fitness: Floats, *, generation: int, reignin
 def crown(state: State, reevaluation: Reevaluation | None, *, has_immigrants: bool = False) -> State:
     """Return the state with its champion: the best by the one score that everybody has, or by the mean of several.
 
-    On a noisy task the highest score of all is the luckiest. There whoever seems better than the champion by its one
-    score is scored again in fresh episodes, which decided about nobody before; so is the mean of the search
-    distribution, which may be better than all that were drawn around it. So is the champion that reigns: its own mean
-    was the highest of several, and thus too high on average, and everybody has to meet the same episodes, of which
-    some are easy. The best mean reigns, and is the champion's fitness, which may fall so; of equals who reigned stays.
+    On a noisy task the highest score of all is the luckiest. So whoever seems better than the champion by its one score
+    is scored again there, in fresh episodes, which decided about nobody before. The mean of the search distribution is
+    scored with it, since it may be better than all that were drawn around it. The champion that reigns is scored again
+    too, for two reasons: its own mean was the highest of several, and is thus too high on average; and some episodes
+    are easy, so all have to meet the same ones. The best mean reigns and is the champion's fitness, which may fall; of
+    equals who reigned stays.
 
     Source: Jin & Branke 2005, "Evolutionary optimization in uncertain environments: a survey", IEEE Trans. Evol.
     Comput. 9(3), 303-317, section II (resampling).
@@ -235,12 +236,10 @@ def crown(state: State, reevaluation: Reevaluation | None, *, has_immigrants: bo
     seeming = best_of(state.population, state.fitness, generation=state.generation, reigning=reigning)
     if reevaluation is None:
         return replace(state, champion=seeming)
-    others = [each for each in (seeming.individual, reevaluation.mean) if each is not None]
-    if is_first:
-        others = []
-    elif seeming is reigning or np.array_equal(seeming.individual.genes, reigning.individual.genes):
+    if not is_first and (seeming is reigning or np.array_equal(seeming.individual.genes, reigning.individual.genes)):
         return state
-    candidates = ancestry.join([reigning.individual, *others], state.population.islands)
+    rivals = [] if is_first else [each for each in (seeming.individual, reevaluation.mean) if each is not None]
+    candidates = ancestry.join([reigning.individual, *rivals], state.population.islands)
     episodes = fresh_episodes(state.generation, reevaluation.episodes, has_immigrants=has_immigrants)
     means = mean_score(reevaluation.task, candidates, episodes)
     best = selection.best(means, 1)
@@ -254,7 +253,7 @@ def crown(state: State, reevaluation: Reevaluation | None, *, has_immigrants: bo
 
 
 def fresh_episodes(generation: int, n: int, *, has_immigrants: bool) -> range:
-    """Return the numbers of `n` episodes that are nobody else's: neither a generation's nor of another coronation.
+    """Return the numbers of `n` episodes that are nobody else's: neither a generation's nor another crowning's.
 
     A generation may crown twice: after its evaluation, and after the insertion of immigrants.
     """

@@ -9,6 +9,7 @@ def one(x):
 TASK = """
 class Spread:
     bounds = [(-5.0, 5.0)] * 6
+    is_deterministic = True
 
     def __init__(self):
         {constructor}

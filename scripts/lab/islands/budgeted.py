@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from atoll.evo import ancestry
-from atoll.evo.config import LOCKSTEP, Value, island_config
+from atoll.evo.config import GA, LOCKSTEP, Value, island_config
 from atoll.evo.diversity import fixation_index
 from atoll.evo.errors import ConfigError
 from atoll.evo.recorder import MemoryRecorder
@@ -18,6 +18,7 @@ from atoll.evo.tasks.creatures.audit import UNSEEN_COURSES
 from atoll.evo.tasks.creatures.fitness import score
 from atoll.evo.tasks.creatures.world import FIRST_UNSEEN, lay_courses
 from atoll.migration.observe.history import effective_number, pooled
+from atoll.scripts.lab.kit.former import former_config
 from atoll.scripts.run.archipelago import evolve_together
 from atoll.scripts.run.vary import vary
 
@@ -113,16 +114,15 @@ def plan(arm: Arm, *, seed: int, budget: int) -> list[IslandConfig]:
     if not 1 <= arm.islands <= MAX_ISLANDS:
         raise ConfigError(f"an arm has 1 to {MAX_ISLANDS} islands, got {arm.islands}")
     names = [f"island-{i:03}" for i in range(1, arm.islands + 1)]
+    make = former_config if arm.settings.get("algorithm", GA) == GA else island_config
     together: dict[str, Value] = {"population": arm.population, **arm.settings, "seed": seed}
     if arm.islands > 1 and arm.settings.get("topology") != "none":
         together |= {"mode": LOCKSTEP, "members": ",".join(names)}
     else:
         together |= {"topology": "none"}
-    generations = _generations(island_config(names[0], together, {}), share=budget // arm.islands)
+    generations = _generations(make(names[0], together, {}), share=budget // arm.islands)
     return [
-        island_config(
-            name, {**together, **(vary(name, seed=seed) if arm.is_varied else {}), "generations": generations}, {}
-        )
+        make(name, {**together, **(vary(name, seed=seed) if arm.is_varied else {}), "generations": generations}, {})
         for name in names
     ]
 

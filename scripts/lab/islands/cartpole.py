@@ -36,6 +36,9 @@ UNSEEN = range(1000, 1005)
 ISLANDS = ("one", "two")
 LOOK_EVERY_S = 0.5
 
+GENETIC = "--algorithm ga --mutation-rate 0.01 --duplicates accept --champion-episodes 0 --checkpoint-every 10"
+"""What islands did when this was measured first."""
+
 
 @click.command(context_settings=DEFAULTS_SHOWN)
 @seed_options(5, first=1, what="Runs.")
@@ -60,7 +63,7 @@ def main(*, seeds: range, population: int, generations: int, episodes: int, limi
 
 
 def _run(root: Path, *, seed: int, population: int, generations: int, episodes: int) -> Record:
-    sizes = f"-o episodes={episodes} -p {population} -g {generations} --migrate-every 2 --seed {seed}"
+    sizes = f"-o episodes={episodes} -p {population} -g {generations} --migrate-every 2 --seed {seed} {GENETIC}"
     flags = ["--task", f"gym:{ENVIRONMENT}", *sizes.split(), "--migration-dir", str(root)]
     task = GymTask(ENVIRONMENT, GymOptions())
     started_s = time.perf_counter()

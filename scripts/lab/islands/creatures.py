@@ -16,7 +16,7 @@ import click
 import numpy as np
 
 from atoll.evo import atomic, generation
-from atoll.evo.config import Value, island_config
+from atoll.evo.config import Value
 from atoll.evo.errors import AtollError
 from atoll.evo.island import evolve
 from atoll.evo.paths import SharedPaths
@@ -27,6 +27,7 @@ from atoll.evo.tasks.creatures.recording import record
 from atoll.evo.tasks.creatures.task import CreatureOptions, Creatures
 from atoll.evo.tasks.creatures.world import FIRST_UNSEEN, World
 from atoll.scripts.lab.kit import study
+from atoll.scripts.lab.kit.former import former_config
 from atoll.scripts.report.champion import creatures_of, read
 from atoll.scripts.report.pictures import write_sheet
 
@@ -45,7 +46,7 @@ MIGRANTS = 1
 
 def isolated_config(island: str, *, seed: int, **settings: Value) -> IslandConfig:
     """Return the settings of an island that is alone."""
-    return island_config(island, {"migrants": MIGRANTS, "topology": "none", **settings, "seed": seed}, {})
+    return former_config(island, {"migrants": MIGRANTS, "topology": "none", **settings, "seed": seed}, {})
 
 
 def evolve_alone(creatures: Creatures, config: IslandConfig) -> tuple[State, Record]:

@@ -24,7 +24,7 @@ import click
 import numpy as np
 
 from atoll.evo import ancestry
-from atoll.evo.config import Value, island_config
+from atoll.evo.config import Value
 from atoll.evo.diversity import fixation_index
 from atoll.evo.errors import ConfigError
 from atoll.evo.island import steps
@@ -34,6 +34,7 @@ from atoll.migration.exchange.modes import memory_exchange
 from atoll.migration.observe.history import effective_number, pooled
 from atoll.migration.pool.batch import Publisher
 from atoll.scripts.lab.islands.budgeted import Course
+from atoll.scripts.lab.kit.former import former_config
 from atoll.scripts.lab.kit.stats import LEVEL, RESAMPLES
 from atoll.scripts.lab.kit.study import chosen, command, plain_table, seed_options
 from atoll.scripts.run.archipelago import RUN_ID, NoNotes, take_turns
@@ -161,7 +162,7 @@ def plan(cast: Cast, scene: Scene, *, seed: int) -> tuple[list[IslandConfig], di
     there = int(scene.generations * (cast.departure - cast.arrival))
     common: dict[str, Value] = {"population": scene.population, **scene.settings, "seed": seed}
     configs = [
-        island_config(name, {**common, "generations": there if name in changing else scene.generations}, {})
+        former_config(name, {**common, "generations": there if name in changing else scene.generations}, {})
         for name in scene.names()
     ]
     turns = int(scene.generations * cast.arrival) // configs[0].migration.migrate_every
@@ -224,7 +225,7 @@ def calls(
     for task in chosen(tasks, TASKS, kind="task"):
         scenes[task] = Scene(islands, population, generations, {**TASKS[task][1], **settings})
         try:
-            island_config("a", {**scenes[task].settings, "population": population}, {})
+            former_config("a", {**scenes[task].settings, "population": population}, {})
         except ConfigError as error:
             raise click.UsageError(str(error)) from error
     return [

@@ -20,6 +20,7 @@ from atoll.evo.recorder import MemoryRecorder
 from atoll.evo.rng import stream
 from atoll.evo.tasks.creatures.task import CreatureOptions, Creatures
 from atoll.scripts.lab.kit import strict
+from atoll.scripts.lab.kit.former import BEFORE
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Sequence
@@ -161,7 +162,8 @@ def island_name(index: int) -> str:
 
 def settings_of(config: TrialConfig, tier: Tier) -> dict[str, int | float | str]:
     """Return a trial's settings as an island's, seed and evaluator left out."""
-    return {**asdict(config), "population": tier.population, "generations": tier.generations, "topology": "none"}
+    sizes = {"population": tier.population, "generations": tier.generations}
+    return {**BEFORE, **asdict(config), **sizes, "topology": "none"}
 
 
 def plan(index: int, config: TrialConfig, tier: Tier, *, seed: int) -> IslandConfig:

@@ -140,6 +140,9 @@ class Unseen:
     def say(self, text: str) -> None:
         """Say nothing."""
 
+    def begin(self, target: int) -> None:
+        """Take nothing."""
+
     def generation(self, record: Record) -> None:
         """Show nothing."""
 

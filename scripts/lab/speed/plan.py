@@ -20,6 +20,7 @@ from atoll.migration.pool import epochs
 from atoll.migration.pool import identity as pools
 from atoll.migration.pool.access import OpenPool, Ownership
 from atoll.migration.pool.mailbox import DirectoryMailbox
+from atoll.scripts.lab.kit.former import BEFORE
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -84,7 +85,7 @@ class Plan:
 
     def _sizes(self) -> dict[str, Value]:
         names = ("population", "generations", "migrate_every")
-        return {**{name: getattr(self, name) for name in names}, "topology": TOPOLOGY}
+        return {**BEFORE, **{name: getattr(self, name) for name in names}, "topology": TOPOLOGY}
 
 
 QUICK = Plan(

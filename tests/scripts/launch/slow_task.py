@@ -7,6 +7,7 @@ class Sphere:
     """The sphere function, in many dimensions."""
 
     bounds = [(-5.0, 5.0)] * 10
+    is_deterministic = True
 
     def evaluate(self, genes, episode):  # noqa: ARG002 - deterministic
         time.sleep(0.01)

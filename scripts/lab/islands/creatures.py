@@ -16,7 +16,6 @@ import click
 import numpy as np
 
 from atoll.evo import atomic, generation
-from atoll.evo.config import Value
 from atoll.evo.errors import AtollError
 from atoll.evo.island import evolve
 from atoll.evo.paths import SharedPaths
@@ -34,7 +33,7 @@ from atoll.scripts.report.pictures import write_sheet
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
-    from atoll.evo.config import IslandConfig
+    from atoll.evo.config import IslandConfig, Value
     from atoll.evo.generation import State
     from atoll.evo.genome import Floats
     from atoll.evo.runlog import Record

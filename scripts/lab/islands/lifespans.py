@@ -24,7 +24,6 @@ import click
 import numpy as np
 
 from atoll.evo import ancestry
-from atoll.evo.config import Value
 from atoll.evo.diversity import fixation_index
 from atoll.evo.errors import ConfigError
 from atoll.evo.island import steps
@@ -42,7 +41,7 @@ from atoll.scripts.run.archipelago import RUN_ID, NoNotes, take_turns
 if TYPE_CHECKING:
     from collections.abc import Generator, Mapping, Sequence
 
-    from atoll.evo.config import IslandConfig
+    from atoll.evo.config import IslandConfig, Value
     from atoll.evo.generation import State
     from atoll.evo.runlog import Record
     from atoll.evo.tasks.task import Task

@@ -127,6 +127,13 @@ def plan(arm: Arm, *, seed: int, budget: int) -> list[IslandConfig]:
     ]
 
 
+def alone(arm: Arm, *, seed: int, generations: int) -> IslandConfig:
+    """Return the settings of an arm of one island."""
+    make = former_config if arm.settings.get("algorithm", GA) == GA else island_config
+    together = {"population": arm.population, **arm.settings, "seed": seed, "generations": generations}
+    return make("island-001", {**together, "migrants": 1, "topology": "none"}, {})
+
+
 def evaluations_to(row: Record, target: float) -> int | None:
     """Return what had been spent when the best of all first reached `target`; None if it never did."""
     reached = (spent for spent, best in zip(row["evaluations"], row["best"], strict=True) if best >= target)

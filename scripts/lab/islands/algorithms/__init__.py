@@ -1,0 +1,1 @@
+"""Algorithms at equal budgets of evaluations: `python -m scripts.lab algorithms`."""

@@ -117,7 +117,7 @@ def contenders(problem: Problem) -> list[Arm]:
         return alone
     split = [(each, max(size(each, problem.genes) // (ISLANDS if each == GA else 1), 8)) for each in names]
     alike = [(each, n, {**settings(each), **same_size(each)}) for each, n in split]
-    apart: dict[str, Value] = {"topology": "none"}
+    apart: dict[str, Value] = {**REFERENCE, "topology": "none"}
     return [
         *alone,
         *(Arm(f"{ISLANDS} x {each}", ISLANDS, n, {**own, **REFERENCE}) for each, n, own in alike),

@@ -28,9 +28,9 @@ GENERATION_BYTES = 12
 MUTATION_BYTES = 4
 CROSSOVER_BYTES = {"none": 0, "uniform": 12, "blend": 27, "sbx": 48}
 """What else breeding holds at its peak, for each gene of a child; measured, and held against breeding by a test."""
-SAMPLING_BYTES = {SNES: 20, SEP_CMA: 20, CMA: 47}
+SAMPLING_BYTES = {SNES: 20, SEP_CMA: 20, CMA: 60}
 """What a generation and its sampling hold at their peak, for each gene of an individual; measured as well."""
-MATRIX_BYTES = {CMA: 40}
+MATRIX_BYTES = {CMA: 39}
 """What a covariance, its axes and what is made of them hold at their peak, for each pair of genes."""
 
 

@@ -75,6 +75,18 @@ def test_the_log_has_a_start_line_and_one_line_per_generation_and_is_shown_as_it
     assert (rest[-1]["evaluations"], rest[-1]["imports"]) == (state.counts.evaluations, state.counts.imports)
 
 
+def test_the_log_tells_the_population_of_generations_that_have_another_than_the_island_began_with(tmp_path):
+    folder = Folder(tmp_path)
+    state, _ = live(configured())
+    n = len(state.population)
+    for config, noted in ((configured(), None), (configured(population=n - 1, migrants=1), n)):
+        recorder = FileRecorder(folder.paths, config=config, task=Weather(), settings={}, observe=folder.seen.append)
+        recorder.start(Start(generation=0))
+        recorder.log(state, evaluate_s=0.0)
+        assert folder.seen[-1].population == noted
+        assert ("population" in runlog.read(folder.paths.log)[-1]) == (noted is not None)
+
+
 def test_a_start_mends_the_line_that_a_crash_tore(tmp_path):
     folder = Folder(tmp_path)
     folder.live(configured(), is_stopping=stopping_after(4))

@@ -155,6 +155,14 @@ def learned(*, is_separable, seed):
 
 
 @BOTH
+def test_the_step_grows_at_most_e_times_in_a_generation(is_separable):
+    """However far away on one side immigrants lie."""
+    memory, rates = begun(9, is_separable=is_separable), rates_of(9, 2000, is_separable=is_separable)
+    after = cma.told(memory, np.full((len(rates.weights), 9), 5.0 / 3), rates)
+    assert after["sigma"] == pytest.approx(np.e * memory["sigma"])
+
+
+@BOTH
 def test_no_step_becomes_shorter_than_genes_can_show(is_separable):
     """Nor is a variance lost: a gene at its bound, where every sample is cut off, can come back."""
     memory, rates = begun(9, is_separable=is_separable), rates_of(9, 8, is_separable=is_separable)
@@ -258,6 +266,12 @@ def test_immigrants_who_are_worse_do_not_put_a_restart_off():
     assert len(bred(told)) == 16
     better = replace(told, fitness=-fitness)
     assert len(bred(better)) == 8
+
+
+def test_generations_that_score_alike_but_not_as_the_last_one_do_not_add_up():
+    """Where each generation has another episode, all may score the same, and the next time all something else."""
+    state = stuck(is_separable=True)
+    assert len(bred(replace(state, fitness=state.fitness + 1))) == 8
 
 
 def bred(state):

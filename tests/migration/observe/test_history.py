@@ -282,6 +282,16 @@ def test_the_newest_line_is_where_the_genes_come_from_now(shared):
     assert (last.effective, last.diversity) == (2.0, 0.5)
 
 
+def test_a_population_that_a_line_tells_counts_at_its_generation(shared):
+    paths = write(shared, "a", [{"a": 1.0}], [published(1), imported(1), published(2), imported(2)])
+    for generation, population in ((1, 40), (2, None)):
+        told = {} if population is None else {"population": population}
+        runlog.append(paths.log, {"kind": "generation", "generation": generation, "ancestry": {"a": 1.0}, **told})
+    history = read_history(paths)
+    assert [influx.rate for influx in history.influxes] == [1 / 40, 1 / 20]
+    assert history.last.population == 20
+
+
 def test_an_island_that_has_logged_nothing_has_no_origins(shared):
     atomic.make_directory(shared.island("a").home)
     shared.island("a").log.touch()

@@ -52,6 +52,14 @@ def test_a_living_process_is_running_with_its_threads_and_memory(shared: SharedP
     assert row.rate_per_s == pytest.approx(7 / 8)
 
 
+def test_the_population_is_the_newest_that_was_told(shared: SharedPaths) -> None:
+    paths = shared.island("a")
+    live(paths, generation=7)
+    assert status.read_island(paths).population == 10
+    runlog.append(paths.log, {"kind": "generation", "generation": 8, "population": 20})
+    assert status.read_island(paths).population == 20
+
+
 def test_an_island_at_its_target_is_finished_whether_or_not_its_process_lives(shared: SharedPaths) -> None:
     live(shared.island("a"), generation=50)
     assert status.read_island(shared.island("a")).condition == "finished"

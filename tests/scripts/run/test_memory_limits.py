@@ -55,6 +55,14 @@ def test_the_refusal_says_how_many_individuals_cannot_fit(limited):
         check_memory(CONFIG, 10_000, say=print)
 
 
+def test_matrices_that_do_not_fit_are_refused_with_the_algorithm_that_has_none(limited):
+    config = island_config("a", {"population": 1000, "algorithm": "cma"}, {})
+    limited(needed_bytes(config, 10_000) - 1)
+    with pytest.raises(ConfigError, match="is all that is here: use --algorithm sep-cma, which holds no matrix"):
+        check_memory(config, 10_000, say=print)
+    check_memory(island_config("a", {"population": 1000, "algorithm": "sep-cma"}, {}), 10_000, say=print)
+
+
 def test_what_would_fit_if_others_made_room_is_tried_with_a_warning(limited, monkeypatch):
     """How much is free changes while an island starts, so it refuses nobody."""
     said: list[str] = []

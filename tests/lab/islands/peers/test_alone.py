@@ -24,7 +24,7 @@ def short(monkeypatch):
 
 def row(stage, library, algorithm, seed, *, problem="rastrigin", scale=1.0):
     pace = PACE[library, algorithm] * (1 + 0.01 * (seed % 7))
-    rounds = [(200 * n, scale * (-100.0 + pace * n), 0.1 * n, 0.05 * n) for n in range(1, 101)]
+    rounds = [(200 * n, scale * (-1000.0 + pace * n), 0.1 * n, 0.05 * n) for n in range(1, 101)]
     return {
         "stage": stage, "kind": "de", "library": library, "algorithm": algorithm, "problem": problem, "seed": seed,
         "rounds": rounds,
@@ -91,8 +91,10 @@ def test_rounds_that_brought_nothing_are_left_out_and_nothing_else():
 
 
 def test_a_target_is_what_one_of_all_contenders_found_and_no_nearer_than_float32_genes_can_come():
-    ends = sorted(each["rounds"][-1][1] for each in ROWS if each["stage"] == "targets")
-    assert alone.target(ROWS, "rastrigin", "de") == min(ends[(len(ends) - 1) // 2], -alone.ACCURACY)
+    of_two = [each for each in ROWS if each["algorithm"] != "sade"]
+    for rows in (ROWS, of_two):
+        ends = sorted(each["rounds"][-1][1] for each in rows if each["stage"] == "targets")
+        assert alone.target(rows, "rastrigin", "de") == ends[(len(ends) - 1) // 2] < -alone.ACCURACY
     near = [row("targets", *who, seed, scale=-1e-9) for who in PACE for seed in TARGET_SEEDS]
     assert alone.target(near, "rastrigin", "de") == -alone.ACCURACY
 

@@ -79,6 +79,14 @@ def test_a_population_of_pygmos_spends_as_much_and_adapts_as_if_it_were_never_lo
     assert rounds[-1].best <= 0
 
 
+def test_a_population_that_grows_by_restarts_counts_for_as_many_evaluations_as_others_have():
+    budget = alone.POPULATION * (alone.GENERATIONS + 1)
+    grown = [Round(2 * alone.POPULATION * (n + 1), -1.0, n, n) for n in range(alone.GENERATIONS + 1)]
+    looked_at = alone.looked_at(grown)
+    assert looked_at == [each for each in grown[alone.INTERVAL :: alone.INTERVAL] if each.evaluations <= budget]
+    assert 0 < len(looked_at) < alone.GENERATIONS // alone.INTERVAL
+
+
 def test_rounds_that_brought_nothing_are_left_out_and_nothing_else():
     rounds = [Round(n, best, n, n) for n, best in enumerate([-5.0, -5.0, -3.0, -3.0, -1.0, -1.0])]
     kept = alone.condensed(rounds)

@@ -38,7 +38,7 @@ if TYPE_CHECKING:
 
 HISTORY_SIZE = 6
 """The authors' of 2014. With the 100 of 2013 a population of 50 took 1.5 to 6 times the evaluations on five functions
-of seven, and 0.9 times on the others, both of them Rastrigin's, rotated."""
+of seven, and 0.5 and 0.9 times on the other two, both of them Rastrigin's, rotated."""
 FIRST = 0.5
 """F and CR in the whole history at first."""
 SPREAD = 0.1

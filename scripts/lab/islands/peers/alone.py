@@ -115,7 +115,13 @@ def evolve(algorithm: str, task: Task, *, seed: int) -> list[Round]:
         )
     )
     evolve_together([config], task, recorder_of=lambda _: recorder)
-    return generations[INTERVAL::INTERVAL]
+    return looked_at(generations)
+
+
+def looked_at(generations: Sequence[Round]) -> list[Round]:
+    """Return where a run was after each interval, up to the evaluations that all have: restarts may need more."""
+    budget = POPULATION * (GENERATIONS + 1)
+    return [each for each in generations[INTERVAL::INTERVAL] if each.evaluations <= budget]
 
 
 def condensed(rounds: Sequence[Round]) -> list[Round]:

@@ -11,7 +11,7 @@ import json
 import sys
 import time
 from dataclasses import dataclass, replace
-from functools import partial
+from functools import cached_property, partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -73,6 +73,11 @@ class Trial:
     def visited(self) -> State:
         """The state of generation `MIDDLE` after immigrants came."""
         return with_immigrants(self.middle)
+
+    @cached_property
+    def straight(self) -> State:
+        """The state of generation `END` of a life that is not cut."""
+        return self.lived(self.algorithm, self.middle)
 
     def bred(self, state: State) -> tuple[Population, Memory]:
         """Return the children of a state, and what is remembered."""
@@ -184,13 +189,13 @@ def first_trial(make: Callable[[], Algorithm], task: Task, config: IslandConfig)
     bred = f"{MIDDLE} generations of {' or '.join(map(str, sizes))} children within their bounds"
     if sizes == [config.population]:
         return trial, Verdict(OK, bred)
-    return trial, Verdict(NOTE, f"{bred}, where the population is {config.population}: a generation costs as many")
+    return trial, Verdict(NOTE, f"{bred}, where -p is {config.population}: a generation costs as many evaluations")
 
 
 def immigrants(trial: Trial) -> Verdict:
     """See whether the better half may come from other islands, and whose genes its children have then."""
     state = trial.visited
-    trial.lived(trial.algorithm, trial.middle)
+    _ = trial.straight  # a life with them, to its end
     children, _ = trial.bred(state)
     share = float(np.mean(children.ancestry != 0))
     if share > 0:
@@ -267,10 +272,9 @@ def remembered(trial: Trial) -> Verdict:
 
 def restart(trial: Trial) -> Verdict:
     """Go on from a checkpoint with a new object, and hold that against a life that was not cut."""
-    straight = trial.lived(trial.algorithm, trial.middle)
     resumed = trial.lived(trial.make(), through_file(trial.middle))
     return _compared(
-        straight,
+        trial.straight,
         digest(resumed),
         same="a life that goes on from a checkpoint is the one that was not cut, byte for byte",
         different="a life that goes on from a checkpoint is not the one that was not cut",
@@ -281,19 +285,19 @@ def another_process(trial: Trial, *, elsewhere: Callable[[bytes], Outcome]) -> V
     """Live it in another process, from the checkpoint and from the founders."""
     told = elsewhere(checkpoint.encode(Checkpoint(trial.middle, {}, "")))
     same = "another process lives the same, from a checkpoint and from the founders, byte for byte"
-    straight, algorithm = trial.lived(trial.algorithm, trial.middle), trial.make()
     went_on = _compared(
-        straight, told.resumed, same=same, different="another process makes something else of a checkpoint"
+        trial.straight, told.resumed, same=same, different="another process makes something else of a checkpoint"
     )
     if went_on.outcome != OK:
         return went_on
+    algorithm = trial.make()
     whole = trial.lived(algorithm, started(algorithm, trial.founders, trial.task.spec))
     return _compared(whole, told.whole, same=same, different="another process makes something else of the founders")
 
 
 def progress(trial: Trial) -> Verdict:
     """Say how far it came."""
-    first, last = trial.founders.champion.fitness, trial.lived(trial.algorithm, trial.middle).champion.fitness
+    first, last = trial.founders.champion.fitness, trial.straight.champion.fitness
     if last > first:
         return Verdict(OK, f"{trial.task.name}: from {first:.4g} to {last:.4g} in {END} generations")
     return Verdict(NOTE, f"{trial.task.name}: nothing better than the best founder in {END} generations")

@@ -42,7 +42,12 @@ MIDDLE = 4
 END = 8
 """The generation at which immigrants come and from which a life is gone on, and its last."""
 ORIGINS = ("stranger", "another")
-MEANT_FOR_THE_REPEATABLE = ("restart", "another process")
+WHOLE_LIVES = ("restart", "another process", "progress")
+"""Checks of what breeds to the end, and the same again."""
+REMEMBER = (
+    "keep nothing in the object or the module that breed needs again: return it as memory; and rely on no global "
+    "random state, hash(), order of a set, clock or process id"
+)
 
 
 class Outcome(NamedTuple):
@@ -117,15 +122,15 @@ def check_algorithm(
         "progress": progress,
         "speed": speed,
     }
-    is_random = False
+    is_cut = False
     for label, check in checks.items():
-        if is_random and label in MEANT_FOR_THE_REPEATABLE:
+        if is_cut and label in WHOLE_LIVES:
             continue
         try:
             finding = Finding(label, *check(trial))
         except TaskError as error:
-            finding = broken(error, label)
-        is_random |= label == "again" and finding.outcome == BROKEN
+            finding = replace(broken(error, label), advice=REMEMBER if label in WHOLE_LIVES else "")
+        is_cut |= label in {"immigrants", "again"} and finding.outcome == BROKEN
         yield finding
 
 
@@ -333,8 +338,7 @@ def _compared(expected: State, got: str, *, same: str, different: str) -> Verdic
     return Verdict(
         BROKEN,
         different,
-        "keep nothing in the object or the module that breed needs again: return it as memory; and rely on no global "
-        "random state, hash(), order of a set, clock or process id",
+        REMEMBER,
     )
 
 

@@ -11,7 +11,7 @@ import json
 import sys
 import time
 from dataclasses import dataclass, replace
-from functools import partial
+from functools import cached_property, partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -42,7 +42,12 @@ MIDDLE = 4
 END = 8
 """The generation at which immigrants come and from which a life is gone on, and its last."""
 ORIGINS = ("stranger", "another")
-MEANT_FOR_THE_REPEATABLE = ("restart", "another process")
+WHOLE_LIVES = ("restart", "another process", "progress")
+"""Checks of what breeds to the end, and the same again."""
+REMEMBER = (
+    "keep nothing in the object or the module that breed needs again: return it as memory; and rely on no global "
+    "random state, hash(), order of a set, clock or process id"
+)
 
 
 class Outcome(NamedTuple):
@@ -73,6 +78,11 @@ class Trial:
     def visited(self) -> State:
         """The state of generation `MIDDLE` after immigrants came."""
         return with_immigrants(self.middle)
+
+    @cached_property
+    def straight(self) -> State:
+        """The state of generation `END` of a life that is not cut."""
+        return self.lived(self.algorithm, self.middle)
 
     def bred(self, state: State) -> tuple[Population, Memory]:
         """Return the children of a state, and what is remembered."""
@@ -112,15 +122,15 @@ def check_algorithm(
         "progress": progress,
         "speed": speed,
     }
-    is_random = False
+    is_cut = False
     for label, check in checks.items():
-        if is_random and label in MEANT_FOR_THE_REPEATABLE:
+        if is_cut and label in WHOLE_LIVES:
             continue
         try:
             finding = Finding(label, *check(trial))
         except TaskError as error:
-            finding = broken(error, label)
-        is_random |= label == "again" and finding.outcome == BROKEN
+            finding = replace(broken(error, label), advice=REMEMBER if label in WHOLE_LIVES else "")
+        is_cut |= label in {"immigrants", "again"} and finding.outcome == BROKEN
         yield finding
 
 
@@ -184,13 +194,13 @@ def first_trial(make: Callable[[], Algorithm], task: Task, config: IslandConfig)
     bred = f"{MIDDLE} generations of {' or '.join(map(str, sizes))} children within their bounds"
     if sizes == [config.population]:
         return trial, Verdict(OK, bred)
-    return trial, Verdict(NOTE, f"{bred}, where the population is {config.population}: a generation costs as many")
+    return trial, Verdict(NOTE, f"{bred}, where -p is {config.population}: a generation costs as many evaluations")
 
 
 def immigrants(trial: Trial) -> Verdict:
     """See whether the better half may come from other islands, and whose genes its children have then."""
     state = trial.visited
-    trial.lived(trial.algorithm, trial.middle)
+    _ = trial.straight  # a life with them, to its end
     children, _ = trial.bred(state)
     share = float(np.mean(children.ancestry != 0))
     if share > 0:
@@ -267,10 +277,9 @@ def remembered(trial: Trial) -> Verdict:
 
 def restart(trial: Trial) -> Verdict:
     """Go on from a checkpoint with a new object, and hold that against a life that was not cut."""
-    straight = trial.lived(trial.algorithm, trial.middle)
     resumed = trial.lived(trial.make(), through_file(trial.middle))
     return _compared(
-        straight,
+        trial.straight,
         digest(resumed),
         same="a life that goes on from a checkpoint is the one that was not cut, byte for byte",
         different="a life that goes on from a checkpoint is not the one that was not cut",
@@ -281,19 +290,19 @@ def another_process(trial: Trial, *, elsewhere: Callable[[bytes], Outcome]) -> V
     """Live it in another process, from the checkpoint and from the founders."""
     told = elsewhere(checkpoint.encode(Checkpoint(trial.middle, {}, "")))
     same = "another process lives the same, from a checkpoint and from the founders, byte for byte"
-    straight, algorithm = trial.lived(trial.algorithm, trial.middle), trial.make()
     went_on = _compared(
-        straight, told.resumed, same=same, different="another process makes something else of a checkpoint"
+        trial.straight, told.resumed, same=same, different="another process makes something else of a checkpoint"
     )
     if went_on.outcome != OK:
         return went_on
+    algorithm = trial.make()
     whole = trial.lived(algorithm, started(algorithm, trial.founders, trial.task.spec))
     return _compared(whole, told.whole, same=same, different="another process makes something else of the founders")
 
 
 def progress(trial: Trial) -> Verdict:
     """Say how far it came."""
-    first, last = trial.founders.champion.fitness, trial.lived(trial.algorithm, trial.middle).champion.fitness
+    first, last = trial.founders.champion.fitness, trial.straight.champion.fitness
     if last > first:
         return Verdict(OK, f"{trial.task.name}: from {first:.4g} to {last:.4g} in {END} generations")
     return Verdict(NOTE, f"{trial.task.name}: nothing better than the best founder in {END} generations")
@@ -329,8 +338,7 @@ def _compared(expected: State, got: str, *, same: str, different: str) -> Verdic
     return Verdict(
         BROKEN,
         different,
-        "keep nothing in the object or the module that breed needs again: return it as memory; and rely on no global "
-        "random state, hash(), order of a set, clock or process id",
+        REMEMBER,
     )
 
 

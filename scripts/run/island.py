@@ -109,8 +109,7 @@ def run_island(
             start = resume.find_start(config, task, pool, recording=recording, after=epoch, say=display.say)
             if stop():
                 return _stopped_early(config, stop=stop, display=display)
-            champion = root / paths.champion.relative_to(shared.root)  # as the user spells it
-            is_done = _go_on(start, own, champion=champion, stop=stop, display=display)
+            is_done = _go_on(start, own, root=root, stop=stop, display=display)
             if is_done and recording:
                 display.say(f"the replay equals the recording: {replay.check_whole(recording, paths)}")
     except TaskError:
@@ -157,7 +156,7 @@ def _warn_of_another_source(pool: OpenPool, task: Task, *, say: Callable[[str], 
         )
 
 
-def _go_on(start: Start, own: UserAlgorithm | None, *, champion: Path, stop: StopSignal, display: Display) -> bool:
+def _go_on(start: Start, own: UserAlgorithm | None, *, root: Path, stop: StopSignal, display: Display) -> bool:
     """Evolve what is left of an island, and say whether that is all."""
     config, paths = start.config, start.paths
     if start.is_over:
@@ -167,6 +166,7 @@ def _go_on(start: Start, own: UserAlgorithm | None, *, champion: Path, stop: Sto
         return True
     state = _evolve(start, own, stop=stop, display=display)
     is_done = state.generation >= config.generations and resume.has_logged(paths, state.generation)
+    champion = root / paths.champion.relative_to(start.pool.shared.root)  # as the user spells it
     _say_goodbye(state, config, champion, is_done=is_done, display=display)
     return is_done
 

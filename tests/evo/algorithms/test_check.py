@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from atoll.evo.algorithms import check
-from atoll.evo.algorithms.check import MEANT_FOR_THE_REPEATABLE, Outcome, check_algorithm, config_of, live_elsewhere
+from atoll.evo.algorithms.check import WHOLE_LIVES, Outcome, check_algorithm, config_of, live_elsewhere
 from atoll.evo.algorithms.choice import algorithm_of
 from atoll.evo.config import OWN_SETTINGS, island_config
 from atoll.evo.errors import TaskError
@@ -68,6 +68,19 @@ class Secretive(Sound):
             self.best = state.fitness[top], state.population.genes[top].copy()
         parents = super().parents(state)
         return replace(parents, genes=np.broadcast_to(self.best[1], parents.genes.shape) + 0.001 * state.generation)
+
+
+class Prepared(Sound):
+    """Keeps what it saw of the founders in itself."""
+
+    scale = 1.0
+
+    def start(self, state, spec):
+        self.scale = 1.0 + float(abs(state.fitness[0]))
+        return super().start(state, spec)
+
+    def moves(self, streams, shape):
+        return self.scale * super().moves(streams, shape)
 
 
 class Careless(Sound):
@@ -177,6 +190,7 @@ def test_the_built_in_algorithms_keep_their_contract(name):
         (Lucky, "again", BROKEN, "bred something else the second time"),
         (Counting, "again", BROKEN, "bred something else the second time"),
         (Secretive, "restart", BROKEN, "goes on from a checkpoint is not the one that was not cut"),
+        (Prepared, "restart", BROKEN, "goes on from a checkpoint is not the one that was not cut"),
         (Careless, "input", BROKEN, "changes what it is given"),
         (Forgetful, "input", BROKEN, "changes what it is given"),
         (Narrow, "corners", BROKEN, "is nan, it may be -5.12 to 5.12"),
@@ -206,8 +220,12 @@ def test_a_memory_that_a_checkpoint_does_not_bring_back_is_noticed(monkeypatch):
     assert checked(Sound)["memory"].says == "what it remembers is not what a checkpoint keeps of it"
 
 
+def test_where_immigrants_cannot_breed_no_whole_life_is_tried():
+    assert list(checked(Homely)) == [name for name in ALL if name not in WHOLE_LIVES]
+
+
 def test_of_an_algorithm_that_breeds_at_random_nothing_is_told_that_follows_from_it():
-    assert list(checked(Lucky)) == [name for name in ALL if name not in MEANT_FOR_THE_REPEATABLE]
+    assert list(checked(Lucky)) == [name for name in ALL if name not in WHOLE_LIVES]
 
 
 @pytest.mark.parametrize(("which", "words"), [(0, "of a checkpoint"), (1, "of the founders")])
@@ -241,15 +259,14 @@ SOURCE = """
 from dataclasses import replace
 import numpy as np
 
-BEST = {{}}
+SEEN = []
 
 class A:
     def start(self, state, spec):
         return {{}}
 
     def breed(self, state, memory, spec, *, streams):
-        top = state.fitness.argmax()
-        BEST.setdefault(float(state.fitness[top]), state.population.genes[top].copy())
+        SEEN.append(state.population.genes[-1].copy())
         genes = spec.sample(streams("new"), len(state.fitness))
         {more}
         return replace(state.population, genes=genes), {{}}
@@ -279,7 +296,7 @@ def test_another_process_lives_the_same_whatever_the_file_prints(tmp_path):
 
 def test_what_a_module_remembers_is_found_by_another_process_alone(tmp_path):
     """A new object of this process still has it."""
-    found = found_in_file(tmp_path / "global.py", "genes[0] = BEST[max(BEST)]")
+    found = found_in_file(tmp_path / "global.py", "genes[0] = SEEN[0]")
     assert [finding.check for finding in found.values() if finding.outcome == BROKEN] == ["another process"]
     assert found["another process"].says == "another process makes something else of a checkpoint"
 

@@ -177,3 +177,15 @@ def test_task_and_algorithm_may_stand_in_one_file_that_changes_directory(tmp_pat
 def test_a_mistake_is_told_in_one_line_with_its_exit_code(root, write, source, code, words):
     given = ("-p", "9", "-g", "2", "--task", "sphere", "--algorithm", write(source), "--migration-dir", root)
     check_refused(atoll("evolve", "a", *given), code, words)
+
+
+@pytest.mark.slow
+def test_a_recorded_island_is_replayed_by_the_algorithm_that_the_user_names_again(root, tmp_path, write):
+    algorithm = write(CLIMB)
+    for island in ("peer", "a"):
+        assert evolve(root, algorithm, island) == 0
+    replay = ("evolve", "a", "--mode", "replay", "--replay-from", root / "islands/a", "--migration-dir", tmp_path / "r")
+    check_refused(atoll(*replay), ConfigError.exit_code, f"name it too, as in --algorithm {algorithm}")
+    ended = atoll(*replay, "--algorithm", algorithm)
+    assert ended.returncode == 0, ended.stderr
+    assert "the replay equals the recording" in ended.stdout

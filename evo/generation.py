@@ -179,26 +179,25 @@ def score_once(task: Task, population: Population, *, generation: int, known: St
     another process scored that: the user may have mended the task since.
     """
     if not is_deterministic(task):
-        return score(task, population, episode=generation), len(population)
-    genes, fitness = population.genes, np.empty(len(population), dtype=np.float32)
-    if known is not None and known.scored is not None:
-        genes, fitness = np.concatenate([known.population.genes, genes]), np.concatenate([known.fitness, fitness])
-    first = diversity.first_alike(genes)
-    n = len(genes) - len(population)
-    new = np.flatnonzero(first[n:] == np.arange(n, len(genes)))
+        return score(task, population.genes, episode=generation), len(population)
+    before = [known] if known is not None and known.scored is not None else []
+    first = diversity.first_alike(np.concatenate([*(state.population.genes for state in before), population.genes]))
+    n = len(first) - len(population)
+    new = np.flatnonzero(first[n:] == np.arange(n, len(first)))
+    fitness = np.concatenate([*(state.fitness for state in before), np.empty(len(population), dtype=np.float32)])
     if len(new):
-        fitness[n + new] = score(task, population.take(new), episode=generation)
+        fitness[n + new] = score(task, population.genes.take(new, axis=0), episode=generation)
     return fitness[first[n:]], len(new)
 
 
-def score(task: Task, population: Population, *, episode: int) -> Floats:
-    """Evaluate and check what came back, float32 [P].
+def score(task: Task, genes: Floats, *, episode: int) -> Floats:
+    """Evaluate genomes [P, D] and check what came back, float32 [P].
 
     Raises:
         TaskError: Wrong shape, wrong type, or not finite.
     """
-    fitness = task.evaluate(population.genes, episode)
-    expected = (len(population),)
+    fitness = task.evaluate(genes, episode)
+    expected = (len(genes),)
     if not isinstance(fitness, np.ndarray) or fitness.shape != expected or fitness.dtype != np.float32:
         got = f"{fitness.dtype} {fitness.shape}" if isinstance(fitness, np.ndarray) else type(fitness).__name__
         raise TaskError(f"task {task.name}: evaluate must return float32 {expected}, got {got}")
@@ -265,5 +264,5 @@ def mean_score(task: Task, population: Population, episodes: range) -> Floats:
     """Evaluate in several episodes and return the means, summed in their order in float64, float32 [P]; see `score`."""
     total = np.zeros(len(population))
     for episode in episodes:
-        total += score(task, population, episode=episode)
+        total += score(task, population.genes, episode=episode)
     return (total / len(episodes)).astype(np.float32)

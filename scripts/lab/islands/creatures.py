@@ -188,7 +188,7 @@ def _search_at_random(creatures: Creatures, config: IslandConfig) -> float:
         island = f"random-{n}"
         drawn = streams(config.seed, island, 0)
         founders = generation.sample_founders(creatures.spec, config.population, island=island, streams=drawn)
-        best.append(generation.score(creatures, founders, episode=0).max())
+        best.append(generation.score(creatures, founders.genes, episode=0).max())
     return float(max(best))
 
 

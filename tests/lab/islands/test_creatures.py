@@ -67,9 +67,9 @@ def test_evolution_and_random_search_get_equal_evaluations(tmp_path: Path, monke
     scored: list[int] = []
     score = studies.generation.score
 
-    def counting(task, population, *, episode):
-        scored.append(len(population))
-        return score(task, population, episode=episode)
+    def counting(task, genes, *, episode):
+        scored.append(len(genes))
+        return score(task, genes, episode=episode)
 
     monkeypatch.setattr(studies.generation, "score", counting)
     out = tmp_path / "rows.jsonl"

@@ -122,13 +122,21 @@ def fixation_index_of(groups: Sequence[Moments]) -> float | None:
 
 
 def moments(genes: Floats, spec: GenomeSpec) -> Moments:
-    """Return the moments of a population of `genes`, [P, D], P at least 1; so measured, clones have no variance."""
+    """Return the moments of a population of `genes`, [P, D], P at least 1.
+
+    Everything is measured from the first individual, so that clones differ by nothing and little is lost by rounding.
+    """
+    low, high, first = (each.astype(np.float64) for each in (spec.low, spec.high, genes[0]))
+    total, squares = np.zeros(spec.size), np.zeros(spec.size)
     rows = max(MAX_DOUBLES // spec.size, 1)
-    parts = [genes[start : start + rows] for start in range(0, len(genes), rows)]
-    first = _as_shares(genes[0], spec)
-    mean = sum((_as_shares(part, spec) - first).sum(axis=0) for part in parts) / len(genes)
-    squares = sum(float(((_as_shares(part, spec) - first - mean) ** 2).sum()) for part in parts)
-    return Moments(len(genes), first + mean, squares)
+    for start in range(0, len(genes), rows):
+        apart = genes[start : start + rows] - first
+        total += apart.sum(axis=0)
+        apart *= apart
+        squares += apart.sum(axis=0)
+    squares -= total * total / len(genes)
+    mean = (first - low + total / len(genes)) / (high - low)
+    return Moments(len(genes), mean, max(float((squares / (high - low) ** 2).sum()), 0.0))
 
 
 def _as_shares(genes: Floats, spec: GenomeSpec) -> Doubles:

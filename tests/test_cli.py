@@ -291,7 +291,9 @@ def test_status_tells_the_same_in_text_and_json(archipelago: Path) -> None:
         ("island-01", "finished", 20),
         ("island-02", "finished", 20),
     ]
-    assert [row["exports"] for row in rows] == [10, 10]
+    for row in rows:
+        manifests = archipelago.glob(f"migration_pool/{row['name']}/gen-*/manifest.json")
+        assert row["exports"] == sum(len(json.loads(path.read_text())["genomes"]) for path in manifests) > 0
     text = called("status", "--migration-dir", archipelago).stdout.splitlines()
     assert tuple(text[0].split()) == table.HEADER
     assert text[1].split()[:3] == ["island-01", "finished", "20/20"]

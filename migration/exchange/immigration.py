@@ -21,7 +21,7 @@ from atoll.evo import ancestry, selection
 from atoll.evo.config import ACCEPT, AVOID
 from atoll.evo.genome import Migrants, Population
 from atoll.migration.pool import inbox
-from atoll.migration.pool.batch import Batch, genome_sha256
+from atoll.migration.pool.batch import Batch
 from atoll.migration.pool.bounded_io import MAX_ISLANDS, Reason
 from atoll.migration.pool.inbox import Arrivals, Refusal, Seen, Source
 
@@ -123,21 +123,21 @@ def _too_old(batch: Batch, generation: int, *, limit: int) -> list[Refusal]:
 def _without_duplicates(
     picks: list[Pick], residents: Population, *, is_replaced: bool
 ) -> tuple[list[Pick], list[Refusal]]:
-    """Turn away who lives here already, and all but the first of those who arrive twice, by the hash of their genes.
+    """Turn away who lives here already, and all but the first of those who arrive twice, by the bytes of their genes.
 
     In place of each comes, where it `is_replaced`, the best of its batch that was not drawn and is not here yet.
     """
-    present = set(map(genome_sha256, residents.genes))
+    present = {genes.tobytes() for genes in residents.genes}
     accepted, refusals = [], []
     for batch, i in picks:
-        genomes = batch.manifest.genomes
+        genomes = [genes.tobytes() for genes in batch.migrants.population.genes]
         others = _not_drawn(batch, picks) if is_replaced else ()
-        new = next((j for j in (i, *others) if genomes[j].sha256 not in present), None)
+        new = next((j for j in (i, *others) if genomes[j] not in present), None)
         if new is None:
-            detail = f"{batch.migrants.ids[i]}, genome {genomes[i].sha256[:12]}"
+            detail = f"{batch.migrants.ids[i]}, genome {batch.manifest.genomes[i].sha256[:12]}"
             refusals.append(_refusal(batch, Reason.DUPLICATE, detail))
         else:
-            present.add(genomes[new].sha256)
+            present.add(genomes[new])
             accepted.append((batch, new))
     return accepted, refusals
 

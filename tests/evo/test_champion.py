@@ -54,8 +54,12 @@ class Table(Hill):
 class Noise(Hill):
     """Noise alone: of standard deviation 1, and all genomes are worth 0."""
 
+    def __init__(self, seed=0):
+        super().__init__()
+        self._seed = seed
+
     def evaluate(self, genes, episode):
-        rng = np.random.default_rng(episode)
+        rng = np.random.default_rng((self._seed, episode))
         return rng.normal(size=len(genes)).astype(np.float32)
 
 
@@ -188,16 +192,16 @@ def test_without_fresh_episodes_the_highest_score_of_all_reigns():
 
 
 def test_a_lucky_score_does_not_reign():
-    """All genomes are worth 0. Without fresh episodes the champion has the maximum of 300 scores, 2.8 on average."""
+    """All genomes are worth 0. Without fresh episodes the champion has the maximum of 427 scores, 2.9 on average."""
     kept = {}
     for n in (0, N):
         lives = [
-            live(configured(seed=seed, generations=60, champion_episodes=n), task=Noise(), is_alone=True)
+            live(configured(seed=seed, generations=60, champion_episodes=n), task=Noise(seed), is_alone=True)
             for seed in range(20)
         ]
         kept[n] = np.mean([state.champion.fitness for state, _ in lives])
-    assert kept[0] > 2
-    assert abs(kept[N]) < 0.8
+    assert kept[0] > 2.5
+    assert abs(kept[N]) < 0.6
 
 
 def test_founders_are_scored_again_too():

@@ -352,6 +352,8 @@ def check_own_settings(algorithm: str, given: Iterable[str]) -> None:
     for name in given:
         owners = [each for each, names in OWN_SETTINGS.items() if name in names]
         if owners and name not in own:
+            if algorithm == AUTO:
+                raise ConfigError(f"{flag_name(name)} is a setting of {', '.join(owners)}; say which with --algorithm")
             has = f"has {', '.join(map(flag_name, own))}" if own else "has none of its own"
             raise ConfigError(f"{flag_name(name)} is a setting of {', '.join(owners)}; --algorithm {algorithm} {has}")
 
@@ -386,6 +388,7 @@ class IslandConfig:
         low=0,
         high=1000,
         former=0,
+        changed_from=0,
     )
     backend: str = setting(AUTO, "what computes the fitness; all backends of a task agree bit for bit")
     threads: int = setting(1, "threads of the numeric libraries, per island", low=1, high=4096)

@@ -11,8 +11,6 @@ MIXED = GenomeSpec(
 )
 REAL = GenomeSpec((Segment("x", 5, -1.0, 3.0), Segment("y", 4, 10.0, 11.0)))
 
-REAL = GenomeSpec((Segment("x", 4, -1.0, 3.0), Segment("y", 2, 0.0, 1.0)))
-
 
 class Hill:
     """The closer to the upper bounds the better; remembers what it was asked.

@@ -35,7 +35,7 @@ if TYPE_CHECKING:
 
     from atoll.evo.algorithms.sampling import Doubles
     from atoll.evo.generation import Memory, State
-    from atoll.evo.genome import Floats, GenomeSpec, Indices
+    from atoll.evo.genome import Ancestry, Floats, GenomeSpec, Indices
     from atoll.evo.rng import Streams
 
 MAX_GROWTH = 512
@@ -97,6 +97,11 @@ class Cma:
         genes = drawn(memory, z, spec)
         memory = memory if self.is_separable else {**memory, "z": z}
         return Population(genes, sampling.painted(memory["origins"], n, streams("ancestry")), islands), memory
+
+    def mean(self, memory: Memory, spec: GenomeSpec) -> tuple[Floats, Ancestry]:
+        """Return the mean as genes [D], each of the founders with the largest share in it, [D]."""
+        genes = drawn(memory, np.zeros((1, spec.size), dtype=np.float32), spec)[0]
+        return genes, sampling.main_origins(memory["origins"])
 
     def _begun(self, place: Doubles, origins: Doubles) -> Memory:
         mean = place if self.is_separable else beyond_box(place)

@@ -369,5 +369,5 @@ def test_a_checkpoint_from_before_goes_on_as_it_began():
 
 
 def test_what_goes_wrong_in_a_fresh_episode_is_told_by_its_number():
-    with pytest.raises(TaskError, match=r"for individual 1 of fresh episode 1000000009 \(1 of 2 are not\)"):
+    with pytest.raises(TaskError, match=r"for genome 1 of fresh episode 1000000009 \(1 of 2 are not\)"):
         contest({0.0: [0.0], 1.0: [np.nan]})

@@ -41,7 +41,7 @@ def make(**values):
     """Make a config, of the first algorithm that has the settings given."""
     own = {*values} & all_own_settings()
     algorithm = next(each for each, names in OWN_SETTINGS.items() if own <= {*names})
-    return island_config("island-01", {**({} if algorithm == "ga" else {"algorithm": algorithm}), **values}, {})
+    return island_config("island-01", {"algorithm": algorithm, **values}, {})
 
 
 def bound(name, side):
@@ -131,8 +131,9 @@ def test_a_whole_number_is_whole(name):
 def test_what_is_recorded_are_the_settings_of_the_algorithm_that_are_not_what_was_before_they_could_be_set(algorithm):
     foreign = all_own_settings() - {*OWN_SETTINGS[algorithm]}
     values = {name: field.default for name, field in SETTINGS.items() if name not in foreign}
+    values["algorithm"] = algorithm
     expected = {name: value for name, value in values.items() if value != SETTINGS[name].metadata["former"]}
-    assert make(algorithm=algorithm).settings() == expected | ({} if algorithm == "ga" else {"algorithm": algorithm})
+    assert make(algorithm=algorithm).settings() == expected
 
 
 EARLIER = {"population": 100, "mutation_scale": 0.25, "replacement": "random"}
@@ -162,7 +163,9 @@ def test_a_setting_of_another_algorithm_is_refused_with_what_this_one_has():
 
 
 def test_an_unknown_algorithm_names_those_that_are_known():
-    with pytest.raises(ConfigError, match=r"--algorithm must be one of ga, snes.*; got 'sness', did you mean 'snes'"):
+    with pytest.raises(
+        ConfigError, match=r"--algorithm must be auto, one of ga, snes.*; got 'sness', did you mean 'snes'"
+    ):
         make(algorithm="sness")
 
 
@@ -245,7 +248,7 @@ def test_what_a_pool_must_agree_on_depends_on_the_mode():
 
 @pytest.mark.parametrize(
     ("values", "flag"),
-    [({"population": 5}, "--migrants"), ({"population": 4, "migrants": 1}, "--tournament-size")],
+    [({"population": 5}, "--migrants"), ({"population": 4, "migrants": 1, "algorithm": "ga"}, "--tournament-size")],
 )
 def test_settings_that_contradict_each_other_are_refused(values, flag):
     with pytest.raises(ConfigError, match=f"{flag} must be"):

@@ -203,7 +203,7 @@ def test_a_stuck_island_starts_anew_with_a_larger_sample(growth, sizes):
 
 
 def test_every_evaluation_of_a_larger_sample_is_counted():
-    states = anew(generations=AWAIT + 5)
+    states = anew(generations=AWAIT + 5, champion_episodes=0)
     assert states[-1].counts.evaluations == sum(len(state.population) for state in states)
 
 

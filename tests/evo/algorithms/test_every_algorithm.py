@@ -14,9 +14,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from atoll.evo import ancestry, checkpoint, generation
+from atoll.evo.algorithms.algorithm import mean_of
 from atoll.evo.algorithms.choice import algorithm_of
 from atoll.evo.checkpoint import Checkpoint
-from atoll.evo.config import CMA, GA, LEAST_POPULATION, OWN_SETTINGS, SEP_CMA, SNES, island_config
+from atoll.evo.config import CMA, DE, GA, LEAST_POPULATION, OWN_SETTINGS, SEP_CMA, SNES, island_config
 from atoll.evo.errors import ConfigError
 from atoll.evo.genome import GenomeSpec, Population, Segment
 from atoll.evo.rng import streams
@@ -29,7 +30,7 @@ BY_RANK = tuple(name for name in EVERY if name in {GA, SNES, SEP_CMA, CMA})
 """Those that see of the fitness nothing but who is better."""
 ALIKE_GENES = tuple(name for name in EVERY if name in {SNES, SEP_CMA})
 """Those that learn of each gene by itself, and of all by the same rule."""
-EXACT = {SNES: "c33f185a3f9869e9", SEP_CMA: "b58c5c85b6ea2bd2"}
+EXACT = {SNES: "c33f185a3f9869e9", SEP_CMA: "b58c5c85b6ea2bd2", DE: "4d2b6e52282feff2"}
 """Those that compute nothing that a machine may round in its own way, and what a life ends with on every one."""
 RANDOM = streams(7, "island-01", 99)
 ENDS = f"from {__name__} import end\nfrom atoll.evo.config import OWN_SETTINGS\nprint(*map(end, OWN_SETTINGS))"
@@ -122,7 +123,9 @@ def test_immigrants_are_told(algorithm):
     fitness = np.asarray([1e6], np.float32)
     told = generation.insert_immigrants(state, newcomer, fitness, displaced=np.asarray([3]))
     children, memory = bred(algorithm, told)
-    assert as_bytes(children, memory) != as_bytes(*bred(algorithm, replace(told, fitness=state.fitness)))
+    unwanted = told.fitness.copy()
+    unwanted[3] = -1e6
+    assert as_bytes(children, memory) != as_bytes(*bred(algorithm, replace(told, fitness=unwanted)))
     assert "far" in ancestry.shares(children)
 
 
@@ -160,7 +163,7 @@ def test_a_transformation_of_the_fitness_that_keeps_the_order_changes_nothing(al
         assert as_bytes(children, {**memory, **unseen}) == as_bytes(usual, {**remembered, **unseen})
 
 
-@pytest.mark.parametrize("algorithm", EVERY)
+@pytest.mark.parametrize("algorithm", [each for each in EVERY if each != DE])  # it remembers parents, which stay
 def test_where_the_box_lies_changes_nothing(algorithm):
     moved = GenomeSpec((Segment("x", 5, 1.0, 5.0), Segment("y", 4, 11.0, 12.0)))
     way = np.asarray([2.0] * 5 + [1.0] * 4, np.float32)
@@ -200,3 +203,14 @@ def test_fewer_individuals_than_an_algorithm_can_learn_from_are_refused(algorith
     assert len(state.population) >= least
     with pytest.raises(ConfigError, match=f"--population must be at least {least}"):
         configured(algorithm, population=least - 1, migrants=1, **own)
+
+
+@pytest.mark.parametrize("algorithm", [name for name in EVERY if name in {SNES, SEP_CMA, CMA}])
+def test_the_mean_of_a_strategy_is_a_genome_of_its_origins(algorithm):
+    for state in lived(algorithm)[0]:
+        mean = mean_of(algorithm_of(configured(algorithm), REAL), state.memory, REAL, state.population.islands)
+        assert mean is not None
+        assert REAL.contains(mean.genes)
+        present = {*ancestry.shares(mean)}
+        origins = np.flatnonzero(state.memory["origins"].any(axis=1))
+        assert present <= {state.population.islands[origin] for origin in origins}

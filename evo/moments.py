@@ -25,10 +25,10 @@ FORMAT = 1
 def save(
     paths: IslandPaths, generation: int, moments: Moments, *, before_commit: Callable[[], None] = lambda: None
 ) -> None:
-    """Write the moments of a generation. A power cut may take them, which costs one point of a curve."""
-    atomic.make_directory(paths.all_moments, durable=False)
+    """Write the moments of a generation; no power cut leaves them torn, since nobody would write them again."""
+    atomic.make_directory(paths.all_moments)
     data = encode(generation, moments)
-    atomic.replace_file(paths.moments(generation), data, durable=False, before_commit=before_commit)
+    atomic.replace_file(paths.moments(generation), data, durable=True, before_commit=before_commit)
 
 
 def encode(generation: int, moments: Moments) -> bytes:

@@ -41,7 +41,7 @@ class Folder:
         lines = [r for r in runlog.current(runlog.read(self.paths.log)) if r["kind"] == "generation"]
         lines = [{name: value for name, value in line.items() if name != "time"} for line in lines]
         newest = max(self.paths.checkpoints.iterdir(), key=lambda path: path.name)
-        moments = {path.name: path.read_bytes() for path in self.paths.all_moments.iterdir()}
+        moments = {path.name: path.read_bytes() for path in self.paths.all_moments.glob("gen-*")}
         return lines, self.paths.champion.read_bytes(), newest.name, newest.read_bytes(), moments
 
 

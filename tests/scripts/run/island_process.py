@@ -232,7 +232,7 @@ def outcome(root: Path, island: str = "a") -> dict[str, Any]:
         "champion": paths.champion.read_bytes(),
         "checkpoints": {path.name: path.read_bytes() for path in sorted(paths.checkpoints.iterdir())},
         "inbox": {p.name: p.read_bytes() for p in sorted(paths.inboxes.iterdir())} if paths.inboxes.exists() else {},
-        "moments": {path.name: path.read_bytes() for path in sorted(paths.all_moments.iterdir())},
+        "moments": {path.name: path.read_bytes() for path in sorted(paths.all_moments.glob("gen-*"))},
         "log": timeless(runlog.current(runlog.read(paths.log))),
         "ledger": timeless(runlog.current(runlog.read(paths.ledger))),
         "published": {

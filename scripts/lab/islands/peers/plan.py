@@ -182,6 +182,7 @@ def migration(entry: Entry) -> dict[str, Value]:
         "topology": "two-way-ring" if entry.is_connected else "none",
         "migrants": MIGRANTS,
         "replacement": "only-if-better",
+        "duplicates": "accept",
         "migrate_every": entry.interval,
     }
 

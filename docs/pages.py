@@ -92,7 +92,8 @@ def _setting(field: dataclasses.Field[object]) -> tuple[str, str, str, str]:
     allowed = ", ".join(choices) or TYPES[config.value_type(field)]
     if low is not None and high is not None:
         allowed = f"{allowed}, {_number(low)} to {_number(high)}{f', or {word}' if word else ''}"
-    default = f"`{field.default}`" if field.default != "" else "none"
+    text = config.default_text(field)
+    default = f"`{text}`" if text else "see there" if field.metadata["is_open"] else "none"
     flags = ", ".join(f"`{flag}`" for flag in (config.flag_name(field.name), SHORT_FLAGS.get(field.name)) if flag)
     return flags, default, allowed, str(field.metadata["help"])
 

@@ -32,7 +32,7 @@ MAX_MEMBERS = 1024
 AUTO = "auto"
 GENERATIONS, EVERY, EVALUATIONS = 150, 10, 37_500
 """What an island does unless it is told otherwise; a population that the algorithm decides has other generations."""
-EVERY_DEFAULT = f"{EVERY}, or with --population 0 as many as make {EVALUATIONS * EVERY // GENERATIONS:,} individuals"
+EVERY_DEFAULT = f"{EVERY}, or without --population as many as make {EVALUATIONS * EVERY // GENERATIONS:,} individuals"
 LEAST_AUTO_RATE = 0.01
 """What creatures evolve best with, whose genomes are long: 521 genes."""
 
@@ -56,12 +56,14 @@ def setting(
     high: float | None = None,
     choices: tuple[str, ...] = (),
     word: str = "",
+    is_open: bool = False,
     former: Value | None = None,
     changed_from: Value | None = None,
 ) -> Any:  # noqa: ANN401 - dataclasses.field has no type of its own
     """Declare a setting: its default, what it means (with its unit) and what it may be.
 
-    `word` may stand in the place of a number, which then depends on the task.
+    `word` may stand in the place of a number, which then depends on the task. One that `is_open` is 0 until it is known
+    what suits the algorithm (`atoll.evo.algorithms.choice.settled`); nobody can give 0.
 
     `former` is what islands did before they could be told otherwise. It is not recorded, so that they write the bytes
     of then, and it is what an older checkpoint means that does not have the setting. `changed_from` is an earlier
@@ -70,7 +72,7 @@ def setting(
     Every number has a lowest and a highest value: an endless one would make genes of nothing, and a whole one beyond
     2^53 could be written to a checkpoint but not read back.
     """
-    metadata = {"help": help, "low": low, "high": high, "choices": choices, "word": word}
+    metadata = {"help": help, "low": low, "high": high, "choices": choices, "word": word, "is_open": is_open}
     return dataclasses.field(default=default, metadata={**metadata, "former": former, "changed_from": changed_from})
 
 
@@ -78,6 +80,11 @@ def former(field: dataclasses.Field[Any]) -> Value:
     """Return the value of a setting that is not recorded."""
     earlier: tuple[Value | None, ...] = (field.metadata["former"], field.metadata["changed_from"])
     return next((value for value in earlier if value is not None), typing.cast("Value", field.default))
+
+
+def default_text(field: dataclasses.Field[Any]) -> str:
+    """Return the default of a setting as help and documents show it; empty where what it means says it."""
+    return "" if field.metadata["is_open"] else str(field.default)
 
 
 def value_type(field: dataclasses.Field[Any]) -> type:
@@ -109,7 +116,7 @@ def check(settings: Any, *, spell: Callable[[str], str] = flag_name) -> None:  #
 def _check_field(field: dataclasses.Field[Any], value: object, flag: str) -> None:
     expected, word = value_type(field), field.metadata["word"]
     allowed = (int, float) if expected is float else (expected,)
-    if word and value == word:
+    if (word and value == word) or (field.metadata["is_open"] and value == 0):
         return
     if not isinstance(value, allowed) or isinstance(value, bool) != (expected is bool):
         kind = {int: "a whole number", float: "a number", bool: "true or false"}.get(expected, "a word")
@@ -215,7 +222,13 @@ class Strategy:
 class Migration:
     """Settings of migration: what crosses between islands, and when."""
 
-    migrate_every: int = setting(0, f"generations between migrations; 0: {EVERY_DEFAULT}", low=0, high=1_000_000_000)
+    migrate_every: int = setting(
+        0,
+        f"generations between migrations; by default {EVERY_DEFAULT}",
+        low=1,
+        high=1_000_000_000,
+        is_open=True,
+    )
     migration_interval: str = setting(
         FIXED,
         "fixed: --migrate-every; adaptive: that at first and after a migrant that beats everybody here, and twice as "
@@ -364,14 +377,20 @@ class IslandConfig:
 
     island: str
     population: int = setting(
-        0, "individuals of a generation; 0: as many as the algorithm is used with", low=0, high=1_000_000
+        0,
+        "individuals of a generation; by default as many as the algorithm is used with: 250 for ga, 100 for de, 4 + 3 "
+        "ln D for strategies and D genes",
+        low=2,
+        high=1_000_000,
+        is_open=True,
     )
     generations: int = setting(
         0,
-        f"generation to reach, counted from the founders (0); 0: {GENERATIONS}, or with --population 0 as many as make "
-        f"{EVALUATIONS:,} individuals",
-        low=0,
+        f"generation to reach, counted from the founders (0); by default {GENERATIONS}, or without --population as "
+        f"many as make {EVALUATIONS:,} individuals",
+        low=1,
         high=1_000_000_000,
+        is_open=True,
     )
     seed: int = setting(1, "seed of the whole archipelago", low=0, high=2**53)
     task: str = setting("creatures", "the problem; see 'cli.py tasks'")
@@ -393,7 +412,11 @@ class IslandConfig:
     backend: str = setting(AUTO, "what computes the fitness; all backends of a task agree bit for bit")
     threads: int = setting(1, "threads of the numeric libraries, per island", low=1, high=4096)
     checkpoint_every: int = setting(
-        0, f"generations between checkpoints, at most; 0: {EVERY_DEFAULT}", low=0, high=1_000_000_000
+        0,
+        f"generations between checkpoints, at most; by default {EVERY_DEFAULT}",
+        low=1,
+        high=1_000_000_000,
+        is_open=True,
     )
     options: tuple[tuple[str, str], ...] = ()
     breeding: Breeding = Breeding()
@@ -474,9 +497,11 @@ def all_settings() -> dict[str, dataclasses.Field[Any]]:
 def island_config(island: str, values: Mapping[str, Value], options: Mapping[str, str]) -> IslandConfig:
     """Make an island's config from flat settings; ConfigError if a name is unknown or a value not allowed."""
     known = all_settings()
-    for name in values:
+    for name, value in values.items():
         if name not in known:
             raise ConfigError(f"unknown setting {name!r}{suggest(name, known)}; known are {', '.join(known)}")
+        if known[name].metadata["is_open"] and value == 0:
+            raise ConfigError(f"{flag_name(name)} must be at least {known[name].metadata['low']}, got {value}")
     values = {**values, "algorithm": _algorithm(values)}
     return _make(
         IslandConfig,

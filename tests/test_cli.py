@@ -226,9 +226,9 @@ def test_a_pool_of_another_run_is_refused(arguments: list[str], words: list[str]
 
 
 def test_changed_settings_on_resume_are_all_named(archipelago: Path) -> None:
-    changed = ["-g", "30", "--mutation-rate", "0.5", "--topology", "full"]
+    changed = ["-g", "30", "--algorithm", "cma", "--sigma", "0.5", "--topology", "full"]
     ended = atoll("evolve", "island-01", *QUICK, *changed, "--migration-dir", archipelago)
-    check_refused(ended, 6, "mutation_rate was 'auto', now 0.5", "topology was 'ring', now 'full'", "--fresh")
+    check_refused(ended, 6, "sigma was 0.1, now 0.5", "topology was 'ring', now 'full'", "--fresh")
 
 
 def test_a_finished_island_says_what_to_do(archipelago: Path) -> None:

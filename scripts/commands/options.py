@@ -126,7 +126,8 @@ def setting_options(command: Command) -> Command:
     for field in reversed(settings.all_settings().values()):
         flags = [settings.flag_name(field.name), *filter(None, [SHORT_FLAGS.get(field.name)])]
         meaning = field.metadata["help"]
-        text = f"{meaning[0].upper()}{meaning[1:]}. [default: {field.default}]"
+        default = settings.default_text(field)
+        text = f"{meaning[0].upper()}{meaning[1:]}." + (f" [default: {default}]" if default else "")
         command = click.option(*flags, field.name, type=_option_type(field), default=None, help=text)(command)
     return command
 

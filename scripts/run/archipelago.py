@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from atoll.evo.algorithms.choice import settled
 from atoll.evo.errors import LockstepTimeoutError
 from atoll.evo.island import steps
 from atoll.migration.exchange.modes import memory_exchange
@@ -52,6 +53,7 @@ def evolve_together(
     Raises:
         LockstepTimeoutError: Islands in lockstep wait for one that is not among them.
     """
+    configs = [settled(config, task.spec) for config in configs]
     pool: dict[str, dict[int, Batch]] = {}
     lives: dict[str, Generator[bool, None, State]] = {}
     for config in configs:

@@ -146,18 +146,18 @@ def settle(
     with atomic.storage_errors("read the checkpoint"):
         resumed = None if is_fresh else checkpoint.load_newest(shared.island(config.island))
     if resumed is not None:
-        config = _as_started(config, resumed, say=say)
-        return settled(config, task.spec, recorded=resumed.settings)
+        return _as_started(config, task, resumed, say=say)
     chosen = settled(config, task.spec)
     if config.algorithm == AUTO:
         say(f"{config.island}: algorithm {chosen.algorithm}, {reason(task.spec)}; --algorithm chooses another")
     return chosen
 
 
-def _as_started(config: IslandConfig, resumed: Checkpoint, *, say: Callable[[str], None]) -> IslandConfig:
+def _as_started(config: IslandConfig, task: Task, resumed: Checkpoint, *, say: Callable[[str], None]) -> IslandConfig:
     """Return the config that an island goes on with, and say which defaults are those of its start."""
-    started = as_started(config, resumed.settings)
-    now = config.settings()
+    recorded = resumed.settings
+    started = settled(as_started(config, recorded), task.spec, recorded=recorded)
+    now = settled(config, task.spec, recorded=recorded).settings()
     for name, value in started.settings().items():
         if value != now.get(name):
             say(f"{config.island} goes on with {flag_name(name)} {value}, which was the default when it was started")

@@ -14,7 +14,7 @@ from importlib.resources import files
 from pathlib import Path
 from typing import IO, TYPE_CHECKING, Any
 
-from atoll.evo.config import DE, GA, OWN_SETTINGS, USER_FILE, all_settings, flag_name
+from atoll.evo.config import DE, GA, OWN_SETTINGS, SEP_CMA, USER_FILE, all_settings, flag_name
 from atoll.evo.errors import TaskError
 
 if TYPE_CHECKING:
@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 INDENT, WIDTH = 17, 120
 TOGETHER = "\N{NO-BREAK SPACE}"
 """Stands between a flag and its value until the lines are broken."""
-MODULES = {GA: "genetic", DE: "shade"}
+MODULES = {GA: "genetic", SEP_CMA: "cma", DE: "shade"}
 """The module of each algorithm that is not called like it."""
 YOUR_OWN = "a class of your own ('cli.py tutorial' shows how), which 'cli.py algorithms check' tries"
 

@@ -27,7 +27,10 @@ def shared(tmp_path):
 
 def keep(shared, island, *generations, seed=0):
     """Write checkpoints of an island, and moments where its generation is a multiple of 10; return the states."""
-    config, task = island_config(island, {}, {}), SimpleNamespace(spec=SPEC, backend="test")
+    config, task = (
+        island_config(island, {"migrate_every": 10, "checkpoint_every": 10}, {}),
+        SimpleNamespace(spec=SPEC, backend="test"),
+    )
     recorder = FileRecorder(shared.island(island), config=config, task=task, settings={}, observe=id)
     states = [evaluated(SPEC, 6, seed=seed + g, generation=g) for g in generations]
     for state in states:

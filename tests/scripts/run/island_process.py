@@ -79,6 +79,9 @@ class Screen:
     def say(self, text):
         print(text, flush=True)  # noqa: T201
 
+    def begin(self, target):
+        """Take nothing."""
+
     def generation(self, record):
         pass
 

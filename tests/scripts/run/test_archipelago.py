@@ -118,7 +118,7 @@ def test_the_final_population_is_diverse_and_not_all_from_one_island(tmp_path):
     """
     found = {}
     for name, values in (("migrating", {"migrate_every": 10}), ("isolated", {"topology": "none"})):
-        written(tmp_path / name, "abcde", population=40, generations=50, seed=3, **values)
+        written(tmp_path / name, "abcde", algorithm="ga", population=40, generations=50, seed=3, **values)
         found[name] = look(SharedPaths(tmp_path / name), (), spec=load_task("sphere", {}).spec)
     migrating, isolated = found["migrating"], found["isolated"]
     assert [each.effective for each in isolated.origins] == [1.0] * 5

@@ -141,8 +141,15 @@ def test_an_island_that_began_with_an_earlier_default_goes_on_with_it(root, tmp_
 
 
 def test_every_changed_setting_is_named(root, capsys):
-    evolve(root, **ALONE)
-    changes = {"population": 14, "mutation_rate": 0.5, "topology": "ring", "migrate_every": 4, "generations": 20}
+    evolve(root, algorithm="ga", **ALONE)
+    changes = {
+        "algorithm": "ga",
+        "population": 14,
+        "mutation_rate": 0.5,
+        "topology": "ring",
+        "migrate_every": 4,
+        "generations": 20,
+    }
     code, line = refused(capsys, root, **changes)
     assert code == ResumeError.exit_code
     for name, (old, new) in {

@@ -101,7 +101,7 @@ def test_what_cannot_be_loaded_is_told_with_its_place(write) -> None:
     ("arguments", "words"),
     [
         (["missing.py:A"], ["--algorithm missing.py:A: cannot read missing.py"]),
-        (["sness"], ["--algorithm must be one of ga, snes", "did you mean 'snes'"]),
+        (["sness"], ["--algorithm must be auto, one of ga, snes", "did you mean 'snes'"]),
         (["ga", "--task", "spher"], ["did you mean 'sphere'"]),
         (["ga", "-o", "dimension=3"], ["did you mean 'dimensions'"]),
         (["snes", "--task", "trap"], ["--algorithm snes varies real genes only"]),

@@ -73,7 +73,8 @@ def test_what_stops_the_process_is_no_failure_of_a_display(step, kind):
 def test_what_a_task_prints_where_nobody_can_read_it_is_lost(monkeypatch):
     with open("/dev/full", "w", encoding="utf-8") as full:  # noqa: PTH123
         monkeypatch.setattr(sys, "stdout", full)
-        with choose_display(target=5, is_json=False) as display:
+        with choose_display(is_json=False) as display:
+            display.begin(5)
             display.say("text")
             print("from the task", flush=True)  # noqa: T201
         assert sys.stdout is full
@@ -84,6 +85,7 @@ def test_a_terminal_that_rich_fails_on_shows_nothing(monkeypatch):
     terminal.isatty = lambda: True
     monkeypatch.setattr(sys, "stdout", terminal)
     monkeypatch.setenv("COLUMNS", "\u00b2")
-    with choose_display(target=5, is_json=False) as display:
+    with choose_display(is_json=False) as display:
+        display.begin(5)
         display.generation(RECORD)
     assert terminal.getvalue() == ""

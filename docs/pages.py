@@ -16,6 +16,7 @@ import click
 
 from atoll.evo import config
 from atoll.evo.errors import EXIT_CODES
+from atoll.evo.settings import default_text, flag_name, setting_fields, value_type
 from atoll.scripts.commands.group import cli
 from atoll.scripts.commands.options import SHORT_FLAGS
 
@@ -77,7 +78,7 @@ def settings() -> str:
     """Return a page with every setting of an island: its flag, its default, what it may be and what it means."""
     headings = ("flag", "default", "may be", "meaning")
     parts = [
-        f"## {title}\n\n{_table(headings, [_setting(field) for field in config.setting_fields(kind)])}"
+        f"## {title}\n\n{_table(headings, [_setting(field) for field in setting_fields(kind)])}"
         for title, kind in KINDS.items()
     ]
     about = (
@@ -89,12 +90,12 @@ def settings() -> str:
 
 def _setting(field: dataclasses.Field[object]) -> tuple[str, str, str, str]:
     low, high, choices, word = (field.metadata[name] for name in ("low", "high", "choices", "word"))
-    allowed = ", ".join(choices) or TYPES[config.value_type(field)]
+    allowed = ", ".join(choices) or TYPES[value_type(field)]
     if low is not None and high is not None:
         allowed = f"{allowed}, {_number(low)} to {_number(high)}{f', or {word}' if word else ''}"
-    text = config.default_text(field)
+    text = default_text(field)
     default = f"`{text}`" if text else "see there" if field.metadata["is_open"] else "none"
-    flags = ", ".join(f"`{flag}`" for flag in (config.flag_name(field.name), SHORT_FLAGS.get(field.name)) if flag)
+    flags = ", ".join(f"`{flag}`" for flag in (flag_name(field.name), SHORT_FLAGS.get(field.name)) if flag)
     return flags, default, allowed, str(field.metadata["help"])
 
 

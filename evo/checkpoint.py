@@ -10,6 +10,7 @@ from atoll.evo.errors import DamagedFileError, ResumeError
 from atoll.evo.generation import Champion, Counts, MigrationSchedule, State
 from atoll.evo.genome import Population
 from atoll.evo.paths import CHECKPOINT_NAME, IslandPaths, PrivateFiles, parse_generation
+from atoll.evo.settings import former
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping
@@ -160,7 +161,7 @@ def check_settings(checkpoint: Checkpoint, settings: Mapping[str, Any]) -> None:
     """
     ignored = {"generations", "backend", "lockstep_timeout_s"}
     known = config.all_settings()
-    unsaid = {name: config.former(field) for name, field in known.items() if name in settings}
+    unsaid = {name: former(field) for name, field in known.items() if name in settings}
     unrecorded = config.former_settings()
     before, settings = unsaid | unrecorded | {**checkpoint.settings}, unrecorded | {**settings}
     if before["algorithm"] != settings["algorithm"]:

@@ -11,8 +11,9 @@ import pytest
 from click.testing import CliRunner
 
 from atoll.evo import compiler
-from atoll.evo.config import all_settings, flag_name
+from atoll.evo.config import all_settings
 from atoll.evo.errors import EXIT_CODES, NoMemoryError
+from atoll.evo.settings import flag_name
 from atoll.scripts.commands import group as cli
 from atoll.scripts.commands.algorithms import algorithms
 from atoll.scripts.commands.evolve import evolve

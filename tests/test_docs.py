@@ -10,8 +10,9 @@ from typing import TYPE_CHECKING
 import click
 import pytest
 
-from atoll.evo.config import all_settings, flag_name
+from atoll.evo.config import all_settings
 from atoll.evo.errors import EXIT_CODES
+from atoll.evo.settings import flag_name
 from atoll.scripts.commands.group import cli
 from docs import pages as generated
 from tests.documents import ENDLESS, FINDINGS, GUIDES, SMALLER, check_commands, commands, copied_checkout

@@ -11,19 +11,7 @@ from atoll.evo.algorithms.genetic import Genetic
 from atoll.evo.algorithms.sampling import check_real
 from atoll.evo.algorithms.shade import Shade
 from atoll.evo.algorithms.snes import Snes
-from atoll.evo.config import (
-    AUTO,
-    CMA,
-    DE,
-    EVALUATIONS,
-    EVERY,
-    GA,
-    GENERATIONS,
-    LOCKSTEP,
-    SEP_CMA,
-    SNES,
-    is_user_file,
-)
+from atoll.evo.config import AUTO, CMA, DE, EVALUATIONS, EVERY, GA, GENERATIONS, LOCKSTEP, SEP_CMA, SNES, is_user_file
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

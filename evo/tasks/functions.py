@@ -22,10 +22,10 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
-from atoll.evo.config import check, option_name, setting
 from atoll.evo.errors import ConfigError
 from atoll.evo.genome import Floats, GenomeSpec, Kind, Segment
 from atoll.evo.rng import stream
+from atoll.evo.settings import check, option_name, setting
 
 if TYPE_CHECKING:
     from collections.abc import Callable

@@ -23,10 +23,10 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from atoll.evo.config import check, option_name, setting
 from atoll.evo.errors import ConfigError, TaskError
 from atoll.evo.genome import Floats, GenomeSpec, Segment
 from atoll.evo.rng import stream
+from atoll.evo.settings import check, option_name, setting
 from atoll.evo.user_code import describe_error, own_package_note, undone
 
 if TYPE_CHECKING:

@@ -11,9 +11,10 @@ import msgspec
 from msgspec import Meta, Struct
 
 from atoll.evo import atomic, strict_json
-from atoll.evo.config import ASYNC, MODES, flag_name
+from atoll.evo.config import ASYNC, MODES
 from atoll.evo.errors import ConfigError, DamagedFileError, PoolMismatchError, StorageError
 from atoll.evo.paths import SharedPaths
+from atoll.evo.settings import flag_name
 from atoll.migration.pool.bounded_io import RefusedError, VanishedError, read_file
 
 if TYPE_CHECKING:

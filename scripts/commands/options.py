@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from atoll.evo import atomic
-from atoll.evo import config as settings
+from atoll.evo import atomic, settings
+from atoll.evo.config import all_settings
 from atoll.evo.errors import StorageError
 from atoll.evo.installation import as_typed
 from atoll.evo.paths import SharedPaths
@@ -123,7 +123,7 @@ def foreign_option(command: Command) -> Command:
 
 def setting_options(command: Command) -> Command:
     """Add a flag for every setting of an island; without the flag, the config file or the default decides."""
-    for field in reversed(settings.all_settings().values()):
+    for field in reversed(all_settings().values()):
         flags = [settings.flag_name(field.name), *filter(None, [SHORT_FLAGS.get(field.name)])]
         meaning = field.metadata["help"]
         default = settings.default_text(field)

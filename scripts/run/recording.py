@@ -15,7 +15,6 @@ from atoll.evo.config import (
     NAMES_OF_CODE,
     REPLAY,
     all_own_settings,
-    flag_name,
     former_settings,
     island_config,
     own_settings,
@@ -23,12 +22,14 @@ from atoll.evo.config import (
 )
 from atoll.evo.errors import ConfigError, DamagedFileError
 from atoll.evo.paths import PrivateFiles
+from atoll.evo.settings import flag_name
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
-    from atoll.evo.config import IslandConfig, Value
+    from atoll.evo.config import IslandConfig
     from atoll.evo.runlog import Record
+    from atoll.evo.settings import Value
 
 FREE = frozenset({"mode", "replay_from", "threads", "backend", *NAMES_OF_CODE})
 """What may be chosen for a replay: it decides how the same numbers are computed, not which (`_check_programs`)."""

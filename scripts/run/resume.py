@@ -11,11 +11,12 @@ from typing import TYPE_CHECKING, Any
 
 from atoll.evo import atomic, checkpoint, compiler, runlog
 from atoll.evo.algorithms.choice import reason, settled
-from atoll.evo.config import ASYNC, AUTO, LOCKSTEP, as_started, flag_name
+from atoll.evo.config import ASYNC, AUTO, LOCKSTEP, as_started
 from atoll.evo.errors import ResumeError
 from atoll.evo.paths import archive_name, parse_generation
 from atoll.evo.recorder import recorded_settings
 from atoll.evo.records import Generation, of_kind
+from atoll.evo.settings import flag_name
 from atoll.evo.tasks.loader import load_task
 from atoll.migration.exchange import lockstep
 from atoll.migration.pool import epochs

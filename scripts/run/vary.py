@@ -10,12 +10,14 @@ from typing import TYPE_CHECKING
 import click
 
 from atoll.evo import atomic
-from atoll.evo.config import Value, island_config, text_of
+from atoll.evo.config import island_config, text_of
 from atoll.evo.errors import AtollError, ConfigError
 from atoll.evo.rng import stream
 
 if TYPE_CHECKING:
     import numpy as np
+
+    from atoll.evo.settings import Value
 
 
 def vary(island: str, *, seed: int) -> dict[str, Value]:

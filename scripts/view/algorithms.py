@@ -14,8 +14,9 @@ from importlib.resources import files
 from pathlib import Path
 from typing import IO, TYPE_CHECKING, Any
 
-from atoll.evo.config import DE, GA, OWN_SETTINGS, SEP_CMA, USER_FILE, all_settings, flag_name
+from atoll.evo.config import DE, GA, OWN_SETTINGS, SEP_CMA, USER_FILE, all_settings
 from atoll.evo.errors import TaskError
+from atoll.evo.settings import flag_name
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping

@@ -19,17 +19,13 @@ from atoll.evo.config import (
     all_own_settings,
     all_settings,
     as_started,
-    check,
-    flag_name,
-    former,
     is_user_file,
     island_config,
     read_config_file,
     runs_code,
-    setting_fields,
-    value_type,
 )
 from atoll.evo.errors import ConfigError
+from atoll.evo.settings import check, flag_name, former, setting_fields, value_type
 
 SETTINGS = all_settings()
 NUMBERS = [name for name, field in SETTINGS.items() if value_type(field) in {int, float}]
@@ -345,10 +341,22 @@ def test_every_setting_can_stand_in_a_file(tmp_path):
         return f'"{value}"' if isinstance(value, str) else str(value)
 
     for algorithm, own in OWN_SETTINGS.items():
-        there = {name: field.default for name, field in SETTINGS.items() if name not in all_own_settings() - {*own}}
+        foreign = all_own_settings() - {*own}
+        there = {
+            name: field.default or field.metadata["low"] if field.metadata["is_open"] else field.default
+            for name, field in SETTINGS.items()
+            if name not in foreign
+        }
+        there |= {"population": 50}
         lines = [f"{name} = {written(value)}" for name, value in {**there, "algorithm": algorithm}.items()]
         values, _ = read(tmp_path, "\n".join(["[defaults]", *lines]))
-        assert make(**values) == make(algorithm=algorithm)
+        assert make(**values) == make(**{**there, "algorithm": algorithm})
+
+
+@pytest.mark.parametrize("name", [name for name, field in SETTINGS.items() if field.metadata["is_open"]])
+def test_what_is_open_is_left_out_and_never_given_as_nothing(name):
+    with pytest.raises(ConfigError, match=f"{flag_name(name)} must be at least"):
+        make(**{name: 0})
 
 
 @pytest.mark.parametrize("section", ["defaults", "island-01"])

@@ -9,9 +9,9 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from atoll.evo.config import check, option_name, setting
 from atoll.evo.errors import ConfigError
 from atoll.evo.genome import Floats, GenomeSpec
+from atoll.evo.settings import check, option_name, setting
 from atoll.evo.tasks.creatures import body
 from atoll.evo.tasks.creatures.controller import CONTROLLERS
 from atoll.evo.tasks.creatures.fitness import Summary, score

@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from atoll.evo import ancestry
-from atoll.evo.config import GA, LOCKSTEP, Value, island_config
+from atoll.evo.config import GA, LOCKSTEP, island_config
 from atoll.evo.diversity import fixation_index
 from atoll.evo.errors import ConfigError
 from atoll.evo.recorder import MemoryRecorder
@@ -29,6 +29,7 @@ if TYPE_CHECKING:
     from atoll.evo.generation import State
     from atoll.evo.genome import Floats
     from atoll.evo.runlog import Record
+    from atoll.evo.settings import Value
     from atoll.evo.tasks.creatures.task import Creatures
     from atoll.evo.tasks.task import Task
 

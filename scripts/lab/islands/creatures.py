@@ -33,10 +33,11 @@ from atoll.scripts.report.pictures import write_sheet
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
-    from atoll.evo.config import IslandConfig, Value
+    from atoll.evo.config import IslandConfig
     from atoll.evo.generation import State
     from atoll.evo.genome import Floats
     from atoll.evo.runlog import Record
+    from atoll.evo.settings import Value
     from atoll.scripts.lab.kit.study import Call
 
 MIGRANTS = 1

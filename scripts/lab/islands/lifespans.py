@@ -41,9 +41,10 @@ from atoll.scripts.run.archipelago import RUN_ID, NoNotes, take_turns
 if TYPE_CHECKING:
     from collections.abc import Generator, Mapping, Sequence
 
-    from atoll.evo.config import IslandConfig, Value
+    from atoll.evo.config import IslandConfig
     from atoll.evo.generation import State
     from atoll.evo.runlog import Record
+    from atoll.evo.settings import Value
     from atoll.evo.tasks.task import Task
     from atoll.migration.pool.batch import Batch
     from atoll.scripts.lab.kit.study import Call, Function

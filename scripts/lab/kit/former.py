@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from atoll.evo.config import GA, Value, island_config
+from atoll.evo.config import GA, island_config
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from atoll.evo.config import IslandConfig
+    from atoll.evo.settings import Value
 
 BEFORE: dict[str, Value] = {
     "algorithm": GA,

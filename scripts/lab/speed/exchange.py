@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
     from pathlib import Path
 
-    from atoll.evo.config import Value
+    from atoll.evo.settings import Value
     from atoll.scripts.lab.kit.rows import Row, Run
     from atoll.scripts.lab.speed.generation import Lap
     from atoll.scripts.lab.speed.plan import Plan

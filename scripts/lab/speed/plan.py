@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from atoll.evo import atomic
-from atoll.evo.config import Value, island_config
+from atoll.evo.config import island_config
 from atoll.evo.genome import Migrants, Population
 from atoll.evo.paths import SharedPaths
 from atoll.evo.tasks.loader import load_task
@@ -27,6 +27,7 @@ if TYPE_CHECKING:
 
     from atoll.evo.config import IslandConfig
     from atoll.evo.genome import GenomeSpec
+    from atoll.evo.settings import Value
 
 
 TOPOLOGY = "full"

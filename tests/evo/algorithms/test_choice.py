@@ -5,18 +5,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from atoll.evo.algorithms.choice import MOST_GENES_OF_CMA, default_population, reason, settled
-from atoll.evo.config import (
-    EVALUATIONS,
-    EVERY,
-    GENERATIONS,
-    LEAST_POPULATION,
-    OWN_SETTINGS,
-    former,
-    island_config,
-    setting_fields,
-)
+from atoll.evo.config import EVALUATIONS, EVERY, GENERATIONS, LEAST_POPULATION, OWN_SETTINGS, island_config
 from atoll.evo.errors import ConfigError
 from atoll.evo.genome import GenomeSpec, Segment
+from atoll.evo.settings import former, setting_fields
 from tests.problems import MIXED
 from tests.strategies import specs
 

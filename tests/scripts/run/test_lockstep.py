@@ -10,11 +10,12 @@ import numpy as np
 import pytest
 
 from atoll.evo import checkpoint, runlog
-from atoll.evo.config import flag_name, island_config
+from atoll.evo.config import island_config
 from atoll.evo.errors import ConfigError, LockstepTimeoutError, PoolMismatchError, ResumeError
 from atoll.evo.paths import GENOMES, MANIFEST, SharedPaths
 from atoll.evo.recorder import FileRecorder, MemoryRecorder, recorded_settings
 from atoll.evo.records import Start
+from atoll.evo.settings import flag_name
 from atoll.evo.tasks.loader import load_task
 from atoll.migration.observe import status
 from atoll.migration.pool import identity as pool

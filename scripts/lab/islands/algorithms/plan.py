@@ -28,7 +28,7 @@ from atoll.scripts.lab.islands.budgeted import Arm
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
 
-    from atoll.evo.config import Value
+    from atoll.evo.settings import Value
 
 FIRST_TEST_SEED, SEEDS = 3001, 20
 """None of them was run for any choice; the pilots had 901 to 911."""

@@ -26,8 +26,8 @@ from atoll.scripts.lab.islands.budgeted import Arm, best_after
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
 
-    from atoll.evo.config import Value
     from atoll.evo.runlog import Record
+    from atoll.evo.settings import Value
 
 
 TUNING_SEEDS = range(1001, 1006)

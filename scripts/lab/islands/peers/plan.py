@@ -27,9 +27,9 @@ from atoll.scripts.run.archipelago import evolve_together
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
 
-    from atoll.evo.config import Value
     from atoll.evo.genome import Floats
     from atoll.evo.runlog import Record
+    from atoll.evo.settings import Value
     from atoll.evo.tasks.task import Task
 
 

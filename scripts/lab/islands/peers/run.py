@@ -21,8 +21,8 @@ from atoll.scripts.lab.islands.peers import plan
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
 
-    from atoll.evo.config import Value
     from atoll.evo.runlog import Record
+    from atoll.evo.settings import Value
     from atoll.evo.tasks.task import OptionValue
     from atoll.scripts.lab.islands.peers.plan import Problem
 

@@ -17,8 +17,8 @@ from functools import partial
 from typing import TYPE_CHECKING
 
 from atoll.evo import atomic, checkpoint, runlog
-from atoll.evo.config import flag_name
 from atoll.evo.paths import SharedPaths
+from atoll.evo.settings import flag_name
 from atoll.scripts.lab.kit.machine import ROOT
 from atoll.scripts.lab.parallel import records, workload
 from atoll.scripts.lab.parallel.arms.arm import TRIES, BackendError

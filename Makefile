@@ -4,7 +4,7 @@ PYTHON ?= python3
 PIP_ARGS ?=
 N ?= 4
 DIR ?= shared
-ARGS ?= -p 48 -g 25 --migrate-every 5
+ARGS ?= -p 16 -g 75 --migrate-every 25
 WORKERS ?= 3
 BENCH ?=
 OUT ?= report.html
@@ -33,7 +33,7 @@ $(READY): pyproject.toml constraints.txt
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check $(PIP_ARGS) -c constraints.txt -e '.[dev]'
 	@touch $(READY)
 
-islands: $(READY) ## Evolve N islands to the end, with live progress (N=4 DIR=shared ARGS="-p 48 -g 25 ...")
+islands: $(READY) ## Evolve N islands to the end, with live progress (N=4 DIR=shared ARGS="-p 16 -g 75 ...")
 	@scripts/launch_islands.sh --background --wait --dir "$(DIR)" "$(N)" $(ARGS)
 
 tmux: $(READY) ## The same in tmux: a pane per island and one with the status

@@ -38,7 +38,7 @@ def launch(n: str, arguments: tuple[str, ...], session: str, root: Path, **flags
     \b
     Examples:
       python cli.py launch 4 -p 250 -g 150 --migrate-every 10
-      python cli.py launch --background --wait 4 -p 48 -g 25 --migrate-every 5
+      python cli.py launch --background --wait 4 -p 16 -g 75 --migrate-every 25
     """
     given = [f"--{name}" for name, is_given in flags.items() if is_given]
     where = ("--dir", str(root), "--session", session)

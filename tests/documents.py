@@ -29,8 +29,8 @@ ENDLESS = {"python cli.py tail"}
 """Commands that go on until they are stopped; once they have printed something they are, and must end well."""
 
 SMALLER = {
-    '"-p 150 -g 100"': '"-p 24 -g 10"',
-    "-p 250 -g 150 --migration-dir": "-p 24 -g 10 --migration-dir",
+    '"-g 1000"': '"-g 10"',
+    "evolve island-01 --migration-dir": "evolve island-01 -g 10 --migration-dir",
     "-o episodes=20 -p 64 -g 10 --migrate-every 2": "-o episodes=1 -p 8 -g 2 --migrate-every 1",
 }
 """Sizes that take long, and the same in small; all other commands are run as they stand."""

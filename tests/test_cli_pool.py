@@ -17,7 +17,8 @@ from tests.processes import ROOT, atoll, called, check_refused, wait_until
 if TYPE_CHECKING:
     from pathlib import Path
 
-QUICK = ("-p", "20", "-g", "20", "--task", "sphere", "--migrate-every", "4", "--duplicates", "accept")
+GENETIC = ("--algorithm", "ga", "--duplicates", "accept")
+QUICK = ("-p", "20", "-g", "20", "--task", "sphere", "--migrate-every", "4", *GENETIC)
 
 
 @pytest.fixture(scope="module")

@@ -82,7 +82,7 @@ def outputs(root: Path) -> list[str]:
 def check_whole(text: str) -> None:
     """An island's output says how it came, how it began and how it went."""
     assert text.startswith(HEADER)
-    assert ": starting, 20 individuals to generation" in text
+    assert ": starting, 20 individuals by" in text
     assert "stopped at generation" in text
 
 

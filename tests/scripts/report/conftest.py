@@ -22,7 +22,20 @@ if TYPE_CHECKING:
     from playwright.sync_api import Browser
 
 BROWSERS = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
-SETTINGS = ("--topology", "full", "-p", "16", "--migrate-every", "20", "-o", "life_s=6", "-o", "courses=2")
+SETTINGS = (
+    "--algorithm",
+    "ga",
+    "--topology",
+    "full",
+    "-p",
+    "16",
+    "--migrate-every",
+    "20",
+    "-o",
+    "life_s=6",
+    "-o",
+    "courses=2",
+)
 FOREVER = "1000000"
 NAMES = ("reef-a", "reef-b", "reef-c")
 

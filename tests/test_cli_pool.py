@@ -17,7 +17,7 @@ from tests.processes import ROOT, atoll, called, check_refused, wait_until
 if TYPE_CHECKING:
     from pathlib import Path
 
-GENETIC = ("--algorithm", "ga", "--duplicates", "accept")
+GENETIC = ("--algorithm", "ga", "--duplicates", "accept", "--mutation-rate", "0.01")
 QUICK = ("-p", "20", "-g", "20", "--task", "sphere", "--migrate-every", "4", *GENETIC)
 
 

@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from atoll.evo import ancestry
-from atoll.evo.config import GA, LOCKSTEP, island_config
+from atoll.evo.config import EVERY, GA, LOCKSTEP, island_config
 from atoll.evo.diversity import fixation_index
 from atoll.evo.errors import ConfigError
 from atoll.evo.recorder import MemoryRecorder
@@ -116,7 +116,7 @@ def plan(arm: Arm, *, seed: int, budget: int) -> list[IslandConfig]:
         raise ConfigError(f"an arm has 1 to {MAX_ISLANDS} islands, got {arm.islands}")
     names = [f"island-{i:03}" for i in range(1, arm.islands + 1)]
     make = former_config if arm.settings.get("algorithm", GA) == GA else island_config
-    together: dict[str, Value] = {"population": arm.population, **arm.settings, "seed": seed}
+    together: dict[str, Value] = {"population": arm.population, "migrate_every": EVERY, **arm.settings, "seed": seed}
     if arm.islands > 1 and arm.settings.get("topology") != "none":
         together |= {"mode": LOCKSTEP, "members": ",".join(names)}
     else:

@@ -10,15 +10,14 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from atoll.evo import ancestry
-from atoll.evo.config import GA, LOCKSTEP, island_config
-from atoll.evo.diversity import fixation_index
+from atoll.evo.config import EVERY, GA, LOCKSTEP, island_config
 from atoll.evo.errors import ConfigError
 from atoll.evo.recorder import MemoryRecorder
 from atoll.evo.tasks.creatures.audit import UNSEEN_COURSES
 from atoll.evo.tasks.creatures.fitness import score
 from atoll.evo.tasks.creatures.world import FIRST_UNSEEN, lay_courses
 from atoll.migration.observe.history import effective_number, pooled
-from atoll.scripts.lab.kit.former import former_config
+from atoll.scripts.lab.kit.former import former_config, former_fixation_index
 from atoll.scripts.run.archipelago import evolve_together
 from atoll.scripts.run.vary import vary
 
@@ -91,7 +90,7 @@ def run(arm: Arm, task: Task, *, seed: int, budget: int, audit: Callable[[Floats
         "best": [max(each) for each in zip(*(course.best for course in courses.values()), strict=True)],
         "champion_ancestry": ancestry.shares(champion.individual),
         "origins": effective_number(pooled(shares, [arm.population] * arm.islands).values()),
-        "f_st": fixation_index([state.population.genes for state in states.values()], task.spec),
+        "f_st": former_fixation_index([state.population.genes for state in states.values()], task.spec),
         "imports": sum(state.counts.imports for state in states.values()),
         **audit(champion.individual.genes[0]),
     }
@@ -116,7 +115,7 @@ def plan(arm: Arm, *, seed: int, budget: int) -> list[IslandConfig]:
         raise ConfigError(f"an arm has 1 to {MAX_ISLANDS} islands, got {arm.islands}")
     names = [f"island-{i:03}" for i in range(1, arm.islands + 1)]
     make = former_config if arm.settings.get("algorithm", GA) == GA else island_config
-    together: dict[str, Value] = {"population": arm.population, **arm.settings, "seed": seed}
+    together: dict[str, Value] = {"population": arm.population, "migrate_every": EVERY, **arm.settings, "seed": seed}
     if arm.islands > 1 and arm.settings.get("topology") != "none":
         together |= {"mode": LOCKSTEP, "members": ",".join(names)}
     else:

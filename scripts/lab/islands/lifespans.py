@@ -24,7 +24,6 @@ import click
 import numpy as np
 
 from atoll.evo import ancestry
-from atoll.evo.diversity import fixation_index
 from atoll.evo.errors import ConfigError
 from atoll.evo.island import steps
 from atoll.evo.recorder import MemoryRecorder
@@ -33,7 +32,7 @@ from atoll.migration.exchange.modes import memory_exchange
 from atoll.migration.observe.history import effective_number, pooled
 from atoll.migration.pool.batch import Publisher
 from atoll.scripts.lab.islands.budgeted import Course
-from atoll.scripts.lab.kit.former import former_config
+from atoll.scripts.lab.kit.former import former_config, former_fixation_index
 from atoll.scripts.lab.kit.stats import LEVEL, RESAMPLES
 from atoll.scripts.lab.kit.study import chosen, command, plain_table, seed_options
 from atoll.scripts.run.archipelago import RUN_ID, NoNotes, take_turns
@@ -148,7 +147,7 @@ def run(cast: Cast, scene: Scene, task: Task, *, seed: int) -> Record:
         "share": [sum(each.get(name, 0.0) for name in changing) for each in shares],
         "champion_share": sum(painted.get(name, 0.0) for name in changing),
         "origins": effective_number(shares[-1].values()),
-        "f_st": fixation_index([state.population.genes for state in stayed.values()], task.spec),
+        "f_st": former_fixation_index([state.population.genes for state in stayed.values()], task.spec),
     }
 
 

@@ -18,9 +18,10 @@ POOLED = Arm("pooled", 1, 40)
 ISOLATED = Arm("isolated", 4, 10, {"topology": "none", "migrants": 2})
 MIGRATING = Arm("migrating", 4, 10, {"migrate_every": 5, "migrants": 2})
 VARIED = Arm("varied", 4, 10, {"migrate_every": 5, "migrants": 2}, is_varied=True)
+STRATEGIES = Arm("strategies", 4, 10, {"algorithm": "snes", "migrants": 2})
 
 
-@pytest.mark.parametrize("arm", [POOLED, ISOLATED, MIGRATING, VARIED], ids=lambda arm: arm.name)
+@pytest.mark.parametrize("arm", [POOLED, ISOLATED, MIGRATING, VARIED, STRATEGIES], ids=lambda arm: arm.name)
 def test_every_arm_spends_the_budget_but_for_less_than_a_generation(arm):
     row = run(arm, TASK, seed=3, budget=2000)
     spent, n = row["evaluations"][-1], arm.islands
@@ -30,7 +31,7 @@ def test_every_arm_spends_the_budget_but_for_less_than_a_generation(arm):
     steps = {after - before for before, after in zip(row["evaluations"], row["evaluations"][1:], strict=False)}
     assert min(steps) == n * arm.population
     assert spent == (row["generations"] + 1) * n * arm.population + row["imports"]
-    assert (row["imports"] > 0) == (arm.name in {"migrating", "varied"})
+    assert (row["imports"] > 0) == (arm.name in {"migrating", "varied", "strategies"})
 
 
 SETTINGS = st.fixed_dictionaries(

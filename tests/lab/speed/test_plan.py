@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from atoll.evo.config import island_config
+from atoll.evo.config import all_settings, island_config
 from atoll.evo.paths import SharedPaths
 from atoll.migration.observe.verify import verify
 from atoll.scripts.commands.evolve import evolve
@@ -26,7 +26,7 @@ def test_the_command_line_of_an_island_says_what_its_settings_say(plan: Plan, va
     parent = cli.make_context("cli.py", [], resilient_parsing=True)  # else the command keeps other names of --help
     context = evolve.make_context(name, [island, *arguments], parent=parent)
     flags = {flag: value for flag, value in context.params.items() if value is not None}
-    given = {flag: value for flag, value in flags.items() if flag in plan.config("a").settings()}
+    given = {flag: value for flag, value in flags.items() if flag in all_settings()}
     assert island_config("a", given, pairs(flags["options"])) == plan.config("a", **values)
     assert flags["root"] == tmp_path
 

@@ -158,7 +158,8 @@ def marks(problem: Problem, arm: Arm) -> tuple[int, ...]:
 
 def named(names: Iterable[str]) -> tuple[Problem, ...]:
     """Return the problems of these names, all if none is named; ConfigError if one is not known."""
-    wanted, known = set(names), {problem.name for problem in PROBLEMS}
-    if wanted - known:
-        raise ConfigError(f"no problem is called {', '.join(sorted(wanted - known))}; known are {'; '.join(known)}")
+    wanted, known = set(names), [problem.name for problem in PROBLEMS]
+    unknown = sorted(wanted.difference(known))
+    if unknown:
+        raise ConfigError(f"no problem is called {', '.join(unknown)}; known are {'; '.join(known)}")
     return tuple(problem for problem in PROBLEMS if not wanted or problem.name in wanted)

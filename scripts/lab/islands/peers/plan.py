@@ -18,7 +18,6 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from atoll.evo.recorder import MemoryRecorder
-from atoll.evo.tasks.task import is_deterministic
 from atoll.scripts.lab.islands import budgeted
 from atoll.scripts.lab.islands.budgeted import Arm
 from atoll.scripts.lab.islands.equal_budgets.findings import Times
@@ -129,11 +128,15 @@ class Round:
 
 
 class Watched:
-    """A task that notes after every batch what was spent and found: it passes everything else on."""
+    """A task that notes after every batch what was spent and found: it passes everything else on.
+
+    Copies are evaluated too, as pygmo does and as Atoll did when this was measured first.
+    """
+
+    is_deterministic = False
 
     def __init__(self, task: Task) -> None:
         self.name, self.backend, self.options, self.spec = task.name, task.backend, task.options, task.spec
-        self.is_deterministic = is_deterministic(task)
         self.seen: list[Round] = []
         self._task = task
         self._start_s = time.perf_counter(), time.process_time()

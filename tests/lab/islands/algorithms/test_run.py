@@ -6,7 +6,7 @@ from dataclasses import replace
 from types import SimpleNamespace
 
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from atoll.evo import runlog
@@ -44,6 +44,7 @@ def test_a_run_spends_its_budget_and_the_champion_of_a_mark_is_the_best_of_its_e
     assert found[-1] <= row["best"][-1]
 
 
+@example([(10, 1), (20, 2), (1, 3)], [30])
 @given(
     st.lists(st.tuples(st.integers(1, 30), st.integers(-9, 9)), min_size=1, max_size=12),
     st.lists(st.integers(30, 300), min_size=1, max_size=4, unique=True),

@@ -4,6 +4,7 @@ import itertools
 from dataclasses import dataclass
 
 import numpy as np
+from hypothesis import strategies as st
 
 from atoll.evo import checkpoint, selection
 from atoll.evo.checkpoint import Checkpoint
@@ -163,3 +164,18 @@ def outcome(on):
     """Return what outlives a run, whatever the number of its processes."""
     taken_in = {generation: frozen(parcel.migrants.population.genes) for generation, parcel in on.inbox.items()}
     return on.log, on.offered, taken_in, on.settled, on.champion
+
+
+def live_through_kills(config, data):
+    """Run an island that is killed up to three times, before effects that `data` draws; return its end and its disk."""
+    on = disk()
+    for _ in range(data.draw(st.integers(1, 3))):
+        on.effects.clear()
+        on.kill_at = data.draw(st.integers(0, 90))
+        try:
+            live(config, on)
+        except KilledError:
+            continue
+        break
+    on.kill_at = -1
+    return live(config, on)

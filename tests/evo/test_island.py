@@ -14,13 +14,13 @@ from atoll.evo.generation import MigrationSchedule
 from atoll.evo.genome import Migrants
 from atoll.evo.tasks.task import FIRST_FRESH_EPISODE
 from tests.evo.lives import (
-    KilledError,
     Memory,
     Parcel,
     configured,
     disk,
     fingerprint,
     live,
+    live_through_kills,
     never,
     outcome,
     stopping_after,
@@ -186,17 +186,7 @@ def test_stopped_anywhere_and_resumed_it_is_the_same_run(which, stops):
 
 @given(st.sampled_from(range(len(CONFIGS))), st.data())
 def test_killed_anywhere_and_restarted_it_is_the_same_run(which, data):
-    config, on = CONFIGS[which], disk()
-    for _ in range(data.draw(st.integers(1, 3))):
-        on.effects.clear()
-        on.kill_at = data.draw(st.integers(0, 90))
-        try:
-            live(config, on)
-        except KilledError:
-            continue
-        break
-    on.kill_at = -1
-    state, _ = live(config, on)
+    state, on = live_through_kills(CONFIGS[which], data)
     assert fingerprint(state) == fingerprint(STRAIGHT[which][0])
     assert outcome(on) == outcome(STRAIGHT[which][1])
 

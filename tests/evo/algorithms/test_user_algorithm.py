@@ -15,7 +15,7 @@ from atoll.evo.config import island_config
 from atoll.evo.errors import ConfigError, TaskError
 from atoll.evo.genome import Population
 from atoll.evo.rng import streams
-from tests.evo.lives import KilledError, disk, fingerprint, live, outcome, stopping_after
+from tests.evo.lives import disk, fingerprint, live, live_through_kills, outcome, stopping_after
 from tests.problems import MIXED
 from tests.strategies import evaluated
 
@@ -312,17 +312,7 @@ def straight(config):
 @given(st.data())
 def test_killed_anywhere_and_restarted_it_is_the_same_run(config, straight, data):
     """Immigrants come, and the table of islands grows, on both sides of a kill."""
-    on = disk()
-    for _ in range(data.draw(st.integers(1, 3))):
-        on.effects.clear()
-        on.kill_at = data.draw(st.integers(0, 90))
-        try:
-            live(config, on)
-        except KilledError:
-            continue
-        break
-    on.kill_at = -1
-    state, _ = live(config, on)
+    state, on = live_through_kills(config, data)
     assert fingerprint(state) == fingerprint(straight[0])
     assert outcome(on) == outcome(straight[1])
 

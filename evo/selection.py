@@ -24,15 +24,20 @@ def worst(fitness: Floats, n: int) -> Indices:
     return np.argsort(-fitness, kind="stable")[::-1][:n].astype(np.int64)
 
 
+def ranks(fitness: Floats) -> Indices:
+    """Return the rank of each individual, 0 for the best, [P]."""
+    found = np.empty(len(fitness), dtype=np.int64)
+    found[best(fitness, len(fitness))] = np.arange(len(fitness))
+    return found
+
+
 def tournament(fitness: Floats, n: int, *, size: int, rng: np.random.Generator) -> Indices:
     """Hold `n` tournaments among `size` individuals drawn with replacement; return the winners, [n].
 
     Source: Goldberg & Deb 1991.
     """
-    rank = np.empty(len(fitness), dtype=np.int64)
-    rank[best(fitness, len(fitness))] = np.arange(len(fitness))
     contestants = rng.integers(len(fitness), size=(n, size))
-    winners = np.argmin(rank[contestants], axis=1)
+    winners = np.argmin(ranks(fitness)[contestants], axis=1)
     chosen: Indices = contestants[np.arange(n), winners]
     return chosen
 

@@ -20,7 +20,7 @@ from atoll.evo import selection
 from atoll.evo.errors import ConfigError
 
 if TYPE_CHECKING:
-    from atoll.evo.genome import Ancestry, Floats, GenomeSpec, Indices, Population
+    from atoll.evo.genome import Ancestry, Floats, GenomeSpec, Population
 
 Doubles = NDArray[np.float64]
 Summands = TypeVar("Summands", NDArray[np.float32], NDArray[np.float64])
@@ -79,12 +79,6 @@ def to_genes(mean: Doubles, step: Doubles, z: Floats, spec: GenomeSpec) -> Float
     genes += (low + mean * span).astype(np.float32)
     np.maximum(genes, spec.low, out=genes)
     return np.minimum(genes, spec.high, out=genes)
-
-
-def mean_genes(mean: Doubles, spec: GenomeSpec) -> Floats:
-    """Return a mean of the unit box as genes [D]: the sample that is drawn with no step at all."""
-    nothing = np.zeros((1, spec.size), dtype=np.float32)
-    return to_genes(mean, np.zeros(spec.size), nothing, spec).reshape(-1)
 
 
 def to_samples(genes: Floats, mean: Doubles, step: Doubles, spec: GenomeSpec) -> Floats:
@@ -191,13 +185,6 @@ def exp(x: Doubles) -> Doubles:
 def log(x: float) -> float:
     """Return ln x, correctly rounded but for one case in 10^11, the same on every machine."""
     return float(Context(prec=28).ln(Decimal(x)))
-
-
-def ranks(fitness: Floats) -> Indices:
-    """Return the rank of each individual, 0 for the best; ties go to the lower index, [P]."""
-    rank = np.empty(len(fitness), dtype=np.int64)
-    rank[selection.best(fitness, len(fitness))] = np.arange(len(fitness))
-    return rank
 
 
 def shares_of(individual: Population) -> Doubles:

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from atoll.evo import selection
 from atoll.evo.algorithms import sampling
 from atoll.evo.genome import Population
 
@@ -48,18 +49,17 @@ class Snes:
 
     def mean(self, memory: Memory, spec: GenomeSpec) -> tuple[Floats, Ancestry]:
         """Return the mean as genes [D], each of the founders with the largest share in it, [D]."""
-        return sampling.mean_genes(memory["mean"], spec), sampling.main_origins(memory["origins"])
+        return sampling.from_unit(memory["mean"], spec), sampling.main_origins(memory["origins"])
 
     def _told(self, state: State, memory: Memory, spec: GenomeSpec) -> Memory:
         mean, step, n = memory["mean"], memory["step"], len(state.population)
         z = sampling.to_samples(state.population.genes, mean, step, spec)
-        weights = recombination_weights(n)[sampling.ranks(state.fitness)]
-        utility = (weights - 1.0 / n).astype(np.float32)[
-            :, None
-        ] * z  # utilities sum to zero, so that the "- 1" of z^2 - 1 falls out
+        weights = recombination_weights(n)[selection.ranks(state.fitness)]
+        utility = (weights - 1.0 / n).astype(np.float32)  # they sum to zero, so that the "- 1" of z^2 - 1 falls out
+        pulls = utility[:, None] * z
         rate = (3.0 + sampling.log(spec.size)) / (5.0 * np.sqrt(spec.size))
-        mean = np.clip(mean + step * sampling.ordered_sum(utility), 0.0, 1.0)
-        step = step * sampling.exp(rate / 2.0 * sampling.ordered_sum(utility * z))
+        mean = np.clip(mean + step * sampling.ordered_sum(pulls), 0.0, 1.0)
+        step = step * sampling.exp(rate / 2.0 * sampling.ordered_sum(pulls * z))
         origins = sampling.recombined_shares(state.population, weights)
         return {"mean": mean, "step": np.clip(step, sampling.LEAST_STEP, 1.0), "origins": origins}
 

@@ -56,10 +56,9 @@ def _emigrants(
 
 def distinct(genes: Floats, fitness: Floats) -> Indices:
     """Return where the distinct genomes live, of copies the best one, in the order of their places, [N <= P]."""
-    places: dict[bytes, int] = {}
-    for place in selection.best(fitness, len(fitness)):
-        places.setdefault(genes[place].tobytes(), int(place))
-    return np.sort(np.fromiter(places.values(), dtype=np.int64))
+    ranked = selection.best(fitness, len(fitness))
+    is_best = diversity.first_alike(genes[ranked]) == np.arange(len(ranked))
+    return np.sort(ranked[is_best])
 
 
 def displaced(

@@ -99,10 +99,7 @@ def run_island(
             starts = resume.read_starts(paths)
             epoch = resume.last_epoch(shared, paths, starts)
             if is_fresh:
-                is_awaited = config.migration.mode == LOCKSTEP  # others may need it yet, and it will be the same
-                archived = archive.put_island_away(shared, paths, epoch=epoch, keep_published=is_awaited)
-                if archived:
-                    display.say(f"archived the former {config.island} to {archived}")
+                _put_away(config, shared, epoch=epoch, say=display.say)
             else:
                 resume.warn_of_another_run(pool, paths, starts, say=display.say)
                 resume.warn_of_another_algorithm(config, own, starts, say=display.say)
@@ -154,6 +151,14 @@ def _warn_of_another_source(pool: OpenPool, task: Task, *, say: Callable[[str], 
             f"warning: {task.name} is not the file that this pool was started with; genomes go on from here, but what "
             f"they score may not be comparable any more ('cli.py pool archive' puts the old run away)"
         )
+
+
+def _put_away(config: IslandConfig, shared: SharedPaths, *, epoch: int, say: Callable[[str], None]) -> None:
+    """Archive what the island has, if anything."""
+    is_awaited = config.migration.mode == LOCKSTEP  # others may need it yet, and it will be the same
+    archived = archive.put_island_away(shared, shared.island(config.island), epoch=epoch, keep_published=is_awaited)
+    if archived:
+        say(f"archived the former {config.island} to {archived}")
 
 
 def _go_on(start: Start, own: UserAlgorithm | None, *, root: Path, stop: StopSignal, display: Display) -> bool:

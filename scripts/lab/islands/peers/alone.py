@@ -1,4 +1,4 @@
-"""Atoll's algorithms beside pygmo's of the same kind, one population each: `python -m scripts.lab algorithms`.
+"""Atoll's algorithms beside pygmo's of the same kind, one population each: `python -m scripts.lab peer-algorithms`.
 
 Both have the same function, evaluated by pygmo, as many individuals and generations, and one process on one core; the
 rest is what each does by default. pygmo's are held within the bounds, beyond which Schwefel's function has better

@@ -1,7 +1,7 @@
 """Generated pages of the documents: commands, settings, exit codes, the index of decisions.
 
-`python docs/pages.py` writes them into the checkout, where a reader without the site finds them too. A test
-compares what is committed with what would be written.
+`python docs/pages.py` writes them into the checkout, where a reader without the site finds them too, and
+`python docs/pages.py FOLDER` elsewhere: a test compares these with what is committed.
 """
 
 from __future__ import annotations
@@ -155,13 +155,13 @@ def _table(headings: tuple[str, ...], rows: Sequence[tuple[str, ...]]) -> str:
     return "\n".join("| " + " | ".join(line) + " |" for line in escaped)
 
 
-def main() -> None:
-    """Write every generated page of the checkout."""
+def main(out: Path) -> None:
+    """Write every generated page of the checkout below `out`."""
     for place, text in pages().items():
-        (ROOT / place).parent.mkdir(exist_ok=True)
-        (ROOT / place).write_text(text, encoding="utf-8")
+        (out / place).parent.mkdir(parents=True, exist_ok=True)
+        (out / place).write_text(text, encoding="utf-8")
         sys.stdout.write(f"{place}\n")
 
 
 if __name__ == "__main__":
-    main()
+    main(Path(sys.argv[1]) if len(sys.argv) > 1 else ROOT)

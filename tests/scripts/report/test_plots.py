@@ -9,7 +9,6 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 import pytest
-from click.testing import CliRunner
 from matplotlib.colors import to_rgb
 from matplotlib.figure import Figure
 from PIL import Image
@@ -19,11 +18,11 @@ from atoll.evo.paths import SharedPaths
 from atoll.migration.observe import snapshot
 from atoll.migration.observe.history import read_histories
 from atoll.migration.pool.access import open_pool
-from atoll.scripts.commands.inspect import PLOTS, plot
+from atoll.scripts.commands.inspect import PLOTS
 from atoll.scripts.report import champion as champions
 from atoll.scripts.report import plots, style
 from atoll.scripts.report.style import COLOURS
-from tests.processes import atoll
+from tests.processes import atoll, called
 from tests.scripts.run.island_process import Job, perform
 
 if TYPE_CHECKING:
@@ -36,8 +35,8 @@ pytestmark = pytest.mark.slow
 @pytest.mark.parametrize("what", PLOTS)
 def test_each_figure_is_drawn_one_column_wide(what, archipelago, tmp_path):
     out = tmp_path / f"{what}.png"
-    told = CliRunner().invoke(plot, [what, str(archipelago), "-o", str(out)])
-    assert told.output == f"{out}: {what}, 3 islands\n"
+    told = called("plot", what, archipelago, "-o", out)
+    assert told.stdout == f"{out}: {what}, 3 islands\n"
     with Image.open(out) as image:
         assert image.width == round(style.COLUMN_INCHES * style.DOTS_PER_INCH)
         assert len(np.unique(np.asarray(image.convert("L")))) > 20

@@ -48,6 +48,16 @@ def former(field: dataclasses.Field[Any]) -> Value:
     return next((value for value in earlier if value is not None), typing.cast("Value", field.default))
 
 
+def recorded(settings: Any) -> dict[str, Value]:  # noqa: ANN401 - any dataclass of settings
+    """Return the settings of one dataclass as files record them: without what is as it was before it could be told."""
+    values = {field.name: getattr(settings, field.name) for field in setting_fields(type(settings))}
+    return {
+        field.name: values[field.name]
+        for field in setting_fields(type(settings))
+        if values[field.name] != field.metadata["former"]
+    }
+
+
 def default_text(field: dataclasses.Field[Any]) -> str:
     """Return the default of a setting as help and documents show it; empty where what it means says it."""
     return "" if field.metadata["is_open"] else str(field.default)

@@ -7,8 +7,9 @@ import importlib
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from atoll.evo.config import USER_FILE, is_user_file
+from atoll.evo.config import USER_FILE, is_built_in, is_user_file
 from atoll.evo.errors import ConfigError, suggest
+from atoll.evo.settings import setting_fields
 from atoll.evo.tasks.task import parse_arguments, parse_options
 
 if TYPE_CHECKING:
@@ -40,6 +41,11 @@ class Entry:
     def defaults(self) -> dict[str, OptionValue]:
         """Return every option with its default."""
         return dataclasses.asdict(self.imported(self.options)())
+
+    def former_options(self) -> dict[str, OptionValue]:
+        """Return the options that files of before do not have, with what such files mean."""
+        fields = {field.name: field.metadata["former"] for field in setting_fields(self.imported(self.options))}
+        return {name: value for name, value in fields.items() if value is not None}
 
 
 def _function(name: str, summary: str) -> Entry:
@@ -96,10 +102,7 @@ def load_task(
 
         _check_backend(name, backend, ("python",))
         return load_user_task(name, options, is_stopping=is_stopping)
-    entry = ENTRIES.get(GYM_EXAMPLE if name.startswith(GYM) else name)
-    if entry is None:
-        known = ", ".join([*ENTRIES, USER_FILE])
-        raise ConfigError(f"unknown task {name!r}{suggest(name, ENTRIES)}; known are {known}")
+    entry = _entry(name)
     _check_backend(name, backend, entry.backends)
     if name.startswith(GYM):
         return _environment(name, options, entry)
@@ -107,6 +110,24 @@ def load_task(
     given = {"name": name, "backend": backend, "threads": threads}
     task: Task = entry.imported(entry.task)(parsed, **{key: given[key] for key in entry.takes})
     return task
+
+
+def recorded_options(name: str, options: Mapping[str, OptionValue]) -> dict[str, str]:
+    """Spell out, for `load_task`, the options of a task that a file recorded; what it lacks is as it was before."""
+    former = _entry(name).former_options() if is_built_in(name) else {}
+    return {option: _spelled(value) for option, value in {**former, **options}.items()}
+
+
+def _spelled(value: OptionValue) -> str:
+    return str(value).lower() if isinstance(value, bool) else str(value)
+
+
+def _entry(name: str) -> Entry:
+    entry = ENTRIES.get(GYM_EXAMPLE if name.startswith(GYM) else name)
+    if entry is None:
+        known = ", ".join([*ENTRIES, USER_FILE])
+        raise ConfigError(f"unknown task {name!r}{suggest(name, ENTRIES)}; known are {known}")
+    return entry
 
 
 def _environment(name: str, options: Mapping[str, str], entry: Entry) -> Task:

@@ -287,7 +287,11 @@ def _check_same(
     if pool.task["name"] != task["name"]:
         differences.append(f"--task {pool.task['name']} (not {task['name']})")
     else:
-        differences += _unequal(pool.task["options"], task["options"], "-o {}=".format)
+        if pool.task["options"] != task["options"]:
+            from atoll.evo.tasks.loader import recorded_options  # noqa: PLC0415 - imports the task
+
+            there, here = (recorded_options(task["name"], each["options"]) for each in (pool.task, task))
+            differences += _unequal(there, here, "-o {}=".format)
         if not differences and pool.task["genome_sha256"] != task["genome_sha256"]:
             differences.append("the genome layout of another version of the task")
     differences += _disagreement(pool.agreement, agreement)

@@ -10,7 +10,7 @@ import numpy as np
 
 from atoll.evo import arrayfile, atomic
 from atoll.evo.errors import AtollError, ConfigError, DamagedFileError
-from atoll.evo.tasks.creatures.task import CreatureOptions
+from atoll.evo.tasks.loader import load_task, recorded_options
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
@@ -91,16 +91,13 @@ def creatures_of(champion: Champion) -> Creatures:
     Raises:
         ConfigError: It is a champion of another task, or of another version's bodies.
     """
-    from atoll.evo.tasks.creatures.task import Creatures  # noqa: PLC0415 - builds the kernel where there is none
-
     if not champion.is_creature:
         raise ConfigError(f"expected a champion of creatures, got one of {champion.task['name']}")
-    try:
-        creatures = Creatures(CreatureOptions(**champion.task["options"]))
-    except TypeError as error:
-        raise ConfigError(f"its task has options that this version does not know: {error}") from error
+    name = champion.task["name"]
+    creatures: Any = load_task(name, recorded_options(name, champion.task["options"]))
     check_genome(champion, creatures.spec)
-    return creatures
+    found: Creatures = creatures
+    return found
 
 
 def check_genome(champion: Champion, spec: GenomeSpec) -> None:

@@ -16,7 +16,7 @@ from atoll.evo.tasks.creatures import body
 from atoll.evo.tasks.creatures.audit import NUDGE, UNSEEN_COURSES
 from atoll.evo.tasks.creatures.fitness import APPROACH, COLLECT, terms
 from atoll.evo.tasks.creatures.world import FIRST, FIRST_UNSEEN, SECOND
-from atoll.evo.tasks.loader import load_task
+from atoll.evo.tasks.loader import load_task, recorded_options
 from atoll.migration.pool import identity as pool
 from atoll.scripts.report import champion as champions
 
@@ -119,9 +119,7 @@ def simulate_again(champion: Champion, *, task: str | None) -> float:
         raise ConfigError(f"it was found for a program: if you trust it, name it too, as in --task {printable(name)}")
     if task is not None and not runs_code(name):
         raise ConfigError("the champion's file names its task: leave out --task")
-    options = champion.task["options"]
-    texts = {key: str(value).lower() if isinstance(value, bool) else str(value) for key, value in options.items()}
-    found = load_task(task or name, texts)
+    found = load_task(task or name, recorded_options(name, champion.task["options"]))
     champions.check_genome(champion, found.spec)
     return float(found.evaluate(champion.genome[None], champion.generation)[0])
 

@@ -87,6 +87,7 @@ def run_island(
     stop.answer = lambda: f"{config.island}: stopping before it begins; a second signal ends it at once"
     is_replay = config.migration.mode == REPLAY
     recording = recordings.read(Path(config.migration.replay_from).absolute()) if is_replay else None
+    config = resume.with_options_of_then(config, shared, recording, say=display.say)
     try:
         task, own = _load(config, display=display, stop=stop)
         if recording is None:

@@ -6,7 +6,7 @@ A file system that refuses is a `StorageError` in all of it.
 from __future__ import annotations
 
 import logging
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 from atoll.evo import atomic, checkpoint, compiler, runlog
@@ -16,10 +16,10 @@ from atoll.evo.errors import ResumeError
 from atoll.evo.paths import archive_name, parse_generation
 from atoll.evo.recorder import recorded_settings
 from atoll.evo.records import Generation, of_kind
-from atoll.evo.settings import flag_name
-from atoll.evo.tasks.loader import load_task
+from atoll.evo.settings import flag_name, option_name
+from atoll.evo.tasks.loader import load_task, recorded_options
 from atoll.migration.exchange import lockstep
-from atoll.migration.pool import epochs
+from atoll.migration.pool import epochs, identity
 from atoll.migration.pool.bounded_io import generations_in, list_names
 
 if TYPE_CHECKING:
@@ -138,6 +138,30 @@ def find_start(
     if config.migration.mode == ASYNC and not (is_over or config.migration.is_off):
         _check_published(paths, resumed)
     return Start(config, task, pool, recording, settings, after, resumed, superseded, is_over)
+
+
+def with_options_of_then(
+    config: IslandConfig, shared: SharedPaths, recording: Recording | None, *, say: Callable[[str], None]
+) -> IslandConfig:
+    """Return the config with the options that its pool or recording was started without, as they were, and say so.
+
+    An option's default is for pools that begin; who repeats a command in an older pool means the problem of that pool.
+    """
+    recorded = recording.settings["options"] if recording else _options_of_pool(shared, config.task)
+    if recorded is None:
+        return config
+    given = dict(config.options)
+    spelled = recorded_options(config.task, recorded)
+    as_then = {name: text for name, text in spelled.items() if name not in recorded and name not in given}
+    for name, text in as_then.items():
+        say(f"{config.island} goes on with {option_name(name)}={text}, as it was before one could choose")
+    return replace(config, options=tuple(sorted({**given, **as_then}.items())))
+
+
+def _options_of_pool(shared: SharedPaths, task: str) -> Mapping[str, Any] | None:
+    """Return the options that a pool was started with, if it is one of that task."""
+    there = identity.read(shared)
+    return there.task["options"] if there and there.task["name"] == task else None
 
 
 def settle(

@@ -81,7 +81,10 @@ class Kernel:
 class _World(ctypes.Structure):
     _fields_ = tuple(
         (name, ctypes.c_float)
-        for name in ("dt_s", "per_dt", "gravity_dt", "drag_dt", "restitution", "bounce_m_s", "sliding_share")
+        for name in (
+            *("dt_s", "per_dt", "gravity_dt", "drag_dt", "restitution", "bounce_m_s", "sliding_share"),
+            "breaking_squared",
+        )
     )
 
 
@@ -161,4 +164,5 @@ def _of_step(world: World) -> _World:
         restitution=world.restitution,
         bounce_m_s=world.bounce_m_s,
         sliding_share=world.sliding_share,
+        breaking_squared=world.breaking_squared,
     )

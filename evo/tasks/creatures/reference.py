@@ -7,8 +7,11 @@ A lane is one creature on one course, and lanes never meet. This file is the spe
 - Constants that meet each other before they meet an array (`gravity_m_s2 * dt_s`) are combined in float64 and rounded
   to float32 once.
 - Sums over nodes, muscles, inputs or components go from the first to the last (`add_in_order`); three components are
-  (x + y) + z. No sum runs over lanes.
+  (x + y) + z, except in a speed (below). No sum runs over lanes.
 - A comparison with NaN is false. Between equal values a minimum may return either.
+- A body breaks if a node of it was too fast in any step of a tick, before the ground had its say: at the end of the
+  tick all its velocities, and the stiffness and damping of its muscles, become zero. The square of a speed is
+  (x + z) + y of the squared components, since the ground takes x + z too.
 - Decoding a genome, laying a course and scoring a summary belong to no backend: they are done before and after, once
   for all of them. A node that is not there falls to the ground too, but has no share in anything.
 
@@ -21,7 +24,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, fields, replace
 from functools import partial
 from typing import TYPE_CHECKING
 
@@ -76,10 +79,16 @@ class Lanes:
 
 @dataclass(frozen=True)
 class Motion:
-    """Positions and velocities of nodes, each [3, 8, L], in m and m/s."""
+    """Positions and velocities of nodes, each [3, 8, L], in m and m/s.
+
+    Attributes:
+        fastest_squared: Square of the highest speed of each node since the last tick, before the ground has its say,
+            in (m/s)², [8, L].
+    """
 
     position_m: Tensor
     velocity_m_s: Tensor
+    fastest_squared: Tensor
 
 
 @dataclass(frozen=True)
@@ -144,8 +153,11 @@ def step(motion: Motion, lanes: Lanes, target_m: Tensor, world: World) -> Motion
     velocity = motion.velocity_m_s + pull(motion, lanes, target_m) * (lanes.inverse_mass * dt_s)
     velocity[1] -= world.gravity_m_s2 * dt_s
     velocity = velocity + (_centre(velocity, lanes)[:, None] - velocity) * (world.drag_per_s * dt_s)
+    x, y, z = velocity
+    squared = x * x + z * z + y * y
+    fastest_squared = torch.where(squared > motion.fastest_squared, squared, motion.fastest_squared)
     velocity = collide(motion.position_m, velocity, lanes, world)
-    return Motion(motion.position_m + velocity * dt_s, velocity)
+    return Motion(motion.position_m + velocity * dt_s, velocity, fastest_squared)
 
 
 def pull(motion: Motion, lanes: Lanes, target_m: Tensor) -> Tensor:
@@ -194,7 +206,7 @@ def _simulate_chunk(
     observer: Observer | None,
 ) -> Summary:
     """Simulate one chunk of lanes: ten times a second look around and act, then take the steps up to the next tick."""
-    motion = Motion(birth_m, torch.zeros_like(birth_m))
+    motion = Motion(birth_m, torch.zeros_like(birth_m), torch.zeros_like(lanes.radius_m))
     none = torch.zeros_like(lanes.first_pellet)
     gap = _gap(motion, lanes, none)
     hunt = Hunt(none, gap, gap, gap)
@@ -207,7 +219,16 @@ def _simulate_chunk(
             motion = step(motion, lanes, target_m, world)
             if observer:
                 observer(motion, hunt)
+        motion, lanes = drop_broken(motion, lanes, world)
     return _summarise(look(hunt, motion, lanes, pellets), motion, lanes)
+
+
+def drop_broken(motion: Motion, lanes: Lanes, world: World) -> tuple[Motion, Lanes]:
+    """Let the bodies drop where they are of which a node was too fast: they come to rest, and their muscles let go."""
+    broken = ((motion.fastest_squared > world.breaking_squared) & (lanes.inverse_mass > 0)).any(dim=0)
+    velocity = torch.where(broken, 0.0, motion.velocity_m_s)
+    muscles = {name: torch.where(broken, 0.0, getattr(lanes, name)) for name in ("stiffness_n_m", "damping_n_s_m")}
+    return Motion(motion.position_m, velocity, torch.zeros_like(motion.fastest_squared)), replace(lanes, **muscles)
 
 
 def look(hunt: Hunt, motion: Motion, lanes: Lanes, pellets: int) -> Hunt:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass, replace
+from dataclasses import dataclass, replace
 from functools import cached_property, partial
 from types import MappingProxyType
 from typing import TYPE_CHECKING
@@ -11,7 +11,7 @@ import numpy as np
 
 from atoll.evo.errors import ConfigError
 from atoll.evo.genome import Floats, GenomeSpec
-from atoll.evo.settings import check, option_name, setting
+from atoll.evo.settings import check, option_name, recorded, setting
 from atoll.evo.tasks.creatures import body
 from atoll.evo.tasks.creatures.controller import CONTROLLERS
 from atoll.evo.tasks.creatures.fitness import Summary, score
@@ -36,6 +36,13 @@ class CreatureOptions:
     courses: int = setting(8, "pellet layouts that every creature is scored on", low=1, high=1000)
     life_s: float = setting(30.0, "length of a life, in seconds; a multiple of 0.1", low=1 / TICKS_PER_S, high=3600.0)
     controller: str = setting("neural", "what moves the muscles", choices=tuple(CONTROLLERS))
+    breaking_m_s: float = setting(
+        20.0,
+        "speed of a node, in m/s, at which a body breaks: it drops where it is; 0: never",
+        low=0.0,
+        high=1e6,
+        former=0.0,
+    )
 
     def __post_init__(self) -> None:
         check(self, spell=option_name)
@@ -74,10 +81,10 @@ class Creatures:
         if threads is not None and threads < 1:
             raise ConfigError(f"threads must be at least 1, got {threads}")
         self.backend, self.build = _choose(backend)
-        self.options: Mapping[str, OptionValue] = MappingProxyType(asdict(options))
+        self.options: Mapping[str, OptionValue] = MappingProxyType(recorded(options))
         self.controller = CONTROLLERS[options.controller]
         self.spec = GenomeSpec(_within(ranges or {}, body.SEGMENTS + self.controller.segments))
-        self.world = world or World()
+        self.world = replace(world or World(), breaking_m_s=options.breaking_m_s)
         self._options = options
         self._threads = threads
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -39,7 +40,8 @@ class World:
     """Physics that every creature shares; a value, so that a law can be tested in another world.
 
     Drag is the rate at which a node's velocity decays towards that of its own creature's centre of mass. Its forces add
-    up to nothing, so it slows a whip and pushes nobody.
+    up to nothing, so it slows a whip and pushes nobody. A body of which a node goes faster than `breaking_m_s`
+    breaks: at the next tick its muscles let go, and it drops where it is and lies there to the end.
     """
 
     gravity_m_s2: float = 9.81
@@ -48,7 +50,13 @@ class World:
     bounce_m_s: float = 0.5  # falling speed from which a node bounces at all
     sliding_share: float = 0.8  # kinetic friction as a part of static friction
     density_kg_m3: float = 10.0
+    breaking_m_s: float = 0.0  # 0: bodies never break
     steps_per_tick: int = 6  # physics steps in one tick of 0.1 s
+
+    @property
+    def breaking_squared(self) -> float:
+        """Square of the speed beyond which a body breaks, in (m/s)²; endless where none does."""
+        return self.breaking_m_s**2 if self.breaking_m_s else math.inf
 
     @property
     def dt_s(self) -> float:

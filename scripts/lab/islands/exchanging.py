@@ -65,7 +65,7 @@ HEAD = (*SHOWN_HEAD, "unseen, less the first's", "95 % interval", "p (Holm)")
 
 def measure(arm: Arm, *, seed: int, budget: int) -> Record:
     """Return the row of an archipelago."""
-    task: Any = load_task("creatures", {"courses": str(COURSES)})
+    task: Any = load_task("creatures", recorded_options("creatures", {"courses": COURSES}))
     row = budgeted.run(arm, task, seed=seed, budget=budget, audit=budgeted.walk_unseen(task))
     return budgeted.condensed(row)
 

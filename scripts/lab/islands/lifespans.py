@@ -237,7 +237,7 @@ def calls(
 
 def measure(cast: Cast, scene: Scene, task: str, *, seed: int) -> Record:
     """Return the row of an archipelago on one of `TASKS`."""
-    return run(cast, scene, load_task(task, TASKS[task][0]), seed=seed)
+    return run(cast, scene, load_task(task, recorded_options(task, TASKS[task][0])), seed=seed)
 
 
 def _line_of(row: Record) -> str:

@@ -54,7 +54,7 @@ static inline Vec dot(Space a, Space b) { return a.x * b.x + a.y * b.y + a.z * b
 
 // The same fields, in the same order, as in ../native.py, which combines in float64 the constants that meet the step.
 struct World {
-    float dt_s, per_dt, gravity_dt, drag_dt, restitution, bounce_m_s, sliding_share;
+    float dt_s, per_dt, gravity_dt, drag_dt, restitution, bounce_m_s, sliding_share, breaking_squared;
 };
 struct Plan {
     long creatures, courses, pellets, ticks, steps_per_tick, is_neural;
@@ -63,6 +63,7 @@ struct Plan {
 
 struct Motion {
     Space position_m[NODES], velocity_m_s[NODES];
+    Vec fastest[NODES];  // of each node since the last tick, before the ground has its say, squared
 };
 
 // Whose life each lane of a block lives.
@@ -99,6 +100,7 @@ struct Body {
         for (Space& node : birth.position_m) node.y = rows.next();
         for (Space& node : birth.position_m) node.z = rows.next();
         for (Space& node : birth.velocity_m_s) node = Space{};
+        for (Vec& squared : birth.fastest) squared = Vec{};
         rows.read(radius_m), rows.read(reach_m), rows.read(push), rows.read(mass_share);
         rows.read(count_share), rows.read(friction);
         rows.read(rest_m), rows.read(swing_m), rows.read(stiffness_n_m), rows.read(damping_n_s_m);
@@ -168,8 +170,27 @@ static inline void step(Motion& motion, const Body& body, const Vec (&target_m)[
     Space own = centre(velocity, body);
     for (int n = 0; n < NODES; n++) {
         Space slowed = velocity[n] + (own - velocity[n]) * all(world.drag_dt);
+        Vec squared = slowed.x * slowed.x + slowed.z * slowed.z + slowed.y * slowed.y;
+        motion.fastest[n] = squared > motion.fastest[n] ? squared : motion.fastest[n];
         velocity[n] = collide(motion.position_m[n].y, slowed, body.radius_m[n], body.friction[n], world);
         motion.position_m[n] = motion.position_m[n] + velocity[n] * all(world.dt_s);
+    }
+}
+
+// Let the bodies drop where they are of which a node was too fast since the last tick.
+static inline void drop_broken(Motion& motion, Body& body, const World& world) {
+    Mask broken = {};
+    for (int n = 0; n < NODES; n++) {
+        broken |= (motion.fastest[n] > world.breaking_squared) & (body.push[n] > 0.0f);
+        motion.fastest[n] = Vec{};
+    }
+    bool is_any_broken = false;
+    for (int lane = 0; lane < LANES; lane++) is_any_broken |= broken[lane] != 0;
+    if (!is_any_broken) return;
+    for (Space& v : motion.velocity_m_s) v = {broken ? Vec{} : v.x, broken ? Vec{} : v.y, broken ? Vec{} : v.z};
+    for (int m = 0; m < MUSCLES; m++) {
+        body.stiffness_n_m[m] = broken ? Vec{} : body.stiffness_n_m[m];
+        body.damping_n_s_m[m] = broken ? Vec{} : body.damping_n_s_m[m];
     }
 }
 
@@ -250,6 +271,7 @@ static void live_block(const Plan& plan, const Block& block, Rows rows, Vec (&re
         (plan.is_neural ? act_neural : act_oscillator)(action, body.weights, inputs, (float)tick * TICK_S);
         for (int m = 0; m < MUSCLES; m++) target_m[m] = body.rest_m[m] + body.swing_m[m] * action[m];
         for (long i = 0; i < plan.steps_per_tick; i++) step(motion, body, target_m, plan.world);
+        drop_broken(motion, body, plan.world);
     }
     look(hunt, motion, body, block);
     Space end = centre(motion.position_m, body);

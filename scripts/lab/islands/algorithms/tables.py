@@ -49,10 +49,9 @@ def run(
     *, problems: tuple[str, ...], seeds: int, arms: tuple[str, ...], most: int | None, workers: int, out: Path
 ) -> None:
     """Run what has no row yet."""
-    first = plan.FIRST_TEST_SEED
     jobs = [
         job
-        for job in plan.jobs(plan.named(problems), range(first, first + seeds))
+        for job in plan.jobs(plan.named(problems), seeds)
         if (not arms or job.arm.name in arms) and (most is None or job.marks[-1] <= most)
     ]
     measure(jobs, out, workers=workers, tell=click.echo)
@@ -76,9 +75,8 @@ def report(out: Path, tables_folder: Path | None) -> None:
 
 def found(rows: Rows, problem: Problem) -> dict[str, list[Record]]:
     """Return the rows of each contender of a problem, by seed; of who has none, nothing."""
-    seeds = range(plan.FIRST_TEST_SEED, plan.FIRST_TEST_SEED + plan.SEEDS)
     of: dict[str, list[Record]] = {}
-    for job in plan.jobs([problem], seeds):
+    for job in plan.jobs([problem], plan.SEEDS):
         if job.key in rows:
             of.setdefault(job.arm.name, []).append(rows[job.key])
     return of

@@ -132,7 +132,7 @@ def _all_jobs(problems: Sequence[Problem], known: Rows) -> Iterator[Job]:
 def run_job(job: Job) -> Record:
     """Run one job; a pure function of it."""
     problem = job.problem
-    task: Any = load_task(problem.task, problem.options)
+    task: Any = load_task(problem.task, recorded_options(problem.task, problem.options))
     audit = budgeted.walk_unseen(task) if problem.task == "creatures" else lambda _: {}
     row = budgeted.run(job.arm, task, seed=job.seed, budget=problem.budget, audit=audit)
     return {"job": job.key, "problem": problem.name, **budgeted.condensed(row)}

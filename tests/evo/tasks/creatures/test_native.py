@@ -102,6 +102,7 @@ def test_lives_in_other_worlds_are_the_reference_s(creatures, genes):
         World(gravity_m_s2=1.6, drag_per_s=0.0, restitution=0.9, bounce_m_s=0.01, sliding_share=0.1),
         World(steps_per_tick=1),
         World(steps_per_tick=24),
+        World(breaking_m_s=4.0),
     ):
         assert_same_bits(*both(creatures, genes, world=world))
 

@@ -56,7 +56,11 @@ def afloat(creatures, genes, seed=5):
     weights = np.ascontiguousarray(genes[:, -creatures.n_weights :].T)
     lanes = reference.lanes_of(bodies, weights, creatures.pellets, np.zeros(len(alive), dtype=np.int64))
     velocity = np.random.default_rng(seed).normal(size=bodies.position_m.shape).astype(np.float32)
-    return bodies, lanes, Motion(torch.from_numpy(bodies.position_m + up), torch.from_numpy(velocity))
+    return bodies, lanes, moving(torch.from_numpy(bodies.position_m + up), torch.from_numpy(velocity))
+
+
+def moving(position_m, velocity_m_s):
+    return Motion(position_m, velocity_m_s, torch.zeros_like(position_m[0]))
 
 
 def run(motion, lanes, world, seconds, *, target=None):
@@ -133,7 +137,7 @@ def test_thousands_of_bodies_are_stable_for_a_whole_life(creatures):
 def test_relaxed_bodies_gain_no_energy(creatures, genes):
     genomes = relaxed(creatures, genes)
     bodies, lanes, motion = afloat(creatures, genomes)
-    motion = Motion(motion.position_m - torch.tensor([0.0, 49.5, 0.0])[:, None, None], motion.velocity_m_s)
+    motion = moving(motion.position_m - torch.tensor([0.0, 49.5, 0.0])[:, None, None], motion.velocity_m_s)
     world = World()
     film = run(motion, lanes, world, 5.0)
     total = [energy_j(m.position_m.numpy(), m.velocity_m_s.numpy(), bodies, lanes, world) for m in film]
@@ -172,6 +176,29 @@ def test_a_body_afloat_falls_as_every_body_falls(creatures, genes):
     share = lanes.mass_share.numpy()
     fallen = [(m.velocity_m_s.numpy()[1] * share).sum(axis=0) for m in (film[0], film[-1])]
     np.testing.assert_allclose(fallen[1] - fallen[0], -world.gravity_m_s2, rtol=1e-4)
+
+
+# breaking
+
+
+def test_a_body_that_breaks_is_itself_until_that_tick_and_lies_still_afterwards(creatures, genes):
+    bodies = body.decode(genes, creatures.spec)
+    whole, breaking = Film(), Film()
+    live(creatures, bodies, genes, observe=whole)
+    live(creatures, bodies, genes, observe=breaking, world=World(breaking_m_s=4.0))
+    free_m, position_m, velocity = (np.stack(each) for each in (whole.position, breaking.position, breaking.velocity))
+    speed = np.linalg.norm(velocity, axis=1).max(axis=1, where=bodies.reach_m > 0, initial=0.0)
+    steps, per_tick = len(speed), World().steps_per_tick
+    broken = 0
+    for lane in np.flatnonzero(bodies.viable):
+        apart = (position_m[..., lane] != free_m[..., lane]).any(axis=(1, 2))
+        until = int(np.argmax(apart)) if apart.any() else steps
+        assert until % per_tick == 0
+        assert speed[: until - per_tick, lane].max(initial=0.0) <= 4.0
+        if until < steps:
+            assert np.ptp(position_m[until:, ::2, :, lane], axis=0).max() == 0.0
+            broken += 1
+    assert 3 < broken < bodies.viable.sum()
 
 
 # symmetry
@@ -332,7 +359,7 @@ def test_pellets_are_taken_one_by_one_and_the_last_never(creatures, genes):
 
 def test_gaps_run_from_edge_to_edge(creatures, genes):
     bodies, lanes, _ = afloat(creatures, genes)
-    motion = Motion(torch.from_numpy(bodies.position_m), torch.zeros(bodies.position_m.shape))
+    motion = moving(torch.from_numpy(bodies.position_m), torch.zeros(bodies.position_m.shape))
     gap = reference._gap(motion, lanes, torch.zeros_like(lanes.first_pellet)).numpy()
     x, z = creatures.pellets[0, 0]
     pellet = np.array([x, 0.25, z])[:, None, None]

@@ -38,7 +38,7 @@ def describe() -> str:
     for name, task in describe_json().items():
         lines.append(f"{name:<{INDENT}}{task['summary']}")
         options = "  ".join(f"-o {option}={str(value).lower()}" for option, value in task["options"].items())
-        lines.append(f"{'':{INDENT}}{options}  --backend {'|'.join(task['backends'])}")
+        lines += [f"{'':{INDENT}}{options}", f"{'':{INDENT}}--backend {'|'.join(task['backends'])}"]
     return "\n".join([*lines, YOUR_OWN])
 
 

@@ -120,7 +120,9 @@ VARIANTS = {
 def measure_variant(name: str, *, seed: int, population: int, generations: int) -> Record:
     """Return the row of an island of a variant."""
     variant = VARIANTS[name]
-    creatures = Creatures(CreatureOptions(courses=variant.courses, breaking_m_s=0.0), world=variant.world, ranges=variant.ranges)
+    creatures = Creatures(
+        CreatureOptions(courses=variant.courses, breaking_m_s=0.0), world=variant.world, ranges=variant.ranges
+    )
     config = isolated_config("defaults", seed=seed, population=population, generations=generations, **variant.settings)
     _, row = evolve_alone(creatures, config)
     physics = {"world": asdict(variant.world), "ranges": variant.ranges, "options": dict(creatures.options)}

@@ -28,7 +28,7 @@ import click
 import numpy as np
 from scipy.stats import wilcoxon
 
-from atoll.evo.tasks.loader import load_task
+from atoll.evo.tasks.loader import load_task, recorded_options
 from atoll.scripts.lab.islands import budgeted
 from atoll.scripts.lab.islands.budgeted import Arm
 from atoll.scripts.lab.islands.equal_budgets.report import chance

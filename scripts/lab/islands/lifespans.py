@@ -27,7 +27,7 @@ from atoll.evo import ancestry
 from atoll.evo.errors import ConfigError
 from atoll.evo.island import steps
 from atoll.evo.recorder import MemoryRecorder
-from atoll.evo.tasks.loader import load_task
+from atoll.evo.tasks.loader import load_task, recorded_options
 from atoll.migration.exchange.modes import memory_exchange
 from atoll.migration.observe.history import effective_number, pooled
 from atoll.migration.pool.batch import Publisher

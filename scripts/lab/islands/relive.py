@@ -22,7 +22,7 @@ from atoll.evo.errors import ConfigError, ReplayError
 from atoll.evo.island import evolve
 from atoll.evo.paths import SharedPaths
 from atoll.evo.recorder import MemoryRecorder
-from atoll.evo.tasks.loader import load_task
+from atoll.evo.tasks.loader import load_task, recorded_options
 from atoll.migration.exchange.exchange import Journal, ReplayExchange
 from atoll.migration.observe.history import effective_number, pooled
 from atoll.migration.pool import identity as pool
@@ -139,7 +139,7 @@ def replayed(home: Path, *, every: int) -> tuple[Census, GenomeSpec]:
     """Replay one island from its private folder, and count it."""
     recording = read(home)
     config = replay_config(recording.island, {"replay_from": str(home)}, {})
-    task = load_task(config.task, dict(config.options), backend=recording.backend)
+    task = load_task(config.task, recorded_options(config.task, dict(config.options)), backend=recording.backend)
     exchange = ReplayExchange(
         config.island,
         spec=task.spec,

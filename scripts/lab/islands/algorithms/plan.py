@@ -8,7 +8,8 @@ one whose champions score the highest median on unseen courses at 12,000 evaluat
 unless the GA is decidedly better than it on one of the four problems of creatures at 12,000 or 37,750; then the next.
 Other tasks of real genes: the algorithm that is decidedly better than the GA on the most functions, less those on which
 it is decidedly worse; the GA if that is no more than none. Gates or whole numbers: the GA. "Decidedly" is a rank test,
-corrected for the number of comparisons of its table (Holm), p at most 0.05. Whatever the seeds say is published.
+corrected for the number of comparisons of its table (Holm), p at most 0.05. Whatever the seeds say is published. The
+environment has no part in the rule.
 
 A run is known by all that decides its result (`Job.key`), so equal ones are run once. Pure.
 """
@@ -23,6 +24,7 @@ from atoll.evo import strict_json
 from atoll.evo.algorithms.choice import MOST_GENES_OF_CMA, default_population
 from atoll.evo.config import CMA, DE, GA, SEP_CMA, SNES
 from atoll.evo.errors import ConfigError
+from atoll.evo.tasks.loader import GYM
 from atoll.scripts.lab.islands.budgeted import Arm
 
 if TYPE_CHECKING:
@@ -61,12 +63,22 @@ class Problem:
     @property
     def is_function(self) -> bool:
         """Whether it is a mathematical function, whose best value is all there is to it."""
-        return self.task != "creatures"
+        return not self.is_walk and not self.is_environment
+
+    @property
+    def is_walk(self) -> bool:
+        """Whether its champions are audited on unseen courses."""
+        return self.task == "creatures"
+
+    @property
+    def is_environment(self) -> bool:
+        """Whether it is an environment of Gymnasium, where every episode is another one."""
+        return self.task.startswith(GYM)
 
     @property
     def first_seed(self) -> int:
         """The first of its test seeds."""
-        return FIRST_TEST_SEED if self.is_function else FIRST_SEED_OF_CREATURES
+        return FIRST_SEED_OF_CREATURES if self.is_walk else FIRST_TEST_SEED
 
 
 BREAKING = {"breaking_m_s": "20"}
@@ -84,12 +96,15 @@ PROBLEMS = (
     _walk("neural", 1, 521),
     _walk("oscillator", 8, 468),
     _walk("oscillator", 1, 468),
-    Problem("creatures, 3 courses", "creatures", {"courses": "3", **BREAKING}, 521, (12_000,), 12_000, has_islands=True),
+    Problem(
+        "creatures, 3 courses", "creatures", {"courses": "3", **BREAKING}, 521, (12_000,), 12_000, has_islands=True
+    ),
     Problem("rotated ellipsoid", "ellipsoid", _TEN, 10, (60_000,), 60_000, has_islands=True),
     Problem("rotated Rastrigin", "rastrigin", _TEN, 10, (60_000,), 60_000, has_islands=True),
     Problem("Schwefel", "schwefel", {"dimensions": "20"}, 20, (60_000,), 60_000, has_islands=True),
+    Problem("Pendulum", f"{GYM}Pendulum-v1", {}, 41, (2_500,), 2_500),
 )
-"""Creatures as users meet them, and the problems of *When do islands help?* that have real genes."""
+"""Creatures as users meet them, the problems of *When do islands help?* that have real genes, and an environment."""
 TARGETS = {"rotated ellipsoid": -408.413, "rotated Rastrigin": -4.49585, "Schwefel": -0.0420426}
 """Of the functions: the final targets of that page."""
 
@@ -149,11 +164,11 @@ def size(algorithm: str, genes: int) -> int:
     return default_population(algorithm, genes)
 
 
-def jobs(problems: Sequence[Problem], seeds: int) -> list[Job]:
-    """Return all runs, seed by seed: who is cut short has compared everything on fewer seeds."""
+def jobs(problems: Sequence[Problem], numbers: Iterable[int]) -> list[Job]:
+    """Return all runs by the number of their test seed, from 0: who is cut short has compared all on fewer seeds."""
     return [
         Job(problem, arm, problem.first_seed + n, marks(problem, arm))
-        for n in range(seeds)
+        for n in numbers
         for problem in problems
         for arm in contenders(problem)
     ]

@@ -14,6 +14,7 @@ from atoll.evo.island import evolve
 from atoll.evo.recorder import MemoryRecorder
 from atoll.evo.tasks.creatures.audit import examine
 from atoll.evo.tasks.loader import load_task
+from atoll.evo.tasks.task import FIRST_FRESH_EPISODE, is_deterministic
 from atoll.scripts.lab.islands import budgeted
 from atoll.scripts.lab.kit.machine import describe
 from atoll.scripts.lab.kit.rows import records
@@ -30,6 +31,8 @@ if TYPE_CHECKING:
 
 ROWS, STARTS = "rows.jsonl", "starts.jsonl"
 ENDLESS = 1_000_000
+UNSEEN_EPISODES = range(FIRST_FRESH_EPISODE + 10**9, FIRST_FRESH_EPISODE + 10**9 + 8)
+"""In which no champion was ever scored; five of an environment's each."""
 
 
 @dataclass
@@ -110,9 +113,12 @@ def _together(job: Job, task: Any, shares: Sequence[float]) -> Mapping[str, Cour
 
 
 def _audited(task: Any, courses: Sequence[Course], place: int) -> Record:  # noqa: ANN401 - any task
-    """Return the best champion of a mark, audited if it walks."""
+    """Return the best champion of a mark, audited if it walks, in fresh episodes if chance has a part."""
     champion = max((course.champions[place] for course in courses), key=lambda each: each.fitness)
     found: Record = {"best": champion.fitness, "generation": champion.generation}
+    if not is_deterministic(task):
+        paid = [float(task.evaluate(champion.individual.genes, episode)[0]) for episode in UNSEEN_EPISODES]
+        return {**found, "unseen_fitness": sum(paid) / len(paid)}
     if task.name != "creatures":
         return found
     audit = examine(task, champion.individual.genes[0])

@@ -51,7 +51,7 @@ def run(
     """Run what has no row yet."""
     jobs = [
         job
-        for job in plan.jobs(plan.named(problems), seeds)
+        for job in plan.jobs(plan.named(problems), range(seeds))
         if (not arms or job.arm.name in arms) and (most is None or job.marks[-1] <= most)
     ]
     measure(jobs, out, workers=workers, tell=click.echo)
@@ -66,6 +66,7 @@ def report(out: Path, tables_folder: Path | None) -> None:
     blocks = {
         **{f"creatures-{mark}": walks(rows, mark) for mark in plan.MARKS},
         "functions": functions(rows),
+        "environments": environments(rows),
         "soundness": soundness(rows),
     }
     if tables_folder:
@@ -76,7 +77,7 @@ def report(out: Path, tables_folder: Path | None) -> None:
 def found(rows: Rows, problem: Problem) -> dict[str, list[Record]]:
     """Return the rows of each contender of a problem, by seed; of who has none, nothing."""
     of: dict[str, list[Record]] = {}
-    for job in plan.jobs([problem], plan.SEEDS):
+    for job in plan.jobs([problem], range(plan.SEEDS)):
         if job.key in rows:
             of.setdefault(job.arm.name, []).append(rows[job.key])
     return of
@@ -89,7 +90,7 @@ def walks(rows: Rows, mark: int) -> str:
         marked = {
             name: {row["seed"]: row["at"][str(mark)] for row in of if str(mark) in row["at"]}
             for name, of in found(rows, problem).items()
-            if not problem.is_function
+            if problem.is_walk
         }
         before = marked.get(GA, {})
         for name, of in marked.items():
@@ -154,6 +155,40 @@ def functions(rows: Rows) -> str:
                 chance(p.get((problem, name))),
             )
             for problem, name, of, before in lines
+        ],
+    )
+
+
+def environments(rows: Rows) -> str:
+    """Return what champions are paid in fresh episodes, and by how much that differs from the GA's, seed by seed."""
+    lines, chances = [], {}
+    for problem in plan.PROBLEMS:
+        if not problem.is_environment:
+            continue
+        unseen = {
+            name: {row["seed"]: row["at"][str(problem.marks[-1])]["unseen_fitness"] for row in of}
+            for name, of in found(rows, problem).items()
+        }
+        theirs = unseen.get(GA, {})
+        for name, of in unseen.items():
+            more = [value - theirs[seed] for seed, value in of.items() if seed in theirs]
+            if name != GA and more:
+                chances[problem.name, name] = compare(list(of.values()), list(theirs.values())).p
+            lines.append((problem.name, name, of, more))
+    p = holm(chances)
+    heads = ("environment", "contender", "n", "fresh episodes, median [quartiles]", "more than the GA's", "p (Holm)")
+    return table(
+        heads,
+        [
+            (
+                problem,
+                name,
+                str(len(of)),
+                quartiles(list(of.values())),
+                "" if name == GA or not more else quartiles(more),
+                chance(p.get((problem, name))),
+            )
+            for problem, name, of, more in lines
         ],
     )
 

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 from atoll.evo import atomic, runlog, strict_json
 from atoll.evo.errors import ConfigError
 from atoll.evo.rng import stream
-from atoll.evo.tasks.loader import load_task
+from atoll.evo.tasks.loader import load_task, recorded_options
 from atoll.scripts.lab.islands import budgeted
 from atoll.scripts.lab.islands.equal_budgets import plan
 from atoll.scripts.lab.kit.machine import describe

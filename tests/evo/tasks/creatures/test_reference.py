@@ -178,7 +178,7 @@ def test_a_body_afloat_falls_as_every_body_falls(creatures, genes):
     np.testing.assert_allclose(fallen[1] - fallen[0], -world.gravity_m_s2, rtol=1e-4)
 
 
-# breaking
+# a body that breaks
 
 
 def test_a_body_that_breaks_is_itself_until_that_tick_and_lies_still_afterwards(creatures, genes):

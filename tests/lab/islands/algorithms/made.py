@@ -7,12 +7,12 @@ from atoll.scripts.lab.islands.algorithms import plan
 from atoll.scripts.lab.islands.algorithms.plan import Problem
 
 BOWL = Problem("bowl", "sphere", {"dimensions": "3", "offset": "0.3"}, 3, (200, 400), 400, has_islands=True)
-WALK, FUNCTION = plan.PROBLEMS[0], plan.PROBLEMS[5]
+WALK, FUNCTION, ENVIRONMENT = plan.PROBLEMS[0], plan.PROBLEMS[5], plan.PROBLEMS[-1]
 
 
-def job_of(arm_name, *, problem=BOWL, seed=1):
+def job_of(arm_name, *, problem=BOWL, number=1):
     """Return the run of a contender."""
-    (job,) = [job for job in plan.jobs([problem], [seed]) if job.arm.name == arm_name]
+    (job,) = [job for job in plan.jobs([problem], [number]) if job.arm.name == arm_name]
     return job
 
 
@@ -41,4 +41,6 @@ def marked(job, fitness):
         "unseen_fitness": fitness, "unseen_pellets": fitness / 100, "speed_m_s": 1.0, "max_stretch": 1.5,
         "max_node_m_s": 12.0, "airborne_share": 0.25, "retained_share": 0.75, "is_sound": job.seed % 2 == 0,
     }  # fmt: skip
+    if job.problem.is_environment:
+        audit = {"unseen_fitness": fitness}
     return {"best": fitness, "generation": 3, **({} if job.problem.is_function else audit)}

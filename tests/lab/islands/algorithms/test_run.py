@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from atoll.evo import runlog
 from atoll.evo.config import CMA, DE, GA, SNES
 from atoll.scripts.lab.islands.algorithms import run
-from atoll.scripts.lab.islands.algorithms.plan import FIRST_TEST_SEED, Problem
+from atoll.scripts.lab.islands.algorithms.plan import FIRST_SEED_OF_CREATURES, FIRST_TEST_SEED, SEEDS, Problem
 from atoll.scripts.lab.islands.algorithms.run import AUDITED, ROWS, STARTS, Course, measure, read, run_job
 from tests.lab.islands.algorithms.made import job_of
 
@@ -65,23 +65,32 @@ def test_a_champion_that_walks_is_audited_at_every_mark():
     assert all({*AUDITED, "is_sound", "best"} <= row["at"][mark].keys() for mark in ("30", "60"))
 
 
+def test_a_champion_of_an_environment_is_paid_in_fresh_episodes() -> None:
+    pytest.importorskip("gymnasium")
+    pole = Problem("pole", "gym:CartPole-v1", {"episodes": "1"}, 58, (30,), 30)
+    row = run_job(job_of(SNES, problem=pole))
+    assert 1.0 <= row["at"]["30"]["unseen_fitness"] <= 500.0
+
+
 def test_what_has_a_row_is_not_run_again_and_equal_jobs_are_run_once(tmp_path, monkeypatch):
-    jobs, told, ran = [job_of(SNES, seed=seed) for seed in (1, 2)], [], []
+    jobs, told, ran = [job_of(SNES, number=number) for number in (1, 2)], [], []
     monkeypatch.setattr(run, "run_job", lambda job: ran.append(job.seed) or run_job(job))
     measure([jobs[0], jobs[0]], tmp_path, workers=1, tell=told.append)
-    assert ran == [1]
+    assert ran == [jobs[0].seed]
     (row,) = read(tmp_path).values()
     with (tmp_path / ROWS).open("ab") as file:
         file.write(b'{"job":"cut')
     measure(jobs, tmp_path, workers=1, tell=told.append)
-    assert ran == [1, 2]
+    assert ran == [job.seed for job in jobs]
     assert runlog.read(tmp_path / ROWS) == [row, run_job(jobs[1])]
     assert len(runlog.read(tmp_path / STARTS)) == 2
     assert [line.partition(":")[0] for line in told] == ["1 of 1", "1 of 1"]
 
 
 def test_seeds_of_the_comparison_were_run_for_no_choice():
-    assert not {*range(901, 912)} & {*range(FIRST_TEST_SEED, FIRST_TEST_SEED + 20)}
+    chosen_by = {*range(901, 912)} | {*range(FIRST_TEST_SEED, FIRST_TEST_SEED + SEEDS)}  # these, by their whips
+    assert not chosen_by & {*range(FIRST_SEED_OF_CREATURES, FIRST_SEED_OF_CREATURES + SEEDS)}
+    assert not {*range(901, 912)} & {*range(FIRST_TEST_SEED, FIRST_TEST_SEED + SEEDS)}
 
 
 def test_the_ga_with_its_population_is_run_as_the_others():

@@ -7,14 +7,13 @@ import pytest
 from atoll.evo import runlog
 from atoll.evo.config import GA, SNES
 from atoll.scripts.lab.islands.algorithms import plan
-from atoll.scripts.lab.islands.algorithms.plan import FIRST_TEST_SEED, MARKS
+from atoll.scripts.lab.islands.algorithms.plan import MARKS
 from atoll.scripts.lab.islands.algorithms.run import ROWS
-from atoll.scripts.lab.islands.algorithms.tables import functions, soundness, walks
+from atoll.scripts.lab.islands.algorithms.tables import environments, functions, soundness, walks
 from tests.lab import door
-from tests.lab.islands.algorithms.made import FUNCTION, WALK, job_of, rows_of
+from tests.lab.islands.algorithms.made import ENVIRONMENT, FUNCTION, WALK, job_of, rows_of
 
-SEEDS = range(FIRST_TEST_SEED, FIRST_TEST_SEED + 3)
-FEW = rows_of(*plan.jobs([WALK, FUNCTION], SEEDS), gain=2.0)
+FEW = rows_of(*plan.jobs([WALK, FUNCTION, ENVIRONMENT], range(3)), gain=2.0)
 
 
 def names(block):
@@ -33,13 +32,13 @@ def test_each_contender_that_has_rows_has_a_line_and_no_other():
     assert names(walks(FEW, MARKS[0])) == [arm.name for arm in plan.contenders(WALK)]
     assert names(walks(FEW, MARKS[-1])) == [GA, SNES]  # the long budget
     assert names(soundness(FEW)) == names(walks(FEW, MARKS[0]))
-    only = rows_of(job_of(SNES, problem=WALK, seed=SEEDS[0]))
+    only = rows_of(job_of(SNES, problem=WALK, number=0))
     assert names(walks(only, MARKS[0])) == [SNES]
-    assert functions(only) == ""
+    assert functions(only) == environments(only) == ""
 
 
 def test_nothing_was_run_is_no_text(tmp_path):
-    assert [functions({}), soundness({}), walks({}, MARKS[0])] == ["", "", ""]
+    assert [functions({}), environments({}), soundness({}), walks({}, MARKS[0])] == [""] * 4
     assert door.call("algorithms", "report", "--out", tmp_path) == (0, "\n")
 
 
@@ -55,6 +54,13 @@ def test_a_function_has_the_evaluations_to_its_target():
     ga, snes = cells(functions(FEW), GA), cells(functions(FEW), SNES)
     assert ga[2:4] == ["3/3", "30,000"]
     assert snes[2:5] == ["3/3", "15,000", "2.00 (2.00 to 2.00)"]
+
+
+def test_an_environment_has_what_fresh_episodes_pay_and_how_much_more_that_is() -> None:
+    ga, snes = cells(environments(FEW), GA), cells(environments(FEW), SNES)
+    assert names(environments(FEW)) == [arm.name for arm in plan.contenders(ENVIRONMENT)]
+    assert ga[2:5] == ["3", "102 [102, 102]", ""]
+    assert snes[2:5] == ["3", "204 [203, 205]", "102 [102, 102]"]
 
 
 def test_champions_that_walk_unfairly_are_counted():
@@ -76,5 +82,5 @@ def test_a_report_writes_what_it_prints(tmp_path):
     code, said = door.call("algorithms", "report", "--out", tmp_path, "--tables", tmp_path / "tables")
     assert code == 0
     written = {file.stem: file.read_text() for file in (tmp_path / "tables").iterdir()}
-    assert written.keys() == {"functions", "soundness", *(f"creatures-{mark}" for mark in MARKS)}
+    assert written.keys() == {"functions", "environments", "soundness", *(f"creatures-{mark}" for mark in MARKS)}
     assert all(functions(FEW) in text for text in (said, written["functions"]))

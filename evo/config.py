@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 from atoll.evo.errors import ConfigError, suggest
 from atoll.evo.paths import check_island_name
-from atoll.evo.settings import Value, check, flag_name, former, setting, setting_fields
+from atoll.evo.settings import Value, check, flag_name, former, recorded, setting, setting_fields
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
@@ -391,10 +391,10 @@ class IslandConfig:
         """Return the named settings, flat, as the log records them: without those of other algorithms."""
         foreign = all_own_settings() - {*own_settings(self.algorithm)}
         return {
-            field.name: getattr(part, field.name)
+            name: value
             for part in (self, self.breeding, self.strategy, self.migration)
-            for field in setting_fields(type(part))
-            if field.name not in foreign and getattr(part, field.name) != field.metadata["former"]
+            for name, value in recorded(part).items()
+            if name not in foreign
         }
 
 

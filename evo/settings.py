@@ -50,12 +50,8 @@ def former(field: dataclasses.Field[Any]) -> Value:
 
 def recorded(settings: Any) -> dict[str, Value]:  # noqa: ANN401 - any dataclass of settings
     """Return the settings of one dataclass as files record them: without what is as it was before it could be told."""
-    values = {field.name: getattr(settings, field.name) for field in setting_fields(type(settings))}
-    return {
-        field.name: values[field.name]
-        for field in setting_fields(type(settings))
-        if values[field.name] != field.metadata["former"]
-    }
+    values = ((field, getattr(settings, field.name)) for field in setting_fields(type(settings)))
+    return {field.name: value for field, value in values if value != field.metadata["former"]}
 
 
 def default_text(field: dataclasses.Field[Any]) -> str:

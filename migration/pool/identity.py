@@ -287,11 +287,7 @@ def _check_same(
     if pool.task["name"] != task["name"]:
         differences.append(f"--task {pool.task['name']} (not {task['name']})")
     else:
-        if pool.task["options"] != task["options"]:
-            from atoll.evo.tasks.loader import recorded_options  # noqa: PLC0415 - imports the task
-
-            there, here = (recorded_options(task["name"], each["options"]) for each in (pool.task, task))
-            differences += _unequal(there, here, "-o {}=".format)
+        differences += _unequal(pool.task["options"], task["options"], "-o {}=".format)
         if not differences and pool.task["genome_sha256"] != task["genome_sha256"]:
             differences.append("the genome layout of another version of the task")
     differences += _disagreement(pool.agreement, agreement)
@@ -311,7 +307,9 @@ def _disagreement(there: Mapping[str, Any], here: Mapping[str, Any]) -> list[str
 
 def _unequal(there: Mapping[str, Any], here: Mapping[str, Any], spelled: Callable[[str], str]) -> list[str]:
     return [
-        f"{spelled(name)}{there.get(name)} (not {here.get(name)})"
+        f"{spelled(name)}{there[name]} (not {here.get(name)})"
+        if name in there
+        else f"no {spelled(name).rstrip(' =')} (not {here[name]})"
         for name in sorted({*there, *here})
         if there.get(name) != here.get(name)
     ]

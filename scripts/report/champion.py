@@ -94,7 +94,10 @@ def creatures_of(champion: Champion) -> Creatures:
     if not champion.is_creature:
         raise ConfigError(f"expected a champion of creatures, got one of {champion.task['name']}")
     name = champion.task["name"]
-    creatures: Any = load_task(name, recorded_options(name, champion.task["options"]))
+    try:
+        creatures: Any = load_task(name, recorded_options(name, champion.task["options"]))
+    except ConfigError as error:
+        raise ConfigError(f"its task has options that this version does not know: {error}") from error
     check_genome(champion, creatures.spec)
     found: Creatures = creatures
     return found

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 from atoll.evo.errors import ConfigError, suggest
 from atoll.evo.paths import check_island_name
-from atoll.evo.settings import Value, check, flag_name, former, recorded, setting, setting_fields
+from atoll.evo.settings import Value, check, flag_name, former, recorded, setting, setting_fields, spelled
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
@@ -536,5 +536,5 @@ def _options(path: Path, name: str, table: object) -> dict[str, str]:
         if isinstance(value, dict):  # make.gravity = -5 in TOML is a table within the table
             options |= {f"{key}.{inner}": text for inner, text in _options(path, name, value).items()}
         else:
-            options[key] = str(value).lower() if isinstance(value, bool) else str(value)
+            options[key] = spelled(value)
     return options

@@ -74,6 +74,11 @@ def option_name(field: str) -> str:
     return f"-o {field}"
 
 
+def spelled(value: object) -> str:
+    """Spell a value as the command line takes it."""
+    return str(value).lower() if isinstance(value, bool) else str(value)
+
+
 def setting_fields(kind: type) -> tuple[dataclasses.Field[Any], ...]:
     """Return the named settings of one dataclass."""
     return tuple(field for field in dataclasses.fields(kind) if "help" in field.metadata)

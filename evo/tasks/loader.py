@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from atoll.evo.config import USER_FILE, is_built_in, is_user_file
 from atoll.evo.errors import ConfigError, suggest
-from atoll.evo.settings import setting_fields
+from atoll.evo.settings import setting_fields, spelled
 from atoll.evo.tasks.task import parse_arguments, parse_options
 
 if TYPE_CHECKING:
@@ -115,11 +115,7 @@ def load_task(
 def recorded_options(name: str, options: Mapping[str, OptionValue]) -> dict[str, str]:
     """Spell out, for `load_task`, the options of a task that a file recorded; what it lacks is as it was before."""
     former = _entry(name).former_options() if is_built_in(name) else {}
-    return {option: _spelled(value) for option, value in {**former, **options}.items()}
-
-
-def _spelled(value: OptionValue) -> str:
-    return str(value).lower() if isinstance(value, bool) else str(value)
+    return {option: spelled(value) for option, value in {**former, **options}.items()}
 
 
 def _entry(name: str) -> Entry:

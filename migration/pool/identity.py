@@ -307,7 +307,7 @@ def _disagreement(there: Mapping[str, Any], here: Mapping[str, Any]) -> list[str
 
 def _unequal(there: Mapping[str, Any], here: Mapping[str, Any], spelled: Callable[[str], str]) -> list[str]:
     return [
-        f"{spelled(name)}{there[name]} (not {here.get(name)})"
+        f"{spelled(name)}{there[name]} (not {here.get(name, 'without')})"
         if name in there
         else f"no {spelled(name).rstrip(' =')} (not {here[name]})"
         for name in sorted({*there, *here})

@@ -22,7 +22,7 @@ from atoll.evo.config import (
 )
 from atoll.evo.errors import ConfigError, DamagedFileError
 from atoll.evo.paths import PrivateFiles
-from atoll.evo.settings import flag_name
+from atoll.evo.settings import flag_name, spelled
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
@@ -123,7 +123,7 @@ def replay_config(island: str, given: Mapping[str, Value], options: Mapping[str,
     foreign = all_own_settings() - {*own_settings(str(recorded["algorithm"]))}
     settings = {name: value for name, value in recorded.items() if name not in foreign}
     settings |= {"mode": REPLAY, "members": "", "backend": recording.backend, "generations": recording.last}
-    texts = {name: _text(value) for name, value in recording.settings["options"].items()}
+    texts = {name: spelled(value) for name, value in recording.settings["options"].items()}
     return island_config(island, {**settings, **given}, texts)
 
 
@@ -137,7 +137,3 @@ def _check_programs(folder: Path, settings: Mapping[str, Any], given: Mapping[st
     for name, value in recorded.items():
         if not runs_code(value) and name in given:
             raise ConfigError(f"in a replay the recording decides: leave out {flag_name(name)}")
-
-
-def _text(value: object) -> str:
-    return str(value).lower() if isinstance(value, bool) else str(value)

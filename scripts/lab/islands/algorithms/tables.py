@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import click
 import numpy as np
 
-from atoll.evo.config import GA
+from atoll.evo.config import GA, SEP_CMA, SNES
 from atoll.scripts.lab.islands.algorithms import plan
 from atoll.scripts.lab.islands.algorithms.run import measure, read
 from atoll.scripts.lab.islands.equal_budgets.findings import SEED, Times, compare, ratio, running_time
@@ -65,6 +65,7 @@ def report(out: Path, tables_folder: Path | None) -> None:
     rows = read(out)
     blocks = {
         **{f"creatures-{mark}": walks(rows, mark) for mark in plan.MARKS},
+        "strategies": strategies(rows),
         "functions": functions(rows),
         "environments": environments(rows),
         "soundness": soundness(rows),
@@ -116,6 +117,35 @@ def walks(rows: Rows, mark: int) -> str:
                 chance(p.get((problem, name))),
             )
             for problem, name, unseen, theirs, pellets in lines
+        ],
+    )
+
+
+def strategies(rows: Rows) -> str:
+    """Return the two strategies that learn a step for each gene side by side, on all creatures and budgets."""
+    lines, chances = [], {}
+    for problem in (each for each in plan.PROBLEMS if each.is_walk):
+        of = found(rows, problem)
+        for mark in (str(each) for each in problem.marks if each <= problem.short):
+            ours, theirs = (
+                {row["seed"]: row["at"][mark]["unseen_fitness"] for row in of.get(name, ())} for name in (SNES, SEP_CMA)
+            )
+            if ours and theirs:
+                chances[problem.name, mark] = compare(list(ours.values()), list(theirs.values())).p
+                lines.append((problem.name, mark, ours, theirs))
+    p = holm(chances)
+    return table(
+        ("problem", "evaluations", SNES, SEP_CMA, f"{SNES} / {SEP_CMA}", "p (Holm)"),
+        [
+            (
+                problem,
+                number(float(mark)),
+                quartiles(list(ours.values())),
+                quartiles(list(theirs.values())),
+                times_as_much(ours, theirs),
+                chance(p[problem, mark]),
+            )
+            for problem, mark, ours, theirs in lines
         ],
     )
 
@@ -200,7 +230,9 @@ def expected(times: Times) -> str:
 
 
 def spread(over: Times, under: Times) -> str:
-    """Return the ratio of two expected running times with its interval."""
+    """Return the ratio of two expected running times with its interval; a word where one or both never arrive."""
+    if not over.n_reached:
+        return "∞" if under.n_reached else "neither arrives"
     found_ratio = ratio(over, under, seed=SEED)
     return " ".join([number(found_ratio.value), f"({number(found_ratio.low)} to {number(found_ratio.high)})"])
 

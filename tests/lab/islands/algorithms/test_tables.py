@@ -5,13 +5,13 @@ from __future__ import annotations
 import pytest
 
 from atoll.evo import runlog
-from atoll.evo.config import GA, SNES
+from atoll.evo.config import GA, SEP_CMA, SNES
 from atoll.scripts.lab.islands.algorithms import plan
 from atoll.scripts.lab.islands.algorithms.plan import MARKS
 from atoll.scripts.lab.islands.algorithms.run import ROWS
-from atoll.scripts.lab.islands.algorithms.tables import environments, functions, soundness, walks
+from atoll.scripts.lab.islands.algorithms.tables import environments, functions, soundness, strategies, walks
 from tests.lab import door
-from tests.lab.islands.algorithms.made import ENVIRONMENT, FUNCTION, WALK, job_of, rows_of
+from tests.lab.islands.algorithms.made import ENVIRONMENT, FUNCTION, WALK, job_of, row, rows_of
 
 FEW = rows_of(*plan.jobs([WALK, FUNCTION, ENVIRONMENT], range(3)), gain=2.0)
 
@@ -38,7 +38,7 @@ def test_each_contender_that_has_rows_has_a_line_and_no_other():
 
 
 def test_nothing_was_run_is_no_text(tmp_path):
-    assert [functions({}), environments({}), soundness({}), walks({}, MARKS[0])] == [""] * 4
+    assert [functions({}), environments({}), soundness({}), strategies({}), walks({}, MARKS[0])] == [""] * 5
     assert door.call("algorithms", "report", "--out", tmp_path) == (0, "\n")
 
 
@@ -63,6 +63,22 @@ def test_an_environment_has_what_fresh_episodes_pay_and_how_much_more_that_is() 
     assert snes[2:5] == ["3", "204 [203, 205]", "102 [102, 102]"]
 
 
+def test_a_function_that_the_ga_does_not_solve_has_no_ratio() -> None:
+    gains = {GA: 0.0, SNES: 1.0, SEP_CMA: 0.0}
+    jobs = [job_of(name, problem=FUNCTION, number=n) for name in gains for n in range(3)]
+    rows = {job.key: row(job, gain=gains[job.arm.name]) for job in jobs}
+    assert cells(functions(rows), SNES)[4] == "∞"
+    assert cells(functions(rows), SEP_CMA)[4] == "neither arrives"
+
+
+def test_two_strategies_are_held_against_each_other_at_each_budget_of_both() -> None:
+    of_snes = rows_of(*(job_of(SNES, problem=WALK, number=n) for n in range(3)), gain=3.0)
+    lines = [line.split("|")[2:6] for line in strategies({**FEW, **of_snes}).splitlines()[2:]]
+    assert [line[0].strip() for line in lines] == ["12,000", "37,750"]
+    assert lines[0][3].strip() == "0.283 (0.283 to 0.283)"  # 3 / 2, of a budget that is 200,000 / 37,750 as long
+    assert strategies(of_snes) == ""
+
+
 def test_champions_that_walk_unfairly_are_counted():
     sound = cells(soundness(FEW), GA)
     assert sound[2:] == ["3/9", "12.0", "1.50", "0.250", "0.750"]
@@ -82,5 +98,5 @@ def test_a_report_writes_what_it_prints(tmp_path):
     code, said = door.call("algorithms", "report", "--out", tmp_path, "--tables", tmp_path / "tables")
     assert code == 0
     written = {file.stem: file.read_text() for file in (tmp_path / "tables").iterdir()}
-    assert written.keys() == {"functions", "environments", "soundness", *(f"creatures-{mark}" for mark in MARKS)}
+    assert written.keys() == {"functions", "strategies", "environments", "soundness", *(f"creatures-{mark}" for mark in MARKS)}
     assert all(functions(FEW) in text for text in (said, written["functions"]))

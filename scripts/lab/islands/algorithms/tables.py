@@ -12,6 +12,7 @@ import numpy as np
 from atoll.evo.config import GA, SEP_CMA, SNES
 from atoll.scripts.lab.islands.algorithms import plan
 from atoll.scripts.lab.islands.algorithms.run import measure, read
+from atoll.scripts.lab.islands.algorithms.splitting import splitting
 from atoll.scripts.lab.islands.equal_budgets.findings import SEED, Times, compare, ratio, running_time
 from atoll.scripts.lab.kit.markdown import number, table, write_tables
 from atoll.scripts.lab.kit.stats import holm, interval
@@ -66,6 +67,7 @@ def report(out: Path, tables_folder: Path | None) -> None:
     blocks = {
         **{f"creatures-{mark}": walks(rows, mark) for mark in plan.MARKS},
         "strategies": strategies(rows),
+        "splitting": splitting([(each, found(rows, each)) for each in plan.PROBLEMS if each.has_islands]),
         "functions": functions(rows),
         "environments": environments(rows),
         "soundness": soundness(rows),

@@ -151,7 +151,14 @@ class Migration:
         "long as before after a migration that brings none",
         choices=INTERVALS,
     )
-    migrants: int = setting(5, "genomes published, and genomes imported, at each migration", low=1, high=64)
+    migrants: int = setting(
+        0,
+        "genomes published, and genomes imported, at each migration; by default 5, or 1 with a strategy, which several "
+        "from one place lead astray",
+        low=1,
+        high=64,
+        is_open=True,
+    )
     topology: str = setting("ring", f"which islands to import from: {TOPOLOGIES}")
     emigrant_selection: str = setting(
         "best",

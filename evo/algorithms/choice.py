@@ -23,12 +23,14 @@ if TYPE_CHECKING:
     from atoll.evo.genome import GenomeSpec
 
 POPULATION, POPULATION_OF_DE = 250, 100
+MIGRANTS, MIGRANTS_OF_STRATEGIES = 5, 1
+STRATEGIES = frozenset({SNES, SEP_CMA, CMA})
 MOST_GENES_OF_CMA = 100
 """Beyond that a full covariance matrix costs more than it can learn within a usual budget."""
 
 
 def settled(config: IslandConfig, spec: GenomeSpec, *, recorded: Mapping[str, Any] | None = None) -> IslandConfig:
-    """Return a config with what it leaves open: algorithm, population, generations, and generations between events.
+    """Return a config with what it leaves open: algorithm, population, migrants, generations, and those between events.
 
     An island that was started before goes on as its checkpoint `recorded`, whatever would be chosen now.
     """
@@ -37,15 +39,15 @@ def settled(config: IslandConfig, spec: GenomeSpec, *, recorded: Mapping[str, An
     if algorithm == AUTO:
         algorithm = str(before.get("algorithm", GA)) if recorded else default_algorithm(spec)
         algorithm = default_algorithm(spec) if is_user_file(algorithm) else algorithm  # only the user names a program
-    is_by_itself = not config.population
+    migration, is_by_itself = config.migration, not config.population
     population = config.population or before.get("population")
-    population = population or max(default_population(algorithm, spec.size), config.migration.migrants + 1)
+    population = population or max(default_population(algorithm, spec.size), migration.migrants + 1)
+    migrants = migration.migrants or int(before.get("migrants") or min(default_migrants(algorithm), population - 1))
 
     def scaled(name: str, given: int, usual: int) -> int:
         individuals = EVALUATIONS * usual // GENERATIONS
         return given or before.get(name) or (max(individuals // population, 1) if is_by_itself else usual)
 
-    migration = config.migration
     growth = 1 if migration.mode == LOCKSTEP and config.algorithm == AUTO else config.strategy.restart_growth
     return replace(
         config,
@@ -54,7 +56,9 @@ def settled(config: IslandConfig, spec: GenomeSpec, *, recorded: Mapping[str, An
         generations=scaled("generations", config.generations, GENERATIONS),
         checkpoint_every=scaled("checkpoint_every", config.checkpoint_every, EVERY),
         strategy=replace(config.strategy, restart_growth=growth),
-        migration=replace(migration, migrate_every=scaled("migrate_every", migration.migrate_every, EVERY)),
+        migration=replace(
+            migration, migrants=migrants, migrate_every=scaled("migrate_every", migration.migrate_every, EVERY)
+        ),
     )
 
 
@@ -77,9 +81,14 @@ def default_population(algorithm: str, genes: int) -> int:
 
     Source: Hansen 2016, table 1 (samples of evolution strategies, 4 + 3 ln D); Tanabe & Fukunaga 2013 (100 for SHADE).
     """
-    if algorithm in {SNES, SEP_CMA, CMA}:
+    if algorithm in STRATEGIES:
         return 4 + math.floor(3.0 * math.log(genes))
     return POPULATION_OF_DE if algorithm == DE else POPULATION
+
+
+def default_migrants(algorithm: str) -> int:
+    """Return the genomes of a migration: a strategy gets one, as several of one peer pull its mean the same way."""
+    return MIGRANTS_OF_STRATEGIES if algorithm in STRATEGIES else MIGRANTS
 
 
 def algorithm_of(config: IslandConfig, spec: GenomeSpec, *, directory: Path | None = None) -> Algorithm:

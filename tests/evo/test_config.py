@@ -244,7 +244,10 @@ def test_what_a_pool_must_agree_on_depends_on_the_mode():
 
 @pytest.mark.parametrize(
     ("values", "flag"),
-    [({"population": 5}, "--migrants"), ({"population": 4, "migrants": 1, "algorithm": "ga"}, "--tournament-size")],
+    [
+        ({"population": 5, "migrants": 5}, "--migrants"),
+        ({"population": 4, "migrants": 1, "algorithm": "ga"}, "--tournament-size"),
+    ],
 )
 def test_settings_that_contradict_each_other_are_refused(values, flag):
     with pytest.raises(ConfigError, match=f"{flag} must be"):

@@ -59,7 +59,9 @@ class World:
         ledger = Ledger(self.shared.island(island))
         ledger.start(Start(epoch=epoch.number, generation=epoch.generation))
         return directory_exchange(
-            self.owned(epoch, island), migration=Migration(durability="power", **migration), ledger=ledger
+            self.owned(epoch, island),
+            migration=Migration(**{"durability": "power", "migrants": 5, **migration}),
+            ledger=ledger,
         )
 
     def publish(self, island: str, *generations: int) -> None:

@@ -167,7 +167,9 @@ class OnDisk:
         ledger = Ledger(self.paths(island))
         ledger.start(Start(epoch=epoch.number, generation=generation))
         return directory_exchange(
-            self.owned(island, epoch), migration=Migration(**{"topology": "full", **migration}), ledger=ledger
+            self.owned(island, epoch),
+            migration=Migration(**{"topology": "full", "migrants": 5, **migration}),
+            ledger=ledger,
         )
 
 
@@ -188,7 +190,7 @@ class InMemory:
         return memory_exchange(
             self.pool,
             publisher=publisher(island),
-            migration=Migration(**{"topology": "full", **migration}),
+            migration=Migration(**{"topology": "full", "migrants": 5, **migration}),
             ledger=ledger,
         )
 

@@ -20,6 +20,7 @@ BEFORE: dict[str, Value] = {
     "population": 250,
     "generations": 150,
     "migrate_every": 10,
+    "migrants": 5,
     "checkpoint_every": 10,
     "mutation_rate": 0.01,
     "duplicates": "accept",

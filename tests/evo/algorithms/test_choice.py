@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from atoll.evo.algorithms.choice import MOST_GENES_OF_CMA, default_population, reason, settled
+from atoll.evo.algorithms.choice import MOST_GENES_OF_CMA, STRATEGIES, default_population, reason, settled
 from atoll.evo.config import EVALUATIONS, EVERY, GENERATIONS, LEAST_POPULATION, OWN_SETTINGS, island_config
 from atoll.evo.errors import ConfigError
 from atoll.evo.genome import GenomeSpec, Segment
@@ -57,8 +57,18 @@ def test_who_says_the_population_means_generations_as_they_always_were(populatio
     assert (found.checkpoint_every, found.migration.migrate_every) == (EVERY, EVERY)
 
 
+@pytest.mark.parametrize("algorithm", OWN_SETTINGS)
+def test_a_strategy_is_told_of_one_migrant_and_others_of_five_or_of_as_many_as_there_are(algorithm):
+    usual = 1 if algorithm in STRATEGIES else 5
+    assert settled(config(algorithm=algorithm), FEW).migration.migrants == usual
+    few = config(algorithm=algorithm, population=4, **({"tournament_size": 2} if algorithm == "ga" else {}))
+    assert settled(few, FEW).migration.migrants == min(usual, 3)
+    recorded = {"algorithm": algorithm, "population": 12, "migrants": 4}
+    assert settled(config(), FEW, recorded=recorded).migration.migrants == 4
+
+
 def test_what_the_user_says_is_never_changed():
-    said = config(algorithm="de", population=9, generations=8, checkpoint_every=7, migrate_every=6)
+    said = config(algorithm="de", population=9, generations=8, checkpoint_every=7, migrate_every=6, migrants=3)
     assert settled(said, MANY) == said
     assert settled(said, MANY, recorded={"algorithm": "snes", "population": 22, "generations": 5}) == said
 
@@ -69,7 +79,9 @@ def test_an_island_goes_on_as_it_was_started_whatever_would_be_chosen_now():
 
 
 def test_an_island_of_before_goes_on_by_the_genetic_algorithm():
-    former_ga = config(algorithm="ga", population=250, generations=150, migrate_every=10, checkpoint_every=10)
+    former_ga = config(
+        algorithm="ga", population=250, generations=150, migrate_every=10, checkpoint_every=10, migrants=5
+    )
     recorded = former_ga.settings()
     assert "algorithm" not in recorded
     assert settled(config(), MANY, recorded=recorded) == former_ga

@@ -43,7 +43,7 @@ def waiting(disk, name="a", *, timeout_s=60.0, **migration):
     exchange = LockstepExchange(
         name,
         spec=SPEC,
-        migration=Migration(**{**LOCKSTEP, **migration}),
+        migration=Migration(**{"migrants": 5, **LOCKSTEP, **migration}),
         mailbox=mailbox,
         ledger=ledger,
         seen={},

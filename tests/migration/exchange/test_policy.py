@@ -35,7 +35,7 @@ def emigrants(fitness, k, how, *, genes=None, seed=0, size=5, duplicates="avoid"
 def displaced(fitness, scores, how, *, genes=None, immigrants=None, seed=0):
     genes = genes_of(len(fitness), seed) if genes is None else genes
     immigrants = genes_of(len(scores), seed + 1) if immigrants is None else immigrants
-    migration = Migration(replacement=how)
+    migration = Migration(migrants=5, replacement=how)
     rng = np.random.default_rng(seed)
     return policy.displaced(genes, fitness, immigrants, scores, migration=migration, spec=SPEC, rng=rng)
 

@@ -40,7 +40,7 @@ def replaying(recorded, tmp_path, exports=None):
     journal = Journal(PrivateFiles(recorded.paths("a").home), exports or {10: 5, 20: 0, 30: 5})
     exchange = directory_exchange(
         there.owned("a", epoch),
-        migration=Migration(mode="replay", replay_from="recorded"),
+        migration=Migration(migrants=5, mode="replay", replay_from="recorded"),
         ledger=ledger,
         journal=journal,
     )

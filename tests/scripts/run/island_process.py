@@ -31,6 +31,7 @@ if TYPE_CHECKING:
 
 KILLED = -signal.SIGKILL
 DEFAULTS = {
+    "migrants": 5,
     "population": 12,
     "generations": 12,
     "migrate_every": 3,

@@ -24,6 +24,7 @@ PRINTED = {
     "exchanging-20": "exchanging --table docs/measurements/islands/exchanging-20.jsonl.gz",
     "killed": "killed --table docs/measurements/islands/killed.jsonl.gz",
     "killed-ring": "killed --table docs/measurements/islands/killed-ring.jsonl.gz",
+    "peer-algorithms": "peer-algorithms --table docs/measurements/peers/algorithms.jsonl.gz",
     "joining": "joining --table docs/measurements/islands/joining.jsonl.gz",
 }
 """Tables that a study prints, and how."""

@@ -136,7 +136,7 @@ class Job:
 
 
 def contenders(problem: Problem) -> list[Arm]:
-    """Return all that compete on a problem: each algorithm alone, islands of each, isolated ones, and with one migrant."""
+    """Return all that compete on a problem: each algorithm alone, and islands of each in all kinds."""
     names = [GA, *(each for each in OTHERS if each != CMA or problem.genes <= MOST_GENES_OF_CMA)]
     alone = [Arm(each, 1, size(each, problem.genes), settings(each)) for each in names]
     if not problem.has_islands:

@@ -22,6 +22,8 @@ if TYPE_CHECKING:
     Found = Mapping[str, Sequence[Record]]
 
 DECIDED_AT = 0.05
+KINDS = {"": "5 migrants", f", {plan.ONE_MIGRANT}": "1 migrant", ", isolated": "isolated"}
+"""How the name of islands of an algorithm ends, and what that says."""
 
 
 @dataclass(frozen=True)
@@ -40,33 +42,37 @@ class Result:
 
 
 def splitting(results: Sequence[tuple[Problem, Found]]) -> str:
-    """Return what one population, islands and isolated islands of each algorithm find, and what is decided."""
+    """Return what one population and islands of each algorithm find, and where these differ from the first."""
     lines = [line for problem, of in results for line in _lines(problem, of)]
     chances = {
         (place, kind): compare(split.of_each, one.of_each).p
-        for place, (_, _, one, *splits) in enumerate(lines)
-        for kind, split in enumerate(splits)
+        for place, (_, _, one, splits) in enumerate(lines)
+        for kind, split in splits.items()
     }
     p = holm(chances)
-    heads = ("problem", "algorithm", "one population", f"{plan.ISLANDS} islands", f"{plan.ISLANDS} isolated islands")
     return table(
-        heads,
+        ("problem", "algorithm", "one population", *(f"{plan.ISLANDS} islands, {kind}" for kind in KINDS.values())),
         [
-            (problem, name, one.text, *(_judged(split, one, p[place, kind]) for kind, split in enumerate(splits)))
-            for place, (problem, name, one, *splits) in enumerate(lines)
+            (
+                problem,
+                name,
+                one.text,
+                *(_judged(splits[kind], one, p[place, kind]) if kind in splits else "" for kind in KINDS),
+            )
+            for place, (problem, name, one, splits) in enumerate(lines)
         ],
     )
 
 
-def _lines(problem: Problem, found: Found) -> Iterator[tuple[str, str, Result, Result, Result]]:
+def _lines(problem: Problem, found: Found) -> Iterator[tuple[str, str, Result, dict[str, Result]]]:
     marks = [mark for mark in problem.marks if mark <= problem.short] if problem.is_walk else [problem.marks[-1]]
     for mark in marks:
         label = f"{problem.name}, {number(float(mark))}" if problem.is_walk else problem.name
         for name in (GA, *plan.OTHERS):
-            kinds = [name, f"{plan.ISLANDS} x {name}", f"{plan.ISLANDS} x {name}, isolated"]
-            if all(found.get(kind) for kind in kinds):
-                one, exchanging, isolated = (_result(problem, mark, found[kind]) for kind in kinds)
-                yield label, name, one, exchanging, isolated
+            split = {kind: found.get(f"{plan.ISLANDS} x {name}{kind}") for kind in KINDS}
+            splits = {kind: _result(problem, mark, rows) for kind, rows in split.items() if rows}
+            if name in found and splits:
+                yield label, name, _result(problem, mark, found[name]), splits
 
 
 def _result(problem: Problem, mark: int, rows: Sequence[Record]) -> Result:

@@ -96,7 +96,7 @@ class Cma:
         z = sampling.normal(streams("sample"), (n, spec.size))
         genes = drawn(memory, z, spec)
         memory = memory if self.is_separable else {**memory, "z": z}
-        return Population(genes, sampling.painted(memory["origins"], n, streams("ancestry")), islands), memory
+        return Population(genes, sampling.painted(memory["origins"], n, streams), islands), memory
 
     def mean(self, memory: Memory, spec: GenomeSpec) -> tuple[Floats, Ancestry]:
         """Return the mean as genes [D], each of the founders with the largest share in it, [D]."""
@@ -164,7 +164,8 @@ def read_back(memory: Memory, genes: Floats, ranked: Indices, spec: GenomeSpec) 
     Those of immigrants are none longer than is to be expected.
     """
     if "axes" not in memory:
-        return sampling.to_samples(genes[ranked], memory["mean"], memory["sigma"] * memory["deviations"], spec)
+        chosen, step = genes.take(ranked, axis=0), memory["sigma"] * memory["deviations"]
+        return sampling.to_samples(chosen, memory["mean"], step, spec)
     places, z = sampling.to_unit(genes, spec), memory["z"]
     away = np.abs(places - sampling.to_unit(drawn(memory, z, spec), spec))
     is_ours = away.max(axis=1, keepdims=True) < NEAR

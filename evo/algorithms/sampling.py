@@ -21,6 +21,7 @@ from atoll.evo.errors import ConfigError
 
 if TYPE_CHECKING:
     from atoll.evo.genome import Ancestry, Floats, GenomeSpec, Population
+    from atoll.evo.rng import Streams
 
 Doubles = NDArray[np.float64]
 Summands = TypeVar("Summands", NDArray[np.float32], NDArray[np.float64])
@@ -102,11 +103,13 @@ def bounded(z: Summands) -> Summands:
     Source: Hansen 2011, "Injecting external solutions into CMA-ES", section 3; the length is sqrt(D) + 2.
     """
     limit = z.dtype.type(np.sqrt(z.shape[1]) + 2.0)
-    length = np.sqrt(ordered_sum((z * z).T))
-    is_far = length > limit
-    if is_far.any():
+    # A dot product has no stated order. It says who may be far, since rounding in any order is less than this.
+    rounding = (z.shape[1] + 4) * np.finfo(z.dtype).eps
+    far = np.flatnonzero(np.vecdot(z, z) > limit * limit * (1.0 - rounding))
+    if len(far):
+        length = np.sqrt(ordered_sum((z[far] * z[far]).T))
         z = z.copy()
-        z[is_far] *= (limit / length[is_far])[:, None]
+        z[far] *= np.minimum(limit / length, 1.0)[:, None]
     return z
 
 
@@ -127,7 +130,7 @@ def normal(rng: np.random.Generator, shape: tuple[int, int]) -> Floats:
 
     Each takes 16 random bits.
     """
-    return _quantiles().take(_random_words(rng, shape))
+    return _quantiles().take(_random_words(rng, shape), mode="wrap")  # no word lies beyond it: this spares the check
 
 
 def _random_words(rng: np.random.Generator, shape: tuple[int, int]) -> NDArray[np.uint16]:
@@ -201,10 +204,10 @@ def recombined_shares(population: Population, weights: Doubles) -> Doubles:
     parents = np.flatnonzero(weights)
     if k == 1:
         return np.ones((1, d))
-    origin = population.ancestry[parents].astype(np.int64) * d + np.arange(d)
-    portions = np.repeat(weights[parents], d)
-    shares = np.bincount(origin.reshape(-1), weights=portions, minlength=k * d)
-    return np.asarray(shares, dtype=np.float64).reshape(k, d)
+    places = population.ancestry.take(parents, axis=0).astype(np.int64)
+    places += k * np.arange(d)
+    shares = np.bincount(places.reshape(-1), weights=np.repeat(weights[parents], d), minlength=k * d)
+    return np.ascontiguousarray(shares.reshape(d, k).T)
 
 
 def main_origins(shares: Doubles) -> Ancestry:
@@ -212,13 +215,16 @@ def main_origins(shares: Doubles) -> Ancestry:
     return np.asarray(shares.argmax(axis=0), dtype=np.uint16)
 
 
-def painted(shares: Doubles, n: int, rng: np.random.Generator) -> Ancestry:
-    """Draw the ancestry of `n` children of a mean, gene by gene, by the shares [K, D] of its origins, [n, D]."""
+def painted(shares: Doubles, n: int, streams: Streams) -> Ancestry:
+    """Draw the ancestry of `n` children of a mean, gene by gene, by the shares [K, D] of its origins, [n, D].
+
+    Where all genes have one origin nothing is drawn.
+    """
     present = np.flatnonzero(shares.any(axis=1))
     if len(present) == 1:
         return np.full((n, shares.shape[1]), present[0], dtype=np.uint16)
     classes = np.cumsum(shares[present], axis=0)[:-1] * 65536.0  # of 16 random bits for each gene
-    draws = _random_words(rng, (n, shares.shape[1]))
+    draws = _random_words(streams("ancestry"), (n, shares.shape[1]))
     origins = np.full(draws.shape, present[0], dtype=np.uint16)
     for edge, further in zip(np.minimum(np.rint(classes), 65535.0).astype(np.uint16), np.diff(present), strict=True):
         origins += (draws >= edge) * np.uint16(further)

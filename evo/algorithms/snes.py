@@ -45,7 +45,7 @@ class Snes:
         n, islands = len(state.population), state.population.islands
         z = sampling.normal(streams("sample"), (n, spec.size))
         genes = sampling.to_genes(memory["mean"], memory["step"], z, spec)
-        return Population(genes, sampling.painted(memory["origins"], n, streams("ancestry")), islands), memory
+        return Population(genes, sampling.painted(memory["origins"], n, streams), islands), memory
 
     def mean(self, memory: Memory, spec: GenomeSpec) -> tuple[Floats, Ancestry]:
         """Return the mean as genes [D], each of the founders with the largest share in it, [D]."""
@@ -59,7 +59,8 @@ class Snes:
         pulls = utility[:, None] * z
         rate = (3.0 + sampling.log(spec.size)) / (5.0 * np.sqrt(spec.size))
         mean = np.clip(mean + step * sampling.ordered_sum(pulls), 0.0, 1.0)
-        step = step * sampling.exp(rate / 2.0 * sampling.ordered_sum(pulls * z))
+        pulls *= z
+        step = step * sampling.exp(rate / 2.0 * sampling.ordered_sum(pulls))
         origins = sampling.recombined_shares(state.population, weights)
         return {"mean": mean, "step": np.clip(step, sampling.LEAST_STEP, 1.0), "origins": origins}
 

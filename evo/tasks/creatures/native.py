@@ -1,8 +1,9 @@
 """The native evaluator: one thread, one vectorised kernel, whole lives of as many creatures as the vector unit is wide.
 
 `kernel/life.cpp` does what `reference` specifies, bit for bit. It is written with the vector extensions of GCC and
-Clang, so the same source serves any width; it is built for one of few named targets rather than for "this processor",
-because a name says what is in the library, and a library can then be kept for every machine that has those features.
+Clang, so the same source serves any width, and a thread of a GPU. It is built for one of few named targets rather than
+for "this processor", because a name says what is in the library, and a library can then be kept for every machine that
+has those features.
 """
 
 from __future__ import annotations
@@ -66,6 +67,7 @@ TARGETS = (
     Target(16, ("avx512f", "avx512bw", "avx512dq", "avx512vl")),
     Target(8, ("avx2",)),
     Target(4),  # what every x86-64 and every 64-bit ARM processor has
+    Target(1),  # how a thread of a GPU lives; never the widest
 )
 
 

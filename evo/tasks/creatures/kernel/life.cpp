@@ -1,30 +1,61 @@
 // Whole lives of LANES creatures side by side: what ../reference.py specifies, under the names it uses.
 //
 // Bit for bit the same: every operation rounds on its own, in the order written, so build with -ffp-contract=off and
-// never with -ffast-math. A Vec holds one number of every lane; lanes never meet. ../native.py supplies LANES, the
-// constants in capitals and, row by row, what `Body::read` reads.
+// never with -ffast-math; for a GPU with --fmad=false, exact roots and quotients, and subnormal numbers kept. A Vec
+// holds one number of every lane; lanes never meet. ../native.py supplies LANES, the constants in capitals and, row by
+// row, what `Body::read` reads.
+//
+// One text for two machines. A processor lives LANES lives side by side. A GPU lives one in each thread (LANES is 1):
+// its compiler is to take every function for the device (--device-as-default-execution-space), and THREADS is the size
+// of a block of threads.
 
+#ifdef __CUDACC__
+#define UNROLL _Pragma("unroll")  // what is indexed by a number known beforehand can stay in registers
+#define UNROLL_PAIRS UNROLL
+#define CALLED
+#else
 #include <cfenv>
 #include <cfloat>
+#include <cmath>
 
+#define UNROLL  // the compiler knows best
+#define UNROLL_PAIRS _Pragma("GCC unroll 8")
+#define CALLED __attribute__((noinline))  // inlined into the loop over a life, it takes the step's registers
 static_assert(FLT_EVAL_METHOD == 0, "float32 must be computed in float32");
+#endif
 
+namespace life {  // beside a `tanh` of the library
+
+#if LANES == 1
+typedef float Vec;
+typedef int Mask;
+#define LANE(vec, lane) vec
+#else
 typedef float Vec __attribute__((vector_size(4 * LANES)));
 typedef int Mask __attribute__((vector_size(4 * LANES)));
+#define LANE(vec, lane) vec[lane]
+#endif
 
 constexpr int INPUTS = SENSES + 2;
 constexpr int NEURAL_WEIGHTS = 1 + HIDDEN * (1 + INPUTS) + MUSCLES * (1 + HIDDEN);
 constexpr int OSCILLATOR_WEIGHTS = MUSCLES * (3 + SENSES);
+constexpr int MOST_WEIGHTS = NEURAL_WEIGHTS > OSCILLATOR_WEIGHTS ? NEURAL_WEIGHTS : OSCILLATOR_WEIGHTS;
 
 // Compilers turn this loop into one instruction, where the processor has it for vectors.
 static inline Vec root(Vec x) {
     Vec y;
-    for (int lane = 0; lane < LANES; lane++) y[lane] = __builtin_sqrtf(x[lane]);
+    for (int lane = 0; lane < LANES; lane++) LANE(y, lane) = sqrtf(LANE(x, lane));
     return y;
 }
 
 static inline Vec all(float x) { return x - Vec{}; }
 static inline Vec magnitude(Vec x) { return x < 0.0f ? -x : x; }
+
+static inline bool any(Mask is_so) {
+    bool is_any = false;
+    for (int lane = 0; lane < LANES; lane++) is_any |= LANE(is_so, lane) != 0;
+    return is_any;
+}
 
 static inline Vec cosine(Vec turns) {
     Vec part = turns - ((turns + ROUNDER) - ROUNDER);
@@ -81,31 +112,57 @@ struct Rows {
 
     Vec next() {
         Vec value;
-        for (int lane = 0; lane < LANES; lane++) value[lane] = row[block.creature[lane]];
+        for (int lane = 0; lane < LANES; lane++) LANE(value, lane) = row[block.creature[lane]];
         row += creatures;
         return value;
     }
     template <int N> void read(Vec (&values)[N]) {
+        UNROLL
         for (Vec& value : values) value = next();
     }
 };
 
+// A processor gathers the weights of a block once; a GPU, whose neighbours read neighbours, reads them in place.
+#ifdef __CUDACC__
+struct Weights {
+    const float* row;
+    long creatures;
+
+    void read(const Rows& rows, long) { row = rows.row + rows.block.creature[0], creatures = rows.creatures; }
+    Vec operator[](int i) const { return __ldg(row + i * creatures); }
+};
+#else
+struct Weights {
+    Vec values[MOST_WEIGHTS];
+
+    void read(Rows& rows, long n) {
+        for (long i = 0; i < n; i++) values[i] = rows.next();
+    }
+    Vec operator[](int i) const { return values[i]; }
+};
+#endif
+
 struct Body {
     Vec radius_m[NODES], reach_m[NODES], push[NODES], mass_share[NODES], count_share[NODES], friction[NODES];
     Vec rest_m[MUSCLES], swing_m[MUSCLES], stiffness_n_m[MUSCLES], damping_n_s_m[MUSCLES];
-    Vec weights[NEURAL_WEIGHTS > OSCILLATOR_WEIGHTS ? NEURAL_WEIGHTS : OSCILLATOR_WEIGHTS];
+    Weights weights;
 
     void read(Rows& rows, Motion& birth, const Plan& plan) {
+        UNROLL
         for (Space& node : birth.position_m) node.x = rows.next();
+        UNROLL
         for (Space& node : birth.position_m) node.y = rows.next();
+        UNROLL
         for (Space& node : birth.position_m) node.z = rows.next();
+        UNROLL
         for (Space& node : birth.velocity_m_s) node = Space{};
+        UNROLL
         for (Vec& squared : birth.fastest) squared = Vec{};
         rows.read(radius_m), rows.read(reach_m), rows.read(push), rows.read(mass_share);
         rows.read(count_share), rows.read(friction);
         rows.read(rest_m), rows.read(swing_m), rows.read(stiffness_n_m), rows.read(damping_n_s_m);
-        int n_weights = plan.is_neural ? NEURAL_WEIGHTS : OSCILLATOR_WEIGHTS;
-        for (int i = 0; i < n_weights; i++) weights[i] = rows.next();
+        weights.read(rows, plan.is_neural ? NEURAL_WEIGHTS : OSCILLATOR_WEIGHTS);
+        UNROLL
         for (Vec& inverse_mass : push) inverse_mass = inverse_mass * plan.world.dt_s;
     }
 };
@@ -115,14 +172,15 @@ struct Hunt {
 
     void aim(const Block& block) {
         for (int lane = 0; lane < LANES; lane++) {
-            const float* pellet = block.course[lane] + 2 * (long)collected[lane];
-            pellet_x_m[lane] = pellet[0], pellet_z_m[lane] = pellet[1];
+            const float* pellet = block.course[lane] + 2 * (long)LANE(collected, lane);
+            LANE(pellet_x_m, lane) = pellet[0], LANE(pellet_z_m, lane) = pellet[1];
         }
     }
 };
 
 static inline Space centre(const Space (&of_nodes)[NODES], const Body& body) {
     Space total = of_nodes[0] * body.mass_share[0];
+    UNROLL
     for (int n = 1; n < NODES; n++) total = total + of_nodes[n] * body.mass_share[n];
     return total;
 }
@@ -131,9 +189,9 @@ static inline Space centre(const Space (&of_nodes)[NODES], const Body& body) {
 // because the pairs do; the first one is set, not added to zero.
 static inline void pull(Space (&force)[NODES], const Motion& motion, const Body& body, const Vec (&target_m)[MUSCLES]) {
     int m = 0;
-#pragma GCC unroll 8
+    UNROLL_PAIRS
     for (int i = 0; i < NODES; i++) {
-#pragma GCC unroll 8
+        UNROLL_PAIRS
         for (int j = i + 1; j < NODES; j++, m++) {
             Space d = motion.position_m[j] - motion.position_m[i];
             Space rate = motion.velocity_m_s[j] - motion.velocity_m_s[i];
@@ -163,11 +221,13 @@ static inline void step(Motion& motion, const Body& body, const Vec (&target_m)[
     Space force[NODES];
     pull(force, motion, body, target_m);
     Space (&velocity)[NODES] = motion.velocity_m_s;
+    UNROLL
     for (int n = 0; n < NODES; n++) {
         velocity[n] = velocity[n] + force[n] * body.push[n];
         velocity[n].y = velocity[n].y - world.gravity_dt;
     }
     Space own = centre(velocity, body);
+    UNROLL
     for (int n = 0; n < NODES; n++) {
         Space slowed = velocity[n] + (own - velocity[n]) * all(world.drag_dt);
         Vec squared = slowed.x * slowed.x + slowed.z * slowed.z + slowed.y * slowed.y;
@@ -180,14 +240,15 @@ static inline void step(Motion& motion, const Body& body, const Vec (&target_m)[
 // Let the bodies drop where they are of which a node was too fast since the last tick.
 static inline void drop_broken(Motion& motion, Body& body, const World& world) {
     Mask broken = {};
+    UNROLL
     for (int n = 0; n < NODES; n++) {
         broken |= (motion.fastest[n] > world.breaking_squared) & (body.push[n] > 0.0f);
         motion.fastest[n] = Vec{};
     }
-    bool is_any_broken = false;
-    for (int lane = 0; lane < LANES; lane++) is_any_broken |= broken[lane] != 0;
-    if (!is_any_broken) return;
+    if (!any(broken)) return;
+    UNROLL
     for (Space& v : motion.velocity_m_s) v = {broken ? Vec{} : v.x, broken ? Vec{} : v.y, broken ? Vec{} : v.z};
+    UNROLL
     for (int m = 0; m < MUSCLES; m++) {
         body.stiffness_n_m[m] = broken ? Vec{} : body.stiffness_n_m[m];
         body.damping_n_s_m[m] = broken ? Vec{} : body.damping_n_s_m[m];
@@ -196,6 +257,7 @@ static inline void drop_broken(Motion& motion, Body& body, const World& world) {
 
 static inline Vec gap_to(const Hunt& hunt, const Motion& motion, const Body& body) {
     Vec nearest;
+    UNROLL
     for (int n = 0; n < NODES; n++) {
         const Space& at = motion.position_m[n];
         Space d = {at.x - hunt.pellet_x_m, at.y - PELLET_M, at.z - hunt.pellet_z_m};
@@ -210,9 +272,7 @@ static void look(Hunt& hunt, const Motion& motion, const Body& body, const Block
     Mask taken = (gap <= 0.0f) & (hunt.collected < (float)(block.pellets - 1));
     hunt.best_gap_m = gap < hunt.best_gap_m ? gap : hunt.best_gap_m;
     hunt.last_gap_m = gap;
-    bool is_any_taken = false;
-    for (int lane = 0; lane < LANES; lane++) is_any_taken |= taken[lane] != 0;
-    if (!is_any_taken) return;  // the gap to the same pellet would be measured again
+    if (!any(taken)) return;  // the gap to the same pellet would be measured again
     hunt.collected = hunt.collected + (taken ? all(1.0f) : Vec{});
     hunt.aim(block);
     Vec fresh = gap_to(hunt, motion, body);
@@ -226,6 +286,7 @@ static void sense(Vec* senses, const Hunt& hunt, const Motion& motion, const Bod
     Vec x = hunt.pellet_x_m - at.x, z = hunt.pellet_z_m - at.z;
     Vec distance = root(x * x + z * z + SHORTEST_SQUARED);
     Vec touching = {};
+    UNROLL
     for (int n = 0; n < NODES; n++) {
         Mask is_low = motion.position_m[n].y - body.radius_m[n] < TOUCH_M;
         touching = touching + (is_low ? body.count_share[n] : Vec{});
@@ -234,24 +295,28 @@ static void sense(Vec* senses, const Hunt& hunt, const Motion& motion, const Bod
     senses[3] = going.x, senses[4] = going.y, senses[5] = going.z, senses[6] = touching;
 }
 
-// One unit: bias + sum of weight * input; weights hold the biases, then a row of units per input.
-static inline Vec unit(const Vec* weights, int units, int u, const Vec* inputs, int n_inputs) {
-    Vec total = weights[u];
-    for (int i = 0; i < n_inputs; i++) total = total + weights[units * (i + 1) + u] * inputs[i];
+// One unit: bias + sum of weight * input; weights hold the biases, the unit's own first, then a row of units per input.
+static inline Vec unit(const Weights& weights, int first, int units, const Vec* inputs, int n_inputs) {
+    Vec total = weights[first];
+    UNROLL
+    for (int i = 0; i < n_inputs; i++) total = total + weights[first + units * (i + 1)] * inputs[i];
     return total;
 }
 
-static void act_neural(Vec* action, const Vec* weights, Vec* inputs, float time_s) {
+static CALLED void act_neural(Vec* action, const Weights& weights, Vec* inputs, float time_s) {
     Vec turns = weights[0] * time_s, hidden[HIDDEN];
     inputs[SENSES] = cosine(turns), inputs[SENSES + 1] = cosine(turns - 0.25f);
-    const Vec* output = weights + 1 + HIDDEN * (1 + INPUTS);
-    for (int u = 0; u < HIDDEN; u++) hidden[u] = tanh(unit(weights + 1, HIDDEN, u, inputs, INPUTS));
-    for (int m = 0; m < MUSCLES; m++) action[m] = tanh(unit(output, MUSCLES, m, hidden, HIDDEN));
+    constexpr int OUTPUT = 1 + HIDDEN * (1 + INPUTS);
+    UNROLL
+    for (int u = 0; u < HIDDEN; u++) hidden[u] = tanh(unit(weights, 1 + u, HIDDEN, inputs, INPUTS));
+    UNROLL
+    for (int m = 0; m < MUSCLES; m++) action[m] = tanh(unit(weights, OUTPUT + m, MUSCLES, hidden, HIDDEN));
 }
 
-static void act_oscillator(Vec* action, const Vec* weights, Vec* inputs, float time_s) {
+static CALLED void act_oscillator(Vec* action, const Weights& weights, Vec* inputs, float time_s) {
+    UNROLL
     for (int m = 0; m < MUSCLES; m++) {
-        Vec swing = tanh(unit(weights + 2 * MUSCLES, MUSCLES, m, inputs, SENSES));
+        Vec swing = tanh(unit(weights, 2 * MUSCLES + m, MUSCLES, inputs, SENSES));
         action[m] = swing * cosine(weights[m] * time_s + weights[MUSCLES + m]);
     }
 }
@@ -268,7 +333,12 @@ static void live_block(const Plan& plan, const Block& block, Rows rows, Vec (&re
         Vec inputs[INPUTS], action[MUSCLES], target_m[MUSCLES];
         look(hunt, motion, body, block);
         sense(inputs, hunt, motion, body);
-        (plan.is_neural ? act_neural : act_oscillator)(action, body.weights, inputs, (float)tick * TICK_S);
+        float time_s = (float)tick * TICK_S;
+        if (plan.is_neural)
+            act_neural(action, body.weights, inputs, time_s);
+        else
+            act_oscillator(action, body.weights, inputs, time_s);
+        UNROLL
         for (int m = 0; m < MUSCLES; m++) target_m[m] = body.rest_m[m] + body.swing_m[m] * action[m];
         for (long i = 0; i < plan.steps_per_tick; i++) step(motion, body, target_m, plan.world);
         drop_broken(motion, body, plan.world);
@@ -276,32 +346,48 @@ static void live_block(const Plan& plan, const Block& block, Rows rows, Vec (&re
     look(hunt, motion, body, block);
     Space end = centre(motion.position_m, body);
     Mask inside = ~Mask{};
+    UNROLL
     for (const Space& at : motion.position_m)
         inside &= (magnitude(at.x) <= FARTHEST_M) & (magnitude(at.y) <= FARTHEST_M) & (magnitude(at.z) <= FARTHEST_M);
     Vec travel_m = root(end.x * end.x + end.z * end.z);
     const Vec found[] = {hunt.collected,  hunt.first_gap_m, hunt.best_gap_m,
                          hunt.last_gap_m, travel_m,         inside ? all(1.0f) : Vec{}};
+    UNROLL
     for (int i = 0; i < 6; i++) results[i] = found[i];
 }
 
+// Live the lives from `first` on, one in each lane, and write their results.
+static void live_from(long first, const Plan& plan, const float* rows, const float* pellets, float* out) {
+    long lives = plan.creatures * plan.courses;
+    Block block;
+    block.pellets = plan.pellets;
+    for (int lane = 0; lane < LANES; lane++) {
+        long life = first + lane < lives ? first + lane : lives - 1;  // spare lanes repeat the last life
+        block.creature[lane] = life / plan.courses;
+        block.course[lane] = pellets + 2 * plan.pellets * (life % plan.courses);
+    }
+    Vec results[6];
+    live_block(plan, block, {rows, plan.creatures, block}, results);
+    for (int lane = 0; lane < LANES && first + lane < lives; lane++)
+        for (int i = 0; i < 6; i++) out[i * lives + first + lane] = LANE(results[i], lane);
+}
+
+}  // namespace life
+
 // Live every creature's life on every course; `out` is [6, lives], creature by creature, course by course.
-extern "C" void live(const Plan* plan, const float* rows, const float* pellets, float* out) {
+#ifdef __CUDACC__
+extern "C" __global__ void __launch_bounds__(THREADS)
+live(const life::Plan* plan, const float* rows, const float* pellets, float* out) {
+    long thread = blockIdx.x * (long)THREADS + threadIdx.x;
+    if (thread < plan->creatures * plan->courses) life::live_from(thread, *plan, rows, pellets, out);
+}
+#else
+extern "C" void live(const life::Plan* plan, const float* rows, const float* pellets, float* out) {
     fenv_t before;  // another library may have switched rounding or subnormal numbers
     fegetenv(&before);
     fesetenv(FE_DFL_ENV);
     long lives = plan->creatures * plan->courses;
-    for (long first = 0; first < lives; first += LANES) {
-        Block block;
-        block.pellets = plan->pellets;
-        for (int lane = 0; lane < LANES; lane++) {
-            long life = first + lane < lives ? first + lane : lives - 1;  // spare lanes repeat the last life
-            block.creature[lane] = life / plan->courses;
-            block.course[lane] = pellets + 2 * plan->pellets * (life % plan->courses);
-        }
-        Vec results[6];
-        live_block(*plan, block, {rows, plan->creatures, block}, results);
-        for (int lane = 0; lane < LANES && first + lane < lives; lane++)
-            for (int i = 0; i < 6; i++) out[i * lives + first + lane] = results[i][lane];
-    }
+    for (long first = 0; first < lives; first += LANES) life::live_from(first, *plan, rows, pellets, out);
     fesetenv(&before);
 }
+#endif

@@ -39,8 +39,8 @@ SEGMENTS = (
 ABSENT_BELOW = 0.25
 """Presence of a node or muscle up to which it is not there: at 1/4, three quarters of random bodies hold together."""
 SPHERE = np.float32(4.0 / 3.0 * np.pi)
-ABSENT_M = np.float32(-1e6)
-"""Reach of a node that is not there: so far inside itself that it is never the nearest."""
+ABSENT_M = np.float32(-3e38)
+"""Reach of a node that is not there: so far inside itself that it is never the nearest, wherever the others are."""
 MIN_MUSCLES = 3
 """Muscles a node needs to stay: with fewer it can be whirled like a whip, with three it is held in space."""
 BIT = np.left_shift(1, np.arange(NODES)).astype(np.uint8)  # the set of each node alone, [8]
@@ -56,7 +56,7 @@ class Body:
 
     position_m: Floats  # where nodes are born: centre of mass above the origin, lowest edge on the ground, [3, 8, P]
     radius_m: Floats  # [8, P]
-    reach_m: Floats  # from a node's centre to its edge; -1e6 for a node that is not there, [8, P]
+    reach_m: Floats  # from a node's centre to its edge; -3e38 for a node that is not there, [8, P]
     inverse_mass: Floats  # in 1/kg, 0 for a node that is not there, [8, P]
     mass_share: Floats  # mass as a part of the creature's, [8, P]
     count_share: Floats  # one over the number of nodes, 0 for a node that is not there, [8, P]

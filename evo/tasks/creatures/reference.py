@@ -8,12 +8,17 @@ A lane is one creature on one course, and lanes never meet. This file is the spe
   to float32 once.
 - Sums over nodes, muscles, inputs or components go from the first to the last (`add_in_order`); three components are
   (x + y) + z, except in a speed (below). No sum runs over lanes.
+- Sums of forces and means over nodes begin at +0. A muscle without stiffness and damping then adds nothing, nor does a
+  node that is not there: ±0 leaves such a sum as it is, whatever its own numbers. A backend may leave both out, and
+  need not move a node that is not there.
 - A comparison with NaN is false. Between equal values a minimum may return either.
 - A body breaks if a node of it was too fast in any step of a tick, before the ground had its say: at the end of the
   tick all its velocities, and the stiffness and damping of its muscles, become zero. The square of a speed is
   (x + z) + y of the squared components, since the ground takes x + z too.
 - Decoding a genome, laying a course and scoring a summary belong to no backend: they are done before and after, once
-  for all of them. A node that is not there falls to the ground too, but has no share in anything.
+  for all of them.
+- A node that is there and ends farther than `FARTHEST_M`, or nowhere, makes a life failed. A failed life, as that of a
+  body that does not hold together, has a status; its other numbers are no part of the law.
 
 The operators of PyTorch used here round correctly whatever the length of a batch and the place of a lane in it, with
 one exception: the square root of float32, which is therefore taken in float64. Nothing is divided by a Python number,
@@ -174,7 +179,7 @@ def pull(motion: Motion, lanes: Lanes, target_m: Tensor) -> Tensor:
     damper = lanes.damping_n_s_m * (_dot(d, rate) * inverse)
     force = d * ((spring + damper) * inverse)
     both = torch.cat([force, -force], dim=1).index_select(1, _MUSCLES_OF_NODE)
-    return add_in_order(both.view(3, NODES - 1, NODES, -1).unbind(1))
+    return add_in_order(both.view(3, NODES - 1, NODES, -1).unbind(1)) + 0.0  # never -0: as if it began at +0
 
 
 def collide(position_m: Tensor, velocity: Tensor, lanes: Lanes, world: World) -> Tensor:
@@ -272,7 +277,7 @@ def _pellet(lanes: Lanes, collected: Tensor) -> tuple[Tensor, Tensor]:
 
 def _centre(of_nodes: Tensor, lanes: Lanes) -> Tensor:
     """Mean over nodes by mass, [3, 8, L] to [3, L], added in order of the nodes."""
-    return add_in_order((of_nodes * lanes.mass_share).unbind(1))
+    return add_in_order((of_nodes * lanes.mass_share).unbind(1)) + 0.0
 
 
 def _between(of_nodes: Tensor) -> Tensor:
@@ -290,7 +295,7 @@ def _sqrt(x: Tensor) -> Tensor:
 
 def _summarise(hunt: Hunt, motion: Motion, lanes: Lanes) -> Summary:
     centre = _centre(motion.position_m, lanes)
-    inside = (motion.position_m.abs() <= FARTHEST_M).flatten(0, 1).all(dim=0)
+    inside = ((motion.position_m.abs() <= FARTHEST_M).all(dim=0) | (lanes.inverse_mass == 0)).all(dim=0)
     status = torch.where(inside, Status.LIVED, Status.FAILED).where(lanes.viable, Status.UNVIABLE)
     return Summary(
         collected=hunt.collected.float().numpy(),

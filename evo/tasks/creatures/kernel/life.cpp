@@ -39,7 +39,7 @@ typedef int Mask __attribute__((vector_size(4 * LANES)));
 constexpr int INPUTS = SENSES + 2;
 constexpr int NEURAL_WEIGHTS = 1 + HIDDEN * (1 + INPUTS) + MUSCLES * (1 + HIDDEN);
 constexpr int OSCILLATOR_WEIGHTS = MUSCLES * (3 + SENSES);
-constexpr int MOST_WEIGHTS = NEURAL_WEIGHTS > OSCILLATOR_WEIGHTS ? NEURAL_WEIGHTS : OSCILLATOR_WEIGHTS;
+constexpr float ENDLESS_M = 3e38f;  // a gap to nothing: as of a node that is not there
 
 // Compilers turn this loop into one instruction, where the processor has it for vectors.
 static inline Vec root(Vec x) {
@@ -79,7 +79,6 @@ struct Space {
 };
 static inline Space operator+(Space a, Space b) { return {a.x + b.x, a.y + b.y, a.z + b.z}; }
 static inline Space operator-(Space a, Space b) { return {a.x - b.x, a.y - b.y, a.z - b.z}; }
-static inline Space operator-(Space a) { return {-a.x, -a.y, -a.z}; }
 static inline Space operator*(Space a, Vec b) { return {a.x * b, a.y * b, a.z * b}; }
 static inline Vec dot(Space a, Space b) { return a.x * b.x + a.y * b.y + a.z * b.z; }
 
@@ -133,7 +132,7 @@ struct Weights {
 };
 #else
 struct Weights {
-    Vec values[MOST_WEIGHTS];
+    Vec values[NEURAL_WEIGHTS > OSCILLATOR_WEIGHTS ? NEURAL_WEIGHTS : OSCILLATOR_WEIGHTS];
 
     void read(Rows& rows, long n) {
         for (long i = 0; i < n; i++) values[i] = rows.next();
@@ -142,7 +141,16 @@ struct Weights {
 };
 #endif
 
+// Some of the nodes or muscles of a body, a bit each.
+struct Parts {
+    unsigned bits;
+
+    bool has(int part) const { return bits >> part & 1; }
+    void add(int part, bool is_there) { bits |= (unsigned)is_there << part; }
+};
+
 struct Body {
+    Parts nodes, muscles;  // that any lane has; the others have no share in anything, and are passed over
     Vec radius_m[NODES], reach_m[NODES], push[NODES], mass_share[NODES], count_share[NODES], friction[NODES];
     Vec rest_m[MUSCLES], swing_m[MUSCLES], stiffness_n_m[MUSCLES], damping_n_s_m[MUSCLES];
     Weights weights;
@@ -164,6 +172,15 @@ struct Body {
         weights.read(rows, plan.is_neural ? NEURAL_WEIGHTS : OSCILLATOR_WEIGHTS);
         UNROLL
         for (Vec& inverse_mass : push) inverse_mass = inverse_mass * plan.world.dt_s;
+        find_parts();
+    }
+
+    void find_parts() {
+        nodes = muscles = {};
+        UNROLL
+        for (int n = 0; n < NODES; n++) nodes.add(n, any(push[n] > 0.0f));
+        UNROLL
+        for (int m = 0; m < MUSCLES; m++) muscles.add(m, any((stiffness_n_m[m] != 0.0f) | (damping_n_s_m[m] != 0.0f)));
     }
 };
 
@@ -179,20 +196,24 @@ struct Hunt {
 };
 
 static inline Space centre(const Space (&of_nodes)[NODES], const Body& body) {
-    Space total = of_nodes[0] * body.mass_share[0];
+    Space total = {};
     UNROLL
-    for (int n = 1; n < NODES; n++) total = total + of_nodes[n] * body.mass_share[n];
+    for (int n = 0; n < NODES; n++)
+        if (body.nodes.has(n)) total = total + of_nodes[n] * body.mass_share[n];
     return total;
 }
 
 // Set the force of the muscles on each node. A node's muscles come in ascending order of the node at the other end,
-// because the pairs do; the first one is set, not added to zero.
+// because the pairs do. A branch for each of the unrolled muscles beats a loop over a list of those that are there.
 static inline void pull(Space (&force)[NODES], const Motion& motion, const Body& body, const Vec (&target_m)[MUSCLES]) {
+    UNROLL
+    for (Space& on_node : force) on_node = Space{};
     int m = 0;
     UNROLL_PAIRS
     for (int i = 0; i < NODES; i++) {
         UNROLL_PAIRS
         for (int j = i + 1; j < NODES; j++, m++) {
+            if (!body.muscles.has(m)) continue;
             Space d = motion.position_m[j] - motion.position_m[i];
             Space rate = motion.velocity_m_s[j] - motion.velocity_m_s[i];
             Vec length = root(dot(d, d) + SHORTEST_SQUARED);
@@ -200,8 +221,8 @@ static inline void pull(Space (&force)[NODES], const Motion& motion, const Body&
             Vec spring = body.stiffness_n_m[m] * (length - target_m[m]);
             Vec damper = body.damping_n_s_m[m] * (dot(d, rate) * inverse);
             Space along = d * ((spring + damper) * inverse);
-            force[i] = m == 0 ? along : force[i] + along;
-            force[j] = i == 0 ? -along : force[j] - along;
+            force[i] = force[i] + along;
+            force[j] = force[j] - along;
         }
     }
 }
@@ -223,12 +244,14 @@ static inline void step(Motion& motion, const Body& body, const Vec (&target_m)[
     Space (&velocity)[NODES] = motion.velocity_m_s;
     UNROLL
     for (int n = 0; n < NODES; n++) {
+        if (!body.nodes.has(n)) continue;
         velocity[n] = velocity[n] + force[n] * body.push[n];
         velocity[n].y = velocity[n].y - world.gravity_dt;
     }
     Space own = centre(velocity, body);
     UNROLL
     for (int n = 0; n < NODES; n++) {
+        if (!body.nodes.has(n)) continue;
         Space slowed = velocity[n] + (own - velocity[n]) * all(world.drag_dt);
         Vec squared = slowed.x * slowed.x + slowed.z * slowed.z + slowed.y * slowed.y;
         motion.fastest[n] = squared > motion.fastest[n] ? squared : motion.fastest[n];
@@ -253,16 +276,18 @@ static inline void drop_broken(Motion& motion, Body& body, const World& world) {
         body.stiffness_n_m[m] = broken ? Vec{} : body.stiffness_n_m[m];
         body.damping_n_s_m[m] = broken ? Vec{} : body.damping_n_s_m[m];
     }
+    body.find_parts();
 }
 
 static inline Vec gap_to(const Hunt& hunt, const Motion& motion, const Body& body) {
-    Vec nearest;
+    Vec nearest = all(ENDLESS_M);
     UNROLL
     for (int n = 0; n < NODES; n++) {
+        if (!body.nodes.has(n)) continue;
         const Space& at = motion.position_m[n];
         Space d = {at.x - hunt.pellet_x_m, at.y - PELLET_M, at.z - hunt.pellet_z_m};
         Vec edge = root(dot(d, d)) - body.reach_m[n];
-        nearest = n == 0 || edge < nearest ? edge : nearest;
+        nearest = edge < nearest ? edge : nearest;
     }
     return nearest - PELLET_M;
 }
@@ -288,6 +313,7 @@ static void sense(Vec* senses, const Hunt& hunt, const Motion& motion, const Bod
     Vec touching = {};
     UNROLL
     for (int n = 0; n < NODES; n++) {
+        if (!body.nodes.has(n)) continue;
         Mask is_low = motion.position_m[n].y - body.radius_m[n] < TOUCH_M;
         touching = touching + (is_low ? body.count_share[n] : Vec{});
     }
@@ -303,19 +329,21 @@ static inline Vec unit(const Weights& weights, int first, int units, const Vec* 
     return total;
 }
 
-static CALLED void act_neural(Vec* action, const Weights& weights, Vec* inputs, float time_s) {
+static CALLED void act_neural(Vec* action, Parts muscles, const Weights& weights, Vec* inputs, float time_s) {
     Vec turns = weights[0] * time_s, hidden[HIDDEN];
     inputs[SENSES] = cosine(turns), inputs[SENSES + 1] = cosine(turns - 0.25f);
     constexpr int OUTPUT = 1 + HIDDEN * (1 + INPUTS);
     UNROLL
     for (int u = 0; u < HIDDEN; u++) hidden[u] = tanh(unit(weights, 1 + u, HIDDEN, inputs, INPUTS));
     UNROLL
-    for (int m = 0; m < MUSCLES; m++) action[m] = tanh(unit(weights, OUTPUT + m, MUSCLES, hidden, HIDDEN));
+    for (int m = 0; m < MUSCLES; m++)
+        if (muscles.has(m)) action[m] = tanh(unit(weights, OUTPUT + m, MUSCLES, hidden, HIDDEN));
 }
 
-static CALLED void act_oscillator(Vec* action, const Weights& weights, Vec* inputs, float time_s) {
+static CALLED void act_oscillator(Vec* action, Parts muscles, const Weights& weights, Vec* inputs, float time_s) {
     UNROLL
     for (int m = 0; m < MUSCLES; m++) {
+        if (!muscles.has(m)) continue;
         Vec swing = tanh(unit(weights, 2 * MUSCLES + m, MUSCLES, inputs, SENSES));
         action[m] = swing * cosine(weights[m] * time_s + weights[MUSCLES + m]);
     }
@@ -335,11 +363,12 @@ static void live_block(const Plan& plan, const Block& block, Rows rows, Vec (&re
         sense(inputs, hunt, motion, body);
         float time_s = (float)tick * TICK_S;
         if (plan.is_neural)
-            act_neural(action, body.weights, inputs, time_s);
+            act_neural(action, body.muscles, body.weights, inputs, time_s);
         else
-            act_oscillator(action, body.weights, inputs, time_s);
+            act_oscillator(action, body.muscles, body.weights, inputs, time_s);
         UNROLL
-        for (int m = 0; m < MUSCLES; m++) target_m[m] = body.rest_m[m] + body.swing_m[m] * action[m];
+        for (int m = 0; m < MUSCLES; m++)
+            if (body.muscles.has(m)) target_m[m] = body.rest_m[m] + body.swing_m[m] * action[m];
         for (long i = 0; i < plan.steps_per_tick; i++) step(motion, body, target_m, plan.world);
         drop_broken(motion, body, plan.world);
     }
@@ -347,8 +376,13 @@ static void live_block(const Plan& plan, const Block& block, Rows rows, Vec (&re
     Space end = centre(motion.position_m, body);
     Mask inside = ~Mask{};
     UNROLL
-    for (const Space& at : motion.position_m)
-        inside &= (magnitude(at.x) <= FARTHEST_M) & (magnitude(at.y) <= FARTHEST_M) & (magnitude(at.z) <= FARTHEST_M);
+    for (int n = 0; n < NODES; n++) {
+        const Space& at = motion.position_m[n];
+        Mask is_absent = body.push[n] == 0.0f;
+        inside &= (magnitude(at.x) <= FARTHEST_M) | is_absent;
+        inside &= (magnitude(at.y) <= FARTHEST_M) | is_absent;
+        inside &= (magnitude(at.z) <= FARTHEST_M) | is_absent;
+    }
     Vec travel_m = root(end.x * end.x + end.z * end.z);
     const Vec found[] = {hunt.collected,  hunt.first_gap_m, hunt.best_gap_m,
                          hunt.last_gap_m, travel_m,         inside ? all(1.0f) : Vec{}};

@@ -126,6 +126,72 @@ def test_a_failed_life_has_the_same_status_and_no_neighbour_notices(creatures, g
     assert_same_bits(law, found)
 
 
+@CONTROLLERS
+@WIDTHS
+def test_blown_up_lives_have_the_same_status_and_no_neighbour_notices(controller, target, genes):
+    """Muscles far too stiff tear some bodies to infinity, and leave others alive beside them."""
+    creatures = task(controller, courses=2)
+    genes = creatures.spec.sample(np.random.default_rng(14), 61)
+    bodies = body.decode(genes, creatures.spec)
+    times = np.resize(np.float32([1, 30, 1, 1e3, 1e6, 1e12, np.nan]), len(genes))
+    blown = replace(bodies, stiffness_n_m=bodies.stiffness_n_m * times)
+    law, found = both(creatures, genes, target=target, bodies=blown)
+    assert min(np.sum(law.status == status) for status in (Status.FAILED, Status.LIVED)) > 10
+    assert_same_bits(law, found)
+
+
+@CONTROLLERS
+@WIDTHS
+def test_bodies_that_break_are_the_reference_s(controller, target):
+    creatures = task(controller, courses=3)
+    genes = creatures.spec.sample(np.random.default_rng(15), 37)
+    for breaking_m_s in (2.0, 5.0, 8.0):  # all, many and few of them
+        assert_same_bits(*both(creatures, genes, target=target, world=World(breaking_m_s=breaking_m_s)))
+
+
+@WIDTHS
+@pytest.mark.parametrize("breaking_m_s", [0.0, 5.0])
+def test_what_is_absent_has_no_share_in_anything(creatures, genes, target, breaking_m_s):
+    """Whatever the numbers of absent nodes and muscles are, the lives are those of the reference, and the same."""
+    bodies = body.decode(genes, creatures.spec)
+    is_node, is_muscle = bodies.inverse_mass > 0, bodies.stiffness_n_m > 0
+    rng = np.random.default_rng(16)
+
+    def instead(numbers, is_there):
+        return np.where(is_there, numbers, rng.uniform(0.1, 9e4, numbers.shape).astype(np.float32))
+
+    other = replace(
+        bodies,
+        **{name: instead(getattr(bodies, name), is_node) for name in ("position_m", "radius_m", "friction")},
+        **{name: instead(getattr(bodies, name), is_muscle) for name in ("rest_m", "swing_m")},
+    )
+    world = World(breaking_m_s=breaking_m_s)
+    law, found = both(creatures, genes, target=target, bodies=other, world=world)
+    assert_same_bits(law, found)
+    assert_same_bits(reference_lives(creatures, genes, bodies, world), law)
+
+
+def reference_lives(creatures, genes, bodies, world):
+    return both(creatures, genes, bodies=bodies, world=world)[0]
+
+
+def test_lives_do_not_depend_on_who_lives_beside_them(creatures, genes):
+    whole = native_lives(creatures, genes)
+    for seed in range(4):
+        chosen = np.random.default_rng(seed).permutation(len(genes))[: 60 - 11 * seed]
+        picked = Summary(**{field.name: getattr(whole, field.name)[chosen] for field in fields(Summary)})
+        assert_same_bits(picked, native_lives(creatures, genes[chosen]))
+
+
+def test_equal_bodies_are_neighbours_in_the_order_of_lives(creatures, genes):
+    bodies = body.decode(np.concatenate([genes, genes[::-1]]), creatures.spec)
+    order = native.alike(bodies)
+    assert sorted(order) == list(range(len(order)))
+    kinds = np.concatenate([bodies.inverse_mass > 0, bodies.stiffness_n_m > 0])[:, order]
+    changes = (kinds[:, 1:] != kinds[:, :-1]).any(axis=0).sum()
+    assert 1 + changes == len(np.unique(kinds, axis=1).T) <= len(genes)
+
+
 def test_subnormal_numbers_are_kept_whatever_another_library_chose(creatures, genes):
     bodies = body.decode(genes, creatures.spec)
     faint = replace(bodies, swing_m=bodies.swing_m * np.float32(1e-38), stiffness_n_m=bodies.stiffness_n_m * 0)

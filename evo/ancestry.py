@@ -11,6 +11,9 @@ from atoll.evo.genome import Ancestry, Indices, Population
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+FEW_ISLANDS = 12
+"""Up to so many, a comparison with each is faster than one count of all."""
+
 
 def of_founders(shape: tuple[int, int]) -> Ancestry:
     """Return the ancestry of founders: the island itself, first in its own table, [P, D]."""
@@ -56,6 +59,9 @@ def replace(population: Population, places: Indices, newcomers: Population) -> P
 
 def shares(population: Population) -> dict[str, float]:
     """Return the share of all genes that descends from each island's founders; the shares sum to 1."""
-    counts = np.bincount(population.ancestry.reshape(-1), minlength=len(population.islands))
-    total = population.ancestry.size
-    return {name: int(n) / total for name, n in zip(population.islands, counts, strict=True) if n}
+    painted, n_islands = population.ancestry, len(population.islands)
+    if n_islands <= FEW_ISLANDS:
+        counts = [np.count_nonzero(painted == island) for island in range(n_islands)]
+    else:
+        counts = np.bincount(painted.reshape(-1), minlength=n_islands).tolist()
+    return {name: n / painted.size for name, n in zip(population.islands, counts, strict=True) if n}

@@ -181,7 +181,7 @@ def score_once(task: Task, population: Population, *, generation: int, known: St
     if not is_deterministic(task):
         return score(task, population.genes, episode=generation), len(population)
     before = [known] if known is not None and known.scored is not None else []
-    first = diversity.first_alike(np.concatenate([*(state.population.genes for state in before), population.genes]))
+    first = diversity.first_alike(*(state.population.genes for state in before), population.genes)
     n = len(first) - len(population)
     new = np.flatnonzero(first[n:] == np.arange(n, len(first)))
     fitness = np.concatenate([*(state.fitness for state in before), np.empty(len(population), dtype=np.float32)])

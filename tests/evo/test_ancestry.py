@@ -84,10 +84,13 @@ def test_newcomers_bring_their_names_and_the_others_keep_theirs(mine, theirs, se
     assert before == (population.genes.tobytes(), population.ancestry.tobytes(), newcomers.ancestry.tobytes())
 
 
+@pytest.mark.parametrize("few", [0, ancestry.FEW_ISLANDS])
 @given(tables, seeds, st.integers(1, 6))
-def test_shares_count_genes_by_name_and_sum_to_one(islands, seed, n):
+def test_shares_count_genes_by_name_and_sum_to_one(few, islands, seed, n):
     population = painted(SPEC, n, seed=seed, islands=islands)
-    shares = ancestry.shares(population)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(ancestry, "FEW_ISLANDS", few)
+        shares = ancestry.shares(population)
     assert abs(sum(shares.values()) - 1) < 1e-12
     for name in islands:
         assert shares.get(name, 0.0) == np.mean(names(population) == name)

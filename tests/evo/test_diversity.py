@@ -16,15 +16,18 @@ def of(genes, spec):
 
 
 @pytest.mark.parametrize("at_a_time", [1, 12, 1 << 18])
-@given(specs(), seeds, st.lists(st.integers(0, 4), min_size=1, max_size=20))
-def test_a_genome_is_distinct_if_no_earlier_one_has_its_very_bytes(at_a_time, spec, seed, chosen):
-    genes = painted(spec, 5, seed=seed).genes[chosen]
+@given(specs(), seeds, st.lists(st.integers(0, 9), min_size=1, max_size=20), st.data())
+def test_a_genome_is_distinct_if_no_earlier_one_has_its_very_bytes(at_a_time, spec, seed, chosen, data):
+    some = painted(spec, 5, seed=seed).genes
+    genes = np.concatenate([some, some[:, ::-1]])[chosen]  # turned round, another genome has the same checksum
     genes[genes == 0] *= np.where(np.arange((genes == 0).sum()) % 2, -1, 1)  # -0 and 0 are equal, their bytes are not
     one_by_one = [row.tobytes() for row in genes]
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(diversity, "COMPARED_GENES", at_a_time)
         assert first_alike(genes).tolist() == [one_by_one.index(each) for each in one_by_one]
         assert distinct(genes) == len(set(one_by_one))
+        groups = np.split(genes, sorted(data.draw(st.lists(st.integers(0, len(genes)), max_size=2))))
+        assert first_alike(*groups).tolist() == first_alike(genes).tolist()
 
 
 @given(specs(), seeds)

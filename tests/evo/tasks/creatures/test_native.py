@@ -79,9 +79,11 @@ def test_lives_at_the_corners_of_the_gene_range_are_the_reference_s(creatures, w
 
 @pytest.mark.slow
 @CONTROLLERS
-def test_a_thousand_random_whole_lives_are_the_reference_s(controller):
+@WIDTHS
+def test_a_thousand_random_whole_lives_are_the_reference_s(controller, target):
     creatures = task(controller, life_s=30.0)
-    assert_same_bits(*both(creatures, creatures.spec.sample(np.random.default_rng(12), 1003)))
+    genes = creatures.spec.sample(np.random.default_rng(12), 1003)
+    assert_same_bits(*both(creatures, genes, target=target, world=creatures.world))
 
 
 @pytest.mark.slow

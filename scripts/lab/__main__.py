@@ -25,6 +25,7 @@ STUDIES = {
     "simulate": ("parallel.simulate.sweep", "Parallel trials on 5 to 128 workers, simulated"),
     "threads": ("parallel.threads.experiments", "Threads of PyTorch: law, population, limit, tables"),
     "bench": ("speed.command", "Benchmarks of evaluator, island, scaling and exchange"),
+    "beside": ("speed.beside", "Evaluation of creatures beside another checkout, in pairs"),
     "bench-report": ("speed.command:report", "Tables and plot of the benchmarks, from their rows"),
     "islands": ("islands.equal_budgets.report", "Islands at equal budgets of evaluations: run, report, check"),
     "algorithms": ("islands.algorithms.tables", "Algorithms at equal budgets of evaluations: run, report"),

@@ -26,6 +26,7 @@ STUDIES = {
     "threads": ("parallel.threads.experiments", "Threads of PyTorch: law, population, limit, tables"),
     "bench": ("speed.command", "Benchmarks of evaluator, island, scaling and exchange"),
     "beside": ("speed.beside", "Evaluation of creatures beside another checkout, in pairs"),
+    "beside-report": ("speed.beside:report", "Tables of the same, from their rows"),
     "bench-report": ("speed.command:report", "Tables and plot of the benchmarks, from their rows"),
     "islands": ("islands.equal_budgets.report", "Islands at equal budgets of evaluations: run, report, check"),
     "algorithms": ("islands.algorithms.tables", "Algorithms at equal budgets of evaluations: run, report"),

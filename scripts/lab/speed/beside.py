@@ -97,7 +97,9 @@ class Evaluator:
         assert self._process.stdout is not None  # noqa: S101 - a pipe, as asked for
         line = self._process.stdout.readline()
         if not line:
-            raise AtollError(f"the evaluator of {self._tree} ended with exit code {self._process.wait()}, see above")
+            self._process.communicate()
+            code = self._process.returncode
+            raise AtollError(f"the evaluator of {self._tree} ended with exit code {code}, see above; is it a checkout?")
         return line
 
 
@@ -126,7 +128,7 @@ def table(run: Run) -> Table:
     fitness = {(row["tree"], row["name"]): row["fitness"] for row in run.rows}
     same = [float(fitness["other", name] == found) for (tree, name), found in fitness.items() if tree == "here"]
     figures.append(Figure("part of the populations that got the same fitness", [sum(same) / len(same)]))
-    return Table("Evaluation of creatures beside another checkout: kind, seed, courses", figures)
+    return Table(f"Evaluation of creatures beside {run.rows[0]['against']}: kind, seed, courses", figures)
 
 
 @click.command(context_settings=DEFAULTS_SHOWN)
@@ -141,20 +143,31 @@ def main(
     *, tree: Path, rounds: int, population: int, generations: int, seeds: int, unbreakable: bool, out: Path
 ) -> None:
     """Compare evaluations of creatures here with those of the checkout in TREE."""
-    settings = {"population": population, "generations": generations, "unbreakable": unbreakable}
+    tree = tree.resolve()
+    settings = {"against": tree.name, "population": population, "generations": generations, "unbreakable": unbreakable}
     written = rows.Rows(out, BENCH, {**settings, "build": Creatures(CreatureOptions()).build})
     with tempfile.TemporaryDirectory() as place, ExitStack() as stack:
         file = Path(place) / "populations.npz"
         kept = populations(size=population, generations=generations, seeds=range(1, seeds + 1))
         np.savez(file, **kept)  # type: ignore[arg-type]  # numpy's stub takes a name for its own flag
         here = Evaluator(HERE, file, {"breaking_m_s": "0"} if unbreakable else {})
-        evaluators = {"here": here, "other": Evaluator(tree.resolve(), file, {})}
+        evaluators = {"here": here, "other": Evaluator(tree, file, {})}
         for evaluator in evaluators.values():
             stack.enter_context(evaluator)
         measure([_case(evaluators, name) for name in kept], rounds=rounds, write=written.write)
-    newest = rows.newest(run for run in rows.read(out) if run.bench == BENCH)
-    for run in newest:
-        click.echo(f"{run.provenance}\n\n{table(run).markdown()}\n")
+    click.echo(page(rows.newest(run for run in rows.read(out) if run.bench == BENCH)))
+
+
+@click.command()
+@click.argument("folder", type=click.Path(path_type=Path, exists=True, file_okay=False), default=Path("bench"))
+def report(folder: Path) -> None:
+    """Derive the table of every run whose rows lie in FOLDER."""
+    click.echo(page(run for run in rows.read(folder) if run.bench == BENCH))
+
+
+def page(runs: Iterable[Run]) -> str:
+    """Return the table of each run under where it was measured."""
+    return "\n\n".join(f"{run.provenance}\n\n{table(run).markdown()}" for run in runs)
 
 
 def _case(evaluators: Mapping[str, Evaluator], name: str) -> Case:

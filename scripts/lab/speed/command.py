@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import tempfile
 import time
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -80,10 +81,11 @@ def page(run: Run) -> str:
 @click.argument("names", nargs=-1, type=click.Choice(list(BENCHES)))
 @click.option("--rounds", type=AT_LEAST_1, default=Plan.rounds, help="Pairs to measure.")
 @click.option("--quick", is_flag=True, help="Tiny sizes, to see that everything works; the figures mean nothing.")
+@click.option("--topology", type=click.Choice(["full", "ring"]), default=Plan.topology, help="Of the islands.")
 @click.option("--out", default=Path("bench"), type=click.Path(path_type=Path), help="Where rows go.")
-def main(*, names: tuple[str, ...], rounds: int, quick: bool, out: Path) -> None:
+def main(*, names: tuple[str, ...], rounds: int, quick: bool, topology: str, out: Path) -> None:
     """Run the named benches, or all, in their order, and print their tables."""
-    plan = QUICK if quick else Plan(rounds=rounds)
+    plan = replace(QUICK if quick else Plan(rounds=rounds), topology=topology)
     atomic.make_directory(out)
     for name in (name for name in BENCHES if name in names or not names):
         click.echo(f"{name}: {plan.rounds} rounds ...", err=True)

@@ -30,10 +30,6 @@ if TYPE_CHECKING:
     from atoll.evo.settings import Value
 
 
-TOPOLOGY = "full"
-"""All islands meet: the dearest of all, since an import reads from the most batches."""
-
-
 @dataclass(frozen=True)
 class Plan:
     """The sizes of a run of the suite.
@@ -45,6 +41,7 @@ class Plan:
         least_lives: Smaller populations are evaluated again and again until so many lives are lived.
         events: Migrations per round at each size of pool.
         archipelago: Islands that are run all at once.
+        topology: "full" is the dearest: all islands meet, and an import reads from the most batches.
     """
 
     rounds: int = 10
@@ -62,6 +59,7 @@ class Plan:
     pools: tuple[int, ...] = (2, 20, 200, 1000)
     events: int = 5
     archipelago: int = 20
+    topology: str = "full"
 
     @property
     def options(self) -> dict[str, str]:
@@ -70,7 +68,7 @@ class Plan:
 
     def settings(self) -> dict[str, Value]:
         """Return what stands in every row."""
-        names = ("population", "generations", "migrate_every", "life_s", "controller", "courses")
+        names = ("population", "generations", "migrate_every", "topology", "life_s", "controller", "courses")
         return {name: getattr(self, name) for name in names}
 
     def config(self, island: str, **values: Value) -> IslandConfig:
@@ -85,8 +83,8 @@ class Plan:
         return ["evolve", island, *settings, *options]
 
     def _sizes(self) -> dict[str, Value]:
-        names = ("population", "generations", "migrate_every")
-        return {**BEFORE, **{name: getattr(self, name) for name in names}, "topology": TOPOLOGY}
+        names = ("population", "generations", "migrate_every", "topology")
+        return {**BEFORE, **{name: getattr(self, name) for name in names}}
 
 
 QUICK = Plan(

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 
-@pytest.mark.parametrize("plan", [Plan(), QUICK])
+@pytest.mark.parametrize("plan", [Plan(), Plan(topology="ring"), QUICK])
 @pytest.mark.parametrize("values", [{}, {"topology": "none", "checkpoint_every": 7}])
 def test_the_command_line_of_an_island_says_what_its_settings_say(plan: Plan, values: dict, tmp_path: Path) -> None:
     name, island, *arguments = plan.arguments("a", tmp_path, **values)
@@ -33,8 +33,8 @@ def test_the_command_line_of_an_island_says_what_its_settings_say(plan: Plan, va
 
 def test_every_size_that_decides_a_figure_is_in_every_row() -> None:
     settings = Plan().settings()
-    assert settings.items() >= {"population": 250, "generations": 150, "migrate_every": 10, "courses": 1}.items()
-    assert settings.items() >= {"life_s": 30.0, "controller": "neural"}.items()
+    assert settings.items() >= {"population": 250, "generations": 150, "migrate_every": 10, "topology": "full"}.items()
+    assert settings.items() >= {"courses": 1, "life_s": 30.0, "controller": "neural"}.items()
 
 
 def test_the_usual_plan_measures_what_the_numbers_speak_of() -> None:

@@ -6,8 +6,9 @@
 
 The champion is crowned after each evaluation and each insertion; on a noisy task it is reevaluated first.
 
-`evo/island.py` walks this page and does the parts in brackets, which touch files; `evo/algorithms/` breeds. Nothing
-here knows of a file, a clock or another island: equal arguments give equal bytes.
+`evo/island.py` walks this page and does the parts in brackets, which touch files; `evo/algorithms/` breeds. What has a
+noun for its name is a generator that asks for evaluations (`evo/turns.py`). Nothing here calls a task, or knows of a
+file, a clock or another island: equal arguments and answers give equal bytes.
 """
 
 from __future__ import annotations
@@ -20,13 +21,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 from atoll.evo import ancestry, diversity, selection
-from atoll.evo.errors import TaskError
 from atoll.evo.genome import NO_PLACE, Floats, GenomeSpec, Indices, Migrants, Population
-from atoll.evo.tasks.task import FIRST_FRESH_EPISODE, episode_name, is_deterministic
+from atoll.evo.tasks.task import FIRST_FRESH_EPISODE, is_deterministic
+from atoll.evo.turns import Request, take_turns
 
 if TYPE_CHECKING:
     from atoll.evo.rng import Streams
     from atoll.evo.tasks.task import Task
+    from atoll.evo.turns import Asking
 
 Memory = Mapping[str, NDArray[Any]]
 """What an algorithm remembers, by name: float32, float64, uint16 or int64 arrays of at most four dimensions."""
@@ -75,7 +77,7 @@ class State:
 
 @dataclass(frozen=True)
 class Reevaluation:
-    """Reevaluation of whoever is to be champion of a noisy task: on how many fresh episodes, and who else; `crown`."""
+    """Reevaluation of whoever is to be champion of a noisy task: in how many fresh episodes, and who else."""
 
     task: Task
     episodes: int
@@ -88,23 +90,31 @@ def sample_founders(spec: GenomeSpec, n: int, *, island: str, streams: Streams) 
     return Population(genes, ancestry.of_founders(genes.shape), (island,))
 
 
-def evaluate(
+def evaluate(task: Task, population: Population, *, generation: int, before: State | None) -> State:
+    """Do by itself what `evaluation` asks for."""
+    return take_turns({"": evaluation(task, population, generation=generation, before=before)})[""]
+
+
+def evaluation(
     task: Task,
     population: Population,
     *,
     generation: int,
     before: State | None,
     reevaluation: Reevaluation | None = None,
-) -> State:
-    """Score a new generation and remember its best; see `score_once` and `crown`."""
-    fitness, scored = score_once(task, population, generation=generation, known=before)
+) -> Asking[State]:
+    """Return a new generation with its scores and its best; see `scoring` and `crowning`."""
+    fitness, scored = yield from scoring(task, population, generation=generation, known=before)
     if before is None:
         best = best_of(population, fitness, generation=generation, reigning=None)
         counts = Counts(evaluations=len(population))
-        return crown(State(generation, population, fitness, best, counts, scored=scored), reevaluation)
-    counts = replace(before.counts, evaluations=before.counts.evaluations + len(population))
-    state = replace(before, generation=generation, population=population, fitness=fitness, counts=counts, scored=scored)
-    return crown(state, reevaluation)
+        state = State(generation, population, fitness, best, counts, scored=scored)
+    else:
+        counts = replace(before.counts, evaluations=before.counts.evaluations + len(population))
+        state = replace(
+            before, generation=generation, population=population, fitness=fitness, counts=counts, scored=scored
+        )
+    return (yield from crowning(state, reevaluation))
 
 
 def with_champion(state: State) -> tuple[State, int]:
@@ -132,14 +142,19 @@ def emigrants(state: State, chosen: Indices, *, island: str) -> Migrants:
     return Migrants(state.population.take(chosen), state.fitness[chosen], ids)
 
 
-def insert_immigrants(
+def insert_immigrants(state: State, immigrants: Population, fitness: Floats, *, displaced: Indices) -> State:
+    """Do by itself what `insertion` does where nobody is reevaluated."""
+    return take_turns({"": insertion(state, immigrants, fitness, displaced=displaced)})[""]
+
+
+def insertion(
     state: State,
     immigrants: Population,
     fitness: Floats,
     *,
     displaced: Indices,
     reevaluation: Reevaluation | None = None,
-) -> State:
+) -> Asking[State]:
     """Put `immigrants` [N, D], scored here, in the places of the `displaced` [N]; who has `NO_PLACE` stays out."""
     settled = np.flatnonzero(displaced != NO_PLACE)
     places, n = displaced[settled], len(immigrants)
@@ -153,7 +168,7 @@ def insert_immigrants(
         refused=state.counts.refused + n - len(settled),
     )
     state = replace(state, population=population, fitness=scores, counts=counts)
-    return crown(state, reevaluation, has_immigrants=True)
+    return (yield from crowning(state, reevaluation, has_immigrants=True))
 
 
 def next_schedule(state: State, immigrants: Floats) -> MigrationSchedule:
@@ -172,42 +187,24 @@ def next_schedule(state: State, immigrants: Floats) -> MigrationSchedule:
     return MigrationSchedule(state.generation, 1 if is_led else 2 * state.schedule.multiplier)
 
 
-def score_once(task: Task, population: Population, *, generation: int, known: State | None) -> tuple[Floats, int]:
-    """Return the fitness of genomes, float32 [P], and about how many of them the task was asked; see `score`.
+def scoring(task: Task, population: Population, *, generation: int, known: State | None) -> Asking[tuple[Floats, int]]:
+    """Return the fitness of genomes, float32 [P], and about how many of them the task was asked.
 
     A deterministic task is not asked twice about a genome, nor about one that lives in the `known` state, unless
     another process scored that: the user may have mended the task since.
     """
     if not is_deterministic(task):
-        return score(task, population.genes, episode=generation), len(population)
+        answer = yield Request(task, population.genes, generation, episode=generation)
+        return answer.fitness, len(population)
     before = [known] if known is not None and known.scored is not None else []
     first = diversity.first_alike(*(state.population.genes for state in before), population.genes)
     n = len(first) - len(population)
     new = np.flatnonzero(first[n:] == np.arange(n, len(first)))
     fitness = np.concatenate([*(state.fitness for state in before), np.empty(len(population), dtype=np.float32)])
     if len(new):
-        fitness[n + new] = score(task, population.genes.take(new, axis=0), episode=generation)
+        answer = yield Request(task, population.genes.take(new, axis=0), generation, episode=generation)
+        fitness[n + new] = answer.fitness
     return fitness[first[n:]], len(new)
-
-
-def score(task: Task, genes: Floats, *, episode: int) -> Floats:
-    """Evaluate genomes [P, D] and check what came back, float32 [P].
-
-    Raises:
-        TaskError: Wrong shape, wrong type, or not finite.
-    """
-    fitness = task.evaluate(genes, episode)
-    expected = (len(genes),)
-    if not isinstance(fitness, np.ndarray) or fitness.shape != expected or fitness.dtype != np.float32:
-        got = f"{fitness.dtype} {fitness.shape}" if isinstance(fitness, np.ndarray) else type(fitness).__name__
-        raise TaskError(f"task {task.name}: evaluate must return float32 {expected}, got {got}")
-    bad = np.flatnonzero(~np.isfinite(fitness))
-    if len(bad):
-        raise TaskError(
-            f"task {task.name}: fitness must be finite, got {fitness[bad[0]]} for genome {bad[0]} of "
-            f"{episode_name(episode)} ({len(bad)} of {len(fitness)} are not); score a failure with a low number instead"
-        )
-    return fitness
 
 
 def best_of(population: Population, fitness: Floats, *, generation: int, reigning: Champion | None) -> Champion:
@@ -218,7 +215,7 @@ def best_of(population: Population, fitness: Floats, *, generation: int, reignin
     return Champion(population.take(top), float(fitness[top[0]]), generation)
 
 
-def crown(state: State, reevaluation: Reevaluation | None, *, has_immigrants: bool = False) -> State:
+def crowning(state: State, reevaluation: Reevaluation | None, *, has_immigrants: bool = False) -> Asking[State]:
     """Return the state with its champion: the best by the one score that everybody has, or by the mean of several.
 
     On a noisy task the highest score of all is the luckiest. So whoever seems better than the champion by its one score
@@ -240,7 +237,7 @@ def crown(state: State, reevaluation: Reevaluation | None, *, has_immigrants: bo
     rivals = [] if is_first else [each for each in (seeming.individual, reevaluation.mean) if each is not None]
     candidates = ancestry.join([reigning.individual, *rivals], state.population.islands)
     episodes = fresh_episodes(state.generation, reevaluation.episodes, has_immigrants=has_immigrants)
-    means = mean_score(reevaluation.task, candidates, episodes)
+    means = yield from mean_scores(reevaluation.task, candidates, episodes, generation=state.generation)
     best = selection.best(means, 1)
     since = state.generation if best[0] else reigning.generation
     evaluations = state.counts.evaluations + len(candidates) * len(episodes)
@@ -260,9 +257,10 @@ def fresh_episodes(generation: int, n: int, *, has_immigrants: bool) -> range:
     return range(first, first + n)
 
 
-def mean_score(task: Task, population: Population, episodes: range) -> Floats:
-    """Evaluate in several episodes and return the means, summed in their order in float64, float32 [P]; see `score`."""
+def mean_scores(task: Task, population: Population, episodes: range, *, generation: int) -> Asking[Floats]:
+    """Return the means of several episodes, summed in their order in float64, float32 [P]."""
     total = np.zeros(len(population))
     for episode in episodes:
-        total += score(task, population.genes, episode=episode)
+        answer = yield Request(task, population.genes, generation, episode)
+        total += answer.fitness
     return (total / len(episodes)).astype(np.float32)

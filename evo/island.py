@@ -1,5 +1,7 @@
 """The loop of an island around the generation page: what it does, in which order, and what it asks of others.
 
+It is a generator, so that many islands can live by turns in one process: see `evo/turns.py` for what it yields.
+
 The order of effects is what makes a kill harmless. At a migration the checkpoint comes before the publication and the
 import after it, through an inbox that is written before it is used; so a restart from any checkpoint repeats exactly
 what the dead process did after it.
@@ -9,7 +11,6 @@ from __future__ import annotations
 
 import time
 from dataclasses import replace
-from functools import partial
 from typing import TYPE_CHECKING, Protocol, TypeVar
 
 from atoll.evo import generation
@@ -21,9 +22,10 @@ from atoll.evo.generation import Reevaluation
 from atoll.evo.recorder import MemoryRecorder
 from atoll.evo.rng import streams
 from atoll.evo.tasks.task import is_deterministic
+from atoll.evo.turns import Pause, take_turns
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Generator
+    from collections.abc import Callable
 
     from atoll.evo.algorithms.algorithm import Algorithm
     from atoll.evo.config import IslandConfig
@@ -32,6 +34,7 @@ if TYPE_CHECKING:
     from atoll.evo.recorder import Recorder
     from atoll.evo.rng import Streams
     from atoll.evo.tasks.task import Task
+    from atoll.evo.turns import Asking, Life
 
 
 class Arrivals(Protocol):
@@ -109,7 +112,7 @@ def evolve(
             run after a checkpoint.
         clock: Seconds from anywhere; only differences are logged.
     """
-    run = steps(
+    life = steps(
         config,
         task,
         exchange=exchange,
@@ -117,14 +120,8 @@ def evolve(
         resumed=resumed,
         algorithm=algorithm,
         is_stopping=is_stopping,
-        clock=clock,
     )
-    while True:
-        try:
-            next(run)
-        except StopIteration as ending:
-            state: State = ending.value
-            return state
+    return take_turns({config.island: life}, is_stopping=is_stopping, clock=clock)[config.island]
 
 
 def steps(
@@ -136,20 +133,14 @@ def steps(
     resumed: State | None = None,
     algorithm: Algorithm | None = None,
     is_stopping: Callable[[], bool] = lambda: False,
-    clock: Callable[[], float] = time.perf_counter,
-) -> Generator[bool, None, State]:
-    """Evolve by steps, so that several islands can take turns in one process: pause at each migration; see `evolve`.
-
-    Yields:
-        Whether others are waited for: False once it has published, then True as often as it has asked in vain.
-    """
+) -> Life[State]:
+    """Evolve by steps, so that several islands can take turns in one process; see `evolve`."""
     recorder = recorder or MemoryRecorder()
     config = settled(config, task.spec)
     algorithm = algorithm or algorithm_of(config, task.spec)
-    started_s = clock()
-    state = resumed or _start(config, task, algorithm)
+    state, evaluate_s = (resumed, 0.0) if resumed else (yield from _timed(_founders(config, task, algorithm)))
     while True:
-        evaluated, evaluate_s = state, clock() - started_s
+        evaluated = state
         is_last = state.generation >= config.generations
         schedule = state.schedule
         is_due = config.migration.is_due(state.generation, last=schedule.last, multiplier=schedule.multiplier)
@@ -175,19 +166,31 @@ def steps(
         if is_last or is_stopped:
             return state
         unkept = None if is_kept else evaluated
-        following = _follow(
-            config, task, algorithm, state, recorder=recorder, unkept=unkept, is_stopping=is_stopping, clock=clock
+        following = yield from _follow(
+            config, task, algorithm, state, recorder=recorder, unkept=unkept, is_stopping=is_stopping
         )
         if following is None:
             return state
-        state, started_s = following
+        state, evaluate_s = following
 
 
-def _start(config: IslandConfig, task: Task, algorithm: Algorithm) -> State:
+def _timed(asking: Asking[T]) -> Asking[tuple[T, float]]:
+    """Return what was asked for, and the seconds that the answers took."""
+    answer, evaluate_s = None, 0.0
+    while True:
+        try:
+            request = asking.send(answer)  # type: ignore[arg-type]  # None begins it
+        except StopIteration as ending:
+            return ending.value, evaluate_s
+        answer = yield request
+        evaluate_s += answer.evaluate_s
+
+
+def _founders(config: IslandConfig, task: Task, algorithm: Algorithm) -> Asking[State]:
     randomness = streams(config.seed, config.island, 0)
     founders = generation.sample_founders(task.spec, config.population, island=config.island, streams=randomness)
     reevaluation = _reevaluation(config, task, algorithm, {}, founders.islands)
-    state = generation.evaluate(task, founders, generation=0, before=None, reevaluation=reevaluation)
+    state = yield from generation.evaluation(task, founders, generation=0, before=None, reevaluation=reevaluation)
     return replace(state, memory=algorithm.start(state, task.spec))
 
 
@@ -209,25 +212,24 @@ def _follow(
     recorder: Recorder,
     unkept: State | None,
     is_stopping: Callable[[], bool],
-    clock: Callable[[], float],
-) -> tuple[State, float] | None:
+) -> Asking[tuple[State, float] | None]:
     """Breed and evaluate the next generation; if that fails, keep the last whole one, to go on from.
 
     Returns:
-        It, and when its evaluation began; None if it failed after a stop signal, which has also ended what the task or
-        the algorithm had started.
+        It, and the seconds of its evaluation; None if it failed after a stop signal, which has also ended what the task
+        or the algorithm had started.
     """
     randomness = streams(config.seed, config.island, state.generation)
     try:
         children, memory = algorithm.breed(state, state.memory, task.spec, streams=randomness)
-        started_s, reevaluation = clock(), _reevaluation(config, task, algorithm, memory, children.islands)
-        following = generation.evaluate(
+        following = generation.evaluation(
             task,
             children,
             generation=state.generation + 1,
             before=replace(state, memory=memory),
-            reevaluation=reevaluation,
+            reevaluation=_reevaluation(config, task, algorithm, memory, children.islands),
         )
+        return (yield from _timed(following))
     except TaskError:
         if unkept is not None:
             recorder.checkpoint(unkept)
@@ -235,7 +237,6 @@ def _follow(
         if is_stopping():
             return None
         raise
-    return following, started_s
 
 
 def _migrate(
@@ -246,24 +247,23 @@ def _migrate(
     *,
     exchange: Exchange[A],
     is_stopping: Callable[[], bool],
-) -> Generator[bool, None, State | None]:
+) -> Life[State | None]:
     """Return the state with its immigrants, or None if told to stop while waiting for them or evaluating them."""
     g, randomness = state.generation, streams(config.seed, config.island, state.generation)
     reevaluation = _reevaluation(config, task, algorithm, state.memory, state.population.islands)
     is_led = config.algorithm != GA or reevaluation is not None  # else the best of this generation are the best known
     exported = exchange.publish(g, _emigrants(config, state, exchange=exchange, is_led=is_led))
-    yield False
+    yield Pause.PUBLISHED
     while not exchange.is_ready(g, streams=randomness):
         if is_stopping():
             return None
-        yield True
+        yield Pause.WAITING
     arrivals = exchange.collect(g, residents=state.population, streams=randomness)
     immigrants = arrivals.migrants.population
     fitness: Floats | None = arrivals.migrants.fitness
     if len(immigrants):
-        scored = _unless_stopped(
-            partial(generation.score_once, task, immigrants, generation=g, known=state), is_stopping
-        )
+        scoring = generation.scoring(task, immigrants, generation=g, known=state)
+        scored = yield from _unless_stopped(scoring, is_stopping)
         fitness = scored[0] if scored else None
     if fitness is None:
         return None
@@ -276,8 +276,8 @@ def _migrate(
         return state
     genes = state.population.genes
     displaced = exchange.displaced(genes, state.fitness, immigrants.genes, fitness, streams=randomness)
-    insert = partial(generation.insert_immigrants, state, immigrants, fitness)
-    mixed = _unless_stopped(partial(insert, displaced=displaced, reevaluation=reevaluation), is_stopping)
+    insertion = generation.insertion(state, immigrants, fitness, displaced=displaced, reevaluation=reevaluation)
+    mixed = yield from _unless_stopped(insertion, is_stopping)
     if mixed is not None:
         exchange.record_outcome(g, arrivals, fitness, displaced, best=float(state.fitness.max()))
     return mixed
@@ -293,10 +293,10 @@ def _emigrants(config: IslandConfig, state: State, *, exchange: Exchange[A], is_
     return generation.emigrants(offered, chosen, island=config.island)
 
 
-def _unless_stopped(compute: Callable[[], T], is_stopping: Callable[[], bool]) -> T | None:
-    """Return what an evaluation returns; None if it failed after a stop signal, which has also ended what it used."""
+def _unless_stopped(asking: Asking[T], is_stopping: Callable[[], bool]) -> Asking[T | None]:
+    """Return what was asked for; None if it failed after a stop signal, which has also ended what the task used."""
     try:
-        return compute()
+        return (yield from asking)
     except TaskError:
         if is_stopping():
             return None

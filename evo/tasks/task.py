@@ -6,7 +6,9 @@ import contextlib
 import math
 from typing import TYPE_CHECKING, Any, Protocol
 
-from atoll.evo.errors import ConfigError, suggest
+import numpy as np
+
+from atoll.evo.errors import ConfigError, TaskError, suggest
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -91,6 +93,26 @@ def is_deterministic(task: Task) -> bool:
 def episode_name(episode: int) -> str:
     """Name an episode for people: by its generation, if it is one's."""
     return f"generation {episode}" if episode < FIRST_FRESH_EPISODE else f"fresh episode {episode}"
+
+
+def score(task: Task, genes: Floats, *, episode: int) -> Floats:
+    """Evaluate genomes [P, D] and check what came back, float32 [P].
+
+    Raises:
+        TaskError: Wrong shape, wrong type, or not finite.
+    """
+    fitness = task.evaluate(genes, episode)
+    expected = (len(genes),)
+    if not isinstance(fitness, np.ndarray) or fitness.shape != expected or fitness.dtype != np.float32:
+        got = f"{fitness.dtype} {fitness.shape}" if isinstance(fitness, np.ndarray) else type(fitness).__name__
+        raise TaskError(f"task {task.name}: evaluate must return float32 {expected}, got {got}")
+    bad = np.flatnonzero(~np.isfinite(fitness))
+    if len(bad):
+        raise TaskError(
+            f"task {task.name}: fitness must be finite, got {fitness[bad[0]]} for genome {bad[0]} of "
+            f"{episode_name(episode)} ({len(bad)} of {len(fitness)} are not); score a failure with a low number instead"
+        )
+    return fitness
 
 
 def parse_options(

@@ -30,48 +30,33 @@ if TYPE_CHECKING:
     from atoll.migration.pool.batch import Batch
     from atoll.migration.pool.inbox import Arrivals
 
-FIRST_PAUSE_S = 0.002
-LONGEST_PAUSE_S = 0.5
 TOLD_AFTER_S = 3.0
 BEAT_AFTER_S = 1.0
 
 
-class Backoff:
-    """Exponential backoff with a timeout: the pauses of a member that waits for the others, half a second at most."""
+class Timeout:
+    """Timeout of a member that waits for the others: how long it may, and since when it does."""
 
-    def __init__(
-        self,
-        timeout_s: float,
-        *,
-        clock: Callable[[], float] = time.monotonic,
-        sleep: Callable[[float], object] = time.sleep,
-    ) -> None:
+    def __init__(self, timeout_s: float, *, clock: Callable[[], float] = time.monotonic) -> None:
         self.timeout_s = timeout_s
         self._clock = clock
-        self._sleep = sleep
         self.begin()
 
     def begin(self) -> None:
         """Begin to wait."""
         self._began_s = self._clock()
-        self._pause_s = FIRST_PAUSE_S
 
     @property
     def waited_s(self) -> float:
         """Seconds since the beginning."""
         return self._clock() - self._began_s
 
-    def pause(self) -> None:
-        """Wait for a moment, each time twice as long as before."""
-        self._sleep(min(self._pause_s, max(0.0, self.timeout_s - self.waited_s)))
-        self._pause_s = min(2 * self._pause_s, LONGEST_PAUSE_S)
-
 
 @dataclass(eq=False, kw_only=True)
 class LockstepExchange(Exchange):
     """The exchange of a member in lockstep: imports what the members publish at the very same generation."""
 
-    backoff: Backoff
+    timeout: Timeout
 
     def __post_init__(self) -> None:
         self._others = tuple(name for name in self.migration.members.split(",") if name != self.island)
@@ -87,13 +72,13 @@ class LockstepExchange(Exchange):
             FencedError: A newer process owns this island.
             ResumeError: Other genomes were published at this generation before.
         """
-        self.backoff.begin()
+        self.timeout.begin()
         self._offer, self._found, self._said = emigrants, {}, set()
         self._make_offer(generation)
         return len(emigrants)
 
     def is_ready(self, generation: int, *, streams: Streams) -> bool:
-        """Say whether all is there that `collect` draws from; if not, pause before saying so.
+        """Say whether all is there that `collect` draws from.
 
         Raises:
             FencedError: A newer process owns this island.
@@ -105,10 +90,9 @@ class LockstepExchange(Exchange):
         missing = self._missing(generation, streams)
         if self._offer is None and not missing:
             return True
-        if self.backoff.waited_s >= self.backoff.timeout_s:
+        if self.timeout.waited_s >= self.timeout.timeout_s:
             self._give_up(generation, missing)
         self._show_that_we_wait(generation, missing)
-        self.backoff.pause()
         return False
 
     def _draw(self, generation: int, *, residents: Population, streams: Streams) -> Arrivals:
@@ -171,7 +155,7 @@ class LockstepExchange(Exchange):
         return True
 
     def _show_that_we_wait(self, generation: int, missing: tuple[str, ...]) -> None:
-        waited_s = self.backoff.waited_s
+        waited_s = self.timeout.waited_s
         if missing and waited_s >= TOLD_AFTER_S:
             self._say_once("waiting", Waiting(generation=generation, waiting_for=missing))
         if waited_s >= BEAT_AFTER_S:
@@ -181,7 +165,7 @@ class LockstepExchange(Exchange):
                 self._say_once("beat", NoBeat(generation=generation, error=str(error)))
 
     def _give_up(self, generation: int, missing: tuple[str, ...]) -> NoReturn:
-        waited = f"{self.backoff.timeout_s:g} s"
+        waited = f"{self.timeout.timeout_s:g} s"
         if self._offer is not None and isinstance(self._refused_offer, OSError):
             with atomic.storage_errors(f"publish gen-{generation}, tried for {waited}"):
                 raise self._refused_offer

@@ -10,7 +10,7 @@ from atoll.evo import atomic
 from atoll.evo.config import LOCKSTEP
 from atoll.evo.records import Mended, Unmended
 from atoll.migration.exchange.exchange import Exchange, ReplayExchange
-from atoll.migration.exchange.lockstep import Backoff, LockstepExchange
+from atoll.migration.exchange.lockstep import LockstepExchange, Timeout
 from atoll.migration.pool import inbox
 from atoll.migration.pool.mailbox import DirectoryMailbox, MemoryMailbox
 
@@ -40,8 +40,7 @@ def directory_exchange(
         moved, left = mailbox.mend()
     _note_mending(ledger, moved, left)
     before = inbox.newest_before(owned.paths, owned.epoch.generation)
-    backoff = Backoff(migration.lockstep_timeout_s)
-    return _mode(migration, backoff, journal)(
+    return _mode(migration, Timeout(migration.lockstep_timeout_s), journal)(
         owned.paths.name,
         spec=owned.pool.spec,
         migration=migration,
@@ -54,9 +53,8 @@ def directory_exchange(
 def memory_exchange(
     pool: dict[str, dict[int, Batch]], *, publisher: Publisher, migration: Migration, ledger: Notes
 ) -> Exchange:
-    """Return an island's exchange through a dictionary; in lockstep it waits without an end, and without sleeping."""
-    backoff = Backoff(math.inf, clock=lambda: 0.0, sleep=lambda _: None)
-    return _mode(migration, backoff)(
+    """Return an island's exchange through a dictionary; in lockstep it waits without an end."""
+    return _mode(migration, Timeout(math.inf, clock=lambda: 0.0))(
         publisher.island,
         spec=publisher.spec,
         migration=migration,
@@ -66,9 +64,9 @@ def memory_exchange(
     )
 
 
-def _mode(migration: Migration, backoff: Backoff, journal: Journal | None = None) -> Callable[..., Exchange]:
+def _mode(migration: Migration, timeout: Timeout, journal: Journal | None = None) -> Callable[..., Exchange]:
     if migration.mode == LOCKSTEP:
-        return partial(LockstepExchange, backoff=backoff)
+        return partial(LockstepExchange, timeout=timeout)
     return partial(ReplayExchange, journal=journal) if journal else Exchange
 
 

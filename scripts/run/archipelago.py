@@ -11,17 +11,19 @@ from typing import TYPE_CHECKING
 from atoll.evo.algorithms.choice import settled
 from atoll.evo.errors import LockstepTimeoutError
 from atoll.evo.island import steps
+from atoll.evo.turns import take_turns
 from atoll.migration.exchange.modes import memory_exchange
 from atoll.migration.pool.batch import Publisher
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Generator, Mapping, Sequence
+    from collections.abc import Callable, Sequence
 
     from atoll.evo.config import IslandConfig
     from atoll.evo.generation import State
     from atoll.evo.recorder import Recorder
     from atoll.evo.records import Event
     from atoll.evo.tasks.task import Task
+    from atoll.evo.turns import Life
     from atoll.migration.exchange.exchange import Notes
     from atoll.migration.pool.batch import Batch
 
@@ -55,7 +57,7 @@ def evolve_together(
     """
     configs = [settled(config, task.spec) for config in configs]
     pool: dict[str, dict[int, Batch]] = {}
-    lives: dict[str, Generator[bool, None, State]] = {}
+    lives: dict[str, Life[State]] = {}
     for config in configs:
         exchange = memory_exchange(
             pool,
@@ -63,28 +65,16 @@ def evolve_together(
             migration=config.migration,
             ledger=ledger_of(config),
         )
-        lives[config.island] = steps(
-            config, task, exchange=exchange, recorder=recorder_of(config), resumed=None, is_stopping=lambda: False
-        )
-    return take_turns(lives)
+        lives[config.island] = steps(config, task, exchange=exchange, recorder=recorder_of(config))
+    return take_turns(lives, idle=give_up)
 
 
-def take_turns(lives: Mapping[str, Generator[bool, None, State]]) -> dict[str, State]:
-    """Let islands live by turns, each from one migration to the next, until all have ended.
+def give_up(n: int, waiting: Sequence[str]) -> None:
+    """End a wait of all who are left, once nothing has happened since the last one.
 
     Raises:
-        LockstepTimeoutError: All that are left wait, and so would for ever.
+        LockstepTimeoutError: They would wait for ever.
     """
-    ended: dict[str, State] = {}
-    while len(ended) < len(lives):
-        is_anybody_going_on = False
-        for name in [name for name in lives if name not in ended]:
-            try:
-                is_anybody_going_on |= not next(lives[name])
-            except StopIteration as ending:
-                ended[name] = ending.value
-                is_anybody_going_on = True
-        if not is_anybody_going_on:
-            stuck = ", ".join(name for name in lives if name not in ended)
-            raise LockstepTimeoutError(f"{stuck} would wait for ever, for a member that is not among those started")
-    return {name: ended[name] for name in lives}
+    if n > 1:
+        stuck = ", ".join(waiting)
+        raise LockstepTimeoutError(f"{stuck} would wait for ever, for a member that is not among those started")

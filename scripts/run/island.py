@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Protocol
@@ -13,11 +14,12 @@ from atoll.evo import atomic, checkpoint, records
 from atoll.evo.algorithms.choice import algorithm_of, own_algorithm_of
 from atoll.evo.config import ASYNC, LOCKSTEP, REPLAY, is_user_file
 from atoll.evo.errors import StorageError, TaskError
-from atoll.evo.island import evolve
+from atoll.evo.island import steps
 from atoll.evo.paths import SharedPaths
 from atoll.evo.recorder import FileRecorder
 from atoll.evo.resources import keep_freed_memory
 from atoll.evo.tasks.task import build_of, task_identity
+from atoll.evo.turns import take_turns
 from atoll.migration.exchange.exchange import Journal
 from atoll.migration.exchange.modes import directory_exchange
 from atoll.migration.observe import archive
@@ -39,8 +41,9 @@ if TYPE_CHECKING:
     from atoll.evo.records import Record
     from atoll.evo.signals import StopSignal
     from atoll.evo.tasks.task import Task
+    from atoll.evo.turns import Life
     from atoll.scripts.run.recording import Recording
-    from atoll.scripts.run.resume import Start
+    from atoll.scripts.run.resume import Load, Start
 
 SIGNAL_EXIT_CODE = 128
 
@@ -54,6 +57,40 @@ class Display(Protocol):
     def migration(self, text: str) -> None: ...  # noqa: D102
 
 
+class Stop(Protocol):
+    """A signal to stop, as one island hears it; see `atoll.evo.signals.StopSignal`."""
+
+    answer: Callable[[], str]
+
+    @property
+    def received(self) -> int: ...  # noqa: D102
+    def __call__(self) -> bool: ...  # noqa: D102
+
+
+@dataclass(frozen=True)
+class Command:
+    """The command that evolves an island, or several: all that they have in common beside their settings.
+
+    Attributes:
+        root: The shared directory, as the user spells it.
+        is_fresh: Archive what an island has and start again.
+        is_taking_over: Take an island from an owner on another host.
+        is_foreign_allowed: The pool may belong to another account.
+        here: The working directory, which a task may change.
+    """
+
+    root: Path
+    is_fresh: bool = False
+    is_taking_over: bool = False
+    is_foreign_allowed: bool = False
+    here: Path = field(default_factory=Path.cwd)
+
+    @property
+    def shared(self) -> SharedPaths:
+        """The files of the shared directory."""
+        return SharedPaths(self.here / self.root)
+
+
 def run_island(
     config: IslandConfig,
     *,
@@ -64,16 +101,22 @@ def run_island(
     is_taking_over: bool = False,
     is_foreign_allowed: bool = False,
 ) -> int:
-    """Evolve one island in this process.
+    """Evolve one island in this process; see `live`."""
+    command = Command(root, is_fresh, is_taking_over, is_foreign_allowed)
+    load = resume.load_once(say=display.say, is_stopping=stop)
+    life = live(config, command, load=load, display=display, stop=stop)
+    return take_turns({config.island: life}, is_stopping=stop)[config.island]
+
+
+def live(config: IslandConfig, command: Command, *, load: Load, display: Display, stop: Stop) -> Life[int]:
+    """Live the life of an island, from its settings to its end, by turns: see `atoll.evo.turns`.
 
     Args:
         config: What to compute.
-        root: The shared directory.
-        is_fresh: Archive what the island has and start again.
+        command: How, and where.
+        load: What loads its task, once for all that live in this process.
         display: Who watches.
         stop: What asks it to stop.
-        is_taking_over: Take the island from an owner on another host.
-        is_foreign_allowed: The pool may belong to another account.
 
     Returns:
         The exit code: 0, or 128 plus the number of the signal that ended the run early.
@@ -82,19 +125,20 @@ def run_island(
         AtollError: What the user has to know.
     """
     keep_freed_memory()
-    shared = SharedPaths(root.absolute())  # a task may change the working directory
+    shared, is_fresh = command.shared, command.is_fresh
     paths = shared.island(config.island)
     stop.answer = lambda: f"{config.island}: stopping before it begins; a second signal ends it at once"
     is_replay = config.migration.mode == REPLAY
-    recording = recordings.read(Path(config.migration.replay_from).absolute()) if is_replay else None
+    recording = recordings.read(command.here / config.migration.replay_from) if is_replay else None
     config = resume.with_options_of_then(config, shared, recording, say=display.say)
     try:
-        task, own = _load(config, display=display, stop=stop)
+        task = load(config, config.backend)
+        own = own_algorithm_of(config, directory=command.here) if is_user_file(config.algorithm) else None
         if recording is None:
             config = resume.settle(config, task, shared, is_fresh=is_fresh, say=display.say)
         _check_feasible(config, task, own, say=display.say)
-        pool = _join(config, task, shared, is_foreign_allowed=is_foreign_allowed)
-        with access.owned(pool, paths, is_taking_over=is_taking_over, say=display.say):
+        pool = _join(config, task, shared, is_foreign_allowed=command.is_foreign_allowed)
+        with access.owned(pool, paths, is_taking_over=command.is_taking_over, say=display.say):
             pools.check_current(shared, pool.identity)
             _warn_of_another_source(pool, task, say=display.say)
             starts = resume.read_starts(paths)
@@ -104,10 +148,10 @@ def run_island(
             else:
                 resume.warn_of_another_run(pool, paths, starts, say=display.say)
                 resume.warn_of_another_algorithm(config, own, starts, say=display.say)
-            start = resume.find_start(config, task, pool, recording=recording, after=epoch, say=display.say)
+            start = resume.find_start(config, task, pool, recording=recording, after=epoch, load=load, say=display.say)
             if stop():
                 return _stopped_early(config, stop=stop, display=display)
-            is_done = _go_on(start, own, root=root, stop=stop, display=display)
+            is_done = yield from _go_on(start, own, root=command.root, stop=stop, display=display)
             if is_done and recording:
                 display.say(f"the replay equals the recording: {replay.check_whole(recording, paths)}")
     except TaskError:
@@ -115,14 +159,6 @@ def run_island(
             raise
         return _stopped_early(config, stop=stop, display=display)
     return 0 if is_done else SIGNAL_EXIT_CODE + stop.received
-
-
-def _load(config: IslandConfig, *, display: Display, stop: StopSignal) -> tuple[Task, UserAlgorithm | None]:
-    """Load the task and a user's own algorithm."""
-    here = Path.cwd()  # a task may change it
-    task = resume.load_for(config, config.backend, say=display.say, is_stopping=stop)
-    own = own_algorithm_of(config, directory=here) if is_user_file(config.algorithm) else None
-    return task, own
 
 
 def _check_feasible(config: IslandConfig, task: Task, own: UserAlgorithm | None, *, say: Callable[[str], None]) -> None:
@@ -162,7 +198,7 @@ def _put_away(config: IslandConfig, shared: SharedPaths, *, epoch: int, say: Cal
         say(f"archived the former {config.island} to {archived}")
 
 
-def _go_on(start: Start, own: UserAlgorithm | None, *, root: Path, stop: StopSignal, display: Display) -> bool:
+def _go_on(start: Start, own: UserAlgorithm | None, *, root: Path, stop: Stop, display: Display) -> Life[bool]:
     """Evolve what is left of an island, and say whether that is all."""
     config, paths = start.config, start.paths
     if start.is_over:
@@ -170,7 +206,7 @@ def _go_on(start: Start, own: UserAlgorithm | None, *, root: Path, stop: StopSig
         _record_target(start)
         display.say(_already_over(start))
         return True
-    state = _evolve(start, own, stop=stop, display=display)
+    state = yield from _evolve(start, own, stop=stop, display=display)
     is_done = state.generation >= config.generations and resume.has_logged(paths, state.generation)
     champion = root / paths.champion.relative_to(start.pool.shared.root)  # as the user spells it
     _say_goodbye(state, config, champion, is_done=is_done, display=display)
@@ -200,7 +236,7 @@ def _claim(start: Start) -> Ownership:
     return Ownership(start.pool, start.paths, epoch)
 
 
-def _evolve(start: Start, own: UserAlgorithm | None, *, stop: StopSignal, display: Display) -> State:
+def _evolve(start: Start, own: UserAlgorithm | None, *, stop: Stop, display: Display) -> Life[State]:
     config, task = start.config, start.task
     with atomic.storage_errors("claim the island"):
         owned = _claim(start)
@@ -226,8 +262,10 @@ def _evolve(start: Start, own: UserAlgorithm | None, *, stop: StopSignal, displa
     exchange = directory_exchange(owned, migration=config.migration, ledger=ledger, journal=journal)
     resumed = start.resumed.state if start.resumed else None
     try:
-        return evolve(
-            config, task, exchange=exchange, recorder=recorder, resumed=resumed, algorithm=own, is_stopping=stop
+        return (
+            yield from steps(
+                config, task, exchange=exchange, recorder=recorder, resumed=resumed, algorithm=own, is_stopping=stop
+            )
         )
     except StorageError:
         owned.check_owner()  # who was taken over finds its files gone, and that is the reason to give
@@ -243,7 +281,7 @@ def _answer(paths: IslandPaths) -> str:
     return f"{paths.name}: stopping after this generation; a second signal ends it at once, and loses {lost}"
 
 
-def _stopped_early(config: IslandConfig, *, stop: StopSignal, display: Display) -> int:
+def _stopped_early(config: IslandConfig, *, stop: Stop, display: Display) -> int:
     display.say(f"{config.island} stopped before it began; the same command starts it")
     return SIGNAL_EXIT_CODE + stop.received
 

@@ -34,6 +34,9 @@ if TYPE_CHECKING:
     from atoll.migration.pool.access import OpenPool
     from atoll.scripts.run.recording import Recording
 
+    Load = Callable[[IslandConfig, str], Task]
+    """What loads the task of an island, on a backend."""
+
 
 @dataclass(frozen=True)
 class Start:
@@ -115,6 +118,7 @@ def find_start(
     *,
     recording: Recording | None,
     after: int,
+    load: Load,
     say: Callable[[str], None],
 ) -> Start:
     """Find the checkpoint to go on from; `after` is the highest epoch before this start."""
@@ -132,7 +136,7 @@ def find_start(
             superseded = tuple(each for each in checkpoint.kept(paths) if each > from_here)
             say(f"gen-{lost} of {config.island} is not in the pool any more; going back to where it is made again")
     if resumed and resumed.backend != task.backend:
-        task = load_for(config, resumed.backend, say=say)
+        task = load(config, resumed.backend)
     generation = resumed.state.generation if resumed else 0
     is_over = lost is None and generation >= config.generations and has_logged(paths, generation)
     if config.migration.mode == ASYNC and not (is_over or config.migration.is_off):
@@ -205,6 +209,19 @@ def load_for(
         )
     finally:
         compiler.LOG.removeHandler(listener)
+
+
+def load_once(*, say: Callable[[str], None], is_stopping: Callable[[], bool]) -> Load:
+    """Return what loads tasks as `load_for` does, each once: who shares a task can share its evaluations."""
+    loaded: dict[tuple[object, ...], Task] = {}
+
+    def load(config: IslandConfig, backend: str) -> Task:
+        key = config.task, config.options, backend, config.threads
+        if key not in loaded:
+            loaded[key] = load_for(config, backend, say=say, is_stopping=is_stopping)
+        return loaded[key]
+
+    return load
 
 
 class _Listener(logging.Handler):

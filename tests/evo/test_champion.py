@@ -22,6 +22,7 @@ from atoll.evo.recorder import recorded_settings
 from atoll.evo.rng import streams
 from atoll.evo.strict_json import MAX_INTEGER
 from atoll.evo.tasks.task import FIRST_FRESH_EPISODE
+from atoll.evo.turns import take_turns
 from tests.evo.lives import Disk, KilledError, Memory, configured, disk, fingerprint, live, outcome, stopping_after
 from tests.problems import MIXED, REAL, Hill, Weather
 from tests.strategies import evaluated, painted, seeds
@@ -87,7 +88,11 @@ def contest(rows, *, mean=None, fitness=0.0, g=4, has_immigrants=False):
     reigning = Champion(someone(0.0, ("a", "b")), fitness, 2)
     state = replace(state, population=population, fitness=scores, champion=reigning)
     reevaluation = Reevaluation(task, len(rows[0.0]), None if mean is None else someone(mean))
-    return generation.crown(state, reevaluation, has_immigrants=has_immigrants), state, task
+    return crown(state, reevaluation, has_immigrants=has_immigrants), state, task
+
+
+def crown(*args, **kwargs):
+    return take_turns({"": generation.crowning(*args, **kwargs)})[""]
 
 
 def crowned(state):
@@ -137,7 +142,7 @@ def test_where_nobody_seems_better_or_it_is_the_champion_itself_nothing_is_score
         assert after is before
         assert task.asked == []
     state = replace(before, champion=Champion(someone(1.0), 0.0, 2))
-    assert generation.crown(state, Reevaluation(task, N, someone(2.0))) is state
+    assert crown(state, Reevaluation(task, N, someone(2.0))) is state
     assert task.asked == []
 
 

@@ -12,6 +12,7 @@ from atoll.evo.errors import TaskError
 from atoll.evo.generation import MigrationSchedule
 from atoll.evo.genome import NO_PLACE, Migrants, Population
 from atoll.evo.rng import streams
+from atoll.evo.tasks.task import score
 from tests.problems import MIXED, Hill, Rock, Weather
 from tests.strategies import evaluated, painted, seeds, specs
 
@@ -194,7 +195,7 @@ def test_an_adaptive_interval_is_shortest_after_a_leader_twice_as_long_after_oth
 )
 def test_an_answer_of_another_shape_or_type_is_the_tasks_error(answer, complaint):
     with pytest.raises(TaskError, match=rf"task hill: .*float32 \(6,\), got .*{complaint}"):
-        generation.score(Answer(answer), painted(MIXED, 6, seed=0).genes, episode=3)
+        score(Answer(answer), painted(MIXED, 6, seed=0).genes, episode=3)
 
 
 @pytest.mark.parametrize("bad", [np.nan, np.inf, -np.inf])

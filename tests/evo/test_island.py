@@ -13,6 +13,7 @@ from atoll.evo.errors import TaskError
 from atoll.evo.generation import MigrationSchedule
 from atoll.evo.genome import Migrants
 from atoll.evo.tasks.task import FIRST_FRESH_EPISODE
+from atoll.evo.turns import Pause, take_turns
 from tests.evo.lives import (
     Memory,
     Parcel,
@@ -255,22 +256,29 @@ def steps(on, asked_in_vain, *, is_stopping=never, config=CONFIGS[0]):
     """Return the pauses of a life that waits at each migration, and its last state."""
     memory = Late(on, asked_in_vain)
     resumed = checkpoint.decode(on.checkpoint).state if on.checkpoint else None
-    life = island.steps(
-        config, Weather(), exchange=memory, recorder=memory, resumed=resumed, is_stopping=is_stopping, clock=lambda: 0.0
-    )
-    pauses = []
+    life = island.steps(config, Weather(), exchange=memory, recorder=memory, resumed=resumed, is_stopping=is_stopping)
+    pauses: list[Pause] = []
+    ended = take_turns({"": watched(life, pauses)}, idle=lambda *_: None)
+    return pauses, ended[""]
+
+
+def watched(life, pauses):
+    """Pass on what a life yields and is sent; keep its pauses."""
+    turn = next(life)
     while True:
+        pauses += [turn] if isinstance(turn, Pause) else []
+        sent = yield turn
         try:
-            pauses.append(next(life))
+            turn = life.send(sent)
         except StopIteration as ending:
-            return pauses, ending.value
+            return ending.value
 
 
 @given(st.integers(0, 4))
 def test_it_pauses_once_it_has_published_and_as_often_as_it_waits(asked_in_vain):
     pauses, state = steps(disk(), asked_in_vain)
     migrations = len(STRAIGHT[0][1].offered)
-    assert pauses == [False, *[True] * asked_in_vain] * migrations
+    assert pauses == [Pause.PUBLISHED, *[Pause.WAITING] * asked_in_vain] * migrations
     assert fingerprint(state) == fingerprint(STRAIGHT[0][0])
 
 
@@ -285,7 +293,7 @@ def test_nothing_is_collected_before_it_is_ready_and_all_is_on_offer():
 def test_told_to_stop_while_it_waits_it_leaves_with_a_checkpoint_and_without_a_line():
     on = disk()
     pauses, state = steps(on, 1000, is_stopping=stopping_after(4 + 3))  # generations 0 to 3, then three times in vain
-    assert pauses == [False, True, True]
+    assert pauses == [Pause.PUBLISHED, Pause.WAITING, Pause.WAITING]
     assert on.effects[-4:] == [*[("ready", 4)] * 3, ("champion", 4)]
     assert state.generation == checkpoint.decode(on.checkpoint).state.generation == 4
     assert max(on.log) == 3

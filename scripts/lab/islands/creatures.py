@@ -25,6 +25,7 @@ from atoll.evo.tasks.creatures.audit import examine
 from atoll.evo.tasks.creatures.recording import record
 from atoll.evo.tasks.creatures.task import CreatureOptions, Creatures
 from atoll.evo.tasks.creatures.world import FIRST_UNSEEN, World
+from atoll.evo.tasks.task import score
 from atoll.scripts.lab.kit import study
 from atoll.scripts.lab.kit.former import former_config
 from atoll.scripts.report.champion import creatures_of, read
@@ -191,7 +192,7 @@ def _search_at_random(creatures: Creatures, config: IslandConfig) -> float:
         island = f"random-{n}"
         drawn = streams(config.seed, island, 0)
         founders = generation.sample_founders(creatures.spec, config.population, island=island, streams=drawn)
-        best.append(generation.score(creatures, founders.genes, episode=0).max())
+        best.append(score(creatures, founders.genes, episode=0).max())
     return float(max(best))
 
 

@@ -1,8 +1,7 @@
 """Archipelagos whose islands come and go: what does a death cost the others, what do late islands contribute?
 
-Who is there from when to when is all that differs. Islands evolve by turns, from one migration to the next; a later one
-finds what the earlier ones have published in that turn, as between processes that are not in step; and equal seeds
-give equal rows. A killed island is one that publishes no more: its last publication stays.
+Who is there from when to when is all that differs. Islands evolve by turns, and in step: all publish before any of them
+imports; and equal seeds give equal rows. A killed island is one that publishes no more: its last publication stays.
 
 `killed` evolves each archipelago twice with every seed: undisturbed, and with one island dead after a quarter of its
 generations, another one with each seed. The cost is the difference between the two final bests; it is small if it is
@@ -28,6 +27,7 @@ from atoll.evo.errors import ConfigError
 from atoll.evo.island import steps
 from atoll.evo.recorder import MemoryRecorder
 from atoll.evo.tasks.loader import load_task, recorded_options
+from atoll.evo.turns import Pause, take_turns
 from atoll.migration.exchange.modes import memory_exchange
 from atoll.migration.observe.history import effective_number, pooled
 from atoll.migration.pool.batch import Publisher
@@ -35,16 +35,17 @@ from atoll.scripts.lab.islands.budgeted import Course
 from atoll.scripts.lab.kit.former import former_config, former_fixation_index
 from atoll.scripts.lab.kit.stats import LEVEL, RESAMPLES
 from atoll.scripts.lab.kit.study import chosen, command, plain_table, seed_options
-from atoll.scripts.run.archipelago import RUN_ID, NoNotes, take_turns
+from atoll.scripts.run.archipelago import RUN_ID, NoNotes, give_up
 
 if TYPE_CHECKING:
-    from collections.abc import Generator, Mapping, Sequence
+    from collections.abc import Mapping, Sequence
 
     from atoll.evo.config import IslandConfig
     from atoll.evo.generation import State
     from atoll.evo.runlog import Record
     from atoll.evo.settings import Value
     from atoll.evo.tasks.task import Task
+    from atoll.evo.turns import Life
     from atoll.migration.pool.batch import Batch
     from atoll.scripts.lab.kit.study import Call, Function
 
@@ -177,25 +178,23 @@ def evolve(
         {
             config.island: _life(config, task, pool, story=stories[config.island], late=late.get(config.island, 0))
             for config in configs
-        }
+        },
+        idle=give_up,
     )
 
 
 def _life(
     config: IslandConfig, task: Task, pool: dict[str, dict[int, Batch]], *, story: Story, late: int
-) -> Generator[bool, None, State]:
-    for _ in range(late):
-        yield False
+) -> Life[State]:
+    while late and not any(len(batches) >= late for batches in pool.values()):
+        yield Pause.WAITING
     exchange = memory_exchange(  # not before: an island is in the pool from the moment it has an exchange
         pool,
         publisher=Publisher(RUN_ID, config.island, 1, config.island, task.spec),
         migration=config.migration,
         ledger=NoNotes(),
     )
-    recorder = MemoryRecorder(story.note)
-    return (
-        yield from steps(config, task, exchange=exchange, recorder=recorder, resumed=None, is_stopping=lambda: False)
-    )
+    return (yield from steps(config, task, exchange=exchange, recorder=MemoryRecorder(story.note)))
 
 
 FEW_GENES: dict[str, Value] = {"mutation_rate": 0.05}

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import contextlib
 import functools
+import inspect
 import os
 import time
 from dataclasses import dataclass
@@ -86,22 +87,33 @@ class Stopwatch:
     def _timed(self, function: Callable[..., Any], stage: str) -> Callable[..., Any]:
         @functools.wraps(function)
         def call(*args: Any, **keywords: Any) -> Any:  # noqa: ANN401 - whatever the function takes and returns
-            if not self._running and stage != self._whole:
+            with self._lap(stage):
                 return function(*args, **keywords)
-            lap = Lap(stage)
-            self._running.append(lap)
-            started_s = self._clock()
-            try:
-                return function(*args, **keywords)
-            finally:
-                lap.wall_s = self._clock() - started_s
-                lap.own_s += lap.wall_s
-                self._running.pop()
-                if self._running:
-                    self._running[-1].own_s -= lap.wall_s
-                self.laps.append(lap)
 
-        return call
+        @functools.wraps(function)
+        def steps(*args: Any, **keywords: Any) -> Any:  # noqa: ANN401 - a generator: what it waits for is inner ones
+            with self._lap(stage):
+                return (yield from function(*args, **keywords))
+
+        return steps if inspect.isgeneratorfunction(function) else call
+
+    @contextlib.contextmanager
+    def _lap(self, stage: str) -> Iterator[None]:
+        if not self._running and stage != self._whole:
+            yield
+            return
+        lap = Lap(stage)
+        self._running.append(lap)
+        started_s = self._clock()
+        try:
+            yield
+        finally:
+            lap.wall_s = self._clock() - started_s
+            lap.own_s += lap.wall_s
+            self._running.pop()
+            if self._running:
+                self._running[-1].own_s -= lap.wall_s
+            self.laps.append(lap)
 
 
 ISLAND = "bench"
@@ -112,12 +124,12 @@ SYNC = "files/sync"
 """Waiting for the disk; in nobody's own time, so that our code and the machine's disk are told apart."""
 
 WATCHED: tuple[tuple[Any, str, str], ...] = (
-    (island, "evolve", LOOP),
+    (island, "steps", LOOP),
     (creatures.Creatures, "evaluate", EVALUATION),
     (body, "decode", "evaluation/decode"),
     (native, "simulate", "evaluation/live"),
     (creatures, "score", "evaluation/score"),
-    (generation, "score_once", "scoring/known genomes"),
+    (generation, "scoring", "scoring/known genomes"),
     (Genetic, "breed", "breeding/rest"),
     (selection, "parents", "breeding/selection"),
     (variation, "crossover", "breeding/crossover"),

@@ -4,26 +4,20 @@ from __future__ import annotations
 
 import hashlib
 from itertools import pairwise
-from typing import TYPE_CHECKING
 
 import pytest
 
 from atoll.evo import runlog
 from atoll.evo.config import island_config
-from atoll.evo.errors import ConfigError, LockstepTimeoutError, TaskError
+from atoll.evo.errors import ConfigError, LockstepTimeoutError
 from atoll.evo.paths import SharedPaths
 from atoll.evo.recorder import FileRecorder, MemoryRecorder, recorded_settings
 from atoll.evo.records import Imported, Start
 from atoll.evo.tasks.loader import load_task
 from atoll.migration.observe.snapshot import look
 from atoll.migration.pool.ledger import Ledger
-from atoll.scripts.run.archipelago import evolve_together, take_turns
+from atoll.scripts.run.archipelago import evolve_together
 from tests.contracts import check_archipelago
-
-if TYPE_CHECKING:
-    from collections.abc import Generator, Iterable
-
-    from atoll.evo.generation import State
 
 SMALL = {"population": 8, "generations": 12, "migrate_every": 3, "migrants": 2, "task": "sphere", "topology": "full"}
 
@@ -84,7 +78,13 @@ def test_whoever_is_named_first_lockstep_is_the_same():
     expected = genes(lockstep()[0])
     for names in ("acb", "cba", "bca"):
         assert genes(lockstep(names)[0]) == expected
-    assert genes(together()[0]) != expected
+    assert genes(together(topology="none")[0]) != expected
+
+
+@pytest.mark.parametrize("names", ["abc", "cab"])
+def test_async_islands_that_begin_together_stay_together_as_in_lockstep(names):
+    """All publish before any imports, so what is there is of the same generation."""
+    assert genes(together(names)[0]) == genes(lockstep()[0])
 
 
 @pytest.mark.parametrize("policy", POLICIES, ids=str)
@@ -183,26 +183,3 @@ def test_a_member_alone_waits_for_nobody():
 def test_a_missing_member_is_an_error_and_no_endless_loop():
     with pytest.raises(LockstepTimeoutError, match="a, c would wait for ever"):
         lockstep("ac", migrants=5)
-
-
-def test_the_failure_of_one_ends_all():
-    def failing() -> Generator[bool, None, State]:
-        yield False
-        raise TaskError("not finite")
-
-    def going_on() -> Generator[bool, None, State]:
-        while True:
-            yield False
-
-    with pytest.raises(TaskError):
-        take_turns({"a": going_on(), "b": failing()})
-
-
-@pytest.mark.parametrize("pauses", [[[False, True], [False]], [[True], [False, False, False]]])
-def test_who_waits_is_asked_again_as_long_as_anybody_goes_on(pauses: list[Iterable[bool]]):
-    def life(pauses: Iterable[bool], last: int) -> Generator[bool, None, int]:
-        yield from pauses
-        return last
-
-    ended = take_turns({f"i{n}": life(each, n) for n, each in enumerate(pauses)})  # type: ignore[arg-type]
-    assert ended == {"i0": 0, "i1": 1}

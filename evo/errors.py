@@ -85,6 +85,8 @@ class NoMemoryError(AtollError):
     exit_code = 13
 
 
+SIGNALS = 128
+"""A process that signal n ended has this exit code + n."""
 EXIT_CODES = {
     0: "finished, or nothing left to do",
     1: "unexpected failure (a bug: please report it)",
@@ -104,6 +106,17 @@ EXIT_CODES = {
     141: "its reader went away (a closed pipe)",
     143: "stopped by SIGTERM; nothing is lost, the same command goes on",
 }
+
+
+def worst(codes: Iterable[int]) -> int:
+    """Return the exit code of several: an error before a signal, a signal before 0, and of two the higher one."""
+    return max(codes, key=lambda code: (0 < code < SIGNALS, code), default=0)
+
+
+def no_memory(error: MemoryError) -> NoMemoryError:
+    """Explain a lack of memory."""
+    why = f" ({error})" if str(error) else ""
+    return NoMemoryError(f"not enough memory{why}; free some, or make do with fewer individuals or genes")
 
 
 def count(n: int, noun: str) -> str:

@@ -47,10 +47,15 @@ class StopSignal:
 
     A signal that the parent process set to be ignored (nohup, a shell's background job) stays ignored. A forked child
     does not hear them: it has the handlers that a new process has.
+
+    Args:
+        told: The end of a pipe through which a process that got a signal tells others its number; its end, which is
+            that process's, means SIGTERM.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, told: int | None = None) -> None:
         self.received = 0  # the signal's number
+        self._told = told
         self.answer: Callable[[], str] = str  # said at once when the first one comes, unless it is empty
         self._before: dict[int, Any] = {}
 
@@ -67,6 +72,8 @@ class StopSignal:
 
     def __call__(self) -> bool:
         """Say whether a signal has come; if not, take the signals back from what else handles or blocks them."""
+        if self._told is not None and not self.received and _is_readable(self._told):
+            self._receive(next(iter(os.read(self._told, 1)), signal.SIGTERM), None)
         for number in self._before if not self.received else ():
             if signal.getsignal(number) != self._receive:
                 signal.signal(number, self._receive)
@@ -155,6 +162,12 @@ def _forget() -> None:
     for act in _first_in_child:
         act()
     _let_go()
+
+
+def _is_readable(descriptor: int) -> bool:
+    poll = select.poll()
+    poll.register(descriptor, select.POLLIN)
+    return bool(poll.poll(0))
 
 
 def _say(text: str) -> None:

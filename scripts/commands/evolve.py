@@ -3,17 +3,31 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 
 from atoll.evo import config as settings
+from atoll.evo.installation import as_typed
 from atoll.evo.paths import check_island_name
 from atoll.scripts.commands.options import foreign_option, pairs, setting_options, shared_options
 
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    from atoll.evo.config import IslandConfig
+    from atoll.evo.settings import Value
+    from atoll.evo.signals import StopSignal
+    from atoll.scripts.run.island import Command
+    from atoll.scripts.view.display import UndisturbedDisplay
+
 
 @click.command()
-@click.argument("island")
+@click.argument("islands", nargs=-1)
+@click.option("--count", type=click.IntRange(1, 10_000), help="Evolve island-01 ... island-COUNT in this process.")
+@click.option(
+    "--processes", default=1, type=click.IntRange(1, 1024), help="Spread several islands over so many processes."
+)
 @setting_options
 @click.option("-o", "--option", "options", multiple=True, metavar="NAME=VALUE", help="A task's option; see 'tasks'.")
 @click.option("--config", "config_file", type=click.Path(path_type=Path), help="TOML: [defaults] and [<island>].")
@@ -24,7 +38,9 @@ from atoll.scripts.commands.options import foreign_option, pairs, setting_option
 @foreign_option
 @shared_options
 def evolve(
-    island: str,
+    islands: tuple[str, ...],
+    count: int | None,
+    processes: int,
     options: tuple[str, ...],
     config_file: Path | None,
     is_fresh: bool,
@@ -34,46 +50,86 @@ def evolve(
     is_json: bool,
     **flags: Any,
 ) -> int:
-    """Evolve one island, from its founders or from its checkpoint.
+    """Evolve an island, or several by turns, from the founders or from the checkpoint.
 
-    Ctrl-C or SIGTERM finish the generation, write a checkpoint and leave; the same command goes on.
+    Ctrl-C or SIGTERM finish the generation, write a checkpoint and leave; the same command goes on. Several islands
+    share each call of the task; each ends as if it were alone, and the exit code is the worst of theirs: an error
+    before a signal, and of two errors the higher one.
 
     \b
     Examples:
       python cli.py evolve island-01 -p 250 -g 150 --migration-dir shared/ --migrate-every 10
+      python cli.py evolve island-{01..64} -p 50 --processes 4
       python cli.py evolve quick -p 50 -g 40 --task rastrigin -o dimensions=20
       python cli.py evolve island-02 --config islands.toml
       python cli.py evolve a --mode lockstep --members a,b,c --migration-dir exact/
       python cli.py evolve island-01 --mode replay --replay-from shared/islands/island-01 --migration-dir replayed/
     """
-    check_island_name(island)
-    values, file_options = settings.read_config_file(config_file, island, shared=root) if config_file else ({}, {})
-    values |= {name: value for name, value in flags.items() if value is not None}
-    given = file_options | pairs(options)
-    if values.get("mode") == settings.REPLAY:
-        from atoll.scripts.run.recording import replay_config
+    given = {name: value for name, value in flags.items() if value is not None}
+    names = _names(islands, count)
+    configs = [_config(name, given, pairs(options), config_file, root) for name in names]
 
-        config = replay_config(island, values, given)
-    else:
-        config = settings.island_config(island, values, given)
+    from atoll.evo.signals import StopSignal
+    from atoll.scripts.run.spread import Spread, spread
+
+    told = None
+    processes = min(processes, len(configs))
+    if processes > 1:
+        part = spread(processes)
+        if isinstance(part, Spread):
+            return part.wait()
+        configs, told = configs[part.number :: processes], part.told
 
     from atoll.evo.resources import limit_threads
-    from atoll.evo.signals import StopSignal
 
-    limit_threads(config.threads)
-    with StopSignal() as stop:
+    limit_threads(max(config.threads for config in configs))
+    with StopSignal(told) as stop:
         from atoll.evo.signals import separate_children_of
-        from atoll.scripts.run.island import run_island
+        from atoll.scripts.run.island import Command
         from atoll.scripts.view.display import choose_display
 
-        separate_children_of(config.task, config.algorithm)
-        with choose_display(is_json=is_json) as display:
-            return run_island(
-                config,
-                root=root,
-                is_fresh=is_fresh,
-                display=display,
-                stop=stop,
-                is_taking_over=is_taking_over,
-                is_foreign_allowed=is_foreign_allowed,
-            )
+        separate_children_of(*{name for config in configs for name in (config.task, config.algorithm)})
+        command = Command(root, is_fresh, is_taking_over, is_foreign_allowed)
+        with choose_display(is_json=is_json, is_shared=told is not None) as display:
+            return _run(configs, command, display=display, stop=stop, is_alone=len(names) == 1)
+
+
+def _names(islands: Sequence[str], count: int | None) -> tuple[str, ...]:
+    """Return the names of the islands; UsageError if there is none, or one twice."""
+    if bool(islands) == (count is not None):
+        raise click.UsageError("name an island, or several, or give --count N for island-01 ... island-N")
+    names = tuple(islands) or tuple(f"island-{number:02}" for number in range(1, (count or 0) + 1))
+    twice = next((name for name in names if names.count(name) > 1), None)
+    if twice:
+        raise click.UsageError(f"{twice} is named twice")
+    return tuple(map(check_island_name, names))
+
+
+def _config(
+    island: str, given: Mapping[str, Value], options: Mapping[str, str], config_file: Path | None, root: Path
+) -> IslandConfig:
+    """Return an island's config: flags, and below them the file."""
+    values, file_options = settings.read_config_file(config_file, island, shared=root) if config_file else ({}, {})
+    values, options = {**values, **given}, {**file_options, **options}
+    if values.get("mode") != settings.REPLAY:
+        return settings.island_config(island, values, options)
+    from atoll.scripts.run.recording import replay_config
+
+    return replay_config(island, values, options)
+
+
+def _run(
+    configs: Sequence[IslandConfig], command: Command, *, display: UndisturbedDisplay, stop: StopSignal, is_alone: bool
+) -> int:
+    """Evolve one island, whose error is the command's, or several."""
+    if is_alone:
+        from atoll.scripts.run.island import run_island
+
+        return run_island(configs[0], command, display=display, stop=stop)
+    from atoll.scripts.run.islands import run_islands
+    from atoll.scripts.view.display import JointDisplay
+
+    def complain(text: str) -> None:
+        click.echo(as_typed(text), err=True)
+
+    return run_islands(configs, command, display_of=JointDisplay(display).of, complain=complain, stop=stop)

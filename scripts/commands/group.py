@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from atoll.evo import atomic, installation
-from atoll.evo.errors import EXIT_CODES, AtollError, ConfigError, NoMemoryError
+from atoll.evo.errors import EXIT_CODES, AtollError, ConfigError, no_memory
 from atoll.scripts.view import streams
 
 if TYPE_CHECKING:
@@ -130,9 +130,7 @@ def _call(command: Callable[[], int | None]) -> int:
     try:
         return command() or 0
     except MemoryError as error:
-        why = f" ({error})" if str(error) else ""
-        text = f"not enough memory{why}; free some, or make do with fewer individuals or genes"
-        raise NoMemoryError(text) from error
+        raise no_memory(error) from error
     except ModuleNotFoundError as error:
         if error.name not in {*installation.REQUIRED, *installation.EXTRAS}:  # a part of ours: a bug
             raise

@@ -13,7 +13,7 @@ from msgspec.structs import replace
 from atoll.evo import atomic, checkpoint, records
 from atoll.evo.algorithms.choice import algorithm_of, own_algorithm_of
 from atoll.evo.config import ASYNC, LOCKSTEP, REPLAY, is_user_file
-from atoll.evo.errors import StorageError, TaskError
+from atoll.evo.errors import SIGNALS, StorageError, TaskError
 from atoll.evo.island import steps
 from atoll.evo.paths import SharedPaths
 from atoll.evo.recorder import FileRecorder
@@ -44,8 +44,6 @@ if TYPE_CHECKING:
     from atoll.evo.turns import Life
     from atoll.scripts.run.recording import Recording
     from atoll.scripts.run.resume import Load, Start
-
-SIGNAL_EXIT_CODE = 128
 
 
 class Display(Protocol):
@@ -91,18 +89,8 @@ class Command:
         return SharedPaths(self.here / self.root)
 
 
-def run_island(
-    config: IslandConfig,
-    *,
-    root: Path,
-    is_fresh: bool,
-    display: Display,
-    stop: StopSignal,
-    is_taking_over: bool = False,
-    is_foreign_allowed: bool = False,
-) -> int:
+def run_island(config: IslandConfig, command: Command, *, display: Display, stop: StopSignal) -> int:
     """Evolve one island in this process; see `live`."""
-    command = Command(root, is_fresh, is_taking_over, is_foreign_allowed)
     load = resume.load_once(say=display.say, is_stopping=stop)
     life = live(config, command, load=load, display=display, stop=stop)
     return take_turns({config.island: life}, is_stopping=stop)[config.island]
@@ -158,7 +146,7 @@ def live(config: IslandConfig, command: Command, *, load: Load, display: Display
         if not stop():  # else the signal has also ended what the task had started
             raise
         return _stopped_early(config, stop=stop, display=display)
-    return 0 if is_done else SIGNAL_EXIT_CODE + stop.received
+    return 0 if is_done else SIGNALS + stop.received
 
 
 def _check_feasible(config: IslandConfig, task: Task, own: UserAlgorithm | None, *, say: Callable[[str], None]) -> None:
@@ -283,7 +271,7 @@ def _answer(paths: IslandPaths) -> str:
 
 def _stopped_early(config: IslandConfig, *, stop: Stop, display: Display) -> int:
     display.say(f"{config.island} stopped before it began; the same command starts it")
-    return SIGNAL_EXIT_CODE + stop.received
+    return SIGNALS + stop.received
 
 
 def _observer(recording: Recording | None, display: Display) -> Callable[[Record], None]:

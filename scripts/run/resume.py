@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 from atoll.evo import atomic, checkpoint, compiler, runlog
 from atoll.evo.algorithms.choice import reason, settled
 from atoll.evo.config import ASYNC, AUTO, LOCKSTEP, as_started
-from atoll.evo.errors import ResumeError
+from atoll.evo.errors import AtollError, ResumeError
 from atoll.evo.paths import archive_name, parse_generation
 from atoll.evo.recorder import recorded_settings
 from atoll.evo.records import Generation, of_kind
@@ -213,13 +213,19 @@ def load_for(
 
 def load_once(*, say: Callable[[str], None], is_stopping: Callable[[], bool]) -> Load:
     """Return what loads tasks as `load_for` does, each once: who shares a task can share its evaluations."""
-    loaded: dict[tuple[object, ...], Task] = {}
+    loaded: dict[tuple[object, ...], Task | AtollError] = {}
 
     def load(config: IslandConfig, backend: str) -> Task:
         key = config.task, config.options, backend, config.threads
         if key not in loaded:
-            loaded[key] = load_for(config, backend, say=say, is_stopping=is_stopping)
-        return loaded[key]
+            try:
+                loaded[key] = load_for(config, backend, say=say, is_stopping=is_stopping)
+            except AtollError as error:
+                loaded[key] = error
+        found = loaded[key]
+        if isinstance(found, AtollError):
+            raise found
+        return found
 
     return load
 

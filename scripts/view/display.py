@@ -1,4 +1,4 @@
-"""Display of one island while it evolves: a live line on a terminal, plain lines in a pipe, JSON on request."""
+"""Display of islands while they evolve: a live line on a terminal, plain lines in a pipe, JSON on request."""
 
 from __future__ import annotations
 
@@ -20,11 +20,11 @@ if TYPE_CHECKING:
     from atoll.evo.records import Record
 
 
-def choose_display(*, is_json: bool) -> UndisturbedDisplay:
-    """Return the display that fits standard output, and that no failure of it can disturb."""
+def choose_display(*, is_json: bool, is_shared: bool = False) -> UndisturbedDisplay:
+    """Return the display that fits standard output, which other processes may share, and that nothing can disturb."""
     if is_json:
         return UndisturbedDisplay(_Json)
-    return UndisturbedDisplay(_Live if sys.stdout.isatty() else _Plain)
+    return UndisturbedDisplay(_Live if sys.stdout.isatty() and not is_shared else _Plain)
 
 
 class UndisturbedDisplay:
@@ -49,6 +49,14 @@ class UndisturbedDisplay:
     def generation(self, record: Record) -> None:
         """Show a record of the log."""
         self._try(lambda shown: shown.generation(record))
+
+    def record_of(self, island: str, record: Record) -> None:
+        """Show a record of the log of one island of several, to a program."""
+        self._try(lambda shown: shown.record_of(island, record))
+
+    def progress(self, generation: int, text: str) -> None:
+        """Show how far several islands are, to people; the slowest of them is at this generation."""
+        self._try(lambda shown: shown.progress(generation, text))
 
     def migration(self, text: str) -> None:
         """Show an event."""
@@ -83,6 +91,65 @@ class UndisturbedDisplay:
                 shown.__exit__()
 
 
+class JointDisplay:
+    """Display of several islands in one: a line for how far all are, and whatever each says, once.
+
+    What an island says of itself names it; what all say alike is shown for the first of them.
+    """
+
+    def __init__(self, display: UndisturbedDisplay) -> None:
+        self._display = display
+        self._said: set[str] = set()
+        self._targets: dict[str, int] = {}
+        self._newest: dict[str, Generation] = {}
+
+    def of(self, island: str) -> _Member:
+        """Return the display of one island."""
+        return _Member(island, self)
+
+    def say(self, text: str) -> None:
+        """Show one line, unless it has been shown."""
+        if text not in self._said:
+            self._said.add(text)
+            self._display.say(text)
+
+    def begin(self, island: str, target: int) -> None:
+        """Take the generation that an island is to reach."""
+        self._targets[island] = target
+        self._display.begin(max(self._targets.values()))
+
+    def generation(self, island: str, record: Record) -> None:
+        """Show a record of an island's log, and how far all are."""
+        self._display.record_of(island, record)
+        if not isinstance(record, Generation):
+            return
+        self._newest[island] = record
+        reached = [each.generation for each in self._newest.values()]
+        slowest, fastest = min(reached), max(reached)
+        leader, best = max(((name, each.best or 0.0) for name, each in self._newest.items()), key=lambda pair: pair[1])
+        span = f"{slowest}" if slowest == fastest else f"{slowest} to {fastest}"
+        text = f"gen {span}/{max(self._targets.values())} of {len(self._targets)} islands  best {best:.6g} ({leader})"
+        self._display.progress(slowest, text)
+
+
+class _Member:
+    """One island's part in the display of several; its migrations are shown by `tail`."""
+
+    def __init__(self, island: str, joint: JointDisplay) -> None:
+        self._island = island
+        self._joint = joint
+        self.say = joint.say
+
+    def begin(self, target: int) -> None:
+        self._joint.begin(self._island, target)
+
+    def generation(self, record: Record) -> None:
+        self._joint.generation(self._island, record)
+
+    def migration(self, text: str) -> None:
+        pass
+
+
 class _Plain:
     """Lines for a pipe or a file: every event, the last generation, and one every so many seconds."""
 
@@ -111,15 +178,21 @@ class _Plain:
     def generation(self, record: Record) -> None:
         if not isinstance(record, Generation):
             return
-        now_s, is_last = time.monotonic(), record.generation >= self._target
+        evaluate_s = record.time.evaluate_s if record.time else None
+        text = (
+            f"gen {record.generation}/{self._target}  best {record.best:.6g}  median {record.median:.6g}  "
+            f"diversity {record.diversity:.3f}  distinct {record.distinct}  {evaluate_s:.3g} s"
+        )
+        self.progress(record.generation, text)
+
+    def record_of(self, island: str, record: Record) -> None:
+        """Show nothing: many such lines are for nobody to read."""
+
+    def progress(self, generation: int, text: str) -> None:
+        now_s, is_last = time.monotonic(), generation >= self._target
         if now_s - self._shown_s >= self.interval_s or is_last:
             self._shown_s = now_s
-            evaluate_s = record.time.evaluate_s if record.time else None
-            text = (
-                f"gen {record.generation}/{self._target}  best {record.best:.6g}  median {record.median:.6g}  "
-                f"diversity {record.diversity:.3f}  distinct {record.distinct}  {evaluate_s:.3g} s"
-            )
-            self._draw(record.generation, text, is_last=is_last)
+            self._draw(generation, text, is_last=is_last)
 
     def _draw(self, generation: int, text: str, *, is_last: bool) -> None:  # noqa: ARG002 - for who draws a bar
         self.say(text)
@@ -145,6 +218,12 @@ class _Json(_Plain):
 
     def generation(self, record: Record) -> None:
         click.echo(json.dumps(to_json(record)), file=self._lines)
+
+    def record_of(self, island: str, record: Record) -> None:
+        click.echo(json.dumps({"island": island, **to_json(record)}), file=self._lines)
+
+    def progress(self, generation: int, text: str) -> None:
+        """Show nothing: a program gets the records."""
 
 
 class _Live(_Plain):

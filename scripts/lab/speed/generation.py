@@ -166,7 +166,7 @@ def run_timed(config: IslandConfig, root: Path) -> Stopwatch:
     """Evolve an island of this process from its founders to its last generation, with all its files, and forget it."""
     stopwatch = Stopwatch(LOOP)
     with stopwatch.watching(WATCHED), StopSignal() as stop:
-        code = island.run_island(config, root=root, is_fresh=False, display=Unseen(), stop=stop)
+        code = island.run_island(config, island.Command(root), display=Unseen(), stop=stop)
     if code:
         raise AtollError(f"the island ended with exit code {code}, expected 0")
     forget(root, config.island)

@@ -22,7 +22,7 @@ from atoll.evo.paths import GENOMES, SharedPaths
 from atoll.evo.signals import StopSignal
 from atoll.evo.tasks.functions import FunctionTask
 from atoll.migration.pool import batch
-from atoll.scripts.run.island import run_island
+from atoll.scripts.run.island import Command, run_island
 from tests.processes import hang_s
 
 if TYPE_CHECKING:
@@ -96,14 +96,8 @@ def perform(job: Job) -> int:
     try:
         config = island_config(job.island, values, {})
         with StopSignal() as stop:
-            return run_island(
-                config,
-                root=job.root,
-                is_fresh=job.is_fresh,
-                display=Screen(),
-                stop=stop,
-                is_taking_over=job.is_taking_over,
-            )
+            command = Command(job.root, job.is_fresh, job.is_taking_over)
+            return run_island(config, command, display=Screen(), stop=stop)
     except AtollError as error:
         print(f"{type(error).__name__}: {error}", flush=True)  # noqa: T201
         return error.exit_code

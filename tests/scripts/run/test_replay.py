@@ -17,7 +17,7 @@ from atoll.evo.paths import PrivateFiles, SharedPaths
 from atoll.evo.recorder import FileRecorder
 from atoll.evo.signals import StopSignal
 from atoll.migration.pool import inbox
-from atoll.scripts.run.island import run_island
+from atoll.scripts.run.island import Command, run_island
 from atoll.scripts.run.recording import replay_config
 from tests.scripts.run.island_process import (
     KILLED,
@@ -46,7 +46,7 @@ def replay(place, recording, island="a", *, is_fresh=False, **given):
     try:
         config = replay_config(island, {"mode": "replay", "replay_from": str(recording), **given}, {})
         with StopSignal() as stop:
-            return run_island(config, root=place, is_fresh=is_fresh, display=Screen(), stop=stop)
+            return run_island(config, Command(place, is_fresh), display=Screen(), stop=stop)
     except AtollError as error:
         print(f"{type(error).__name__}: {error}")  # noqa: T201
         return error.exit_code

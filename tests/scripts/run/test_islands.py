@@ -64,11 +64,12 @@ def test_each_island_leaves_what_it_leaves_alone(root, straight):
 def test_all_who_ask_are_answered_by_one_call(root, monkeypatch):
     sizes = []
     evaluate = FunctionTask.evaluate
-    monkeypatch.setattr(
-        FunctionTask,
-        "evaluate",
-        lambda task, genes, episode: [sizes.append(len(genes)), evaluate(task, genes, episode)][1],
-    )
+
+    def counting(task, genes, episode):
+        sizes.append(len(genes))
+        return evaluate(task, genes, episode)
+
+    monkeypatch.setattr(FunctionTask, "evaluate", counting)
     names = [f"i{n}" for n in range(20)]
     assert together(root, {name: {**ISOLATED, "generations": 5} for name in names})[0] == 0
     assert len(sizes) == 6
@@ -131,8 +132,8 @@ def test_in_lockstep_with_members_in_another_process_nobody_waits_for_ever(tmp_p
 
 def test_async_islands_import_each_others_same_generation_and_replay_bit_for_bit(root, tmp_path):
     """In step, as they began; and of islands that resumed apart, each is still a function of what it imported."""
-    names = dict.fromkeys("abc", {"generations": 6})
-    assert together(root, names)[0] == 0
+    names = "abc"
+    assert together(root, {name: {"generations": 6} for name in names})[0] == 0
     for name in names:
         ages = {
             event["generation"] - event["source_generation"]
@@ -141,7 +142,7 @@ def test_async_islands_import_each_others_same_generation_and_replay_bit_for_bit
         }
         assert ages == {0}
     assert alone.perform(Job(root, "a", {"generations": 9})) == 0  # so that it is ahead
-    assert together(root, dict.fromkeys("abc", {"generations": 18}))[0] == 0
+    assert together(root, {name: {"generations": 18} for name in names})[0] == 0
     for name in names:
         assert replayed(tmp_path / f"replay-{name}", root, name) == 0
         one, other = outcome(tmp_path / f"replay-{name}", name), outcome(root, name)
@@ -292,16 +293,17 @@ def test_the_first_signal_is_answered_for_all(root, monkeypatch):
 
 
 @pytest.mark.slow
-def test_killed_before_any_file_operation_each_ends_in_the_same_bytes(root, tmp_path, straight, chaos):
+def test_killed_before_any_file_operation_each_ends_in_the_same_bytes(tmp_path, straight, chaos):
     """Some are at other generations then: what is asked for by then is answered in groups."""
-    n = 0
-    for n, place in enumerate(range(20, 4000, 37 if chaos else 211)):
+    kills = 0
+    for place in range(20, 4000, 37 if chaos else 211):
         here = tmp_path / f"killed-{place}"
         if run_forked(Joint(here, ISLANDS, signal=(signal.SIGKILL, place))) == 0:
             break
+        kills += 1
         assert run_forked(Joint(here, ISLANDS)) == 0
         assert outcomes(here) == straight
-    assert n > 3
+    assert kills > 3
 
 
 @pytest.mark.slow

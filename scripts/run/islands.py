@@ -8,7 +8,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from atoll.evo import atomic
-from atoll.evo.errors import AtollError, no_memory, worst
+from atoll.evo.errors import AtollError, count, no_memory, worst
 from atoll.evo.turns import take_turns
 from atoll.scripts.run import resume
 from atoll.scripts.run.island import live
@@ -63,7 +63,7 @@ def run_islands(
         for config in configs
     }
     stop.answer = lambda: (
-        f"{len(lives)} islands: stopping after this generation; a second signal ends them at once, and loses what came "
+        f"{count(len(lives), 'island')}: stopping after this generation; a second signal ends them at once, and loses what came "
         f"after their newest checkpoints"
     )
     codes = take_turns({name: _alone(name, life, complain) for name, life in lives.items()}, is_stopping=stop)

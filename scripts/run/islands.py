@@ -63,8 +63,8 @@ def run_islands(
         for config in configs
     }
     stop.answer = lambda: (
-        f"{count(len(lives), 'island')}: stopping after this generation; a second signal ends them at once, and loses what came "
-        f"after their newest checkpoints"
+        f"{count(len(lives), 'island')}: stopping after this generation; a second signal ends them at once, and loses "
+        f"what came after their newest checkpoints"
     )
     codes = take_turns({name: _alone(name, life, complain) for name, life in lives.items()}, is_stopping=stop)
     return worst(codes.values())

@@ -1,7 +1,8 @@
 """Archipelagos whose islands come and go: what does a death cost the others, what do late islands contribute?
 
-Who is there from when to when is all that differs. Islands evolve by turns, and in step: all publish before any of them
-imports; and equal seeds give equal rows. A killed island is one that publishes no more: its last publication stays.
+Who is there from when to when is all that differs. Islands evolve by turns, from one migration to the next; a later one
+finds what the earlier ones have published in that turn, as between processes that are not in step; and equal seeds
+give equal rows. A killed island is one that publishes no more: its last publication stays.
 
 `killed` evolves each archipelago twice with every seed: undisturbed, and with one island dead after a quarter of its
 generations, another one with each seed. The cost is the difference between the two final bests; it is small if it is
@@ -27,7 +28,8 @@ from atoll.evo.errors import ConfigError
 from atoll.evo.island import steps
 from atoll.evo.recorder import MemoryRecorder
 from atoll.evo.tasks.loader import load_task, recorded_options
-from atoll.evo.turns import Pause, take_turns
+from atoll.evo.tasks.task import score
+from atoll.evo.turns import Answer, Pause
 from atoll.migration.exchange.modes import memory_exchange
 from atoll.migration.observe.history import effective_number, pooled
 from atoll.migration.pool.batch import Publisher
@@ -35,7 +37,7 @@ from atoll.scripts.lab.islands.budgeted import Course
 from atoll.scripts.lab.kit.former import former_config, former_fixation_index
 from atoll.scripts.lab.kit.stats import LEVEL, RESAMPLES
 from atoll.scripts.lab.kit.study import chosen, command, plain_table, seed_options
-from atoll.scripts.run.archipelago import RUN_ID, NoNotes, give_up
+from atoll.scripts.run.archipelago import RUN_ID, NoNotes
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -174,20 +176,37 @@ def evolve(
 ) -> dict[str, State]:
     """Evolve islands by turns, some of which come late; return each one's last state."""
     pool: dict[str, dict[int, Batch]] = {}
-    return take_turns(
-        {
-            config.island: _life(config, task, pool, story=stories[config.island], late=late.get(config.island, 0))
-            for config in configs
-        },
-        idle=give_up,
-    )
+    lives = {
+        config.island: _life(config, task, pool, story=stories[config.island], late=late.get(config.island, 0))
+        for config in configs
+    }
+    ended: dict[str, State] = {}
+    while len(ended) < len(lives):
+        for name in [name for name in lives if name not in ended]:
+            state = _until_it_pauses(lives[name])
+            ended |= {name: state} if state else {}
+    return {name: ended[name] for name in lives}
+
+
+def _until_it_pauses(life: Life[State]) -> State | None:
+    """Let an island live on to its next migration; return its last state if it ends instead."""
+    answer: Answer | None = None
+    while True:
+        try:
+            turn = life.send(answer)
+        except StopIteration as ending:
+            state: State = ending.value
+            return state
+        if isinstance(turn, Pause):
+            return None
+        answer = Answer(score(turn.task, turn.genes, episode=turn.episode), evaluate_s=0.0)
 
 
 def _life(
     config: IslandConfig, task: Task, pool: dict[str, dict[int, Batch]], *, story: Story, late: int
 ) -> Life[State]:
-    while late and not any(len(batches) >= late for batches in pool.values()):
-        yield Pause.WAITING
+    for _ in range(late):
+        yield Pause.PUBLISHED
     exchange = memory_exchange(  # not before: an island is in the pool from the moment it has an exchange
         pool,
         publisher=Publisher(RUN_ID, config.island, 1, config.island, task.spec),

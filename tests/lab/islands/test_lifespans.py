@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gzip
+from dataclasses import replace
 from fractions import Fraction
 from typing import TYPE_CHECKING
 
@@ -89,8 +90,8 @@ def test_nobody_notices_a_joiner_before_it_comes() -> None:
         assert joining[name].shares != alone[name].shares
 
 
-def test_with_nobody_coming_or_going_it_is_the_archipelago_that_others_make() -> None:
-    configs, late = plan(UNDISTURBED, SCENE, seed=3)
+def test_with_nobody_coming_or_going_and_nobody_migrating_it_is_the_archipelago_that_others_make() -> None:
+    configs, late = plan(UNDISTURBED, replace(SCENE, settings={**SCENE.settings, "topology": "none"}), seed=3)
     ours = evolve(configs, TASK, stories={config.island: Story() for config in configs}, late=late)
     theirs = evolve_together(configs, TASK, recorder_of=lambda _: MemoryRecorder())
     assert late == {}

@@ -1,8 +1,8 @@
 """Compiler of C++ kernels: from source to a loaded library, once for each kind of machine.
 
-The library is kept in the user's cache under a name that holds two hashes: of everything it was made from (source,
+What is compiled is kept in the user's cache under a name that holds two hashes: of everything it was made from (source,
 flags, compiler), so that different machines can share a home, and of its own bytes, so that a file that is cut short or
-not ours is never loaded. Without a usable cache the library is loaded from a temporary directory.
+not ours is never loaded. Without a usable cache a library is loaded from a temporary directory.
 """
 
 from __future__ import annotations
@@ -25,6 +25,7 @@ from atoll.evo.errors import ConfigError
 LOG = logging.getLogger(__name__)
 COMPILERS = ("g++", "clang++", "c++")
 COMMON_FLAGS = ("-std=c++17", "-shared", "-fPIC")
+SUFFIX = ".so"
 HASH_DIGITS = 16
 PATIENCE_S = 120.0  # a compiler that takes longer is not waited for
 SILENCE_S = 1.0  # a compiler that is waited for longer is spoken of
@@ -55,12 +56,12 @@ def load(source: Path, flags: tuple[str, ...], *, cache: Path | None = None) -> 
     if compiler is None:
         raise ConfigError(f"no C++ compiler found; install one of {', '.join(COMPILERS)} (Debian: apt install g++)")
     version = _run(compiler, "--version")
-    origin = json.dumps([source.read_text(encoding="utf-8"), COMMON_FLAGS, flags, version])
-    key = hashlib.sha256(origin.encode()).hexdigest()[:HASH_DIGITS]
-    directory = cache or _user_cache()
+    key = key_of(source.read_text(encoding="utf-8"), COMMON_FLAGS, flags, version)
+    directory = cache or user_cache()
     stem = f"{source.stem}-{key}"
-    if directory and (library := _open_cached(directory, stem)):
-        return Library(library, key)
+    for path in kept(directory, stem, SUFFIX):
+        if library := _open(path):
+            return Library(library, key)
     LOG.warning("compiling the kernel %s with %s (once per machine) ...", source.name, compiler)
     try:
         return Library(_build(compiler, (*COMMON_FLAGS, *flags, str(source)), directory, stem), key)
@@ -74,13 +75,18 @@ def load(source: Path, flags: tuple[str, ...], *, cache: Path | None = None) -> 
 def _build(compiler: str, arguments: tuple[str, ...], cache: Path | None, stem: str) -> ctypes.CDLL:
     """Compile and load a library, and keep it where that is possible."""
     with tempfile.TemporaryDirectory(prefix="atoll-") as temporary:
-        built = Path(temporary) / f"{stem}.so"
+        built = Path(temporary) / f"{stem}{SUFFIX}"
         _run(compiler, *arguments, "-o", str(built))
-        kept = _keep(cache, stem, built.read_bytes()) if cache else None
-        return (_open(kept) if kept else None) or ctypes.CDLL(str(built))  # a loaded file may be removed
+        path = keep(cache, stem, SUFFIX, built.read_bytes())
+        return (_open(path) if path else None) or ctypes.CDLL(str(built))  # a loaded file may be removed
 
 
-def _user_cache() -> Path | None:
+def key_of(*origin: object) -> str:
+    """Return the name of what is compiled from all this, which JSON can hold."""
+    return _digest(json.dumps(origin).encode())
+
+
+def user_cache() -> Path | None:
     """Return the directory for caches, if there is a home; where they lie changes no result."""
     base = os.environ.get("XDG_CACHE_HOME", "")
     if Path(base).is_absolute():
@@ -90,23 +96,25 @@ def _user_cache() -> Path | None:
     return None
 
 
-def _open_cached(directory: Path, stem: str) -> ctypes.CDLL | None:
-    """Load the library of that stem if it is there, intact, and in a directory that nobody else can write to."""
+def kept(directory: Path | None, stem: str, suffix: str) -> list[Path]:
+    """Return the intact files of that stem, if they lie in a directory that nobody else can write to."""
+    if directory is None:
+        return []
     try:
         where = directory.stat()
         if where.st_uid != os.geteuid() or where.st_mode & 0o022:
-            return None
-        for path in sorted(directory.glob(f"{stem}-*.so")):
-            if path.stem == f"{stem}-{_digest(path.read_bytes())}" and (library := _open(path)):
-                return library
+            return []
+        found = sorted(directory.glob(f"{stem}-*{suffix}"))
+        return [path for path in found if path.stem == f"{stem}-{_digest(path.read_bytes())}"]
     except OSError:
-        pass  # unreadable is as good as absent
-    return None
+        return []  # unreadable is as good as absent
 
 
-def _keep(directory: Path, stem: str, data: bytes) -> Path | None:
-    """Put a library into the cache and return its path; None where that is impossible."""
-    path = directory / f"{stem}-{_digest(data)}.so"
+def keep(directory: Path | None, stem: str, suffix: str, data: bytes) -> Path | None:
+    """Put what was compiled into the cache and return its path; None where that is impossible."""
+    if directory is None:
+        return None
+    path = directory / f"{stem}-{_digest(data)}{suffix}"
     try:
         atomic.make_directory(directory, mode=0o700, durable=False)
         atomic.replace_file(path, data, durable=False)

@@ -159,7 +159,7 @@ def check_settings(checkpoint: Checkpoint, settings: Mapping[str, Any]) -> None:
 
     A setting that is not among the checkpoint's was not known when it was written, or had its former value.
     """
-    ignored = {"generations", "backend", "lockstep_timeout_s"}
+    ignored = {"generations", "backend", "device", "lockstep_timeout_s"}
     known = config.all_settings()
     unsaid = {name: former(field) for name, field in known.items() if name in settings}
     unrecorded = config.former_settings()

@@ -28,7 +28,8 @@ FIXED, ADAPTIVE = INTERVALS = ("fixed", "adaptive")
 AVOID, REFUSE, ACCEPT = "avoid", "refuse", "accept"
 ASYNC, LOCKSTEP, REPLAY = MODES = ("async", "lockstep", "replay")
 MAX_MEMBERS = 1024
-AUTO = "auto"
+AUTO, CUDA = "auto", "cuda"
+DEVICE = re.compile(r"cuda:(0|[1-9][0-9]{0,3})")
 GENERATIONS, EVERY, EVALUATIONS = 150, 10, 37_500
 """What an island does unless it is told otherwise; a population that the algorithm decides has other generations."""
 EVERY_DEFAULT = f"{EVERY}, or without --population as many as make {EVALUATIONS * EVERY // GENERATIONS:,} individuals"
@@ -333,6 +334,12 @@ class IslandConfig:
         changed_from=0,
     )
     backend: str = setting(AUTO, "what computes the fitness; all backends of a task agree bit for bit")
+    device: str = setting(
+        "",
+        "GPU that computes the fitness, as cuda:N: the one for --backend cuda (default cuda:0), and for --backend auto "
+        "the one to try first",
+        former="",
+    )
     threads: int = setting(1, "threads of the numeric libraries, per island", low=1, high=4096)
     checkpoint_every: int = setting(
         0,
@@ -356,6 +363,11 @@ class IslandConfig:
             )
         if self.population:
             self._check_population()
+        if self.device and (self.backend not in {AUTO, CUDA} or not DEVICE.fullmatch(self.device)):
+            raise ConfigError(
+                f"--device must be cuda:N, and goes with --backend {CUDA} or {AUTO}; got --device {self.device}, "
+                f"--backend {self.backend}"
+            )
         growth = self.strategy.restart_growth
         if self.migration.mode == LOCKSTEP and "restart_growth" in own_settings(self.algorithm) and growth > 1:
             raise ConfigError(

@@ -31,7 +31,7 @@ class Entry:
     task: str  # name of its class
     options: str  # name of the dataclass of its options
     backends: tuple[str, ...] = ("numpy",)  # what `--backend` may name besides auto
-    takes: tuple[str, ...] = ()  # what it is made with besides its options: `name`, `backend`, `threads`
+    takes: tuple[str, ...] = ()  # what it is made with besides its options: `name`, `backend`, `threads`, `device`
 
     def imported(self, name: str) -> type[Any]:
         """Import a class of the task's module."""
@@ -59,8 +59,8 @@ _ENTRIES = (
         "atoll.evo.tasks.creatures.task",
         "Creatures",
         "CreatureOptions",
-        backends=("native", "reference"),
-        takes=("backend", "threads"),
+        backends=("native", "reference", "cuda"),
+        takes=("backend", "threads", "device"),
     ),
     _function("sphere", "sum of squares: the easiest test function"),
     _function("ellipsoid", "a bowl a thousand times as long as wide"),
@@ -89,25 +89,28 @@ def load_task(
     *,
     backend: str = "auto",
     threads: int = 1,
+    device: str = "",
     is_stopping: Callable[[], bool] = lambda: False,
 ) -> Task:
-    """Build the task that `--task`, `-o` and `--backend` describe.
+    """Build the task that `--task`, `-o`, `--backend` and `--device` describe.
 
     Raises:
-        ConfigError: The task, an option, a value or the backend is unknown.
+        ConfigError: The task, an option, a value, the backend or the device is unknown, or cannot be had.
         TaskError: A user's file fails.
     """
     if is_user_file(name):
         from atoll.evo.tasks.user_task import load_user_task  # noqa: PLC0415 - imported only when wanted
 
         _check_backend(name, backend, ("python",))
+        _check_device(name, device, takes=())
         return load_user_task(name, options, is_stopping=is_stopping)
     entry = _entry(name)
     _check_backend(name, backend, entry.backends)
+    _check_device(name, device, takes=entry.takes)
     if name.startswith(GYM):
         return _environment(name, options, entry)
     parsed = entry.imported(entry.options)(**parse_options(name, options, entry.defaults()))
-    given = {"name": name, "backend": backend, "threads": threads}
+    given = {"name": name, "backend": backend, "threads": threads, "device": device}
     task: Task = entry.imported(entry.task)(parsed, **{key: given[key] for key in entry.takes})
     return task
 
@@ -138,3 +141,8 @@ def _environment(name: str, options: Mapping[str, str], entry: Entry) -> Task:
 def _check_backend(name: str, backend: str, known: tuple[str, ...]) -> None:
     if backend not in {"auto", *known}:
         raise ConfigError(f"task {name} has no --backend {backend!r}; known are auto, {', '.join(known)}")
+
+
+def _check_device(name: str, device: str, *, takes: tuple[str, ...]) -> None:
+    if device and "device" not in takes:
+        raise ConfigError(f"task {name} has no evaluator for a GPU: leave out --device {device}")

@@ -31,7 +31,7 @@ if TYPE_CHECKING:
     from atoll.evo.runlog import Record
     from atoll.evo.settings import Value
 
-FREE = frozenset({"mode", "replay_from", "threads", "backend", *NAMES_OF_CODE})
+FREE = frozenset({"mode", "replay_from", "threads", "backend", "device", *NAMES_OF_CODE})
 """What may be chosen for a replay: it decides how the same numbers are computed, not which (`_check_programs`)."""
 
 
@@ -122,7 +122,8 @@ def replay_config(island: str, given: Mapping[str, Value], options: Mapping[str,
     recorded = former_settings() | {name: value for name, value in recording.settings.items() if name != "options"}
     foreign = all_own_settings() - {*own_settings(str(recorded["algorithm"]))}
     settings = {name: value for name, value in recorded.items() if name not in foreign}
-    settings |= {"mode": REPLAY, "members": "", "backend": recording.backend, "generations": recording.last}
+    settings |= {"mode": REPLAY, "members": "", "backend": recording.backend, "device": ""}
+    settings |= {"generations": recording.last}
     texts = {name: spelled(value) for name, value in recording.settings["options"].items()}
     return island_config(island, {**settings, **given}, texts)
 

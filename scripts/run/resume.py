@@ -205,7 +205,12 @@ def load_for(
     compiler.LOG.addHandler(listener)
     try:
         return load_task(
-            config.task, dict(config.options), backend=backend, threads=config.threads, is_stopping=is_stopping
+            config.task,
+            dict(config.options),
+            backend=backend,
+            threads=config.threads,
+            device=config.device,
+            is_stopping=is_stopping,
         )
     finally:
         compiler.LOG.removeHandler(listener)

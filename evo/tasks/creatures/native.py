@@ -73,11 +73,22 @@ TARGETS = (
 
 @dataclass(frozen=True)
 class Kernel:
-    """A compiled kernel: `simulate(plan, rows, pellets, out)`."""
+    """A compiled kernel.
 
-    simulate: Callable[..., None]
+    Attributes:
+        simulate: Lives the lives of a plan: `simulate(plan, rows, pellets, out)`, with float32 arrays.
+        machine: What it runs on, if not on this processor.
+    """
+
+    simulate: Callable[[Plan, Floats, Floats, Floats], None]
     lanes: int
     sha256: str
+    machine: str = ""
+
+    @property
+    def build(self) -> str:
+        """What it was built for, and from what."""
+        return f"{self.machine or f'{self.lanes} lanes'}, kernel {self.sha256}"
 
 
 class _World(ctypes.Structure):
@@ -90,7 +101,11 @@ class _World(ctypes.Structure):
     )
 
 
-class _Plan(ctypes.Structure):
+class Plan(ctypes.Structure):
+    """What the kernel is to do: sizes, and the constants of the world."""
+
+    creatures: int
+    courses: int
     _fields_ = (
         *((name, ctypes.c_long) for name in ("creatures", "courses", "pellets", "ticks", "steps_per_tick")),
         ("is_neural", ctypes.c_long),
@@ -113,15 +128,20 @@ def load(target: Target | None = None) -> Kernel:
         ConfigError: There is no compiler, it refuses the kernel, or what it makes cannot be loaded or is no kernel.
     """
     target = target or targets_here()[0]
-    numbers = (f"-D{name}={float(np.float32(value)).hex()}f" for name, value in CONSTANTS.items())
-    sizes = (f"-D{name}={size}" for name, size in SIZES.items())
-    library = compiler.load(SOURCE, (*FLAGS, *target.flags, *numbers, *sizes))
+    library = compiler.load(SOURCE, (*FLAGS, *target.flags, *(f"-D{name}={value}" for name, value in macros())))
     function = getattr(library.functions, "live", None)
     if function is None:
         raise ConfigError(f"what {compiler.find()} made of {SOURCE.name} has no function 'live'")
-    function.argtypes = [ctypes.POINTER(_Plan), ctypes.c_void_p, ctypes.c_void_p, ctypes.c_void_p]
+    array = np.ctypeslib.ndpointer(np.float32, flags="C_CONTIGUOUS")
+    function.argtypes = [ctypes.POINTER(Plan), array, array, array]
     function.restype = None
     return Kernel(function, target.lanes, library.sha256)
+
+
+def macros() -> list[tuple[str, str]]:
+    """Return the constants in capitals that the kernel's text speaks of, as a compiler of C++ takes them."""
+    numbers = [(name, f"{float(np.float32(value)).hex()}f") for name, value in CONSTANTS.items()]
+    return [*numbers, *((name, str(size)) for name, size in SIZES.items())]
 
 
 def simulate(
@@ -148,10 +168,10 @@ def simulate(
     courses, n_pellets, _ = pellets.shape
     lived = np.empty((6, creatures, courses), dtype=np.float32)
     world = world or World()
-    plan = _Plan(
+    plan = Plan(
         *(creatures, courses, n_pellets, ticks, world.steps_per_tick, isinstance(controller, Neural), _of_step(world))
     )
-    kernel.simulate(plan, rows.ctypes.data, pellets.ctypes.data, lived.ctypes.data)
+    kernel.simulate(plan, rows, pellets, lived)
     found = np.empty_like(lived)
     found[:, order] = lived
     collected, first_gap_m, best_gap_m, last_gap_m, travel_m, is_inside = found

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from atoll.evo.errors import ConfigError
+from atoll.evo.errors import AtollError, ConfigError
 from atoll.evo.genome import Floats, GenomeSpec
 from atoll.evo.settings import check, option_name, recorded, setting
 from atoll.evo.tasks.creatures import body
@@ -21,12 +21,13 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
     from atoll.evo.genome import Segment
+    from atoll.evo.tasks.creatures.native import Kernel
     from atoll.evo.tasks.creatures.reference import Lanes, Observer
     from atoll.evo.tasks.task import OptionValue
 
-BACKENDS = ("native", "reference")
-LIVES_AT_ONCE = 8192
-"""Half a second of one core: between two calls of the kernel a stop signal is answered. Bits depend on no batch."""
+BACKENDS = ("native", "reference", "cuda")
+LIVES_AT_ONCE = {"native": 8192, "reference": 8192, "cuda": 262_144}
+"""About half a second: between two calls of the kernel a stop signal is answered. Bits depend on no batch."""
 
 
 @dataclass(frozen=True)
@@ -58,12 +59,14 @@ class CreatureOptions:
 class Creatures:
     """Implements `atoll.evo.tasks.task.Task`; deterministic.
 
-    The backend "auto" is the native one where it can be built; all agree bit for bit, and only the reference uses
-    `threads`, None for as many as PyTorch likes. `world` and `ranges` (lowest and highest value of segments) are for
-    experiments. Its `build` is the width and hash of the native kernel, or why `auto` did not choose it.
+    The backend "auto" is the native one where it can be built, and "cuda" where a `device` is named ("cuda:0") and can
+    be used; all agree bit for bit. Only the reference uses `threads`, None for as many as PyTorch likes. `world` and
+    `ranges` (lowest and highest value of segments) are for experiments. Its `build` is the width or GPU and the hash of
+    the kernel, and why `auto` did not choose another.
 
     Raises:
-        ConfigError: There is no such backend, it was asked for by name and cannot be built, or `threads` is below 1.
+        ConfigError: There is no such backend, it was asked for by name and cannot be had, or `threads` is below 1.
+        NoMemoryError: The GPU has no memory left.
     """
 
     name = "creatures"
@@ -75,18 +78,20 @@ class Creatures:
         *,
         backend: str = "auto",
         threads: int | None = 1,
+        device: str = "",
         world: World | None = None,
         ranges: Mapping[str, tuple[float, float]] | None = None,
     ) -> None:
         if threads is not None and threads < 1:
             raise ConfigError(f"threads must be at least 1, got {threads}")
-        self.backend, self.build = _choose(backend)
+        self.backend, self.build = _choose(backend, device)
         self.options: Mapping[str, OptionValue] = MappingProxyType(recorded(options))
         self.controller = CONTROLLERS[options.controller]
         self.spec = GenomeSpec(_within(ranges or {}, body.SEGMENTS + self.controller.segments))
         self.world = replace(world or World(), breaking_m_s=options.breaking_m_s)
         self._options = options
         self._threads = threads
+        self._device = device
 
     @property
     def n_weights(self) -> int:
@@ -105,7 +110,7 @@ class Creatures:
 
     def evaluate(self, genes: Floats, episode: int) -> Floats:  # noqa: ARG002 - nothing here is left to chance
         """See `Task.evaluate`."""
-        n = max(LIVES_AT_ONCE // self._options.courses, 1)
+        n = max(LIVES_AT_ONCE[self.backend] // self._options.courses, 1)
         parts = [score(self.simulate(genes[i : i + n])) for i in range(0, max(len(genes), 1), n)]
         return np.concatenate(parts) if len(parts) > 1 else parts[0]
 
@@ -119,10 +124,10 @@ class Creatures:
         bodies = body.decode(genes, self.spec, density_kg_m3=self.world.density_kg_m3)
         weights = np.ascontiguousarray(genes[:, -self.n_weights :].T)
         pellets = self.pellets if pellets is None else pellets
-        if self.backend == "native" and observe is None:
+        if self.backend != "reference" and observe is None:
             from atoll.evo.tasks.creatures import native  # noqa: PLC0415 - nothing to load for who uses the reference
 
-            simulate = native.simulate
+            simulate = partial(native.simulate, kernel=_kernel(self.backend, self._device))
         else:
             from atoll.evo.tasks.creatures import reference  # noqa: PLC0415 - PyTorch takes a second to import
 
@@ -140,18 +145,33 @@ def _within(ranges: Mapping[str, tuple[float, float]], segments: tuple[Segment, 
     return tuple(replace(each, low=bounds[each.name][0], high=bounds[each.name][1]) for each in segments)
 
 
-def _choose(backend: str) -> tuple[str, str]:
-    """Return the backend to use, and which build of it or why it is not the native one."""
+def _choose(backend: str, device: str) -> tuple[str, str]:
+    """Return the backend to use, and which build of it, or why it is not the one that is faster or was asked for."""
     if backend not in ("auto", *BACKENDS):
         raise ConfigError(f"backend must be one of auto, {', '.join(BACKENDS)}; got {backend!r}")
     if backend == "reference":
         return backend, ""
-    from atoll.evo.tasks.creatures import native  # noqa: PLC0415 - see above
+    if backend != "auto":
+        other = "native" if backend == "cuda" else "reference"
+        try:
+            return backend, _kernel(backend, device).build
+        except ConfigError as error:
+            raise ConfigError(f"--backend {backend}: {error}; or use --backend {other}") from error
+    refused = []
+    for each in ("cuda", "native") if device else ("native",):
+        try:
+            return each, "; ".join([_kernel(each, device).build, *refused])
+        except AtollError as error:
+            refused.append(f"not {device}: {error}" if each == "cuda" else f"native is faster: {error}")
+    return "reference", "; ".join(refused)
 
-    try:
-        kernel = native.load()
-    except ConfigError as error:
-        if backend == "native":
-            raise ConfigError(f"--backend native: {error}; or use --backend reference") from error
-        return "reference", f"native is faster: {error}"
-    return "native", f"{kernel.lanes} lanes, kernel {kernel.sha256}"
+
+def _kernel(backend: str, device: str) -> Kernel:
+    """Return the compiled kernel of a backend; nothing of the other one is imported."""
+    if backend == "cuda":
+        from atoll.evo.tasks.creatures import cuda  # noqa: PLC0415 - half a second that only who has a GPU spends
+
+        return cuda.load(device or cuda.FIRST)
+    from atoll.evo.tasks.creatures import native  # noqa: PLC0415 - see `Creatures.simulate`
+
+    return native.load()

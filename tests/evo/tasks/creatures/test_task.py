@@ -150,7 +150,7 @@ def test_a_large_population_is_lived_in_parts_between_which_a_signal_is_answered
     whole = creatures.evaluate(genes, 0)
     sizes = []
     simulate = creatures.simulate
-    monkeypatch.setattr("atoll.evo.tasks.creatures.task.LIVES_AT_ONCE", 8)
+    monkeypatch.setattr("atoll.evo.tasks.creatures.task.LIVES_AT_ONCE", {creatures.backend: 8})
     monkeypatch.setattr(creatures, "simulate", lambda part: (sizes.append(len(part)), simulate(part))[1])
     assert creatures.evaluate(genes, 0).tobytes() == whole.tobytes()
     assert sizes == [4, 4, 1]

@@ -18,10 +18,8 @@ from dataclasses import dataclass
 
 TYPES = {
     "pred": "bool",
-    **{f"{kind}32": "uint32_t" for kind in "bu"},
-    **{f"{kind}64": "uint64_t" for kind in "bu"},
-    "s32": "int32_t",
-    "s64": "int64_t",
+    **{f"{kind}{bits}": f"uint{bits}_t" for kind in "bu" for bits in (16, 32, 64)},
+    **{f"s{bits}": f"int{bits}_t" for bits in (16, 32, 64)},
     "f32": "float",
 }
 """What each type of PTX is in C++."""
@@ -35,13 +33,15 @@ FLOATS = {
     "fma.rn": "__builtin_fmaf({1}, {2}, {3})",
     "neg": "-{1}",
     "abs": "__builtin_fabsf({1})",
+    "min": "least({1}, {2})",
 }
 """Operations of float32, each rounded once. A bare `add.f32` may be contracted, and is therefore not among them."""
 WRAPPING = {"add": "{1} + {2}", "sub": "{1} - {2}", "mul.lo": "{1} * {2}", "neg": "0 - {1}", "not": "~{1}"}
 """Operations of whole numbers in which a sign makes no difference; C++ defines them for unsigned numbers only."""
 WHOLE = {**WRAPPING, "div": "{1} / {2}", "rem": "{1} % {2}", "min": "{1} < {2} ? {1} : {2}"}
-WHOLE |= {"and": "{1} & {2}", "or": "{1} | {2}", "xor": "{1} ^ {2}", "max": "{1} > {2} ? {1} : {2}"}
+WHOLE |= {"bfi": "inserted({1}, {2}, {3}, {4})", "and": "{1} & {2}", "or": "{1} | {2}", "xor": "{1} ^ {2}", "max": "{1} > {2} ? {1} : {2}"}
 TRUTHS = {"and": "{1} & {2}", "or": "{1} | {2}", "xor": "{1} != {2}", "not": "!{1}"}
+WIDE = {"u16": "u32", "s16": "s32", "u32": "u64", "s32": "s64"}
 COMPARED = {"lt": "<", "le": "<=", "gt": ">", "ge": ">=", "eq": "==", "ne": "!="}
 UNSIGNED = {"lo": "<", "ls": "<=", "hi": ">", "hs": ">="}
 UNORDERED = {"ltu": ">=", "leu": ">", "gtu": "<=", "geu": "<"}
@@ -69,6 +69,14 @@ template <typename T> static inline T load(uint64_t at) {{
     T value;
     memcpy(&value, (const void*)at, sizeof value);
     return value;
+}}
+static inline float least(float a, float b) {{  // of a number and NaN the number; -0 is less than 0
+    if (a != a || b != b) return a != a ? b : a;
+    return a < b || (a == b && as<uint32_t>(a) >> 31) ? a : b;
+}}
+static inline uint32_t inserted(uint32_t field, uint32_t into, uint32_t from, uint32_t bits) {{
+    uint32_t mask = (uint32_t)(((1ull << bits) - 1) << from);
+    return (into & ~mask) | ((field << from) & mask);
 }}
 template <typename T> static inline void store(uint64_t at, T value) {{ memcpy((void*)at, &value, sizeof value); }}
 static void live(uint32_t block, uint32_t thread, uint32_t threads, uint32_t blocks, const uint64_t* parameter) {{
@@ -252,8 +260,8 @@ def _widths(operation: str, last: str, operands: list[str], names: Names) -> str
     """Return an instruction on whole numbers whose operands are not all of one width."""
     kind = _type(last)
     value = names.value(operands[1], kind)
-    if operation == "mul.wide" and last in {"u32", "s32"}:
-        wide = TYPES[f"{last[0]}64"]
+    if operation == "mul.wide" and last in WIDE:
+        wide = TYPES[WIDE[last]]
         return names.put(operands[0], wide, f"({wide}){value} * ({wide}){names.value(operands[2], kind)}")
     if operation in {"shl", "shr"} and operands[2].isdecimal() and int(operands[2]) < int(last[1:]):
         return names.put(operands[0], kind, f"{value} {'<<' if operation == 'shl' else '>>'} {operands[2]}")

@@ -18,9 +18,13 @@ import subprocess
 import tempfile
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from atoll.evo import atomic
 from atoll.evo.errors import ConfigError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
 
 LOG = logging.getLogger(__name__)
 COMPILERS = ("g++", "clang++", "c++")
@@ -57,9 +61,9 @@ def load(source: Path, flags: tuple[str, ...], *, cache: Path | None = None) -> 
         raise ConfigError(f"no C++ compiler found; install one of {', '.join(COMPILERS)} (Debian: apt install g++)")
     version = _run(compiler, "--version")
     key = key_of(source.read_text(encoding="utf-8"), COMMON_FLAGS, flags, version)
-    directory = cache or user_cache()
+    directory = cache or _user_cache()
     stem = f"{source.stem}-{key}"
-    for path in kept(directory, stem, SUFFIX):
+    for path in _kept(directory, stem, SUFFIX):
         if library := _open(path):
             return Library(library, key)
     LOG.warning("compiling the kernel %s with %s (once per machine) ...", source.name, compiler)
@@ -77,7 +81,7 @@ def _build(compiler: str, arguments: tuple[str, ...], cache: Path | None, stem: 
     with tempfile.TemporaryDirectory(prefix="atoll-") as temporary:
         built = Path(temporary) / f"{stem}{SUFFIX}"
         _run(compiler, *arguments, "-o", str(built))
-        path = keep(cache, stem, SUFFIX, built.read_bytes())
+        path = _keep(cache, stem, SUFFIX, built.read_bytes())
         return (_open(path) if path else None) or ctypes.CDLL(str(built))  # a loaded file may be removed
 
 
@@ -86,7 +90,17 @@ def key_of(*origin: object) -> str:
     return _digest(json.dumps(origin).encode())
 
 
-def user_cache() -> Path | None:
+def once(stem: str, suffix: str, make: Callable[[], bytes]) -> bytes:
+    """Return what `make` compiles, or what it compiled before under that name."""
+    directory = _user_cache()
+    for path in _kept(directory, stem, suffix):
+        return path.read_bytes()
+    made = make()
+    _keep(directory, stem, suffix, made)
+    return made
+
+
+def _user_cache() -> Path | None:
     """Return the directory for caches, if there is a home; where they lie changes no result."""
     base = os.environ.get("XDG_CACHE_HOME", "")
     if Path(base).is_absolute():
@@ -96,7 +110,7 @@ def user_cache() -> Path | None:
     return None
 
 
-def kept(directory: Path | None, stem: str, suffix: str) -> list[Path]:
+def _kept(directory: Path | None, stem: str, suffix: str) -> list[Path]:
     """Return the intact files of that stem, if they lie in a directory that nobody else can write to."""
     if directory is None:
         return []
@@ -110,7 +124,7 @@ def kept(directory: Path | None, stem: str, suffix: str) -> list[Path]:
         return []  # unreadable is as good as absent
 
 
-def keep(directory: Path | None, stem: str, suffix: str, data: bytes) -> Path | None:
+def _keep(directory: Path | None, stem: str, suffix: str, data: bytes) -> Path | None:
     """Put what was compiled into the cache and return its path; None where that is impossible."""
     if directory is None:
         return None

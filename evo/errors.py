@@ -51,7 +51,7 @@ class StorageError(AtollError):
 
 
 class TaskError(AtollError):
-    """A task or an algorithm broke its contract: wrong shape, wrong type, not a finite number; or its GPU failed."""
+    """A task or an algorithm broke its contract: wrong shape, type or number; or its device failed."""
 
     exit_code = 8
 
@@ -96,7 +96,7 @@ EXIT_CODES = {
     FencedError.exit_code: "a newer process took this island over while this one was running",
     ResumeError.exit_code: "a checkpoint cannot be continued: other settings, another version, or damaged",
     StorageError.exit_code: "the file system refused: missing, unwritable or full",
-    TaskError.exit_code: "a task or an algorithm broke its contract (shape, type, a number that is not finite), or its GPU failed",
+    TaskError.exit_code: "a task or an algorithm broke its contract: wrong shape, type or number; or its device failed",
     DamagedFileError.exit_code: "a file is cut short, changed, malformed or not ours",
     LockstepTimeoutError.exit_code: "in lockstep, a member's publication did not come in time",
     ReplayError.exit_code: "a replay differs from its recording, or a champion scores something else than was recorded",

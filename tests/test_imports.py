@@ -31,6 +31,7 @@ HEAVY = {
     "matplotlib": ("scripts/report/style.py",),
     "pygmo": ("scripts/lab/islands/peers/run.py",),
     "gymnasium": ("evo/tasks/gym.py",),
+    "cuda": ("evo/tasks/creatures/cuda.py", "scripts/lab/gpu/emulated.py"),
 }
 """Libraries that take long to import, and the places that need each."""
 

@@ -167,6 +167,7 @@ def test_the_same_settings_go_on_and_so_does_a_longer_run():
     checkpoint.check_settings(at(3), SETTINGS)
     checkpoint.check_settings(checkpoint.decode(checkpoint.encode(at(3))), SETTINGS | {"generations": 90})
     checkpoint.check_settings(at(3), SETTINGS | {"backend": "test"})
+    checkpoint.check_settings(at(3), SETTINGS | {"device": "cuda:1"})
 
 
 @given(st.sets(st.sampled_from(sorted(set(SETTINGS) - {"generations", "backend"})), min_size=1))

@@ -119,7 +119,7 @@ def test_a_file_in_the_place_of_the_cache_does_no_harm(source, home):
 
 
 def test_no_home_does_no_harm(source, monkeypatch):
-    monkeypatch.setattr(compiler, "user_cache", lambda: None)
+    monkeypatch.setattr(compiler, "_user_cache", lambda: None)
     assert compiler.load(source, ("-DANSWER=3",)).functions.answer() == 3
 
 
@@ -228,7 +228,7 @@ def test_a_compiler_that_hangs_is_spoken_of_while_it_is_waited_for(source, home,
 def test_the_cache_is_where_the_system_keeps_caches(base, expected, monkeypatch):
     monkeypatch.setenv("XDG_CACHE_HOME", base)
     monkeypatch.setenv("HOME", "/h")
-    assert compiler.user_cache() == Path(expected)
+    assert compiler._user_cache() == Path(expected)
 
 
 @pytest.mark.slow

@@ -13,7 +13,7 @@ from __future__ import annotations
 import ctypes
 import threading
 from contextlib import contextmanager
-from functools import cache
+from functools import cache, partial
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -123,13 +123,13 @@ class Gpu:
             _put(sent, ROWS_AT, rows)
             _put(sent, pellets_at, pellets)
             stream = self._stream
-            with self._device.allocate(sent_bytes, stream=stream) as given:
-                with self._device.allocate(out.nbytes, stream=stream) as results:
-                    given.copy_from(sent, stream=stream)
-                    at = int(given.handle)
-                    launch(stream, config, self._kernel, at, at + ROWS_AT, at + pellets_at, int(results.handle))
-                    results.copy_to(found, stream=stream)
-                    stream.sync()
+            take = partial(self._device.allocate, stream=stream)
+            with take(sent_bytes) as given, take(out.nbytes) as results:
+                given.copy_from(sent, stream=stream)
+                at = int(given.handle)
+                launch(stream, config, self._kernel, at, at + ROWS_AT, at + pellets_at, int(results.handle))
+                results.copy_to(found, stream=stream)
+                stream.sync()
             out[...] = _array(found).view(np.float32).reshape(out.shape)
 
     def _pin(self, *sizes: int) -> Iterator[Buffer]:
@@ -157,20 +157,23 @@ def _put(pinned: Buffer, at: int, values: np.ndarray[tuple[int, ...], np.dtype[n
 
 def _compiled(arch: str) -> tuple[str, bytes]:
     """Return the hash and the bytes of the kernel's program for an architecture."""
-    from cuda.bindings import nvrtc  # noqa: PLC0415 - see above
     from cuda.core import Program  # noqa: PLC0415 - see above
 
-    source = native.SOURCE.read_text(encoding="utf-8")
-    said = options(arch)
-    flags = [flag.decode() for flag in said.as_bytes("nvrtc")]
-    key = compiler.key_of(source, flags, nvrtc.nvrtcVersion()[1:])
-    directory, stem = compiler.user_cache(), f"{native.SOURCE.stem}-{key}"
-    for path in compiler.kept(directory, stem, ".cubin"):
-        return key, path.read_bytes()
-    compiler.LOG.warning("compiling the kernel %s for %s (once per machine) ...", native.SOURCE.name, arch)
-    program = bytes(Program(source, "c++", said).compile("cubin").code)
-    compiler.keep(directory, stem, ".cubin", program)
-    return key, program
+    key, said = key_of(arch), options(arch)
+
+    def compile_it() -> bytes:
+        compiler.LOG.warning("compiling the kernel %s for %s (once per machine) ...", native.SOURCE.name, arch)
+        return bytes(Program(native.SOURCE.read_text(encoding="utf-8"), "c++", said).compile("cubin").code)
+
+    return key, compiler.once(f"{native.SOURCE.stem}-{key}", ".cubin", compile_it)
+
+
+def key_of(arch: str, *, fma: bool = False) -> str:
+    """Return the name of what NVRTC makes of the kernel: a hash of text, options and compiler."""
+    from cuda.bindings import nvrtc  # noqa: PLC0415 - see above
+
+    flags = [flag.decode() for flag in options(arch, fma=fma).as_bytes("nvrtc")]
+    return compiler.key_of(native.SOURCE.read_text(encoding="utf-8"), flags, nvrtc.nvrtcVersion()[1:])
 
 
 def _check_driver() -> None:
@@ -213,6 +216,8 @@ def _explained(what: str, kind: type[AtollError]) -> Iterator[None]:
             why = "there is no NVIDIA GPU" if "NO_DEVICE" in said else f"{what} cannot be used: {said[:200]}"
             raise kind(why) from error
         if "DynamicLibNotFoundError" in names:
-            why = f"NVIDIA's compiler is not installed: {INSTALL}" if "nvrtc" in said else "no NVIDIA driver is installed"
+            why = (
+                f"NVIDIA's compiler is not installed: {INSTALL}" if "nvrtc" in said else "no NVIDIA driver is installed"
+            )
             raise kind(why) from error
         raise

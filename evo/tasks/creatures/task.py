@@ -157,7 +157,7 @@ def _choose(backend: str, device: str) -> tuple[str, str]:
             return backend, _kernel(backend, device).build
         except ConfigError as error:
             raise ConfigError(f"--backend {backend}: {error}; or use --backend {other}") from error
-    refused = []
+    refused: list[str] = []
     for each in ("cuda", "native") if device else ("native",):
         try:
             return each, "; ".join([_kernel(each, device).build, *refused])

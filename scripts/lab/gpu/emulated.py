@@ -1,7 +1,7 @@
-"""The GPU's kernel on a processor: NVRTC compiles the text to PTX, which is translated to C++ and lives the same lives.
+"""The GPU's kernel on a processor (PTX emulation): what NVRTC makes of the text, translated to C++.
 
-It needs the packages of the extra `cuda` and a C++ compiler, and no GPU. It is in the place of a GPU where the evaluator
-is proved and where the device script is rehearsed; its speed means nothing.
+It needs the packages of the extra `cuda` and a C++ compiler, and no GPU. It stands for a GPU where the evaluator is
+proved and where the device script is rehearsed; its speed means nothing.
 """
 
 from __future__ import annotations
@@ -9,7 +9,7 @@ from __future__ import annotations
 import ctypes
 import re
 import tempfile
-from functools import cache
+from functools import cache, partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -36,6 +36,11 @@ def compile_ptx(*, fma: bool = False) -> str:
     Raises:
         ConfigError: NVRTC refuses the text.
     """
+    stem = f"{native.SOURCE.stem}-{cuda.key_of(ARCHITECTURE, fma=fma)}"
+    return compiler.once(stem, ".ptx", partial(_compile_ptx, fma=fma)).decode()
+
+
+def _compile_ptx(*, fma: bool) -> bytes:
     from cuda.bindings import nvrtc  # noqa: PLC0415 - the extra `cuda`
 
     source = native.SOURCE.read_bytes()
@@ -46,10 +51,10 @@ def compile_ptx(*, fma: bool = False) -> str:
         log = b" " * nvrtc.nvrtcGetProgramLogSize(program)[1]
         nvrtc.nvrtcGetProgramLog(program, log)
         raise ConfigError(f"NVRTC refuses {native.SOURCE.name}: {log.decode().splitlines()[0]}")
-    text = b" " * nvrtc.nvrtcGetPTXSize(program)[1]
+    text: bytes = b" " * nvrtc.nvrtcGetPTXSize(program)[1]
     nvrtc.nvrtcGetPTX(program, text)
     nvrtc.nvrtcDestroyProgram(program)
-    return text.rstrip(b"\0").decode()
+    return text.rstrip(b"\0")
 
 
 def wrongly_rounded(ptx: str) -> set[str]:

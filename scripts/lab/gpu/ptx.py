@@ -1,4 +1,4 @@
-"""PTX to C++: a translator that runs on a processor what the CUDA compiler made of a kernel, bit for bit, without a GPU.
+"""PTX to C++: a translator, so that what the CUDA compiler made of a kernel runs on a processor, bit for bit.
 
 PTX is the assembly language of NVIDIA's GPUs. By its specification `add.rn.f32` and the others below are operations of
 IEEE 754 that are neither contracted nor reordered. Here every register becomes a variable, every instruction a
@@ -39,7 +39,13 @@ FLOATS = {
 WRAPPING = {"add": "{1} + {2}", "sub": "{1} - {2}", "mul.lo": "{1} * {2}", "neg": "0 - {1}", "not": "~{1}"}
 """Operations of whole numbers in which a sign makes no difference; C++ defines them for unsigned numbers only."""
 WHOLE = {**WRAPPING, "div": "{1} / {2}", "rem": "{1} % {2}", "min": "{1} < {2} ? {1} : {2}"}
-WHOLE |= {"bfi": "inserted({1}, {2}, {3}, {4})", "and": "{1} & {2}", "or": "{1} | {2}", "xor": "{1} ^ {2}", "max": "{1} > {2} ? {1} : {2}"}
+WHOLE |= {
+    "bfi": "inserted({1}, {2}, {3}, {4})",
+    "and": "{1} & {2}",
+    "or": "{1} | {2}",
+    "xor": "{1} ^ {2}",
+    "max": "{1} > {2} ? {1} : {2}",
+}
 TRUTHS = {"and": "{1} & {2}", "or": "{1} | {2}", "xor": "{1} != {2}", "not": "!{1}"}
 WIDE = {"u16": "u32", "s16": "s32", "u32": "u64", "s32": "s64"}
 COMPARED = {"lt": "<", "le": "<=", "gt": ">", "ge": ">=", "eq": "==", "ne": "!="}
@@ -202,10 +208,8 @@ def _line(part: str, names: Names) -> str:
 
 
 def _instruction(name: str, operands: list[str], names: Names) -> str:
-    if name in {"bra", "bra.uni"}:
-        return f"goto {operands[0].removeprefix('$')};"
-    if name in {"ret", "exit"}:
-        return "goto done;"
+    if name in {"bra", "bra.uni", "ret", "exit"}:
+        return f"goto {operands[0].removeprefix('$') if operands else 'done'};"
     operation, _, last = name.rpartition(".")
     kind = _type(last)
     first, *modifiers = operation.split(".")
@@ -214,13 +218,10 @@ def _instruction(name: str, operands: list[str], names: Names) -> str:
     if first == "setp" and len(modifiers) == 1:
         left, right = (names.value(each, kind) for each in operands[1:])
         return names.put(operands[0], "bool", _comparison(modifiers[0], last, left, right))
-    if first == "selp":
-        one, other, choice = *(names.value(each, kind) for each in operands[1:3]), names.value(operands[3], "bool")
-        return names.put(operands[0], kind, f"{choice} ? {one} : {other}")
     if first == "cvt":
         return names.put(operands[0], *_conversion(operation, kind, names.value(operands[1], kind)))
-    if operation in {"mul.wide", "shl", "shr"}:
-        return _widths(operation, last, operands, names)
+    if operation in {"selp", "mul.wide", "shl", "shr"}:
+        return _mixed(operation, last, operands, names)
     return _computation(operation, last, operands, names)
 
 
@@ -256,10 +257,13 @@ def _conversion(operation: str, kind: str, value: str) -> tuple[str, str]:
     return to, f"({to}){value}"
 
 
-def _widths(operation: str, last: str, operands: list[str], names: Names) -> str:
-    """Return an instruction on whole numbers whose operands are not all of one width."""
+def _mixed(operation: str, last: str, operands: list[str], names: Names) -> str:
+    """Return an instruction whose operands are not all of one type."""
     kind = _type(last)
     value = names.value(operands[1], kind)
+    if operation == "selp":
+        other, choice = names.value(operands[2], kind), names.value(operands[3], "bool")
+        return names.put(operands[0], kind, f"{choice} ? {value} : {other}")
     if operation == "mul.wide" and last in WIDE:
         wide = TYPES[WIDE[last]]
         return names.put(operands[0], wide, f"({wide}){value} * ({wide}){names.value(operands[2], kind)}")

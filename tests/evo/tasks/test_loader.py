@@ -10,10 +10,18 @@ import pytest
 from atoll.evo import compiler
 from atoll.evo.errors import ConfigError
 from atoll.evo.tasks import loader
+from atoll.evo.tasks.creatures import cuda
 from atoll.evo.tasks.loader import ENTRIES, load_task
 
 ROOT = Path(__file__).parents[3]
 FUNCTIONS = [name for name in ENTRIES if name != "creatures"]
+
+
+def skip_without_gpu():
+    try:
+        cuda.load()
+    except ConfigError as error:
+        pytest.skip(f"no GPU to be had: {error}")
 
 
 @pytest.mark.parametrize(
@@ -22,6 +30,8 @@ FUNCTIONS = [name for name in ENTRIES if name != "creatures"]
 def test_every_entry_loads_under_its_name_with_each_backend_it_lists(name, backend):
     if backend == "native" and compiler.find() is None:
         pytest.skip("no C++ compiler")
+    if backend == "cuda":
+        skip_without_gpu()
     task = load_task(name, {}, backend=backend)
     assert task.name == name
     assert task.backend == backend or (backend == "auto" and task.backend in ENTRIES[name].backends)

@@ -134,3 +134,10 @@ def test_a_log_of_something_else_is_damage(tmp_path: Path, lacking: str) -> None
         runlog.append(tmp_path / "log.jsonl", {name: value for name, value in record.items() if name != lacking})
     with pytest.raises(DamagedFileError, match="is no log of an island"):
         recording.read(tmp_path)
+
+
+def test_the_gpu_of_a_recording_is_another_machine_s(folder: Path) -> None:
+    runlog.append(folder / "log.jsonl", begun(4, device="cuda:3"))
+    given = {"mode": "replay", "replay_from": str(folder)}
+    assert recording.replay_config("a", given, {}).device == ""
+    assert recording.replay_config("a", {**given, "backend": "cuda", "device": "cuda:1"}, {}).device == "cuda:1"

@@ -134,7 +134,7 @@ def test_an_experiment_may_try_another_world_and_other_ranges(backend):
 
 
 def test_an_unknown_backend_is_refused_with_the_known_ones():
-    with pytest.raises(ConfigError, match=r"auto, native, reference; got 'gpu'"):
+    with pytest.raises(ConfigError, match=r"auto, native, reference, cuda; got 'gpu'"):
         Creatures(CreatureOptions(), backend="gpu")
 
 

@@ -72,7 +72,7 @@ check: $(READY) ## Lint, check types, check the shell scripts and build the site
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 	$(BIN)/lint-imports --no-logo --no-cache
-	$(BIN)/shellcheck -x scripts/*.sh scripts/*.bash scripts/report/vendor/*.sh scripts/islands.sbatch .ci/run
+	$(BIN)/shellcheck -x scripts/*.sh scripts/*.bash scripts/report/vendor/*.sh scripts/lab/gpu/*.sh scripts/islands.sbatch .ci/run
 	NO_MKDOCS_2_WARNING=1 $(BIN)/python -m mkdocs build --quiet --strict
 
 pages: $(READY) ## Write the generated pages: commands, settings, exit codes, the index of decisions

@@ -127,7 +127,7 @@ class Creatures:
         if self.backend != "reference" and observe is None:
             from atoll.evo.tasks.creatures import native  # noqa: PLC0415 - nothing to load for who uses the reference
 
-            simulate = partial(native.simulate, kernel=_kernel(self.backend, self._device))
+            simulate = partial(native.simulate, kernel=kernel_of(self.backend, self._device))
         else:
             from atoll.evo.tasks.creatures import reference  # noqa: PLC0415 - PyTorch takes a second to import
 
@@ -154,19 +154,19 @@ def _choose(backend: str, device: str) -> tuple[str, str]:
     if backend != "auto":
         other = "native" if backend == "cuda" else "reference"
         try:
-            return backend, _kernel(backend, device).build
+            return backend, kernel_of(backend, device).build
         except ConfigError as error:
             raise ConfigError(f"--backend {backend}: {error}; or use --backend {other}") from error
     refused: list[str] = []
     for each in ("cuda", "native") if device else ("native",):
         try:
-            return each, "; ".join([_kernel(each, device).build, *refused])
+            return each, "; ".join([kernel_of(each, device).build, *refused])
         except AtollError as error:
             refused.append(f"not {device}: {error}" if each == "cuda" else f"native is faster: {error}")
     return "reference", "; ".join(refused)
 
 
-def _kernel(backend: str, device: str) -> Kernel:
+def kernel_of(backend: str, device: str) -> Kernel:
     """Return the compiled kernel of a backend; nothing of the other one is imported."""
     if backend == "cuda":
         from atoll.evo.tasks.creatures import cuda  # noqa: PLC0415 - half a second that only who has a GPU spends

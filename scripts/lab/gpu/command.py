@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
 BENCH = "gpu"
+PROGRAM = ("-m", "scripts.lab")
 SCALING = "scaling"
 SCALING_S = 150.0
 LEAST_S = 5.0
@@ -91,7 +92,7 @@ def _arguments(name: str, out: Path, flags: Sequence[str]) -> list[str]:
 
 def _run(arguments: Sequence[str], limit_s: float) -> str:
     """Run a study in a process group of its own, and return why it failed; empty if it did not."""
-    command = [sys.executable, "-m", "scripts.lab", *arguments]
+    command = [sys.executable, *PROGRAM, *arguments]
     with subprocess.Popen(  # noqa: S603 - our own program
         command, cwd=ROOT, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True, process_group=0
     ) as process:

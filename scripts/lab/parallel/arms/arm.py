@@ -12,7 +12,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from atoll.evo.errors import AtollError, ConfigError, suggest
-from atoll.evo.tasks.creatures.task import BACKENDS
 from atoll.scripts.lab.parallel.setting import BASELINE, BEFORE_IMPORT, START_METHODS
 
 if TYPE_CHECKING:
@@ -23,7 +22,7 @@ if TYPE_CHECKING:
 TRIES = 3
 """How often an arm begins anew with what a dead worker took with it, the first time included."""
 TPE = ("tpe",)
-GPU_EVALUATOR = "cuda"
+GPU_EVALUATOR = "cuda"  # and the package that it needs
 GPU_DRIVER = Path("/proc/driver/nvidia/version")
 
 
@@ -64,18 +63,11 @@ def lacks(*libraries: str) -> str | None:
     return f"{', '.join(missing)} is not installed; run 'make setup'" if missing else None
 
 
-def why_no_gpu(_: Setting) -> str:
-    """Say why no GPU runs several trials and all their seeds in one batch: there has to be one, and an evaluator."""
+def why_no_gpu(_: Setting) -> str | None:
+    """Say why no GPU runs all trials at once: there has to be one, and the packages of its evaluator."""
     if not GPU_DRIVER.exists():
         return "there is no GPU here (no NVIDIA driver is loaded)"
-    if GPU_EVALUATOR not in BACKENDS:
-        return f"there is a GPU, but the creatures have no {GPU_EVALUATOR} evaluator in this version"
-    return "batches of several trials are not made yet"
-
-
-def run_on_gpu(request: Request) -> None:
-    """Run nothing yet."""
-    raise BackendError(why_no_gpu(request.setting))
+    return lacks(GPU_EVALUATOR)
 
 
 ARMS = {
@@ -96,7 +88,7 @@ ARMS = {
             None if setting.limit == BEFORE_IMPORT else "cli.py sets its limit itself, before it loads anything"
         ),
     ),
-    "gpu_batch": Arm("arm.run_on_gpu", refuses=why_no_gpu),
+    "gpu_batch": Arm("gpu.run_batch", refuses=why_no_gpu),
 }
 
 

@@ -22,7 +22,7 @@ PROGRAM = "python -m scripts.lab"
 
 STUDIES = {
     "compare": ("parallel.compare", "Trials on ten backends: run, resume, committed, report"),
-    "gpu": ("gpu.command", "Experiment 5, a GPU against processors: bits, batches, trials, islands, energy"),
+    "gpu": ("gpu.command", "A GPU against processors: bits, rates, trials, energy"),
     "simulate": ("parallel.simulate.sweep", "Parallel trials on 5 to 128 workers, simulated"),
     "threads": ("parallel.threads.experiments", "Threads of PyTorch: law, population, limit, tables"),
     "bench": ("speed.command", "Benchmarks of evaluator, island, scaling and exchange"),

@@ -38,7 +38,7 @@ TYPES = {int: "whole number", float: "number", str: "word"}
 MORE_OF_CODES = (
     "Where memory ran out or an island was stopped (13, 129, 130, 143), nothing is lost up to the last checkpoint. 12 "
     "is the code of `python -m scripts.lab criteria` where a criterion is not met.\n\n"
-    "`evolve` with several islands ends with the worst of their codes: an error before a signal, a signal before 0, and of "
+    "`evolve` with several islands ends with the worst of their codes: an error before a signal, a signal before 0, of "
     "two the higher one. Each error is one line that names its island."
 )
 ENTRY = re.compile(r"^## (?P<title>.+)\n\n(?P<date>\d{4}-\d\d-\d\d) · (?P<status>.+)$", re.MULTILINE)

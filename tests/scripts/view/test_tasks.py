@@ -44,7 +44,7 @@ def test_every_task_is_listed_with_its_options_and_how_to_use_ones_own() -> None
 def test_programs_get_the_same() -> None:
     tasks = json.loads(json.dumps(describe_json()))
     assert tasks["trap"]["options"] == {"dimensions": 40, "order": 4}
-    assert tasks["creatures"]["backends"] == ["auto", "native", "reference"]
+    assert tasks["creatures"]["backends"] == ["auto", "native", "reference", "cuda"]
     assert list(tasks) == list(ENTRIES)
 
 

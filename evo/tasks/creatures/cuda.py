@@ -43,22 +43,20 @@ ROWS_AT = 256
 INSTALL = "pip install 'atoll[cuda]'"
 
 
-def options(arch: str, *, fma: bool = False) -> ProgramOptions:
+def options(arch: str, **others: bool) -> ProgramOptions:
     """Return what NVRTC is told, for an architecture such as "sm_90".
 
     Every operation rounds on its own (`fma` would fuse a product and a sum), roots and quotients are exact, and
-    subnormal numbers are kept.
+    subnormal numbers are kept. `others` break these rules, for who wants to see that a test notices.
     """
     from cuda.core import ProgramOptions  # noqa: PLC0415 - installed by those who have a GPU
 
+    rounding = {"fma": False, "prec_div": True, "prec_sqrt": True, "ftz": False, **others}
     return ProgramOptions(
+        **rounding,
         name=native.SOURCE.name,
         std="c++17",
         arch=arch,
-        fma=fma,
-        prec_div=True,
-        prec_sqrt=True,
-        ftz=False,
         device_as_default_execution_space=True,
         define_macro=[("LANES", "1"), ("THREADS", str(THREADS)), *native.macros()],
     )
@@ -168,11 +166,11 @@ def _compiled(arch: str) -> tuple[str, bytes]:
     return key, compiler.once(f"{native.SOURCE.stem}-{key}", ".cubin", compile_it)
 
 
-def key_of(arch: str, *, fma: bool = False) -> str:
+def key_of(arch: str, **others: bool) -> str:
     """Return the name of what NVRTC makes of the kernel: a hash of text, options and compiler."""
     from cuda.bindings import nvrtc  # noqa: PLC0415 - see above
 
-    flags = [flag.decode() for flag in options(arch, fma=fma).as_bytes("nvrtc")]
+    flags = [flag.decode() for flag in options(arch, **others).as_bytes("nvrtc")]
     return compiler.key_of(native.SOURCE.read_text(encoding="utf-8"), flags, nvrtc.nvrtcVersion()[1:])
 
 

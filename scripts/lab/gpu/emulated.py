@@ -30,21 +30,21 @@ WRONGLY_ROUNDED = re.compile(r"\b(?:fma\.[\w.]*|[\w.]+\.(?:approx|ftz)\b[\w.]*|(
 """Operations of float32 in PTX that round otherwise than the law, or that an assembler may fuse."""
 
 
-def compile_ptx(*, fma: bool = False) -> str:
-    """Compile the kernel to PTX with the evaluator's options; `fma` lets the compiler fuse products and sums.
+def compile_ptx(**others: bool) -> str:
+    """Compile the kernel to PTX with the evaluator's options, unless there are `others`.
 
     Raises:
         ConfigError: NVRTC refuses the text.
     """
-    stem = f"{native.SOURCE.stem}-{cuda.key_of(ARCHITECTURE, fma=fma)}"
-    return compiler.once(stem, ".ptx", partial(_compile_ptx, fma=fma)).decode()
+    stem = f"{native.SOURCE.stem}-{cuda.key_of(ARCHITECTURE, **others)}"
+    return compiler.once(stem, ".ptx", partial(_compile_ptx, **others)).decode()
 
 
-def _compile_ptx(*, fma: bool) -> bytes:
+def _compile_ptx(**others: bool) -> bytes:
     from cuda.bindings import nvrtc  # noqa: PLC0415 - the extra `cuda`
 
     source = native.SOURCE.read_bytes()
-    flags = cuda.options(ARCHITECTURE, fma=fma).as_bytes("nvrtc")
+    flags = cuda.options(ARCHITECTURE, **others).as_bytes("nvrtc")
     _, program = nvrtc.nvrtcCreateProgram(source, native.SOURCE.name.encode(), 0, None, None)
     (failed,) = nvrtc.nvrtcCompileProgram(program, len(flags), flags)
     if failed != nvrtc.nvrtcResult.NVRTC_SUCCESS:
@@ -63,8 +63,8 @@ def wrongly_rounded(ptx: str) -> set[str]:
 
 
 @cache
-def load(*, fma: bool = False) -> Kernel:
-    """Return the kernel of a GPU as this processor runs it; with `fma`, one that breaks the law.
+def load(**others: bool) -> Kernel:
+    """Return the kernel of a GPU as this processor runs it; with `others`, one compiled by other options.
 
     Raises:
         ConfigError: There is no C++ compiler, or NVRTC or it refuses the kernel.
@@ -72,8 +72,8 @@ def load(*, fma: bool = False) -> Kernel:
     """
     with tempfile.TemporaryDirectory(prefix="atoll-") as temporary:
         source = Path(temporary) / "life-ptx.cpp"
-        ptx = compile_ptx(fma=fma)
-        ptx = BARE.sub(r"\1.rn.f32", ptx) if fma else ptx  # what the compiler did not fuse stays so here
+        ptx = compile_ptx(**others)
+        ptx = BARE.sub(r"\1.rn.f32", ptx) if others else ptx  # what the compiler did not fuse stays so here
         source.write_text(translate(ptx), encoding="utf-8")
         library = compiler.load(source, FLAGS)
     launch = library.functions.launch

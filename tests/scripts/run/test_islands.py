@@ -10,8 +10,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from atoll.evo import checkpoint, runlog
-from atoll.evo.errors import EXIT_CODES, StorageError, worst
+from atoll.evo.errors import EXIT_CODES, LockstepTimeoutError, StorageError, worst
 from atoll.evo.paths import SharedPaths
+from atoll.evo.recorder import FileRecorder
 from atoll.evo.signals import StopSignal
 from atoll.evo.tasks.functions import FunctionTask
 from atoll.migration.observe import status
@@ -178,7 +179,8 @@ def test_an_island_that_another_process_owns_is_left_to_it(root, straight):
         alone.end(holder)
     assert code == 4
     assert "island c is already run by process" in told.complaints[0]
-    assert outcomes(root, [*"abdef"]) == {name: each for name, each in straight.items() if name != "c"}
+    left = {name: {**each, "leftovers": []} for name, each in outcomes(root, [*"abdef"]).items()}  # of the one killed
+    assert left == {name: each for name, each in straight.items() if name != "c"}
 
 
 def disturbed_at(monkeypatch, generation, act):
@@ -223,6 +225,39 @@ def test_an_island_whose_disk_is_full_ends_and_goes_on_from_its_checkpoint(root,
     assert told.complaints[0].startswith("error: e: ")
     assert together(root)[0] == 0
     assert outcomes(root) == straight
+
+
+EXPLAINED = [
+    (OSError(28, "No space left on device"), (7, "free some space")),
+    (MemoryError("Unable to allocate"), (13, "not enough memory")),
+    (LockstepTimeoutError("waited"), (10, "waited")),
+]
+
+
+@pytest.mark.parametrize(("error", "expected"), EXPLAINED, ids=lambda value: type(value).__name__)
+def test_whatever_is_explained_ends_one_island_and_names_it(root, straight, monkeypatch, error, expected):
+    log = FileRecorder.log
+
+    def failing(recorder, state, *, evaluate_s):
+        if recorder.config.island == "e" and state.generation == 5:
+            raise error
+        log(recorder, state, evaluate_s=evaluate_s)
+
+    monkeypatch.setattr(FileRecorder, "log", failing)
+    code, told = together(root)
+    [complaint] = told.complaints
+    assert complaint.startswith("error: e: ")
+    assert code == expected[0]
+    assert expected[1] in complaint
+    assert outcomes(root, [*"abcdf"]) == {name: each for name, each in straight.items() if name != "e"}
+
+
+def test_a_bug_ends_all_aloud(root, monkeypatch):
+    with monkeypatch.context() as patch:
+        patch.setattr(FileRecorder, "log", lambda *_, **__: 1 / 0)
+        with pytest.raises(ZeroDivisionError):
+            together(root)
+    assert together(root)[0] == 0, "no lock is left"
 
 
 BREAKS = """

@@ -342,7 +342,7 @@ def test_tmux_has_a_pane_per_island_and_one_with_the_status(root: Path, tmux: di
         return all(re.search(rf"island-0{i} +running", text_of(panes[0][1], tmux)) for i in (1, 2, 3))
 
     wait_until(shows_all, "the status pane")
-    wait_until(lambda: "published 5 genomes" in text_of(panes[1][1], tmux), "an island's pane")
+    wait_until(lambda: "published 1 genome" in text_of(panes[1][1], tmux), "an island's pane")
     run("tmux", "resize-window", "-t", "lagoon", "-x", "80", "-y", "24", **tmux)
     wait_until(lambda: int(panes_of("lagoon", tmux)[0][2]) == 3 + 2, "enough rows for the status on a small terminal")
     check_refused(launch(root, "--tmux", "--session", "lagoon", "3", *ENDLESS, **tmux), 2, "is there already")

@@ -115,4 +115,4 @@ def own_algorithm_of(config: IslandConfig, *, directory: Path | None = None) -> 
     """Return the algorithm in a user's file that a config names; see `load_user_algorithm`."""
     from atoll.evo.algorithms.user_algorithm import load_user_algorithm  # noqa: PLC0415 - imported only when wanted
 
-    return load_user_algorithm(config.algorithm, least=config.migration.migrants + 1, directory=directory)
+    return load_user_algorithm(config.algorithm, least=(config.migration.migrants or MIGRANTS) + 1, directory=directory)

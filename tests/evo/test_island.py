@@ -264,14 +264,14 @@ def steps(on, asked_in_vain, *, is_stopping=never, config=CONFIGS[0]):
 
 def watched(life, pauses):
     """Pass on what a life yields and is sent; keep its pauses."""
-    turn = next(life)
+    sent = None
     while True:
-        pauses += [turn] if isinstance(turn, Pause) else []
-        sent = yield turn
         try:
             turn = life.send(sent)
         except StopIteration as ending:
             return ending.value
+        pauses += [turn] if isinstance(turn, Pause) else []
+        sent = yield turn
 
 
 @given(st.integers(0, 4))

@@ -13,7 +13,7 @@ import psutil
 import pytest
 
 from atoll.evo.paths import SharedPaths
-from tests.processes import ROOT, atoll, called, check_refused, kill_all_in, wait_until
+from tests.processes import ROOT, atoll, called, check_refused, hang_s, kill_all_in, wait_until
 from tests.scripts.run.island_process import last_generation, outcome
 
 if TYPE_CHECKING:
@@ -154,7 +154,7 @@ def test_one_signal_stops_all_with_a_checkpoint(
     """Sent to the command alone, or as a terminal does to all its processes."""
     with begin(root, processes) as process:
         send(process.pid, number)
-        _, said = process.communicate()
+        _, said = process.communicate(timeout=hang_s())
     assert process.returncode == 128 + number
     assert said.count("stopping after this generation") == processes
     assert "error" not in said

@@ -14,9 +14,10 @@ from atoll.evo.paths import SharedPaths
 from atoll.evo.recorder import FileRecorder, MemoryRecorder, recorded_settings
 from atoll.evo.records import Imported, Start
 from atoll.evo.tasks.loader import load_task
+from atoll.evo.turns import Pause, take_turns
 from atoll.migration.observe.snapshot import look
 from atoll.migration.pool.ledger import Ledger
-from atoll.scripts.run.archipelago import evolve_together
+from atoll.scripts.run.archipelago import evolve_together, give_up
 from tests.contracts import check_archipelago
 
 SMALL = {"population": 8, "generations": 12, "migrate_every": 3, "migrants": 2, "task": "sphere", "topology": "full"}
@@ -183,3 +184,23 @@ def test_a_member_alone_waits_for_nobody():
 def test_a_missing_member_is_an_error_and_no_endless_loop():
     with pytest.raises(LockstepTimeoutError, match="a, c would wait for ever"):
         lockstep("ac", migrants=5)
+
+
+def test_who_publishes_last_in_a_turn_frees_who_was_asked_before_it():
+    """All wait at the end of that turn, and yet nobody is stuck."""
+    published = set()
+
+    def first():
+        while "second" not in published:
+            yield Pause.WAITING
+        published.add("first")
+        yield Pause.PUBLISHED
+
+    def second():
+        published.add("second")
+        yield Pause.PUBLISHED
+        while "first" not in published:
+            yield Pause.WAITING
+
+    take_turns({"first": first(), "second": second()}, idle=give_up)
+    assert published == {"first", "second"}

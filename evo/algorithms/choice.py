@@ -42,7 +42,7 @@ def settled(config: IslandConfig, spec: GenomeSpec, *, recorded: Mapping[str, An
     migration, is_by_itself = config.migration, not config.population
     population = config.population or before.get("population")
     population = population or max(default_population(algorithm, spec.size), migration.migrants + 1)
-    migrants = migration.migrants or int(before.get("migrants") or min(default_migrants(algorithm), population - 1))
+    migrants = migration.migrants or int(before.get("migrants") or default_migrants(algorithm, population))
 
     def scaled(name: str, given: int, usual: int) -> int:
         individuals = EVALUATIONS * usual // GENERATIONS
@@ -86,9 +86,9 @@ def default_population(algorithm: str, genes: int) -> int:
     return POPULATION_OF_DE if algorithm == DE else POPULATION
 
 
-def default_migrants(algorithm: str) -> int:
+def default_migrants(algorithm: str, population: int) -> int:
     """Return the genomes of a migration: a strategy gets one, as several of one peer pull its mean the same way."""
-    return MIGRANTS_OF_STRATEGIES if algorithm in STRATEGIES else MIGRANTS
+    return min(MIGRANTS_OF_STRATEGIES if algorithm in STRATEGIES else MIGRANTS, population - 1)
 
 
 def algorithm_of(config: IslandConfig, spec: GenomeSpec, *, directory: Path | None = None) -> Algorithm:
@@ -115,4 +115,5 @@ def own_algorithm_of(config: IslandConfig, *, directory: Path | None = None) -> 
     """Return the algorithm in a user's file that a config names; see `load_user_algorithm`."""
     from atoll.evo.algorithms.user_algorithm import load_user_algorithm  # noqa: PLC0415 - imported only when wanted
 
-    return load_user_algorithm(config.algorithm, least=(config.migration.migrants or MIGRANTS) + 1, directory=directory)
+    migrants = config.migration.migrants or default_migrants(config.algorithm, config.population or POPULATION)
+    return load_user_algorithm(config.algorithm, least=migrants + 1, directory=directory)

@@ -221,7 +221,7 @@ def load_once(*, say: Callable[[str], None], is_stopping: Callable[[], bool]) ->
     loaded: dict[tuple[object, ...], Task | AtollError] = {}
 
     def load(config: IslandConfig, backend: str) -> Task:
-        key = config.task, config.options, backend, config.threads
+        key = config.task, config.options, backend, config.threads, config.device
         if key not in loaded:
             try:
                 loaded[key] = load_for(config, backend, say=say, is_stopping=is_stopping)

@@ -10,6 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from atoll.evo import checkpoint, runlog
+from atoll.evo.config import island_config
 from atoll.evo.errors import EXIT_CODES, LockstepTimeoutError, StorageError, worst
 from atoll.evo.paths import SharedPaths
 from atoll.evo.recorder import FileRecorder
@@ -17,6 +18,7 @@ from atoll.evo.signals import StopSignal
 from atoll.evo.tasks.functions import FunctionTask
 from atoll.migration.observe import status
 from atoll.migration.pool import epochs
+from atoll.scripts.run import resume
 from atoll.scripts.run.island import Command, run_island
 from atoll.scripts.run.recording import replay_config
 from tests.scripts.run import island_process as alone
@@ -41,8 +43,12 @@ MEMBERS = dict.fromkeys("abc", LOCKSTEP)
 @pytest.fixture(scope="module")
 def straight(tmp_path_factory):
     """Return what each island leaves that lives alone in its process."""
-    root = tmp_path_factory.mktemp("alone")
-    assert {alone.perform(Job(root, name, values)) for name, values in ISLANDS.items()} == {0}
+    return outcomes_alone(tmp_path_factory.mktemp("alone"), ISLANDS)
+
+
+def outcomes_alone(root, values):
+    """Evolve each island by itself; return what it leaves."""
+    assert {alone.perform(Job(root, name, each)) for name, each in values.items()} == {0}
     return outcomes(root)
 
 
@@ -87,9 +93,15 @@ def test_noisy_islands_too_whose_champions_are_scored_again(root, tmp_path):
     )
     values = {name: {**each, "task": f"{file}:Gusts"} for name, each in ISLANDS.items()}
     assert together(root, values)[0] == 0
-    other = tmp_path / "alone"
-    assert {alone.perform(Job(other, name, each)) for name, each in values.items()} == {0}
-    assert outcomes(root) == outcomes(other)
+    assert outcomes(root) == outcomes_alone(tmp_path / "alone", values)
+
+
+def test_islands_share_a_task_only_where_all_that_it_is_made_of_is_alike(monkeypatch):
+    monkeypatch.setattr(resume, "load_for", lambda config, backend, **_: (config.device, backend))
+    load = resume.load_once(say=print, is_stopping=lambda: False)
+    one, other = (island_config("a", {"device": device}, {}) for device in ("cuda:0", "cuda:1"))
+    assert load(one, "auto") is load(one, "auto")
+    assert [load(one, "auto"), load(other, "auto")] == [("cuda:0", "auto"), ("cuda:1", "auto")]
 
 
 def test_an_evaluation_with_threads_of_its_own_is_as_it_was(root, tmp_path):
@@ -105,9 +117,7 @@ def test_an_evaluation_with_threads_of_its_own_is_as_it_was(root, tmp_path):
     )
     values = {name: {**each, "task": f"{file}:Sum"} for name, each in ISLANDS.items()}
     assert together(root, values)[0] == 0
-    other = tmp_path / "alone"
-    assert {alone.perform(Job(other, name, each)) for name, each in values.items()} == {0}
-    assert outcomes(root) == outcomes(other)
+    assert outcomes(root) == outcomes_alone(tmp_path / "alone", values)
 
 
 # Migration
@@ -285,9 +295,7 @@ def test_a_task_that_fails_for_one_island_ends_that_one_and_mended_it_goes_on(ro
     assert [alone.last_generation(root, name) for name in "acdef"] == [12, 12, 12, 15, 12]
     (tmp_path / "mended").touch()
     assert together(root, values)[0] == 0
-    other = tmp_path / "alone"
-    assert {alone.perform(Job(other, name, each)) for name, each in values.items()} == {0}
-    assert outcomes(root) == outcomes(other)
+    assert outcomes(root) == outcomes_alone(tmp_path / "alone", values)
 
 
 def test_the_lock_of_an_island_that_has_ended_is_free_while_others_go_on(root, monkeypatch):

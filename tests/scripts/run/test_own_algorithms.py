@@ -179,6 +179,12 @@ def test_a_mistake_is_told_in_one_line_with_its_exit_code(root, write, source, c
     check_refused(atoll("evolve", "a", *given), code, words)
 
 
+def test_a_small_population_owes_no_more_children_than_it_has(root, write):
+    given = ("-p", "4", "-g", "2", "--task", "sphere", "--algorithm", write(CLIMB), "--migration-dir", root)
+    ended = atoll("evolve", "a", *given)
+    assert ended.returncode == 0, ended.stderr
+
+
 @pytest.mark.slow
 def test_a_recorded_island_is_replayed_by_the_algorithm_that_the_user_names_again(root, tmp_path, write):
     algorithm = write(CLIMB)

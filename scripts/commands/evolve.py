@@ -88,7 +88,7 @@ def evolve(
         from atoll.scripts.run.island import Command
         from atoll.scripts.view.display import choose_display
 
-        separate_children_of(*{name for config in configs for name in (config.task, config.algorithm)})
+        separate_children_of(*dict.fromkeys(name for each in configs for name in (each.task, each.algorithm)))
         command = Command(root, is_fresh, is_taking_over, is_foreign_allowed)
         with choose_display(is_json=is_json, is_shared=told is not None) as display:
             return _run(configs, command, display=display, stop=stop, is_alone=len(names) == 1)

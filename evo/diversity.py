@@ -46,13 +46,17 @@ def first_alike(*groups: Floats) -> Indices:
     """
     words = [np.ascontiguousarray(genes).view(np.uint32) for genes in groups]
     checksums = np.concatenate([np.bitwise_xor.reduce(each, axis=1) for each in words])
-    ordered = np.sort(checksums)
-    is_shared = np.isin(checksums, ordered[1:][ordered[1:] == ordered[:-1]])
-    sharing = np.split(is_shared, np.cumsum([len(each) for each in words])[:-1])
-    suspects = np.concatenate([each[mask] for each, mask in zip(words, sharing, strict=True)])
-    places = np.flatnonzero(is_shared)
+    order = np.argsort(checksums)
+    is_shared = np.zeros(len(order) + 1, dtype=np.bool_)  # with that of the one before it, in order
+    is_shared[1:-1] = checksums[order[1:]] == checksums[order[:-1]]
+    places = np.sort(order[is_shared[1:] | is_shared[:-1]])
     first = np.arange(len(checksums))
-    first[places] = places[_first_of_equal(suspects)]
+    if len(places):
+        ends = np.cumsum([len(each) for each in words])
+        parts = np.split(places, np.searchsorted(places, ends[:-1]))
+        starts = [0, *ends[:-1]]
+        suspects = [each.take(part - start, axis=0) for each, part, start in zip(words, parts, starts, strict=True)]
+        first[places] = places[_first_of_equal(np.concatenate(suspects))]
     return first
 
 

@@ -6,11 +6,7 @@ import math
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
-from atoll.evo.algorithms.cma import Cma
 from atoll.evo.algorithms.genetic import Genetic
-from atoll.evo.algorithms.sampling import check_real
-from atoll.evo.algorithms.shade import Shade
-from atoll.evo.algorithms.snes import Snes
 from atoll.evo.config import AUTO, CMA, DE, EVALUATIONS, EVERY, GA, GENERATIONS, LOCKSTEP, SEP_CMA, SNES, is_user_file
 
 if TYPE_CHECKING:
@@ -103,11 +99,19 @@ def algorithm_of(config: IslandConfig, spec: GenomeSpec, *, directory: Path | No
         return own_algorithm_of(config, directory=directory)
     if algorithm == GA:
         return Genetic(config.breeding)
+    from atoll.evo.algorithms.sampling import check_real  # noqa: PLC0415 - an island starts sooner with its own alone
+
     check_real(spec, algorithm)
     if algorithm == SNES:
+        from atoll.evo.algorithms.snes import Snes  # noqa: PLC0415 - as above
+
         return Snes(strategy.sigma)
     if algorithm in {SEP_CMA, CMA}:
+        from atoll.evo.algorithms.cma import Cma  # noqa: PLC0415 - as above
+
         return Cma(strategy.sigma, strategy.restart_growth, config.population, is_separable=algorithm == SEP_CMA)
+    from atoll.evo.algorithms.shade import Shade  # noqa: PLC0415 - as above
+
     return Shade()
 
 

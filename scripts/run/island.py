@@ -22,7 +22,6 @@ from atoll.evo.tasks.task import build_of, task_identity
 from atoll.evo.turns import take_turns
 from atoll.migration.exchange.exchange import Journal
 from atoll.migration.exchange.modes import directory_exchange
-from atoll.migration.observe import archive
 from atoll.migration.pool import access, epochs
 from atoll.migration.pool import identity as pools
 from atoll.migration.pool.access import OpenPool, Ownership
@@ -180,6 +179,8 @@ def _warn_of_another_source(pool: OpenPool, task: Task, *, say: Callable[[str], 
 
 def _put_away(config: IslandConfig, shared: SharedPaths, *, epoch: int, say: Callable[[str], None]) -> None:
     """Archive what the island has, if anything."""
+    from atoll.migration.observe import archive  # noqa: PLC0415 - an island that goes on starts sooner without
+
     is_awaited = config.migration.mode == LOCKSTEP  # others may need it yet, and it will be the same
     archived = archive.put_island_away(shared, shared.island(config.island), epoch=epoch, keep_published=is_awaited)
     if archived:

@@ -13,7 +13,8 @@ from functools import partial
 from typing import TYPE_CHECKING
 
 from atoll.evo import atomic, compiler
-from atoll.evo.tasks.loader import load_task
+from atoll.evo.paths import SharedPaths
+from atoll.migration.pool.access import open_pool
 from atoll.scripts.lab.speed.generation import ISLAND, LOOP, run_timed
 from atoll.scripts.lab.speed.plan import populate
 from atoll.scripts.lab.speed.rounds import Case, Figure, Table, by_round
@@ -23,6 +24,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from atoll.evo.settings import Value
+    from atoll.migration.pool.access import OpenPool
     from atoll.scripts.lab.kit.rows import Row, Run
     from atoll.scripts.lab.speed.generation import Lap
     from atoll.scripts.lab.speed.plan import Plan
@@ -34,9 +36,10 @@ OFF: dict[str, Value] = {"topology": "none", "checkpoint_every": 1_000_000_000}
 EVENT = ("checkpoint", "publish", "import", "settle")
 """What an event is made of: to import is to take genomes in, to settle is to note what became of them."""
 PARTS = (*EVENT, "champion")
-FILES = ("checkpoint", "its hash", "publication", "inbox", "all of them")
+FILES = ("checkpoint", "its hash", "moments", "publication", "checks", "inbox", "all of them")
 GENE_BYTES = 6
 """Of one gene and its ancestor's number."""
+MOMENT_BYTES = 8
 EVENT_MS = {20: 4.0, 1000: 6.0}
 """What one event may cost, by the number of islands in the pool."""
 SHARE_PERCENT = {"native": 5.0, "reference": 0.5}
@@ -73,7 +76,7 @@ def tables(run: Run) -> list[Table]:
             [figure for n in sizes for figure in _of_pool(n, [row for row in events if row["islands"] == n])],
         ),
         Table(
-            "The same bytes written, synced and hashed as in one event, and nothing else (ms)",
+            "The same bytes written, synced, hashed and checked as in one event, and nothing else (ms)",
             [Figure(f"{part}", [1000 * row["wall_s"] for row in alone if row["part"] == part]) for part in FILES],
         ),
         Table(
@@ -121,17 +124,24 @@ def _events(plan: Plan, root: Path, islands: int) -> list[Row]:
 
 
 def _files_alone(plan: Plan, place: Path) -> list[Row]:
-    """Do to the disk what an event does, with bytes that are there already: what no code of ours can be faster than."""
-    atomic.make_directory(place)
-    config = plan.config(ISLAND)
-    genome = bytes(GENE_BYTES * load_task(config.task, plan.options, backend="reference").spec.size)
+    """Do to the disk what an event does, with bytes that are there already, and check batches as it does.
+
+    No event can be faster, whatever is around that.
+    """
+    populate(place, plan, peers=1)
+    config, pool = plan.config(ISLAND), open_pool(SharedPaths(place))
+    [peer] = pool.shared.pool.glob("peer-*")
+    n_batches = config.migration.migrants if config.migration.topology == "full" else 1  # a genome each from as many
+    genome = bytes(GENE_BYTES * pool.spec.size)
     checkpoint, batch = plan.population * genome, config.migration.migrants * genome
     found: list[Row] = []
     for n in range(plan.events):
         steps: tuple[Callable[[], object], ...] = (
             partial(atomic.replace_file, place / f"checkpoint-{n}", checkpoint, durable=True),
             partial(hashlib.sha256, checkpoint),
+            partial(atomic.replace_file, place / f"moments-{n}", bytes(MOMENT_BYTES * pool.spec.size), durable=True),
             partial(atomic.create_directory, place / f"gen-{n}", {"a": batch, "b": b"{}"}, tag="n", durable=False),
+            partial(_check, pool, peer.name, plan.migrate_every, n_batches),
             partial(atomic.replace_file, place / f"inbox-{n}", batch, durable=True),
         )
         spent_s = [_timed(step) for step in steps]
@@ -141,6 +151,11 @@ def _files_alone(plan: Plan, place: Path) -> list[Row]:
         ]
     atomic.remove_directory(place)
     return found
+
+
+def _check(pool: OpenPool, island: str, generation: int, n: int) -> None:
+    for _ in range(n):
+        pool.read(island, generation)
 
 
 def _timed(call: Callable[[], object]) -> float:

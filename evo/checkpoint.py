@@ -155,15 +155,20 @@ def save_champion(
 
 
 def check_settings(checkpoint: Checkpoint, settings: Mapping[str, Any]) -> None:
-    """Raise ResumeError with every setting that differs from the checkpoint's, but for those that may.
+    """Raise ResumeError with every setting that differs from the checkpoint's, but for those that may."""
+    compare_settings(checkpoint.settings, checkpoint.backend, settings)
 
-    A setting that is not among the checkpoint's was not known when it was written, or had its former value.
+
+def compare_settings(recorded: Mapping[str, Any], backend: str, settings: Mapping[str, Any]) -> None:
+    """Raise ResumeError with every setting that differs from what was `recorded` at a start, but for those that may.
+
+    A setting that is not among those was not known when they were written, or had its former value.
     """
     ignored = {"generations", "backend", "device", "lockstep_timeout_s"}
     known = config.all_settings()
     unsaid = {name: former(field) for name, field in known.items() if name in settings}
     unrecorded = config.former_settings()
-    before, settings = unsaid | unrecorded | {**checkpoint.settings}, unrecorded | {**settings}
+    before, settings = unsaid | unrecorded | {**recorded}, unrecorded | {**settings}
     if before["algorithm"] != settings["algorithm"]:
         ignored |= config.all_own_settings()  # one says it all
     names = [name for name in sorted({*settings, *before}) if name not in ignored]
@@ -173,8 +178,8 @@ def check_settings(checkpoint: Checkpoint, settings: Mapping[str, Any]) -> None:
         if before.get(name) != settings.get(name)
     ]
     requested = settings.get("backend", "auto")
-    if requested not in {"auto", checkpoint.backend}:
-        changes.append(f"--backend was {checkpoint.backend!r}, now {requested!r}")
+    if requested not in {"auto", backend}:
+        changes.append(f"--backend was {backend!r}, now {requested!r}")
     if changes:
         raise ResumeError(
             f"this island was started with other settings: {'; '.join(changes)}; "

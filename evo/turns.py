@@ -14,7 +14,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Generator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import Enum, auto
 from typing import TYPE_CHECKING, Generic, TypeVar
 
@@ -57,10 +57,17 @@ class Answer:
     evaluate_s: float
 
 
+Evaluate = Callable[[Request], "Floats"]
+"""What scores the genomes of a request, checked, [P]."""
 Asking = Generator[Request, Answer, T]
 """A computation that asks for evaluations, and returns a T."""
 Life = Generator[Request | Pause, Answer | None, T]
 """The life of an island, which also pauses; after a pause it is sent None."""
+
+
+def by_itself(request: Request) -> Floats:
+    """Score what is asked for in this process."""
+    return score(request.task, request.genes, episode=request.episode)
 
 
 def back_off(n: int, waiting: Sequence[str]) -> None:  # noqa: ARG001 - it is all the same who waits
@@ -73,6 +80,7 @@ def take_turns(
     *,
     is_stopping: Callable[[], bool] = lambda: False,
     idle: Callable[[int, Sequence[str]], object] = back_off,
+    evaluate: Evaluate = by_itself,
     clock: Callable[[], float] = time.perf_counter,
 ) -> dict[str, T]:
     """Let islands live by turns until all have ended, and return what each returned; the first error ends all.
@@ -81,6 +89,7 @@ def take_turns(
         lives: The islands, by name.
         is_stopping: Asked where a joint call of the task fails; True leaves it at that.
         idle: Called where all who are left wait, with how many times in a row that is so, and their names.
+        evaluate: What scores the genomes of a joint call.
         clock: Seconds from anywhere.
     """
     turns: dict[str, Request | Pause | _End[T]] = {}
@@ -89,7 +98,7 @@ def take_turns(
     try:
         while ready:
             turns |= _go_on(lives, ready)
-            answers = answer(_due(turns), is_stopping=is_stopping, clock=clock)
+            answers = answer(_due(turns), is_stopping=is_stopping, evaluate=evaluate, clock=clock)
             waiting = [name for name, turn in turns.items() if turn is Pause.WAITING]
             is_idle = not answers and waiting == list(ready)
             n_idle = n_idle + 1 if is_idle else 0
@@ -103,7 +112,11 @@ def take_turns(
 
 
 def answer(
-    requests: Mapping[str, Request], *, is_stopping: Callable[[], bool], clock: Callable[[], float]
+    requests: Mapping[str, Request],
+    *,
+    is_stopping: Callable[[], bool],
+    evaluate: Evaluate,
+    clock: Callable[[], float],
 ) -> dict[str, Answer | Exception]:
     """Answer all who ask: a call for each task and each episode in which its genomes may score differently."""
     groups: dict[tuple[int, int], dict[str, Request]] = {}
@@ -112,7 +125,7 @@ def answer(
         groups.setdefault(key, {})[name] = request
     answers: dict[str, Answer | Exception] = {}
     for group in groups.values():
-        answers |= _together(group, is_stopping=is_stopping, clock=clock)
+        answers |= _together(group, is_stopping=is_stopping, evaluate=evaluate, clock=clock)
     return answers
 
 
@@ -149,18 +162,25 @@ def _due(turns: Mapping[str, object]) -> dict[str, Request]:
 
 
 def _together(
-    requests: Mapping[str, Request], *, is_stopping: Callable[[], bool], clock: Callable[[], float]
+    requests: Mapping[str, Request],
+    *,
+    is_stopping: Callable[[], bool],
+    evaluate: Evaluate,
+    clock: Callable[[], float],
 ) -> dict[str, Answer | Exception]:
     """Answer requests of one task by one call; if that fails, by one call each, so that the error hits who asked."""
     asked = list(requests.values())
     genes = asked[0].genes if len(asked) == 1 else np.concatenate([request.genes for request in asked])
     started_s = clock()
     try:
-        fitness = score(asked[0].task, genes, episode=asked[0].episode)
+        fitness = evaluate(replace(asked[0], genes=genes))
     except Exception as error:
         if len(asked) == 1 or is_stopping():  # a signal has also ended what the task had started
             return dict.fromkeys(requests, error)
-        each = [_together({name: one}, is_stopping=is_stopping, clock=clock) for name, one in requests.items()]
+        each = [
+            _together({name: one}, is_stopping=is_stopping, evaluate=evaluate, clock=clock)
+            for name, one in requests.items()
+        ]
         return {name: told for answers in each for name, told in answers.items()}
     evaluate_s = clock() - started_s
     parts = np.split(fitness, np.cumsum([len(request.genes) for request in asked])[:-1])

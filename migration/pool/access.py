@@ -83,8 +83,12 @@ def open_pool(shared: SharedPaths) -> OpenPool:
 
 
 @contextlib.contextmanager
-def owned(pool: OpenPool, paths: IslandPaths, *, is_taking_over: bool, say: Callable[[str], None]) -> Iterator[None]:
+def owned(
+    pool: OpenPool, paths: IslandPaths, *, is_taking_over: bool, is_silent: bool = False, say: Callable[[str], None]
+) -> Iterator[None]:
     """Hold an island's owner lock; `is_taking_over` takes it from an owner on another host, and says so.
+
+    `is_silent` takes it from any owner: one that is frozen goes on to find itself fenced by the newer epoch.
 
     Raises:
         OwnerConflictError: Another process holds it.
@@ -93,7 +97,7 @@ def owned(pool: OpenPool, paths: IslandPaths, *, is_taking_over: bool, say: Call
     lock = pool.identity.locks.owner(paths.owner_lock)
     with atomic.storage_errors("lock the island"):
         try:
-            _acquire(lock, paths, pool.identity.locks, is_taking_over=is_taking_over, say=say)
+            _acquire(lock, paths, pool.identity.locks, is_taking_over=is_taking_over, is_silent=is_silent, say=say)
         except filelock.Timeout as error:  # an OSError too, so it is told apart first
             raise OwnerConflictError(_conflict(paths, pool.identity.locks)) from error
     try:
@@ -119,12 +123,18 @@ def is_beyond_knowing(paths: IslandPaths, locks: Locks) -> bool:
 
 
 def _acquire(
-    lock: filelock.BaseFileLock, paths: IslandPaths, locks: Locks, *, is_taking_over: bool, say: Callable[[str], None]
+    lock: filelock.BaseFileLock,
+    paths: IslandPaths,
+    locks: Locks,
+    *,
+    is_taking_over: bool,
+    is_silent: bool,
+    say: Callable[[str], None],
 ) -> None:
     try:
         lock.acquire()
     except filelock.Timeout:
-        if not (is_taking_over and is_beyond_knowing(paths, locks)):
+        if not (is_silent or (is_taking_over and is_beyond_knowing(paths, locks))):
             raise
         say(f"taking {paths.name} over from {_holder(paths, locks)}")
         atomic.remove_file(paths.owner_lock)

@@ -12,7 +12,7 @@ import secrets
 import socket
 import time
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Protocol
 
 import msgspec
 import psutil
@@ -83,7 +83,7 @@ def claim(paths: IslandPaths, *, after: int, generation: int, target: int, popul
             number=number,
             nonce=secrets.token_hex(16),
             host=this_place(),
-            boot_id=_boot_id(),
+            boot_id=boot_id(),
             pid=os.getpid(),
             process_started_s=psutil.Process().create_time(),
             generation=generation,
@@ -138,14 +138,27 @@ def check_owner(paths: IslandPaths, epoch: Epoch) -> None:
     _check_nobody(paths, [number for number in _numbers(paths) if number > epoch.number])
 
 
-def is_alive(epoch: Epoch) -> bool | None:
+class Process(Protocol):
+    """A process, as its host knows it."""
+
+    @property
+    def host(self) -> str: ...  # noqa: D102
+    @property
+    def boot_id(self) -> str: ...  # noqa: D102
+    @property
+    def pid(self) -> int: ...  # noqa: D102
+    @property
+    def process_started_s(self) -> float: ...  # noqa: D102
+
+
+def is_alive(epoch: Process) -> bool | None:
     """Say whether the process of an epoch lives; None if it runs elsewhere, where nobody here can know.
 
     That is on another host, or in another namespace of pids (a container), in which its number means another process.
     """
     if epoch.host.partition(NAMESPACE_MARK)[0] != socket.gethostname():
         return None
-    if epoch.boot_id != _boot_id():
+    if epoch.boot_id != boot_id():
         return False
     if epoch.host != this_place():
         return None
@@ -205,7 +218,8 @@ def _check_nobody(paths: IslandPaths, numbers: list[int]) -> None:
         )
 
 
-def _boot_id() -> str:
+def boot_id() -> str:
+    """Return what this host calls the time since it was booted last."""
     try:
         return Path("/proc/sys/kernel/random/boot_id").read_text(encoding="ascii").strip()
     except OSError:

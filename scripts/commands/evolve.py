@@ -35,12 +35,25 @@ if TYPE_CHECKING:
 @click.option(
     "--take-over", "is_taking_over", is_flag=True, help="Take it from an owner on another host that has ended."
 )
+@click.option(
+    "--team",
+    type=click.IntRange(1, 1024),
+    help="Share each generation among as many processes: start this same command in as many terminals.",
+)
+@click.option(
+    "--verify-share",
+    default=0.0,
+    type=click.FloatRange(0.0, 1.0),
+    help="Part of a team's work that a second member scores too; a difference stops the team.",
+)
 @foreign_option
 @shared_options
 def evolve(
     islands: tuple[str, ...],
     count: int | None,
     processes: int,
+    team: int | None,
+    verify_share: float,
     options: tuple[str, ...],
     config_file: Path | None,
     is_fresh: bool,
@@ -60,6 +73,7 @@ def evolve(
     Examples:
       python cli.py evolve island-01 -p 250 -g 150 --migration-dir shared/ --migrate-every 10
       python cli.py evolve island-{01..64} -p 50 --processes 4
+      python cli.py evolve big -p 1000 --team 4
       python cli.py evolve quick -p 50 -g 40 --task rastrigin -o dimensions=20
       python cli.py evolve island-02 --config islands.toml
       python cli.py evolve a --mode lockstep --members a,b,c --migration-dir exact/
@@ -68,6 +82,7 @@ def evolve(
     given = {name: value for name, value in flags.items() if value is not None}
     names = _names(islands, count)
     configs = [_config(name, given, pairs(options), config_file, root) for name in names]
+    _check_team(configs, team, verify_share)
 
     from atoll.evo.signals import StopSignal
     from atoll.scripts.run.spread import Spread, spread
@@ -91,7 +106,22 @@ def evolve(
         separate_children_of(*dict.fromkeys(name for each in configs for name in (each.task, each.algorithm)))
         command = Command(root, is_fresh, is_taking_over, is_foreign_allowed)
         with choose_display(is_json=is_json, is_shared=told is not None) as display:
+            if team:
+                from atoll.migration.team.member import Team
+                from atoll.scripts.run.team import run_team
+
+                return run_team(configs[0], command, Team(team, verify_share), display=display, stop=stop)
             return _run(configs, command, display=display, stop=stop, is_alone=len(names) == 1)
+
+
+def _check_team(configs: Sequence[IslandConfig], team: int | None, verify_share: float) -> None:
+    """Raise UsageError where a team is asked for what it cannot do."""
+    if verify_share and not team:
+        raise click.UsageError("--verify-share is of a team: give --team N too")
+    if team and len(configs) > 1:
+        raise click.UsageError(f"--team is of one island, got {len(configs)}; start each in processes of its own")
+    if team and configs[0].migration.mode == settings.REPLAY:
+        raise click.UsageError("--team and --mode replay contradict each other: a replay is one process's")
 
 
 def _names(islands: Sequence[str], count: int | None) -> tuple[str, ...]:

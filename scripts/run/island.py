@@ -6,7 +6,7 @@ import contextlib
 from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, NamedTuple, Protocol
 
 from msgspec.structs import replace
 
@@ -73,6 +73,7 @@ class Command:
         is_fresh: Archive what an island has and start again.
         is_taking_over: Take an island from an owner on another host.
         is_foreign_allowed: The pool may belong to another account.
+        is_owner_silent: Take an island from an owner that has shown no sign for too long, wherever it is.
         here: The working directory, which a task may change.
     """
 
@@ -80,6 +81,7 @@ class Command:
     is_fresh: bool = False
     is_taking_over: bool = False
     is_foreign_allowed: bool = False
+    is_owner_silent: bool = False
     here: Path = field(default_factory=Path.cwd)
 
     @property
@@ -115,17 +117,11 @@ def live(config: IslandConfig, command: Command, *, load: Load, display: Display
     shared, is_fresh = command.shared, command.is_fresh
     paths = shared.island(config.island)
     stop.answer = lambda: f"{config.island}: stopping before it begins; a second signal ends it at once"
-    is_replay = config.migration.mode == REPLAY
-    recording = recordings.read(command.here / config.migration.replay_from) if is_replay else None
-    config = resume.with_options_of_then(config, shared, recording, say=display.say)
     try:
-        task = load(config, config.backend)
-        own = own_algorithm_of(config, directory=command.here) if is_user_file(config.algorithm) else None
-        if recording is None:
-            config = resume.settle(config, task, shared, is_fresh=is_fresh, say=display.say)
-        _check_feasible(config, task, own, say=display.say)
-        pool = _join(config, task, shared, is_foreign_allowed=command.is_foreign_allowed)
-        with access.owned(pool, paths, is_taking_over=command.is_taking_over, say=display.say):
+        prepared = prepare(config, command, load=load, say=display.say)
+        config, task, own, pool, recording = prepared
+        is_taking_over, is_silent = command.is_taking_over, command.is_owner_silent
+        with access.owned(pool, paths, is_taking_over=is_taking_over, is_silent=is_silent, say=display.say):
             pools.check_current(shared, pool.identity)
             _warn_of_another_source(pool, task, say=display.say)
             starts = resume.read_starts(paths)
@@ -146,6 +142,30 @@ def live(config: IslandConfig, command: Command, *, load: Load, display: Display
             raise
         return _stopped_early(config, stop=stop, display=display)
     return 0 if is_done else SIGNALS + stop.received
+
+
+class Prepared(NamedTuple):
+    """An island before anybody owns it: its settled config, its task, a user's algorithm, its pool, a recording."""
+
+    config: IslandConfig
+    task: Task
+    own: UserAlgorithm | None
+    pool: OpenPool
+    recording: Recording | None
+
+
+def prepare(config: IslandConfig, command: Command, *, load: Load, say: Callable[[str], None]) -> Prepared:
+    """Load the task and join the pool, where all that cannot work is refused."""
+    shared, is_replay = command.shared, config.migration.mode == REPLAY
+    recording = recordings.read(command.here / config.migration.replay_from) if is_replay else None
+    config = resume.with_options_of_then(config, shared, recording, say=say)
+    task = load(config, config.backend)
+    own = own_algorithm_of(config, directory=command.here) if is_user_file(config.algorithm) else None
+    if recording is None:
+        config = resume.settle(config, task, shared, is_fresh=command.is_fresh, say=say)
+    _check_feasible(config, task, own, say=say)
+    pool = _join(config, task, shared, is_foreign_allowed=command.is_foreign_allowed)
+    return Prepared(config, task, own, pool, recording)
 
 
 def _check_feasible(config: IslandConfig, task: Task, own: UserAlgorithm | None, *, say: Callable[[str], None]) -> None:

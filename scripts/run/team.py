@@ -1,0 +1,139 @@
+"""Run one island as a member of a team: own it if nobody does, else score shares for its owner, until it is over.
+
+Whoever owns the island lives it as one process does. If the owner ends, another member takes the island over from its
+newest checkpoint; what was scored since lies in files, so no genome is scored again.
+"""
+
+from __future__ import annotations
+
+import time
+from dataclasses import dataclass, field, replace
+from typing import TYPE_CHECKING
+
+from atoll.evo import checkpoint, runlog
+from atoll.evo.errors import SIGNALS, FencedError, OwnerConflictError, ResumeError, count
+from atoll.evo.recorder import recorded_settings
+from atoll.evo.records import Start, of_kind
+from atoll.evo.tasks.task import build_of, task_identity
+from atoll.evo.turns import take_turns
+from atoll.migration.pool import epochs
+from atoll.migration.team.files import TeamFiles
+from atoll.migration.team.member import Ending, Member
+from atoll.scripts.run import resume
+from atoll.scripts.run.island import live, prepare
+
+if TYPE_CHECKING:
+    from atoll.evo.config import IslandConfig
+    from atoll.evo.paths import IslandPaths
+    from atoll.evo.signals import StopSignal
+    from atoll.migration.team.member import Team
+    from atoll.scripts.run.island import Command, Display, Prepared
+
+LOOK_FOR_OWNER_S = 0.2
+SILENT_AFTER_S, SILENT_AFTER_SHARES, SILENT_UNKNOWN_S = 30.0, 10.0, 600.0
+"""An owner is given up that shows no sign for so long: so many times the longest share, and at least so many seconds."""
+
+
+def run_team(config: IslandConfig, command: Command, team: Team, *, display: Display, stop: StopSignal) -> int:
+    """Live an island as one of several processes; see `atoll.scripts.run.island.live` for the rest.
+
+    Returns:
+        The exit code: 0, or 128 plus the number of the signal that ended this member early.
+    """
+    load = resume.load_once(say=display.say, is_stopping=stop)
+    paths = command.shared.island(config.island)
+    files = TeamFiles(paths.home)
+    member = Member(files, team, say=display.say, is_stopping=stop)
+    is_known = False
+    while True:
+        try:
+            life = live(config, command, load=load, display=display, stop=stop)
+            code = take_turns({config.island: life}, is_stopping=stop, evaluate=member.evaluate)[config.island]
+        except (OwnerConflictError, FencedError):
+            pass
+        else:
+            if not code:
+                member.end()
+            return _leave(member, display, code)
+        prepared = prepare(config, command, load=load, say=lambda _: None)
+        if not is_known:
+            display.say(f"{member.name} scores for {config.island}, which another member owns")
+            is_known = True
+        stop.answer = lambda: f"{member.name}: leaving after this share; a second signal ends it at once"
+        watch = _Watch(paths, files, member)
+        ending = member.help(
+            prepared.task, is_ownerless=watch.is_ownerless, check=lambda: _check_agrees(prepared, paths)
+        )
+        if ending is not Ending.OWNERLESS:
+            return _leave(member, display, SIGNALS + stop.received if ending is Ending.STOPPED else 0)
+        command = replace(command, is_fresh=False, is_owner_silent=watch.is_silent)
+
+
+def _leave(member: Member, display: Display, code: int) -> int:
+    member.leave()
+    done = member.presence
+    display.say(
+        f"{member.name} scored {count(done.genomes, 'genome')} in {count(done.shares, 'share')}, and waited "
+        f"{done.waited_s:.1f} s"
+    )
+    return code
+
+
+def _check_agrees(prepared: Prepared, paths: IslandPaths) -> None:
+    """Make sure that this process computes what the owner does, by what that logged of its start.
+
+    Raises:
+        ResumeError: It has other settings, another task's or algorithm's source, or another evaluator.
+    """
+    start = of_kind(runlog.read_last(paths.log).get("start"), Start)
+    if start is None or start.settings is None:
+        raise ResumeError(f"{paths.log} does not say how {paths.name} was started; start its owner again")
+    task, own = prepared.task, prepared.own
+    checkpoint.compare_settings(start.settings, start.backend or "", recorded_settings(prepared.config, task))
+    there = {
+        "task's file": prepared.pool.identity.task.get("source_sha256"),
+        "evaluator": f"{start.backend} ({start.build})",
+        "algorithm's file": start.algorithm,
+    }
+    here = {
+        "task's file": task_identity(task).get("source_sha256"),
+        "evaluator": f"{task.backend} ({build_of(task)})",
+        "algorithm's file": own.build if own else None,
+    }
+    for what, value in here.items():
+        if value != there[what]:
+            raise ResumeError(
+                f"cannot score for {paths.name}: the {what} is {value} here, and {there[what]} where its owner runs; "
+                f"give all members of a team the same"
+            )
+
+
+@dataclass
+class _Watch:
+    """A watch over the owner of an island: has it ended, or shown no sign for too long?"""
+
+    paths: IslandPaths
+    files: TeamFiles
+    member: Member
+    is_silent: bool = False
+    looked_s: float = field(default_factory=time.monotonic)
+    changed_s: float = field(default_factory=time.monotonic)
+    seen: object = None
+
+    def is_ownerless(self) -> bool:
+        """Say whether somebody else is to own the island, as far as can be known here."""
+        now_s = time.monotonic()
+        if now_s - self.looked_s < LOOK_FOR_OWNER_S:
+            return False
+        self.looked_s = now_s
+        epoch = epochs.latest(self.paths)
+        if epoch is None or epochs.is_alive(epoch) is False:
+            return True
+        owner = next((each for each in self.files.members() if (each.host, each.pid) == (epoch.host, epoch.pid)), None)
+        seen = (epoch.number, self.files.now(), owner and owner.shares)
+        if seen != self.seen:
+            self.seen, self.changed_s = seen, now_s
+        longest_s = self.member.longest_share_s
+        patience_s = SILENT_UNKNOWN_S if longest_s is None else max(SILENT_AFTER_S, SILENT_AFTER_SHARES * longest_s)
+        self.is_silent = now_s - self.changed_s > patience_s
+        return self.is_silent

@@ -28,7 +28,7 @@ LINES = {
     ("native", "evaluate"): ("native", "#0072b2"),
     ("reference", "evaluate"): ("reference", "#d55e00"),
 }
-STAGES = {"evaluation": "#0072b2", "breeding": "#009e73", "files": "#e69f00", "loop": "#999999"}
+STAGES = {"evaluation": "#0072b2", "breeding": "#009e73", "scoring": "#56b4e9", "files": "#e69f00", "loop": "#999999"}
 PROCESSES = {"islands": ("islands", "#0072b2"), "bare": ("evaluation alone", "#999999")}
 """Colours that people tell apart who see fewer of them. Source: Okabe & Ito 2008."""
 NUMBER = "{x:g}"

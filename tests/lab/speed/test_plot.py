@@ -6,7 +6,8 @@ import click
 import pytest
 
 from atoll.scripts.lab.kit.rows import Run
-from atoll.scripts.lab.speed.plot import draw
+from atoll.scripts.lab.speed.generation import WATCHED
+from atoll.scripts.lab.speed.plot import STAGES, draw
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -50,6 +51,10 @@ def test_the_drawing_says_what_it_shows_and_equal_rows_give_equal_files(tmp_path
     ):
         assert words in text
     assert first.read_bytes() == second.read_bytes()
+
+
+def test_every_stage_that_is_watched_has_a_colour() -> None:
+    assert {stage.partition("/")[0] for _, _, stage in WATCHED} == set(STAGES)
 
 
 def test_what_was_not_measured_is_not_drawn(tmp_path: Path) -> None:

@@ -74,6 +74,10 @@ class TeamFiles:
         atomic.make_directory(self.folder, durable=False)
         atomic.replace_file(self.folder / "now.json", encode(now), durable=False)
 
+    def clear_leftovers(self) -> None:
+        """Remove what a killed owner left half written; what members write lies in folders further down."""
+        atomic.clear_leftovers(self.folder)
+
     def now(self) -> Now:
         """Return what is asked for now: nothing, where nobody has said so yet, or what lies there is damaged."""
         try:

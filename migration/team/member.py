@@ -139,6 +139,7 @@ class Member:
         self._genome_s: float | None = None  # the longest that a genome of a share took on average
         self.longest_share_s: float | None = None
         self._is_told = False
+        self._is_owner = False
 
     def evaluate(self, asked: Asked) -> Floats:
         """Score what the island asks for with the team, and return what one process would, float32 [P].
@@ -151,6 +152,9 @@ class Member:
         if self._genome_s is not None and self._genome_s * len(genes) < WORTH_S:
             self._tell_once()
             return by_itself(asked)
+        if not self._is_owner:
+            self._is_owner = True
+            self._files.clear_leftovers()
         name, request, hashes = self._asked_before(asked) or self._new_request(asked)
         shares = [Share(*cut) for cut in request.shares]
         oldest = min(checkpoint.kept(PrivateFiles(self._files.home)), default=0)

@@ -44,7 +44,7 @@ def run_team(config: IslandConfig, command: Command, team: Team, *, display: Dis
     paths = command.shared.island(config.island)
     files = TeamFiles(paths.home)
     member = Member(files, team, say=display.say, is_stopping=stop)
-    is_known = False
+    display = _EachLineOnce(display)
     while True:
         try:
             life = live(config, command, load=load, display=display, stop=stop)
@@ -56,17 +56,32 @@ def run_team(config: IslandConfig, command: Command, team: Team, *, display: Dis
                 member.end()
             return _leave(member, display, code)
         prepared = prepare(config, command, load=load, say=lambda _: None)
-        if not is_known:
-            display.say(f"{member.name} scores for {config.island}, which another member owns")
-            is_known = True
+        display.say(f"{member.name} scores for {config.island}, which another member owns")
         stop.answer = lambda: f"{member.name}: leaving after this share; a second signal ends it at once"
         watch = _Watch(paths, files, member)
         ending = member.help(
             prepared.task, is_ownerless=watch.is_ownerless, check=lambda: _check_agrees(prepared, paths)
         )
-        if ending is not Ending.OWNERLESS:
-            return _leave(member, display, SIGNALS + stop.received if ending is Ending.STOPPED else 0)
+        if ending is Ending.STOPPED:
+            return _leave(member, display, SIGNALS + stop.received)
+        epoch = epochs.latest(paths)
+        if ending is Ending.OVER and epoch and epoch.target >= prepared.config.generations:
+            return _leave(member, display, 0)
         command = replace(command, is_fresh=False, is_owner_silent=watch.is_silent)
+
+
+class _EachLineOnce:
+    """A display that says nothing twice: a member may try to own the island more than once."""
+
+    def __init__(self, display: Display) -> None:
+        self._said: set[str] = set()
+        self._display = display
+        self.begin, self.generation, self.migration = display.begin, display.generation, display.migration
+
+    def say(self, text: str) -> None:
+        if text not in self._said:
+            self._said.add(text)
+            self._display.say(text)
 
 
 def _leave(member: Member, display: Display, code: int) -> int:

@@ -24,13 +24,13 @@ from atoll.evo import arrayfile, atomic, runlog
 from atoll.evo.errors import DamagedFileError
 from atoll.migration.pool.bounded_io import Reason, RefusedError, VanishedError, directory, list_names, read_file
 from atoll.migration.team.records import Holder, Now, Presence, Request, decode, encode
-from atoll.migration.team.shares import Share
 
 if TYPE_CHECKING:
     from pathlib import Path
 
     from atoll.evo.genome import Floats
     from atoll.migration.team.records import Scored
+    from atoll.migration.team.shares import Share
 
 MAX_RECORD_BYTES = 1 << 20
 MAX_SCORES_BYTES = 1 << 26
@@ -63,10 +63,12 @@ class TeamFiles:
 
     @property
     def folder(self) -> Path:
+        """Where requests lie, and what is asked for now."""
         return self.home / "team"
 
     @property
     def log(self) -> Path:
+        """Who scored what, a line for each request."""
         return self.home / "team.jsonl"
 
     def announce(self, now: Now) -> None:

@@ -313,7 +313,7 @@ class Member:
         return True
 
     def _is_lost(self, work: _Round, n: int, nth: int) -> bool:
-        """Say whether the newest claim of a share will not be honoured: its process has died, or its time is long up."""
+        """Say whether the newest claim of a share will not be honoured: its process died, or its time is long up."""
         is_known = n in work.since and work.since[n][0] == nth
         is_late = self._has_waited_for(work, n, nth)
         if is_known and not is_late and self._clock() - work.since[n][1] < LOOK_FOR_DEAD_S:
@@ -338,9 +338,7 @@ class Member:
         is_first = self._files.put_scores(work.name, n, Scores(fitness, self.holder.member, rows_sha256))
         self._genome_s = max(self._genome_s or 0.0, evaluate_s / share.n)
         self.longest_share_s = max(self.longest_share_s or 0.0, evaluate_s)
-        self._count(
-            shares=1, genomes=share.n, evaluate_s=evaluate_s, duplicates=not is_first, is_shown=True
-        )
+        self._count(shares=1, genomes=share.n, evaluate_s=evaluate_s, duplicates=not is_first, is_shown=True)
 
     def _check_copies(self, work: _Round, scores: dict[int, Scores]) -> None:
         """Hold what was scored twice against each other; a difference stops the team."""

@@ -48,7 +48,7 @@ def cut(n: int, members: int, *, least: int) -> list[Share]:
 
 
 def with_checks(shares: list[Share], *, key: bytes, rate: float) -> list[Share]:
-    """Return the shares, and behind them a copy of each that is to be scored twice: a part of `rate`, drawn by `key`."""
+    """Return the shares, and behind them copies of those that are scored twice: a part of `rate`, drawn by `key`."""
     return shares + [
         Share(share.first, share.end, 1) for n, share in enumerate(shares) if _draw(key, n) < rate * 2.0**64
     ]

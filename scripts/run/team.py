@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import time
 from dataclasses import dataclass, field, replace
+from functools import partial
 from typing import TYPE_CHECKING
 
 from atoll.evo import checkpoint, runlog
@@ -31,7 +32,7 @@ if TYPE_CHECKING:
 
 LOOK_FOR_OWNER_S = 0.2
 SILENT_AFTER_S, SILENT_AFTER_SHARES, SILENT_UNKNOWN_S = 30.0, 10.0, 600.0
-"""An owner is given up that shows no sign for so long: so many times the longest share, and at least so many seconds."""
+"""An owner is given up that shows no sign for so many times the longest share, and for so many seconds at least."""
 
 
 def run_team(config: IslandConfig, command: Command, team: Team, *, display: Display, stop: StopSignal) -> int:
@@ -60,7 +61,7 @@ def run_team(config: IslandConfig, command: Command, team: Team, *, display: Dis
         stop.answer = lambda: f"{member.name}: leaving after this share; a second signal ends it at once"
         watch = _Watch(paths, files, member)
         ending = member.help(
-            prepared.task, is_ownerless=watch.is_ownerless, check=lambda: _check_agrees(prepared, paths)
+            prepared.task, is_ownerless=watch.is_ownerless, check=partial(_check_agrees, prepared, paths)
         )
         if ending is Ending.STOPPED:
             return _leave(member, display, SIGNALS + stop.received)

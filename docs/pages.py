@@ -19,6 +19,7 @@ from atoll.evo.errors import EXIT_CODES
 from atoll.evo.settings import default_text, flag_name, setting_fields, value_type
 from atoll.scripts.commands.group import cli
 from atoll.scripts.commands.options import SHORT_FLAGS
+from atoll.scripts.report.frames import COLUMNS
 
 if TYPE_CHECKING:
     import dataclasses
@@ -50,6 +51,7 @@ def pages(root: Path = ROOT) -> dict[Path, str]:
         Path("docs/reference/commands.md"): commands(),
         Path("docs/reference/settings.md"): settings(),
         Path("docs/reference/exit-codes.md"): exit_codes(),
+        Path("docs/reference/data.md"): data(),
         Path("DECISIONS.md"): decisions(root / "docs" / "decisions"),
     }
 
@@ -110,6 +112,21 @@ def exit_codes() -> str:
     rows = [(str(code), meaning) for code, meaning in EXIT_CODES.items()]
     about = "Every command ends with one of these. A failure that Atoll explains is one line on standard error."
     return _page("Exit codes", about, _table(("code", "meaning"), rows), MORE_OF_CODES)
+
+
+def data() -> str:
+    """Return a page with every table that `export` writes, and its columns."""
+    about = (
+        "What `python cli.py export --what TABLE` writes, as CSV, JSON lines or Parquet (extra `data`). Text is UTF-8, "
+        "numbers are float64 and whole numbers int64; in CSV an empty cell is a value that is not known, and truths are "
+        "`true` and `false`. Rows are ordered by island, then as they happened. Parquet has unit and meaning in the "
+        "metadata of each column."
+    )
+    parts = []
+    for name, columns in COLUMNS.items():
+        rows = [(f"`{each.name}`", each.kind, each.unit, each.says) for each in columns]
+        parts.append(f"## {name}\n\n{_table(('column', 'type', 'unit', 'what it says'), rows)}")
+    return _page("Data of a run", about, *parts)
 
 
 def decisions(folder: Path) -> str:

@@ -11,7 +11,7 @@ from importlib.machinery import PathFinder
 OLDEST_PYTHON = (3, 11)
 REQUIRED = ("click", "numpy", "rich", "filelock", "psutil", "safetensors", "msgspec")
 """The packages that every command may need."""
-EXTRAS = {"torch": "reference", "matplotlib": "plot", "PIL": "plot"}
+EXTRAS = {"torch": "reference", "matplotlib": "plot", "PIL": "plot", "pyarrow": "data"}
 """The packages that only some commands need, by the name that is imported, and the extra that installs each."""
 CHECKOUT = os.path.dirname(os.path.dirname(os.path.realpath(__file__)))  # noqa: PTH120 - pathlib is slow to import
 """The checkout's directory; of an installed package, its own."""

@@ -18,6 +18,7 @@ if TYPE_CHECKING:
 
 PLACES = {
     **dict.fromkeys(("doctor", "plot", "report", "show", "status", "tail"), "inspect"),
+    **dict.fromkeys(("best", "export"), "data"),
     **dict.fromkeys(("launch", "stop"), "launch"),
     **dict.fromkeys(("tasks", "tutorial"), "tasks"),
     "algorithms": "algorithms",

@@ -118,7 +118,7 @@ def data() -> str:
     """Return a page with every table that `export` writes, and its columns."""
     about = (
         "What `python cli.py export --what TABLE` writes, as CSV, JSON lines or Parquet (extra `data`). Text is UTF-8, "
-        "numbers are float64 and whole numbers int64; in CSV an empty cell is a value that is not known, and truths are "
+        "numbers are float64 and whole numbers int64; in CSV an empty cell is a value that is not known, truths are "
         "`true` and `false`. Rows are ordered by island, then as they happened. Parquet has unit and meaning in the "
         "metadata of each column."
     )

@@ -19,11 +19,20 @@ STANDARD_OUTPUT = Path("-")
 @click.command()
 @directory_argument
 @click.option(
-    "--what", type=click.Choice(TABLES), default="generations", show_default=True, help="The table; see docs/reference/data.md."
+    "--what",
+    type=click.Choice(TABLES),
+    default="generations",
+    show_default=True,
+    help="The table; see docs/reference/data.md.",
 )
 @click.option("--format", "kind", type=click.Choice(FORMATS), help="By default as the file is named, else csv.")
 @click.option(
-    "-o", "--output", "out", type=click.Path(path_type=Path), default=STANDARD_OUTPUT, help="A file; - for the terminal."
+    "-o",
+    "--output",
+    "out",
+    type=click.Path(path_type=Path),
+    default=STANDARD_OUTPUT,
+    help="A file; - for the terminal.",
 )
 def export(root: Path, what: str, kind: str | None, out: Path) -> int:
     """Write a table of a run, for pandas, R or a spreadsheet; what a restart lived again has one row.

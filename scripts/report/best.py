@@ -41,10 +41,7 @@ def tell_of_best(shared: SharedPaths, *, task: str | None) -> dict[str, Any]:
 
 def load_text(path: str) -> str:
     """Return the lines of Python that load a champion's genes, [D], and its fitness."""
-    return (
-        "from safetensors.numpy import load_file\n"
-        f"genes = load_file({path!r})['genes'][0]"
-    )
+    return f"from safetensors.numpy import load_file\ngenes = load_file({path!r})['genes'][0]"
 
 
 def best_text(told: dict[str, Any]) -> str:

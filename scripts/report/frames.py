@@ -1,7 +1,7 @@
 """Data frames of a run: tables of its generations, migrants, champions, genomes, settings and events, for pandas and R.
 
-Each table is one row per thing (long format, Wickham 2014, "Tidy data", J. Stat. Softw. 59(10)). What a later start lived
-again is left out: a generation has one row, however often an island was killed.
+A row is one thing (Wickham 2014, "Tidy data", J. Stat. Softw. 59(10)). What a later start lived again is left out: a
+generation has one row, however often an island was killed.
 """
 
 from __future__ import annotations
@@ -13,14 +13,12 @@ from typing import TYPE_CHECKING, NamedTuple
 from atoll.evo import checkpoint
 from atoll.evo.errors import AtollError
 from atoll.evo.records import Time, to_json
-from atoll.evo.records import Imported, Record, Start, of_kind
 from atoll.migration.observe import history
 from atoll.migration.pool import islands
 from atoll.scripts.report import champion as champions
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
-    from pathlib import Path
 
     from atoll.evo.genome import GenomeSpec
     from atoll.evo.paths import SharedPaths
@@ -107,7 +105,7 @@ GENOMES = (
     Column("generation", WHOLE, "", "of the newest checkpoint"),
     Column("individual", WHOLE, "", "its place in the population"),
     Column("fitness", NUMBER, "fitness", "its score"),
-    Column("gene ...", NUMBER, "", "a column for each gene, named by its segment, and its number where that has several"),
+    Column("gene ...", NUMBER, "", "a column for each gene: its segment, and its number where that has several"),
 )
 SETTINGS = (
     ISLAND,

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 import pandas as pd
 import pytest
 
+from atoll.evo.genome import GenomeSpec, Segment
 from atoll.evo.paths import SharedPaths
 from atoll.scripts.commands.data import FORMATS, TABLES
 from atoll.scripts.report.best import tell_of_best
@@ -114,6 +115,4 @@ def test_the_command_names_the_tables_that_there_are() -> None:
 
 
 def test_genes_are_named_by_their_segments() -> None:
-    from atoll.evo.genome import GenomeSpec, Segment
-
     assert gene_names(GenomeSpec((Segment("a", 1), Segment("b", 2)))) == ["a", "b.0", "b.1"]

@@ -1,7 +1,8 @@
-"""The command `evolve`; it imports what it needs when it is called."""
+"""The commands that evolve islands, evolve and resume; each imports what it needs when it is called."""
 
 from __future__ import annotations
 
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -10,7 +11,7 @@ import click
 from atoll.evo import config as settings
 from atoll.evo.installation import as_typed
 from atoll.evo.paths import check_island_name
-from atoll.scripts.commands.options import foreign_option, pairs, setting_options, shared_options
+from atoll.scripts.commands.options import foreign_option, pairs, setting_options, shared_options, shared_paths
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -84,10 +85,78 @@ def evolve(
     configs = [_config(name, given, pairs(options), config_file, root) for name in names]
     _check_team(configs, team, verify_share)
 
+    return _start(
+        configs,
+        processes=processes,
+        team=(team, verify_share) if team else None,
+        is_json=is_json,
+        root=root,
+        is_fresh=is_fresh,
+        is_taking_over=is_taking_over,
+        is_foreign_allowed=is_foreign_allowed,
+    )
+
+
+@click.command()
+@click.argument("islands", nargs=-1, required=True)
+@click.option("-g", "--generations", type=click.IntRange(1), help="Another generation to reach.")
+@click.option("--task", help="The island's task again, where it is a program: only you can say to run it.")
+@click.option("--algorithm", help="Its algorithm again, where it is a program.")
+@click.option("--team", type=click.IntRange(1, 1024), help="As many processes share each generation; see evolve.")
+@click.option(
+    "--take-over", "is_taking_over", is_flag=True, help="Take it from an owner on another host that has ended."
+)
+@foreign_option
+@shared_options
+def resume(
+    islands: tuple[str, ...],
+    generations: int | None,
+    task: str | None,
+    algorithm: str | None,
+    team: int | None,
+    is_taking_over: bool,
+    is_foreign_allowed: bool,
+    root: Path,
+    is_json: bool,
+) -> int:
+    """Go on with islands as they were started last, without the command that started them.
+
+    Their settings are read from their logs. It is the same as to repeat the command, with another -g if one is given.
+
+    \b
+    Examples:
+      python cli.py resume island-01
+      python cli.py resume island-{01..04} -g 300
+    """
+    from atoll.scripts.run.restart import config_of
+
+    shared = shared_paths(root)
+    read = partial(config_of, shared=shared, generations=generations, task=task, algorithm=algorithm)
+    configs = [read(name) for name in _names(islands, None)]
+    _check_team(configs, team, 0.0)
+    return _start(
+        configs,
+        team=(team, 0.0) if team else None,
+        is_json=is_json,
+        root=root,
+        is_taking_over=is_taking_over,
+        is_foreign_allowed=is_foreign_allowed,
+    )
+
+
+def _start(
+    configs: Sequence[IslandConfig],
+    *,
+    processes: int = 1,
+    team: tuple[int, float] | None,
+    is_json: bool,
+    **command: Any,
+) -> int:
+    """Evolve islands in this process, in several, or one as a member of a team; `command` is what `Command` takes."""
     from atoll.evo.signals import StopSignal
     from atoll.scripts.run.spread import Spread, spread
 
-    told = None
+    told, is_alone = None, len(configs) == 1
     processes = min(processes, len(configs))
     if processes > 1:
         part = spread(processes)
@@ -104,14 +173,13 @@ def evolve(
         from atoll.scripts.view.display import choose_display
 
         separate_children_of(*dict.fromkeys(name for each in configs for name in (each.task, each.algorithm)))
-        command = Command(root, is_fresh, is_taking_over, is_foreign_allowed)
         with choose_display(is_json=is_json, is_shared=told is not None) as display:
             if team:
                 from atoll.migration.team.member import Team
                 from atoll.scripts.run.team import run_team
 
-                return run_team(configs[0], command, Team(team, verify_share), display=display, stop=stop)
-            return _run(configs, command, display=display, stop=stop, is_alone=len(names) == 1)
+                return run_team(configs[0], Command(**command), Team(*team), display=display, stop=stop)
+            return _run(configs, Command(**command), display=display, stop=stop, is_alone=is_alone)
 
 
 def _check_team(configs: Sequence[IslandConfig], team: int | None, verify_share: float) -> None:

@@ -22,7 +22,7 @@ PLACES = {
     **dict.fromkeys(("launch", "stop"), "launch"),
     **dict.fromkeys(("tasks", "tutorial"), "tasks"),
     "algorithms": "algorithms",
-    "evolve": "evolve",
+    **dict.fromkeys(("evolve", "resume"), "evolve"),
     "pool": "pool",
 }
 """The module beside this one in which each command is defined."""

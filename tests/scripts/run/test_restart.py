@@ -59,7 +59,8 @@ def test_only_the_user_names_a_program(tmp_path: Path) -> None:
     file = tmp_path / "mine.py"
     file.write_text("bounds = [(0, 1)]\ndef mine(x):\n    return 0.0\nmine.bounds = bounds\n")
     name = f"{file}:mine"
-    shared = started(tmp_path / "pool", island_config("a", {"task": name, "population": 8, "generations": 5, "algorithm": "ga"}, {}))
+    values = {"task": name, "population": 8, "generations": 5, "algorithm": "ga"}
+    shared = started(tmp_path / "pool", island_config("a", values, {}))
     with pytest.raises(ConfigError, match="if you trust it, say --task"):
         config_of("a", shared, **NOBODY)
     assert config_of("a", shared, **{**NOBODY, "task": name}).task == name

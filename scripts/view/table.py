@@ -16,7 +16,16 @@ from atoll.evo.installation import as_typed
 from atoll.evo.paths import is_island_name
 from atoll.evo.records import Generation
 from atoll.migration.observe.history import effective_number, pooled
-from atoll.migration.observe.status import ENDED, FINISHED, RUNNING, STOPPED, UNREADABLE, WAITING
+from atoll.migration.observe.status import (
+    ENDED,
+    FINISHED,
+    MEMBER_ALIVE,
+    MEMBER_LEFT,
+    RUNNING,
+    STOPPED,
+    UNREADABLE,
+    WAITING,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
@@ -27,9 +36,12 @@ if TYPE_CHECKING:
 
     from atoll.evo.paths import SharedPaths
     from atoll.evo.records import Shares
-    from atoll.migration.observe.status import IslandStatus
+    from atoll.migration.observe.status import IslandStatus, MemberStatus
 
-STYLES = {RUNNING: "green", WAITING: "cyan", FINISHED: "bold", STOPPED: "yellow"}
+STYLES = {
+    **{RUNNING: "green", WAITING: "cyan", FINISHED: "bold", STOPPED: "yellow"},
+    **{MEMBER_ALIVE: "green", MEMBER_LEFT: "bold"},
+}
 UNKNOWN = "-"
 GAP = 2
 WORD_COLUMNS = 2
@@ -66,6 +78,10 @@ TABLE = Columns(
     ),
     gaps=(GAP,),
 )
+TEAM_HEADER = ("state", "role", "shares", "genomes", "last", "scored s", "waited s", "taken over", "checked")
+"""`last` is how many genomes of the team's last request a member scored."""
+TEAM_LEAST_FIRST = ("checked", "taken over", "scored s", "shares", "last", "role", "waited s", "genomes", "state")
+MAX_MEMBERS = 64
 TREND = "trend"
 BOARD_HEADER = ("island", "state", "gen", "best", TREND, "median", "gen/s", "out", "in", "ref", "thr", "MB")
 """`out` and `in` are the generations of the last export and import, `ref` migrants refused, `thr` threads.
@@ -161,6 +177,47 @@ def fitting(lines: Sequence[Sequence[str]], columns: Columns, *, width: int) -> 
     return list(widths), columns.gaps[-1]
 
 
+def member_lines(row: IslandStatus, *, at_most: int) -> list[tuple[str, ...]]:
+    """Return the header of an island's members and a line of cells for each, the last ones summed up beyond `at_most`."""
+    shown_ones = row.team if len(row.team) <= at_most else row.team[: max(at_most - 1, 0)]
+    rest = row.team[len(shown_ones) :]
+    lines = [(f"members of {row.name}", *TEAM_HEADER), *map(_member_cells, shown_ones)]
+    return [*lines, _rest_cells(rest)] if rest and at_most else lines
+
+
+def _member_cells(row: MemberStatus) -> tuple[str, ...]:
+    return (
+        printable(row.name),
+        row.condition,
+        "owner" if row.is_owner else UNKNOWN,
+        *(str(row.shares), str(row.genomes), shown(row.last)),
+        *(f"{row.evaluate_s:.1f}", f"{row.waited_s:.1f}", str(row.taken_over), str(row.checked)),
+    )
+
+
+def _rest_cells(rows: Sequence[MemberStatus]) -> tuple[str, ...]:
+    """Return one line for several members: their sums."""
+    last = [row.last for row in rows if row.last is not None]
+    return (
+        f"{len(rows)} more",
+        rows[0].condition if len({row.condition for row in rows}) == 1 else UNKNOWN,
+        "owner" if any(row.is_owner for row in rows) else UNKNOWN,
+        *(str(sum(row.shares for row in rows)), str(sum(row.genomes for row in rows)), shown(sum(last) if last else None)),
+        *(f"{sum(row.evaluate_s for row in rows):.1f}", f"{sum(row.waited_s for row in rows):.1f}"),
+        *(str(sum(row.taken_over for row in rows)), str(sum(row.checked for row in rows))),
+    )
+
+
+def _members(rows: Iterable[IslandStatus], *, width: int, at_most: int = MAX_MEMBERS) -> list[Table]:
+    """Return a table for a terminal for each island that has a team, of `at_most` members."""
+    tables = []
+    for row in rows:
+        if row.team:
+            header, *lines = member_lines(row, at_most=at_most)
+            tables.append(_grid(lines, Columns(header, TEAM_LEAST_FIRST, gaps=(GAP, 1)), width=width))
+    return tables
+
+
 def origins(rows: Sequence[IslandStatus]) -> str:
     """Return in one line whose genes all islands together have; nothing before any has logged a line."""
     logged = [row for row in rows if row.ancestry]
@@ -186,9 +243,10 @@ def show_all(rows: Sequence[IslandStatus], shared: SharedPaths, *, with_champion
         from rich.console import Console  # noqa: PLC0415
 
         console = Console()
-        console.print(as_rich(rows, width=console.width))
+        console.print(as_rich(rows, width=console.width), *_members(rows, width=console.width))
     else:
-        click.echo(as_text(rows))
+        teams = (member_lines(row, at_most=MAX_MEMBERS) for row in rows if row.team)
+        click.echo("\n".join([as_text(rows), *(aligned(lines, n_words=WORD_COLUMNS) for lines in teams)]))
     for text in notes(rows):
         click.echo(printable(text))
     click.echo(origins(rows), nl=any(row.ancestry for row in rows))
@@ -324,11 +382,17 @@ class Board:
         at_most = max(width - ALL_ELSE, min(USUAL_NAME, width - LEAST_ELSE), min(SHORTEST_NAME, max(width, 2)))
         lines = [(shortened(row.name, at_most=at_most), *board_cells(row, trends)[1:]) for row in shown]
         left = height - HEAD_AND_FOOT - len(lines)
+        teams = []
+        for row in shown:
+            if row.team and left > 1:
+                teams += _members([row], width=width, at_most=left - 1)
+                left -= teams[-1].row_count + 1
         events = list(self._events.lines)[-left:] if left > 0 else []
         foot = [_foot(rows, first=page * room + 1, n=len(shown))] if left >= 0 else []
         return Group(
             _grid(lines, BOARD, width=width),
             *[Text(text, style="bold", no_wrap=True, overflow="ellipsis") for text in foot],
+            *teams,
             *[Text(printable(event[DATE:]), style="dim", no_wrap=True, overflow="ellipsis") for event in events],
         )
 

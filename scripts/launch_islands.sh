@@ -68,7 +68,7 @@ while [ $# -gt 0 ]; do
 done
 [ "$vary$team" != yesyes ] || fail "--vary gives each island its own settings, and a team lives one island; leave out one"
 what=islands form='island-%02d' beside=2
-if [ $team = yes ]; then what=members form='island-01.%02d' beside=4; fi # no island has a dot in its name
+if [ $team = yes ]; then what=members form='island-01.%02d' beside=5; fi # no island has a dot in its name
 [ $# -gt 0 ] || fail "say how many $what; see $launching --help"
 n=$1
 shift

@@ -13,56 +13,26 @@ from atoll.evo.errors import DamagedFileError
 from atoll.evo.paths import is_island_name
 from atoll.evo.records import Generation, Imported, Published, Start
 from atoll.migration.observe.history import effective_number
+from atoll.migration.observe.team import ELSEWHERE, MemberStatus, read_team
 from atoll.migration.pool import epochs, islands
 from atoll.migration.pool.bounded_io import RefusedError, VanishedError, directory, read_file
-from atoll.migration.team.presence import read_last, read_members
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Callable
 
     from atoll.evo.paths import IslandPaths, SharedPaths
     from atoll.evo.records import Shares
     from atoll.migration.pool.epochs import Epoch
-    from atoll.migration.team.records import Presence
 
 MAX_BEAT_BYTES = 4096
 SILENT_AFTER_S = 120.0
 SILENT_AFTER_GENERATIONS = 3
 
-RUNNING, FINISHED, STOPPED, ELSEWHERE, SILENT = "running", "finished", "stopped", "elsewhere", "silent"
+RUNNING, FINISHED, STOPPED, SILENT = "running", "finished", "stopped", "silent"
 WAITING = "waiting"
 UNREADABLE = "unreadable"
-MEMBER_ALIVE, MEMBER_LEFT, MEMBER_GONE = "alive", "left", "gone"
 ALIVE = frozenset({RUNNING, WAITING})
 ENDED = frozenset({FINISHED, STOPPED})
-
-
-@dataclass(frozen=True)
-class MemberStatus:
-    """Status of one member of an island's team, as it says itself: at most some seconds ago.
-
-    Attributes:
-        condition: alive, left (it ended by itself), gone (it was killed, or failed) or elsewhere (on another host or in
-            another pid namespace, where nobody here can know).
-        is_owner: It is the process that lives the island, or did so last.
-        last: Genomes that it scored of the team's last request; None if nobody says.
-        evaluate_s: Seconds in which it scored, as `waited_s` are those in which it had no share to score.
-        taken_over: Shares that another had claimed before, and had not scored in time.
-        checked: Shares that it scored to check another.
-        duplicates: Shares whose scores were there when it had them too.
-    """
-
-    name: str
-    condition: str
-    is_owner: bool
-    shares: int
-    genomes: int
-    last: int | None
-    evaluate_s: float
-    waited_s: float
-    taken_over: int
-    checked: int
-    duplicates: int
 
 
 @dataclass(frozen=True)
@@ -180,36 +150,6 @@ def read_island(paths: IslandPaths) -> IslandStatus:
         last_source=last_source,
         last_source_times=last_source_times,
         team=read_team(paths, epoch),
-    )
-
-
-def read_team(paths: IslandPaths, epoch: Epoch | None) -> tuple[MemberStatus, ...]:
-    """Return the members of an island's team: those alive, elsewhere, gone, and those that left; each by name."""
-    try:
-        members = read_members(paths.home)
-        last = read_last(paths.home) if members else None
-    except OSError:  # whoever may not read what the team says sees the island alone
-        return ()
-    rows = [_member(each, epoch, last.by if last else None) for each in members]
-    order = (MEMBER_ALIVE, ELSEWHERE, MEMBER_GONE, MEMBER_LEFT)
-    return tuple(sorted(rows, key=lambda row: (order.index(row.condition), row.name)))
-
-
-def _member(presence: Presence, epoch: Epoch | None, by: Mapping[str, int] | None) -> MemberStatus:
-    alive = {None: ELSEWHERE, True: MEMBER_ALIVE, False: MEMBER_GONE}
-    return MemberStatus(
-        name=presence.member,
-        condition=MEMBER_LEFT if presence.has_left else alive[epochs.is_alive(presence)],
-        is_owner=epoch is not None
-        and (presence.host, presence.boot_id, presence.pid) == (epoch.host, epoch.boot_id, epoch.pid),
-        shares=presence.shares,
-        genomes=presence.genomes,
-        last=None if by is None else by.get(presence.member, 0),
-        evaluate_s=presence.evaluate_s,
-        waited_s=presence.waited_s,
-        taken_over=presence.taken_over,
-        checked=presence.checked,
-        duplicates=presence.duplicates,
     )
 
 

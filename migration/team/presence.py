@@ -1,4 +1,4 @@
-"""Presence of a team's members, and its last request, as whoever looks reads them: without numpy, which is slow to load."""
+"""Presence of a team's members, and its last request, for whoever looks: without numpy, which is slow to load."""
 
 from __future__ import annotations
 
@@ -12,7 +12,6 @@ from atoll.migration.pool.bounded_io import RefusedError, VanishedError, directo
 from atoll.migration.team.records import Presence, Scored, decode
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
     from pathlib import Path
 
 MAX_RECORD_BYTES = 1 << 20
@@ -35,13 +34,7 @@ def read_members(home: Path) -> list[Presence]:
 
 def read_last(home: Path) -> Scored | None:
     """Return who scored what of the last request, from the end of the team's log alone; None if it does not say."""
-    return next(scored_lines([runlog.read_last(home / "team.jsonl").get("scored", {})]), None)
-
-
-def scored_lines(lines: Iterable[runlog.Record]) -> Iterator[Scored]:
-    """Yield the lines of a team's log that say who scored what; others are left out."""
-    for line in lines:
-        try:
-            yield msgspec.convert(line, Scored)
-        except msgspec.ValidationError:
-            continue
+    try:
+        return msgspec.convert(runlog.read_last(home / "team.jsonl").get("scored"), Scored)
+    except msgspec.ValidationError:
+        return None

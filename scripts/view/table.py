@@ -15,17 +15,9 @@ from atoll.evo.errors import printable
 from atoll.evo.installation import as_typed
 from atoll.evo.paths import is_island_name
 from atoll.evo.records import Generation
+from atoll.migration.observe import team
 from atoll.migration.observe.history import effective_number, pooled
-from atoll.migration.observe.status import (
-    ENDED,
-    FINISHED,
-    MEMBER_ALIVE,
-    MEMBER_LEFT,
-    RUNNING,
-    STOPPED,
-    UNREADABLE,
-    WAITING,
-)
+from atoll.migration.observe.status import ENDED, FINISHED, RUNNING, STOPPED, UNREADABLE, WAITING
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
@@ -36,11 +28,16 @@ if TYPE_CHECKING:
 
     from atoll.evo.paths import SharedPaths
     from atoll.evo.records import Shares
-    from atoll.migration.observe.status import IslandStatus, MemberStatus
+    from atoll.migration.observe.status import IslandStatus
+    from atoll.migration.observe.team import MemberStatus
 
 STYLES = {
-    **{RUNNING: "green", WAITING: "cyan", FINISHED: "bold", STOPPED: "yellow"},
-    **{MEMBER_ALIVE: "green", MEMBER_LEFT: "bold"},
+    RUNNING: "green",
+    WAITING: "cyan",
+    FINISHED: "bold",
+    STOPPED: "yellow",
+    team.ALIVE: "green",
+    team.LEFT: "bold",
 }
 UNKNOWN = "-"
 GAP = 2
@@ -178,31 +175,24 @@ def fitting(lines: Sequence[Sequence[str]], columns: Columns, *, width: int) -> 
 
 
 def member_lines(row: IslandStatus, *, at_most: int) -> list[tuple[str, ...]]:
-    """Return the header of an island's members and a line of cells for each, the last ones summed up beyond `at_most`."""
-    shown_ones = row.team if len(row.team) <= at_most else row.team[: max(at_most - 1, 0)]
-    rest = row.team[len(shown_ones) :]
-    lines = [(f"members of {row.name}", *TEAM_HEADER), *map(_member_cells, shown_ones)]
-    return [*lines, _rest_cells(rest)] if rest and at_most else lines
+    """Return a header and a line of cells for each member of an island's team; beyond `at_most` the last are one."""
+    few = row.team if len(row.team) <= at_most else row.team[: at_most - 1]
+    rest = row.team[len(few) :]
+    lines = [_member_cells([member], name=printable(member.name)) for member in few]
+    more = [_member_cells(rest, name=f"{len(rest)} more")] if rest else []
+    return [(f"members of {row.name}", *TEAM_HEADER), *lines, *more]
 
 
-def _member_cells(row: MemberStatus) -> tuple[str, ...]:
-    return (
-        printable(row.name),
-        row.condition,
-        "owner" if row.is_owner else UNKNOWN,
-        *(str(row.shares), str(row.genomes), shown(row.last)),
-        *(f"{row.evaluate_s:.1f}", f"{row.waited_s:.1f}", str(row.taken_over), str(row.checked)),
-    )
-
-
-def _rest_cells(rows: Sequence[MemberStatus]) -> tuple[str, ...]:
-    """Return one line for several members: their sums."""
+def _member_cells(rows: Sequence[MemberStatus], *, name: str) -> tuple[str, ...]:
+    """Return one member's cells, or the sums of several."""
+    conditions = {row.condition for row in rows}
     last = [row.last for row in rows if row.last is not None]
     return (
-        f"{len(rows)} more",
-        rows[0].condition if len({row.condition for row in rows}) == 1 else UNKNOWN,
+        name,
+        conditions.pop() if len(conditions) == 1 else UNKNOWN,
         "owner" if any(row.is_owner for row in rows) else UNKNOWN,
-        *(str(sum(row.shares for row in rows)), str(sum(row.genomes for row in rows)), shown(sum(last) if last else None)),
+        *(str(sum(row.shares for row in rows)), str(sum(row.genomes for row in rows))),
+        shown(sum(last) if last else None),
         *(f"{sum(row.evaluate_s for row in rows):.1f}", f"{sum(row.waited_s for row in rows):.1f}"),
         *(str(sum(row.taken_over for row in rows)), str(sum(row.checked for row in rows))),
     )

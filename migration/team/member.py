@@ -149,7 +149,6 @@ class Member:
             OSError: The file system refused.
         """
         task, genes = asked.task, asked.genes
-        self._show()
         if self._genome_s is not None and self._genome_s * len(genes) < WORTH_S:
             self._tell_once()
             return by_itself(asked)
@@ -192,7 +191,6 @@ class Member:
         """
         is_checked = False
         done, idle_since_s = "", self._clock()
-        self._show()
         while not self._is_stopping():
             now = self._files.now()
             if now.stopped and now != self._before:

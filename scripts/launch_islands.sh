@@ -25,7 +25,8 @@ usage: $launching [options] N [evolve options]
 
 Starts island-01 ... island-N, each an ordinary process of $typed evolve; those that run already are left alone.
 
-  --team         N processes that live one island, island-01, and share its evaluation
+  --team         N processes that live one island and share its evaluation
+  --island NAME  the island of a team (default: island-01)
   --tmux         one tmux pane per island and one with the status of all
   --background   background processes; output in SHARED/launch/ISLAND.out,
                  of a team's members in SHARED/launch/ISLAND.NUMBER.out
@@ -48,7 +49,7 @@ Examples: $launching 4 -p 250 -g 150 --migrate-every 10
 HELP
 }
 
-mode=auto wait_for_end=no vary=no fresh=no team=no shared=shared session=atoll python=''
+mode=auto wait_for_end=no vary=no fresh=no team=no island='' shared=shared session=atoll python=''
 while [ $# -gt 0 ]; do
   case $1 in
     --tmux) mode=tmux ;;
@@ -57,6 +58,7 @@ while [ $# -gt 0 ]; do
     --vary) vary=yes ;;
     --fresh) fresh=yes ;;
     --team) team=yes ;;
+    --island) [ -n "${2:-}" ] || fail "--island needs a name"; island=$2; shift ;;
     --dir) [ -n "${2:-}" ] || fail "--dir needs a directory"; shared=$2; shift ;;
     --session) [ -n "${2:-}" ] || fail "--session needs a name"; session=$2; shift ;;
     --python) [ -n "${2:-}" ] || fail "--python needs a program"; python=$2; shift ;;
@@ -67,8 +69,11 @@ while [ $# -gt 0 ]; do
   shift
 done
 [ "$vary$team" != yesyes ] || fail "--vary gives each island its own settings, and a team lives one island; leave out one"
+[ -z "$island" ] || [ $team = yes ] || fail "--island names the island of a team; give --team too"
+[[ ${island:=island-01} =~ ^[A-Za-z0-9][A-Za-z0-9_-]{0,63}$ ]] ||
+  fail "--island takes letters, digits, - and _, up to 64, got '$island'"
 what=islands form='island-%02d' beside=2
-if [ $team = yes ]; then what=members form='island-01.%02d' beside=5; fi # no island has a dot in its name
+if [ $team = yes ]; then what=members form=$island.%02d beside=5; fi # no island has a dot in its name
 [ $# -gt 0 ] || fail "say how many $what; see $launching --help"
 n=$1
 shift
@@ -117,8 +122,8 @@ if [ "$mode" = tmux ] && tmux has-session -t "=$session" 2>/dev/null; then
   fail "the tmux session '$session' is there already: tmux attach -t $session, or $ending"
 fi
 names=() running=() notes=()
-if [ $team = yes ] && names_the_living "$(record_file "$launch" island-01)"; then
-  refuse "island-01 is running already, and by itself (process $pid); $STOPPING"
+if [ $team = yes ] && names_the_living "$(record_file "$launch" "$island")"; then
+  refuse "$island is running already, and by itself (process $pid); $STOPPING"
 fi
 for ((i = 1; i <= n; i++)); do
   # shellcheck disable=SC2059 # it is one of ours
@@ -154,7 +159,7 @@ readonly BESIDE_STATUS=4 PER_WINDOW=16 # more islands have windows of their own,
 
 # The command that becomes an island, on record from its first moment, as an array.
 island_command() {
-  island=("$BASH" "$home/scripts/recorded.bash" "$(record_file "$launch" "$1")"
+  process=("$BASH" "$home/scripts/recorded.bash" "$(record_file "$launch" "$1")"
     "${program[@]}" evolve "${1%.*}" "${arguments[@]}")
 }
 
@@ -185,7 +190,7 @@ pane_command() {
 }
 
 start_in_tmux() {
-  local id size=(60 200) found pane='' status_pane status_pid window relayout count=0 windows=0 island inside name
+  local id size=(60 200) found pane='' status_pane status_pid window relayout count=0 windows=0 process inside name
   if [ -t 1 ]; then read -r -a size <<<"$(stty size 2>/dev/null </dev/tty)"; fi
   if [ "${size[0]:-0}" = 0 ] || [ "${size[1]:-0}" = 0 ]; then size=(60 200); fi # a terminal that does not say
   private=$(mktemp -d)
@@ -207,7 +212,7 @@ start_in_tmux() {
   for name in "${names[@]}"; do
     clear_record "$(record_file "$launch" "$name")"
     island_command "$name"
-    pane_command "$name" "${island[@]}"
+    pane_command "$name" "${process[@]}"
     found=''
     if [ -n "$pane" ] && [ $count -lt $PER_WINDOW ]; then # tmux refuses to split what is too small already
       found=$(tmux split-window -d -P -F '#{pane_id} #{pane_pid}' -t "$pane" "${inside[@]}" 2>/dev/null) || true
@@ -235,7 +240,7 @@ start_in_tmux() {
 }
 
 start_in_background() {
-  local detach=nohup name out island # nohup ignores a signal that is deadly, where no session of its own can be had
+  local detach=nohup name out process # nohup ignores a signal that is deadly, where no session of its own can be had
   if command -v setsid >/dev/null; then detach=setsid; fi
   for name in "${names[@]}"; do
     out=$launch/$name.out
@@ -244,9 +249,9 @@ start_in_background() {
     island_command "$name"
     if [ -L "$out" ]; then refuse_by_storage "$launch" "$name.out is a link"; fi # and leads out of the directory
     why=$({ printf -- '--- %s, %s: ' "$(date -u +%Y-%m-%dT%H:%M:%SZ)" "$this_host" &&
-      printf '%q ' "${island[@]:3}" && echo; } 2>&1 >>"$out") || refuse_by_storage "$launch" "$why"
+      printf '%q ' "${process[@]:3}" && echo; } 2>&1 >>"$out") || refuse_by_storage "$launch" "$why"
     (
-      set -- "$detach" "${island[@]}"
+      set -- "$detach" "${process[@]}"
       eval "$environment"
       exec "$@"
     ) >>"$out" 2>&1 </dev/null &

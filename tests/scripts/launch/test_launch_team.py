@@ -105,6 +105,9 @@ def test_a_member_that_cannot_run_is_named_with_its_reason(root: Path) -> None:
         (("2", "--team", "4"), "--team before the number"),
         (("2", "--team=4"), "--team before the number"),
         (("--vary", "--team", "2"), "leave out one"),
+        (("--island", "a", "2"), "--island names the island of a team"),
+        (("--team", "--island", "a.b", "2"), "--island takes letters"),
+        (("--team", "--island", "", "2"), "--island needs a name"),
     ],
 )
 def test_a_team_that_cannot_be_meant_is_refused_in_one_line(arguments: tuple[str, ...], words: str, root: Path) -> None:
@@ -113,9 +116,11 @@ def test_a_team_that_cannot_be_meant_is_refused_in_one_line(arguments: tuple[str
 
 
 def test_the_command_and_make_start_a_team_too(root: Path) -> None:
-    started = atoll("launch", "--background", "--dir", root, "--team", "2", *ENDLESS)
+    started = atoll("launch", "--background", "--dir", root, "--team", "--island", "brain", "2", *ENDLESS)
     assert started.returncode == 0, started.stderr
     assert "2 members started" in started.stdout
+    assert records(root) == [record_of(root, f"brain.0{i}").name for i in (1, 2)]
+    assert [(row.name, len(row.team)) for row in status(root)] == [("brain", 2)]
     assert "1 islands stopped" in stop(root, "--now").stdout
     make = ("make", "--no-print-directory", "--assume-old=.venv/.ready", f"DIR={root.parent}/a b")
     ended = run(*make, "team", "N=2", f"ARGS={' '.join(SHORT)}")

@@ -41,7 +41,7 @@ def launch(n: str, arguments: tuple[str, ...], island: str | None, session: str,
     Examples:
       python cli.py launch 4 -p 250 -g 150 --migrate-every 10
       python cli.py launch --background --wait 4 -p 16 -g 75 --migrate-every 25
-      python cli.py launch --team --island big 8 -p 1000 -g 150
+      python cli.py launch --island big --team 8 -p 1000 -g 150
     """
     given = [f"--{name}" for name, is_given in flags.items() if is_given]
     where = ("--dir", str(root), "--session", session, *(("--island", island) if island is not None else ()))

@@ -18,7 +18,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 READY := $(VENV)/.ready
 
-.PHONY: help setup islands tmux status tail stop report libraries test-fast test test-lab chaos check pages bench compare clean
+.PHONY: help setup islands team tmux status tail stop report libraries test-fast test test-lab chaos check pages bench compare clean
 
 help: ## Show this help
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-16s %s\n", $$1, $$2}'
@@ -35,6 +35,9 @@ $(READY): pyproject.toml constraints.txt
 
 islands: $(READY) ## Evolve N islands to the end, with live progress (N=4 DIR=shared ARGS="-p 16 -g 75 ...")
 	@scripts/launch_islands.sh --background --wait --dir "$(DIR)" "$(N)" $(ARGS)
+
+team: $(READY) ## Evolve one island with a team of N processes that share its evaluation (N=4 DIR=shared ARGS="-p 1000 ...")
+	@scripts/launch_islands.sh --background --wait --team --dir "$(DIR)" "$(N)" $(ARGS)
 
 tmux: $(READY) ## The same in tmux: a pane per island and one with the status
 	@scripts/launch_islands.sh --tmux --dir "$(DIR)" "$(N)" $(ARGS)

@@ -1,5 +1,6 @@
 #!/usr/bin/env bash
-# Start N islands as ordinary processes: tmux panes where there are tmux and a terminal, else in the background.
+# Start N islands, or a team of N that lives one, as ordinary processes: tmux panes where there are tmux and a terminal,
+# else in the background.
 set -euo pipefail
 
 # What islands are started with, before this script has variables of its own. Of what belongs to one terminal nothing,
@@ -24,8 +25,11 @@ usage: $launching [options] N [evolve options]
 
 Starts island-01 ... island-N, each an ordinary process of $typed evolve; those that run already are left alone.
 
+  --team         N processes that live one island and share its evaluation
+  --island NAME  the island of a team (default: island-01)
   --tmux         one tmux pane per island and one with the status of all
-  --background   background processes; output in SHARED/launch/ISLAND.out
+  --background   background processes; output in SHARED/launch/ISLAND.out,
+                 of a team's members in SHARED/launch/ISLAND.NUMBER.out
                  (default: tmux where there are tmux and a terminal)
   --wait         with --background: show the status, stay until all have ended,
                  then print the table and the champions; Ctrl-C stops the islands
@@ -40,11 +44,12 @@ Starts island-01 ... island-N, each an ordinary process of $typed evolve; those 
 A finished run is archived to SHARED/old/ first, an unfinished one is resumed.
 Islands run with the environment and the umask of this command, in tmux too. Only
 one launch at a time is made in SHARED from each host; another one ends with 4.
-Example: $launching 4 -p 250 -g 150 --migrate-every 10
+Examples: $launching 4 -p 250 -g 150 --migrate-every 10
+          $launching --team 4 -p 1000 -g 150
 HELP
 }
 
-mode=auto wait_for_end=no vary=no fresh=no shared=shared session=atoll python=''
+mode=auto wait_for_end=no vary=no fresh=no team=no island='' shared=shared session=atoll python=''
 while [ $# -gt 0 ]; do
   case $1 in
     --tmux) mode=tmux ;;
@@ -52,6 +57,8 @@ while [ $# -gt 0 ]; do
     --wait) wait_for_end=yes ;;
     --vary) vary=yes ;;
     --fresh) fresh=yes ;;
+    --team) team=yes ;;
+    --island) [ -n "${2:-}" ] || fail "--island needs a name"; island=$2; shift ;;
     --dir) [ -n "${2:-}" ] || fail "--dir needs a directory"; shared=$2; shift ;;
     --session) [ -n "${2:-}" ] || fail "--session needs a name"; session=$2; shift ;;
     --python) [ -n "${2:-}" ] || fail "--python needs a program"; python=$2; shift ;;
@@ -61,10 +68,16 @@ while [ $# -gt 0 ]; do
   esac
   shift
 done
-[ $# -gt 0 ] || fail "say how many islands; see $launching --help"
+[ "$vary$team" != yesyes ] || fail "--vary gives each island its own settings, and a team lives one island; leave out one"
+[ -z "$island" ] || [ $team = yes ] || fail "--island names the island of a team; give --team too"
+[[ ${island:=island-01} =~ ^[A-Za-z0-9][A-Za-z0-9_-]{0,63}$ ]] ||
+  fail "--island takes letters, digits, - and _, up to 64, got '$island'"
+what=islands form='island-%02d' beside=2
+if [ $team = yes ]; then what=members form=$island.%02d beside=5; fi # no island has a dot in its name
+[ $# -gt 0 ] || fail "say how many $what; see $launching --help"
 n=$1
 shift
-[[ $n =~ ^[1-9][0-9]{0,2}$ ]] || fail "the number of islands must be between 1 and 999, got '$n'"
+[[ $n =~ ^[1-9][0-9]{0,2}$ ]] || fail "the number of $what must be between 1 and 999, got '$n'"
 
 choose_program "$python"
 case $shared in -*) shared=./$shared ;; esac
@@ -78,6 +91,7 @@ if [ "$mode" = tmux ]; then
   [[ $session != *[.:]* ]] || fail "the name of a tmux session has no dot and no colon, got '$session'"
 fi
 arguments=(--migration-dir "$shared" "$@")
+if [ $team = yes ]; then arguments+=(--team "$n"); fi
 draw=() foreign=()
 while [ $# -gt 0 ]; do
   case $1 in
@@ -85,6 +99,7 @@ while [ $# -gt 0 ]; do
     --seed=*) draw=("$1") ;;
     --foreign-pool) foreign=("$1") ;;
     --migration-dir | --migration-dir=*) fail "name the shared directory with --dir (make: DIR=), not $1" ;;
+    --team | --team=*) fail "say --team before the number, which is then the number of its members: $launching --team 4" ;;
     --config | --config=*) [ "$vary" = no ] || fail "--vary writes a config file itself; leave out --config" ;;
   esac
   shift
@@ -107,8 +122,12 @@ if [ "$mode" = tmux ] && tmux has-session -t "=$session" 2>/dev/null; then
   fail "the tmux session '$session' is there already: tmux attach -t $session, or $ending"
 fi
 names=() running=() notes=()
+if [ $team = yes ] && names_the_living "$(record_file "$launch" "$island")"; then
+  refuse "$island is running already, and by itself (process $pid); $STOPPING"
+fi
 for ((i = 1; i <= n; i++)); do
-  name=$(printf 'island-%02d' "$i")
+  # shellcheck disable=SC2059 # it is one of ours
+  name=$(printf "$form" "$i")
   if names_the_living "$(record_file "$launch" "$name")"; then
     running+=("$name")
     notes+=("$name is running already (process $pid)")
@@ -116,7 +135,7 @@ for ((i = 1; i <= n; i++)); do
     names+=("$name")
   fi
 done
-if [ ${#names[@]} = 0 ] && [ "$fresh" = no ]; then refuse "all $n islands in $shared are running already; $STOPPING"; fi
+if [ ${#names[@]} = 0 ] && [ "$fresh" = no ]; then refuse "all $n $what in $shared are running already; $STOPPING"; fi
 if [ ${#running[@]} -gt 0 ]; then
   if [ "$fresh" = yes ]; then
     list=$(printf ', %s' "${running[@]}")
@@ -140,8 +159,8 @@ readonly BESIDE_STATUS=4 PER_WINDOW=16 # more islands have windows of their own,
 
 # The command that becomes an island, on record from its first moment, as an array.
 island_command() {
-  island=("$BASH" "$home/scripts/recorded.bash" "$(record_file "$launch" "$1")"
-    "${program[@]}" evolve "$1" "${arguments[@]}")
+  process=("$BASH" "$home/scripts/recorded.bash" "$(record_file "$launch" "$1")"
+    "${program[@]}" evolve "${1%.*}" "${arguments[@]}")
 }
 
 # Wait until each process has put itself on record, or has ended.
@@ -171,7 +190,7 @@ pane_command() {
 }
 
 start_in_tmux() {
-  local id size=(60 200) found pane='' status_pane status_pid window relayout count=0 windows=0 island inside name
+  local id size=(60 200) found pane='' status_pane status_pid window relayout count=0 windows=0 process inside name
   if [ -t 1 ]; then read -r -a size <<<"$(stty size 2>/dev/null </dev/tty)"; fi
   if [ "${size[0]:-0}" = 0 ] || [ "${size[1]:-0}" = 0 ]; then size=(60 200); fi # a terminal that does not say
   private=$(mktemp -d)
@@ -186,14 +205,14 @@ start_in_tmux() {
   if [ ${#names[@]} -le $BESIDE_STATUS ]; then
     pane=$status_pane
     relayout="select-layout -t '$id:status' main-horizontal" # a smaller terminal would take rows from the status too
-    tmux set-option -w -t "$pane" main-pane-height $((${#names[@]} + 2))
+    tmux set-option -w -t "$pane" main-pane-height $((${#names[@]} + beside))
     tmux set-hook -w -t "$pane" window-resized "$relayout" 2>/dev/null || # before tmux 3.3 there is only:
       tmux set-hook -t "$id" client-resized "$relayout"
   fi
   for name in "${names[@]}"; do
     clear_record "$(record_file "$launch" "$name")"
     island_command "$name"
-    pane_command "$name" "${island[@]}"
+    pane_command "$name" "${process[@]}"
     found=''
     if [ -n "$pane" ] && [ $count -lt $PER_WINDOW ]; then # tmux refuses to split what is too small already
       found=$(tmux split-window -d -P -F '#{pane_id} #{pane_pid}' -t "$pane" "${inside[@]}" 2>/dev/null) || true
@@ -214,25 +233,25 @@ start_in_tmux() {
   wait_for_records
   while [ -e "$private/status" ] && start_of "$status_pid" >/dev/null; do sleep 0.02; done
   let_go
-  printf '%s islands in the tmux session %s; %s ends them\n' "${#names[@]}" "$session" "$ending"
+  printf '%s %s in the tmux session %s; %s ends them\n' "${#names[@]}" "$what" "$session" "$ending"
   if [ -t 1 ]; then
     if [ -n "${TMUX:-}" ]; then tmux switch-client -t "$id"; else tmux attach -t "$id"; fi
   fi
 }
 
 start_in_background() {
-  local detach=nohup name out island # nohup ignores a signal that is deadly, where no session of its own can be had
+  local detach=nohup name out process # nohup ignores a signal that is deadly, where no session of its own can be had
   if command -v setsid >/dev/null; then detach=setsid; fi
   for name in "${names[@]}"; do
     out=$launch/$name.out
     clear_record "$(record_file "$launch" "$name")"
-    before+=("$(starts_of "$name")")
+    before+=("$(starts_of "$name" none)")
     island_command "$name"
     if [ -L "$out" ]; then refuse_by_storage "$launch" "$name.out is a link"; fi # and leads out of the directory
     why=$({ printf -- '--- %s, %s: ' "$(date -u +%Y-%m-%dT%H:%M:%SZ)" "$this_host" &&
-      printf '%q ' "${island[@]:3}" && echo; } 2>&1 >>"$out") || refuse_by_storage "$launch" "$why"
+      printf '%q ' "${process[@]:3}" && echo; } 2>&1 >>"$out") || refuse_by_storage "$launch" "$why"
     (
-      set -- "$detach" "${island[@]}"
+      set -- "$detach" "${process[@]}"
       eval "$environment"
       exec "$@"
     ) >>"$out" 2>&1 </dev/null &
@@ -240,11 +259,18 @@ start_in_background() {
   done
   wait_for_records
   let_go
-  printf '%s islands started; output in %s/*.out\n' "${#names[@]}" "$launch"
+  printf '%s %s started; output in %s/*.out\n' "${#names[@]}" "$what" "$launch"
 }
 
-# What tells one start of an island from the next: each one takes a number before its first generation.
-starts_of() { (cd "$shared/migration_pool/$1/epochs" 2>/dev/null && echo *.json) || true; }
+# What tells one start of an island from the next: each one takes a number before its first generation. A team's member
+# lets itself be seen.
+starts_of() { # NAME PID
+  if [ $team = yes ]; then
+    (cd "$shared/islands/${1%.*}/team/members" 2>/dev/null && compgen -G "*-$2.json") || true
+  else
+    (cd "$shared/migration_pool/$1/epochs" 2>/dev/null && echo *.json) || true
+  fi
+}
 
 tell_end() { # I CODE
   local file=$launch/${names[$1]}.out
@@ -255,7 +281,7 @@ tell_end() { # I CODE
 wait_for_starts() {
   local i code failed=0 is_told=no
   for i in "${!pids[@]}"; do
-    while [ "$(starts_of "${names[$i]}")" = "${before[$i]}" ]; do
+    while [ "$(starts_of "${names[$i]}" "${pids[$i]}")" = "${before[$i]}" ]; do
       if ! start_of "${pids[$i]}" >/dev/null; then
         wait "${pids[$i]}" && code=0 || code=$?
         if [ "$code" -ne 0 ]; then failed=$code && tell_end "$i" "$code"; fi

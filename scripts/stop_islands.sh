@@ -89,7 +89,8 @@ while true; do
 done
 goes_on='the same launch command goes on'
 if [ ${#pids[@]} = 0 ]; then goes_on="none that was launched in $shared runs"; fi
-printf '%s islands stopped; %s\n' "${#pids[@]}" "$goes_on"
+islands=$(printf '%s\n' ${names[@]+"${names[@]%.*}"} | sort -u | grep -c .) || true # a team's members live one
+printf '%s islands stopped; %s\n' "$islands" "$goes_on"
 
 take_in_time || exit "$code" # whoever starts or stops islands now clears the records of what has ended
 for name in ${names[@]+"${names[@]}"}; do clear_record "$(record_file "$launch" "$name")"; done

@@ -13,6 +13,7 @@ from atoll.evo.errors import DamagedFileError
 from atoll.evo.paths import is_island_name
 from atoll.evo.records import Generation, Imported, Published, Start
 from atoll.migration.observe.history import effective_number
+from atoll.migration.observe.team import ELSEWHERE, MemberStatus, read_team
 from atoll.migration.pool import epochs, islands
 from atoll.migration.pool.bounded_io import RefusedError, VanishedError, directory, read_file
 
@@ -27,7 +28,7 @@ MAX_BEAT_BYTES = 4096
 SILENT_AFTER_S = 120.0
 SILENT_AFTER_GENERATIONS = 3
 
-RUNNING, FINISHED, STOPPED, ELSEWHERE, SILENT = "running", "finished", "stopped", "elsewhere", "silent"
+RUNNING, FINISHED, STOPPED, SILENT = "running", "finished", "stopped", "silent"
 WAITING = "waiting"
 UNREADABLE = "unreadable"
 ALIVE = frozenset({RUNNING, WAITING})
@@ -55,6 +56,7 @@ class IslandStatus:
         last_source: Whose batch it last took from, as island:generation.
         last_source_times: How many migrations in a row that was, as far as the end of its ledger tells: more than once
             where its neighbour is dead or slow.
+        team: The members of its team, those that may still score first; none if it has always been one process's.
     """
 
     name: str
@@ -85,10 +87,12 @@ class IslandStatus:
     unreadable: str | None = None
     last_source: str | None = None
     last_source_times: int = 0
+    team: tuple[MemberStatus, ...] = ()
 
     def as_json(self) -> dict[str, Any]:
-        """Return the row for programs."""
-        return asdict(self)
+        """Return the row for programs, who are told of a team where there is one."""
+        told = asdict(self)
+        return told if self.team else {name: value for name, value in told.items() if name != "team"}
 
 
 def read_all(shared: SharedPaths) -> list[IslandStatus]:
@@ -145,6 +149,7 @@ def read_island(paths: IslandPaths) -> IslandStatus:
         champion_path=str(paths.champion) if paths.champion.exists() else None,
         last_source=last_source,
         last_source_times=last_source_times,
+        team=read_team(paths, epoch),
     )
 
 

@@ -23,16 +23,16 @@ import numpy as np
 from atoll.evo import arrayfile, atomic, runlog
 from atoll.evo.errors import DamagedFileError
 from atoll.migration.pool.bounded_io import Reason, RefusedError, VanishedError, directory, list_names, read_file
-from atoll.migration.team.records import Holder, Now, Presence, Request, decode, encode
+from atoll.migration.team.presence import MAX_RECORD_BYTES, read_members
+from atoll.migration.team.records import Holder, Now, Request, decode, encode
 
 if TYPE_CHECKING:
     from pathlib import Path
 
     from atoll.evo.genome import Floats
-    from atoll.migration.team.records import Scored
+    from atoll.migration.team.records import Presence, Scored
     from atoll.migration.team.shares import Share
 
-MAX_RECORD_BYTES = 1 << 20
 MAX_SCORES_BYTES = 1 << 26
 REQUEST_NAME = re.compile(r"gen-(0|[1-9][0-9]{0,9})-[0-9a-f]{16}")
 CLAIM_NAME = re.compile(r"claim-(0|[1-9][0-9]{0,5})-([1-9][0-9]{0,5})")
@@ -199,13 +199,7 @@ class TeamFiles:
 
     def members(self) -> list[Presence]:
         """Return what the members have done so far, by name; what is no presence is left out."""
-        found: list[Presence] = []
-        for name in list_names(self.folder / "members"):
-            try:
-                found.append(decode(_read(self.folder / "members", name, limit=MAX_RECORD_BYTES), Presence))
-            except (RefusedError, VanishedError, DamagedFileError):
-                continue  # half a name of a temporary file, or a stranger's
-        return found
+        return read_members(self.home)
 
     def note(self, scored: Scored) -> None:
         """Add a line to the team's log."""

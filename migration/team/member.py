@@ -338,7 +338,7 @@ class Member:
         is_first = self._files.put_scores(work.name, n, Scores(fitness, self.holder.member, rows_sha256))
         self._genome_s = max(self._genome_s or 0.0, evaluate_s / share.n)
         self.longest_share_s = max(self.longest_share_s or 0.0, evaluate_s)
-        self._count(shares=1, genomes=share.n, evaluate_s=evaluate_s, duplicates=not is_first, is_shown=True)
+        self._count(shares=1, genomes=share.n, evaluate_s=evaluate_s, duplicates=not is_first)
 
     def _check_copies(self, work: _Round, scores: dict[int, Scores]) -> None:
         """Hold what was scored twice against each other; a difference stops the team."""
@@ -399,6 +399,13 @@ class Member:
 
     def _add(self, *, waited_s: float) -> None:
         self.presence = replace(self.presence, waited_s=self.presence.waited_s + waited_s)
+        self._show()
+
+    def _show(self) -> None:
+        """Let others see what this member has done, if they have not just seen it."""
+        if self._clock() - self._shown_s > SHOW_EVERY_S:
+            self._shown_s = self._clock()
+            self._files.show(self.presence)
 
     def _count(
         self,
@@ -409,7 +416,6 @@ class Member:
         taken_over: bool = False,
         checked: bool = False,
         duplicates: bool = False,
-        is_shown: bool = False,
     ) -> None:
         before = self.presence
         self.presence = replace(
@@ -421,9 +427,7 @@ class Member:
             checked=before.checked + checked,
             duplicates=before.duplicates + duplicates,
         )
-        if is_shown and self._clock() - self._shown_s > SHOW_EVERY_S:
-            self._shown_s = self._clock()
-            self._files.show(self.presence)
+        self._show()
 
 
 def _named(asked: Asked, shares: list[Share]) -> tuple[str, dict[tuple[int, int], str]]:

@@ -21,6 +21,8 @@ IGNORED_BY_PYTHON = ("SIGPIPE", "SIGXFSZ")
 @click.command(context_settings={"allow_interspersed_args": False})
 @click.argument("n", metavar="N")
 @click.argument("arguments", metavar="[EVOLVE OPTIONS]...", nargs=-1, type=click.UNPROCESSED)
+@click.option("--team", is_flag=True, help="N processes that live one island and share its evaluation.")
+@click.option("--island", metavar="NAME", help="The island of a team; island-01 where none is named.")
 @click.option("--tmux", is_flag=True, help="One tmux pane per island and one with the status of all.")
 @click.option("--background", is_flag=True, help="Background processes; output in DIR/launch/.")
 @click.option("--wait", is_flag=True, help="With --background: show the status until all have ended.")
@@ -28,8 +30,8 @@ IGNORED_BY_PYTHON = ("SIGPIPE", "SIGXFSZ")
 @click.option("--fresh", is_flag=True, help="Archive the run that is there first, finished or not.")
 @click.option("--session", default="atoll", show_default=True, metavar="NAME", help="The tmux session.")
 @directory_option("--dir", "--migration-dir")
-def launch(n: str, arguments: tuple[str, ...], session: str, root: Path, **flags: bool) -> None:
-    """Start N islands as ordinary processes: island-01 ... island-N.
+def launch(n: str, arguments: tuple[str, ...], island: str | None, session: str, root: Path, **flags: bool) -> None:
+    """Start N islands as ordinary processes, island-01 ... island-N, or with --team N processes that live one island.
 
     What follows N is for each of them, as 'evolve' takes it. They get tmux panes where there are tmux and a terminal,
     else they are in the background. Those that run already are left alone; a finished run is archived first, an
@@ -39,9 +41,10 @@ def launch(n: str, arguments: tuple[str, ...], session: str, root: Path, **flags
     Examples:
       python cli.py launch 4 -p 250 -g 150 --migrate-every 10
       python cli.py launch --background --wait 4 -p 16 -g 75 --migrate-every 25
+      python cli.py launch --island big --team 8 -p 1000 -g 150
     """
     given = [f"--{name}" for name, is_given in flags.items() if is_given]
-    where = ("--dir", str(root), "--session", session)
+    where = ("--dir", str(root), "--session", session, *(("--island", island) if island is not None else ()))
     _become("launch_islands.sh", "--python", sys.executable, *where, *given, n, *arguments)
 
 

@@ -24,6 +24,7 @@ from atoll.evo import atomic
 from atoll.evo.errors import ConfigError, count
 from atoll.migration.observe import status
 from atoll.migration.observe.history import MAX_NAME, read_histories
+from atoll.migration.observe.team import read_work
 from atoll.migration.pool import identity as pool
 from atoll.scripts.report import walks
 from atoll.scripts.report.champion import creatures_of, read_all
@@ -36,6 +37,7 @@ if TYPE_CHECKING:
     from atoll.evo.records import Generation
     from atoll.migration.observe.history import History
     from atoll.migration.observe.status import IslandStatus
+    from atoll.migration.observe.team import MemberStatus, Work
     from atoll.scripts.report.champion import Champion
     from atoll.scripts.report.walks import Walker
 
@@ -51,6 +53,7 @@ MAX_SHARES = 80_000
 MAX_FOUNDERS = 20
 """Islands whose share in the ancestry is shown by itself; the others are one."""
 MAX_ARRIVALS = 20_000
+MAX_MEMBERS = 200
 OTHERS = "all others"
 """No island has a space in its name."""
 MAX_PAINTED = 64
@@ -80,7 +83,8 @@ def write_report(shared: SharedPaths, out: Path) -> dict[str, Any]:
     walkers, unfilmed = walks.film(shared, champions)
     title, made = shared.root.resolve().name or str(shared.root), time.strftime("%Y-%m-%d %H:%M:%S")
     notes = [*left_out, *unread, *unfilmed]
-    shown = document(histories, rows, champions, walkers, title=title, made=made, notes=notes)
+    works = {history.island: work for history in histories if (work := read_work(shared.island(history.island)))}
+    shown = document(histories, rows, champions, walkers, works=works, title=title, made=made, notes=notes)
     data = build(shown).encode()
     with atomic.storage_errors("write the report"):
         atomic.replace_file(out, data, durable=False)
@@ -129,13 +133,15 @@ def document(
     champions: Mapping[str, Champion],
     walkers: Mapping[str, Walker],
     *,
+    works: Mapping[str, Work] | None = None,
     title: str,
     made: str,
     notes: Sequence[str] = (),
 ) -> dict[str, Any]:
     """Return all that the page shows, as short lists of numbers, and as texts that are only ever texts.
 
-    `rows`, `champions` and those `walkers` that were simulated again are by island; `notes` say what is left out.
+    `rows`, `champions`, those `walkers` that were simulated again and the `works` of teams are by island; `notes` say
+    what is left out.
     """
     grid = thin([line.generation for history in histories for line in history.lines], at_most=MAX_POINTS)
     founders = _founders(histories)
@@ -145,6 +151,12 @@ def document(
         f"{count(history.n_unreadable, 'line')} of the logs of {history.island} cannot be read"
         for history in histories
         if history.n_unreadable
+    ]
+    works = works or {}
+    unreadable += [
+        f"{count(work.unreadable_lines, 'line')} of the log of the team of {name} cannot be read"
+        for name, work in works.items()
+        if work.unreadable_lines
     ]
     arrivals = _arrivals(histories)
     if len(arrivals) > MAX_ARRIVALS:
@@ -167,6 +179,7 @@ def document(
         },
         "givers": sorted({*names, *(arrival[2] for arrival in arrivals)}),
         "arrivals": arrivals[-MAX_ARRIVALS:],
+        "teams": [_team(name, work, rows[name].team) for name, work in works.items()],
         "settings": different,
         "shared_settings": common,
     }
@@ -212,6 +225,45 @@ def _island(
         "curves": {name: _curve(at, grid, name) for name in ("best", "median", "champion", "diversity")},
         "lives": [{**asdict(life), "ending": life.ending or row.condition} for life in history.lives],
         "champion": None if champion is None else _champion(champion, walker),
+    }
+
+
+def _team(island: str, work: Work, members: Sequence[MemberStatus]) -> dict[str, Any]:
+    """Return who scored how much of an island: by the team's log, and what each member says of itself."""
+    known = {member.name: member for member in members}
+    names = sorted(work.genomes.keys() | known.keys(), key=lambda name: (-work.genomes.get(name, 0), name))
+    return {
+        "island": island,
+        "requests": work.requests,
+        "wall_s": _number(work.wall_s),
+        "genomes": sum(work.genomes.values()),
+        "taken_over": work.taken_over,
+        "checked": work.checked,
+        "refused": work.refused,
+        "n_members": len(names),
+        "members": [
+            {
+                "name": _text(name),
+                "genomes": work.genomes.get(name, 0),
+                "helped": work.helped.get(name, 0),
+                **_presence(known.get(name)),
+            }
+            for name in names[:MAX_MEMBERS]
+        ],
+    }
+
+
+def _presence(member: MemberStatus | None) -> dict[str, Any]:
+    if member is None:
+        return {}
+    return {
+        "state": member.condition,
+        "is_owner": member.is_owner,
+        "shares": member.shares,
+        "evaluate_s": _number(member.evaluate_s),
+        "waited_s": _number(member.waited_s),
+        "taken_over": member.taken_over,
+        "checked": member.checked,
     }
 
 

@@ -15,6 +15,7 @@ from atoll.evo.errors import printable
 from atoll.evo.installation import as_typed
 from atoll.evo.paths import is_island_name
 from atoll.evo.records import Generation
+from atoll.migration.observe import team
 from atoll.migration.observe.history import effective_number, pooled
 from atoll.migration.observe.status import ENDED, FINISHED, RUNNING, STOPPED, UNREADABLE, WAITING
 
@@ -28,8 +29,16 @@ if TYPE_CHECKING:
     from atoll.evo.paths import SharedPaths
     from atoll.evo.records import Shares
     from atoll.migration.observe.status import IslandStatus
+    from atoll.migration.observe.team import MemberStatus
 
-STYLES = {RUNNING: "green", WAITING: "cyan", FINISHED: "bold", STOPPED: "yellow"}
+STYLES = {
+    RUNNING: "green",
+    WAITING: "cyan",
+    FINISHED: "bold",
+    STOPPED: "yellow",
+    team.ALIVE: "green",
+    team.LEFT: "bold",
+}
 UNKNOWN = "-"
 GAP = 2
 WORD_COLUMNS = 2
@@ -66,6 +75,10 @@ TABLE = Columns(
     ),
     gaps=(GAP,),
 )
+TEAM_HEADER = ("state", "role", "shares", "genomes", "last", "scored s", "waited s", "taken over", "checked")
+"""`last` is how many genomes of the team's last request a member scored."""
+TEAM_LEAST_FIRST = ("checked", "taken over", "scored s", "shares", "last", "role", "waited s", "genomes", "state")
+MAX_MEMBERS = 64
 TREND = "trend"
 BOARD_HEADER = ("island", "state", "gen", "best", TREND, "median", "gen/s", "out", "in", "ref", "thr", "MB")
 """`out` and `in` are the generations of the last export and import, `ref` migrants refused, `thr` threads.
@@ -161,6 +174,40 @@ def fitting(lines: Sequence[Sequence[str]], columns: Columns, *, width: int) -> 
     return list(widths), columns.gaps[-1]
 
 
+def member_lines(row: IslandStatus, *, at_most: int) -> list[tuple[str, ...]]:
+    """Return a header and a line of cells for each member of an island's team; beyond `at_most` the last are one."""
+    few = row.team if len(row.team) <= at_most else row.team[: at_most - 1]
+    rest = row.team[len(few) :]
+    lines = [_member_cells([member], name=printable(member.name)) for member in few]
+    more = [_member_cells(rest, name=f"{len(rest)} more")] if rest else []
+    return [(f"members of {row.name}", *TEAM_HEADER), *lines, *more]
+
+
+def _member_cells(rows: Sequence[MemberStatus], *, name: str) -> tuple[str, ...]:
+    """Return one member's cells, or the sums of several."""
+    conditions = {row.condition for row in rows}
+    last = [row.last for row in rows if row.last is not None]
+    return (
+        name,
+        conditions.pop() if len(conditions) == 1 else UNKNOWN,
+        "owner" if any(row.is_owner for row in rows) else UNKNOWN,
+        *(str(sum(row.shares for row in rows)), str(sum(row.genomes for row in rows))),
+        shown(sum(last) if last else None),
+        *(f"{sum(row.evaluate_s for row in rows):.1f}", f"{sum(row.waited_s for row in rows):.1f}"),
+        *(str(sum(row.taken_over for row in rows)), str(sum(row.checked for row in rows))),
+    )
+
+
+def _members(rows: Iterable[IslandStatus], *, width: int, at_most: int = MAX_MEMBERS) -> list[Table]:
+    """Return a table for a terminal for each island that has a team, of `at_most` members."""
+    tables = []
+    for row in rows:
+        if row.team:
+            header, *lines = member_lines(row, at_most=at_most)
+            tables.append(_grid(lines, Columns(header, TEAM_LEAST_FIRST, gaps=(GAP, 1)), width=width))
+    return tables
+
+
 def origins(rows: Sequence[IslandStatus]) -> str:
     """Return in one line whose genes all islands together have; nothing before any has logged a line."""
     logged = [row for row in rows if row.ancestry]
@@ -186,9 +233,10 @@ def show_all(rows: Sequence[IslandStatus], shared: SharedPaths, *, with_champion
         from rich.console import Console  # noqa: PLC0415
 
         console = Console()
-        console.print(as_rich(rows, width=console.width))
+        console.print(as_rich(rows, width=console.width), *_members(rows, width=console.width))
     else:
-        click.echo(as_text(rows))
+        teams = (member_lines(row, at_most=MAX_MEMBERS) for row in rows if row.team)
+        click.echo("\n".join([as_text(rows), *(aligned(lines, n_words=WORD_COLUMNS) for lines in teams)]))
     for text in notes(rows):
         click.echo(printable(text))
     click.echo(origins(rows), nl=any(row.ancestry for row in rows))
@@ -324,11 +372,17 @@ class Board:
         at_most = max(width - ALL_ELSE, min(USUAL_NAME, width - LEAST_ELSE), min(SHORTEST_NAME, max(width, 2)))
         lines = [(shortened(row.name, at_most=at_most), *board_cells(row, trends)[1:]) for row in shown]
         left = height - HEAD_AND_FOOT - len(lines)
+        teams = []
+        for row in shown:
+            if row.team and left > 1:
+                teams += _members([row], width=width, at_most=left - 1)
+                left -= teams[-1].row_count + 1
         events = list(self._events.lines)[-left:] if left > 0 else []
         foot = [_foot(rows, first=page * room + 1, n=len(shown))] if left >= 0 else []
         return Group(
             _grid(lines, BOARD, width=width),
             *[Text(text, style="bold", no_wrap=True, overflow="ellipsis") for text in foot],
+            *teams,
             *[Text(printable(event[DATE:]), style="dim", no_wrap=True, overflow="ellipsis") for event in events],
         )
 

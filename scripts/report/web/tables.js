@@ -25,6 +25,7 @@ function startTables() {
   byId("notes").hidden = doc.notes.length === 0;
   byId("notes").replaceChildren(...doc.notes.map((note) => make("li", {}, note)));
   islandsTable();
+  teamsTable();
   settingsTables();
 }
 
@@ -51,6 +52,20 @@ function islandsTable() {
     }),
   });
   watchIsland((name) => [...element.tBodies[0].rows].forEach((row, i) => row.classList.toggle("chosen", doc.islands[i].name === name)));
+}
+
+function teamsTable() {
+  byId("teams").hidden = doc.teams.length === 0;
+  byId("teams-words").textContent = doc.teams.map((team) => `${team.island}: ${plural(team.n_members, "member")} scored ${plural(team.genomes, "genome")} `
+    + `for ${plural(team.requests, "request")} in ${span(team.wall_s)}; ${plural(team.taken_over, "share")} taken over, ${team.checked} checked, `
+    + `${team.refused} refused.${team.members.length < team.n_members ? ` The ${team.members.length} that scored most are shown.` : ""}`).join(" ");
+  table(byId("teams-table"), {
+    caption: "Members, and what each scored and waited",
+    head: ["member", "island", "state", "requests", "genomes", "share", "shares", "scored for", "waited for", "taken over", "checked"],
+    rows: doc.teams.flatMap((team) => team.members.map((member) => [member.name, team.island, `${member.state ?? "–"}${member.is_owner ? ", owner" : ""}`,
+      member.helped, member.genomes, percent(member.genomes / team.genomes), member.shares ?? "–", span(member.evaluate_s), span(member.waited_s),
+      member.taken_over ?? "–", member.checked ?? "–"])),
+  });
 }
 
 const verdict = (isGood, yes, no) => make("td", { class: isGood ? "good" : "bad" }, isGood ? yes : no);

@@ -5,8 +5,11 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from atoll.evo.paths import SharedPaths
+from atoll.migration.observe.team import MemberStatus
 from atoll.migration.pool.identity import Pool
 from atoll.migration.pool.locks import MountSupport
 from atoll.scripts.doctor import examine
@@ -49,6 +52,60 @@ def test_islands_are_held_against_the_cores(n: int, threads: int, verdict: str) 
     rows = [replace(ROW, name=f"i{i}", threads=threads) for i in range(n)]
     finished = [replace(ROW, name="done", condition="finished", threads=None)]
     assert examine.judge_islands([*rows, *finished], cores=2).verdict == verdict
+
+
+MEMBER = MemberStatus(
+    name="here-1",
+    condition="alive",
+    is_owner=True,
+    shares=10,
+    genomes=100,
+    last=10,
+    evaluate_s=10.0,
+    waited_s=0.0,
+    taken_over=0,
+    checked=0,
+    duplicates=0,
+)
+
+
+def efficiency(members: int, alone_s: float) -> float:
+    return alone_s / (members * (alone_s / members + examine.REQUEST_S))
+
+
+@given(st.floats(1e-3, 1e4), st.integers(1, 10_000))
+def test_as_many_members_pay_as_work_at_the_efficiency_that_is_named(alone_s: float, population: int) -> None:
+    n = examine.members_that_pay(alone_s, population=population)
+    assert 1 <= n <= population
+    assert n == 1 or efficiency(n, alone_s) >= examine.EFFICIENCY - 1e-9
+    assert n == population or efficiency(n + 1, alone_s) < examine.EFFICIENCY + 1e-9
+
+
+@pytest.mark.parametrize(
+    ("conditions", "verdict"),
+    [(["alive"] * 2, "ok"), (["alive"] * 3, "warning"), (["elsewhere"] * 9, "ok"), (["elsewhere"] * 10, "warning")],
+)
+def test_a_team_is_held_against_what_pays_and_against_the_cores(conditions: list[str], verdict: str) -> None:
+    members = tuple(replace(MEMBER, name=f"{i}", condition=each, waited_s=10 / 3) for i, each in enumerate(conditions))
+    finding = examine.judge_team(replace(ROW, team=members, population=9), cores=2)  # 0.9 s a generation
+    assert finding is not None
+    assert (finding.topic, finding.verdict) == (f"team of {ROW.name}", verdict)
+    assert f"{len(conditions)} members, 25% of all members' time was waiting" in finding.evidence
+    assert "9 members can work" in finding.evidence
+    assert bool(finding.advice) == (verdict == "warning")
+
+
+def test_of_a_team_that_has_ended_those_count_who_scored_last() -> None:
+    members = (MEMBER, replace(MEMBER, last=3), replace(MEMBER, last=0))
+    ended = tuple(replace(member, condition="left") for member in members)
+    finding = examine.judge_team(replace(ROW, team=ended), cores=1)
+    assert finding is not None
+    assert finding.evidence.startswith("2 members,")
+
+
+@pytest.mark.parametrize("members", [(), (replace(MEMBER, genomes=0, evaluate_s=0.0),)])
+def test_where_no_member_has_scored_the_doctor_says_nothing_of_a_team(members: tuple[MemberStatus, ...]) -> None:
+    assert examine.judge_team(replace(ROW, team=members), cores=2) is None
 
 
 @pytest.mark.parametrize("lost", ["flock_excludes", "hard_links", "rename_refuses"])

@@ -18,6 +18,7 @@ from atoll.evo.paths import SharedPaths, is_island_name
 from atoll.evo.records import Generation, Imported, Start, Time
 from atoll.migration.observe.history import History, Life, read_histories
 from atoll.migration.observe.status import IslandStatus, read_all
+from atoll.migration.observe.team import MemberStatus, Work
 from atoll.scripts.report import page
 from atoll.scripts.report.champion import Champion
 from atoll.scripts.report.page import document, thin
@@ -153,7 +154,7 @@ def test_a_report_changes_nothing(archipelago, tmp_path):
 
 def status(name: str) -> IslandStatus:
     nothing = dict.fromkeys(IslandStatus.__dataclass_fields__)
-    counts = {"exports": 0, "imports": 0, "refused": 0, "waiting_for": ()}
+    counts = {"exports": 0, "imports": 0, "refused": 0, "waiting_for": (), "team": ()}
     return IslandStatus(**{**nothing, **counts, "name": name, "condition": "running", "target": 9})
 
 
@@ -236,6 +237,54 @@ def test_arrivals_are_in_order_of_time():
     times = [arrival[0] for arrival in told["arrivals"]]
     assert times == sorted(times)
     assert told["givers"] == ["a", "b"]
+
+
+def work(**genomes: int) -> Work:
+    return Work(7, genomes, dict.fromkeys(genomes, 3), 2.5, taken_over=1, checked=2, refused=0, unreadable_lines=0)
+
+
+def member(name: str) -> MemberStatus:
+    return MemberStatus(name, "alive", False, 5, 50, 1, 9.0, 0.5, 1, 2, 0)  # noqa: FBT003 - it owns nothing
+
+
+def told_of_team(work: Work, *members: MemberStatus) -> dict:
+    rows = {"a": replace(status("a"), team=members)}
+    told = document([story("a", 2, ["a"])], rows, {}, {}, works={"a": work}, title="t", made="now")
+    [team] = told["teams"]
+    return team
+
+
+def test_the_members_of_a_team_are_named_by_its_log_and_by_themselves():
+    team = told_of_team(work(killed=40, here=60), member("here"), member("idle"))
+    assert (team["island"], team["requests"], team["genomes"], team["wall_s"]) == ("a", 7, 100, 2.5)
+    assert [(each["name"], each["genomes"], each.get("waited_s")) for each in team["members"]] == [
+        ("here", 60, 0.5),
+        ("killed", 40, None),
+        ("idle", 0, 0.5),
+    ]
+
+
+def test_of_a_huge_team_those_who_scored_most_are_shown_and_all_are_counted():
+    team = told_of_team(work(**{f"m{i}": i for i in range(1000)}))
+    assert [each["name"] for each in team["members"][:2]] == ["m999", "m998"]
+    assert (len(team["members"]), team["n_members"]) == (page.MAX_MEMBERS, 1000)
+
+
+def test_a_line_of_a_teams_log_that_cannot_be_read_is_noted():
+    told = document(
+        [story("a", 2, ["a"])],
+        rows_of([story("a", 2, ["a"])]),
+        {},
+        {},
+        works={"a": replace(work(x=1), unreadable_lines=2)},
+        title="t",
+        made="now",
+    )
+    assert "2 lines of the log of the team of a cannot be read" in told["notes"]
+
+
+def test_without_a_team_none_is_told_of():
+    assert shown([story("a", 2, ["a"])])["teams"] == []
 
 
 @pytest.mark.parametrize("length", [199, 200, 2000])

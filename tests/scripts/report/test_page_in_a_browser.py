@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 
 import numpy as np
@@ -216,3 +217,23 @@ def test_code_that_the_policy_does_not_name_never_runs_and_nothing_can_be_asked_
     assert page.evaluate("window.hacked") is None
     assert page.evaluate("fetch('data:,x').then(() => 'fetched', () => 'refused')") == "refused"
     context.close()
+
+
+def test_a_team_is_a_table_of_its_members_and_their_names_are_text(browser, tmp_path):
+    root, hostile = tmp_path / "s", "</script><b>x"
+    ended = atoll("evolve", "brain", "--team", "2", "--task", "sphere", "-g", "3", "-p", "12", "--migration-dir", root)
+    assert ended.returncode == 0, ended.stderr
+    line = {"kind": "scored", "generation": 3, "episode": 0, "genomes": 5, "by": {hostile: 5}}
+    with (root / "islands/brain/team.jsonl").open("a") as file:
+        file.write(json.dumps(line) + "\n")
+    with opened(browser, write(root, tmp_path / "page.html"), has_champions=False) as page:
+        rows = page.locator("#teams-table tbody tr")
+        assert rows.count() == 2
+        assert "left, owner" in rows.nth(0).inner_text()
+        assert hostile in rows.nth(1).inner_text()
+        assert "brain: 2 members scored" in page.locator("#teams-words").inner_text()
+
+
+def test_a_page_without_a_team_says_nothing_of_teams(browser, written):
+    with opened(browser, written, has_stage=False) as page:
+        assert page.locator("#teams").is_hidden()

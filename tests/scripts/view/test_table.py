@@ -20,6 +20,7 @@ from atoll.evo import runlog
 from atoll.evo.paths import SharedPaths
 from atoll.migration.observe import status
 from atoll.migration.observe.status import IslandStatus
+from atoll.migration.observe.team import MemberStatus
 from atoll.scripts.view import table
 from atoll.scripts.view.watch import INTERVAL_S, MAX_SHARE, pause_s
 from tests.processes import ROOT, kill_all_in, wait_until
@@ -143,6 +144,64 @@ def test_what_has_no_column_is_told_in_a_line(capsys, tmp_path):
         "a was already at generation 188, beyond 50",
         "b took from a:10 again, for the 3rd time",
     ]
+
+
+def member(name: str, **more: object) -> MemberStatus:
+    counts = dict.fromkeys(("shares", "genomes", "taken_over", "checked", "duplicates"), 2)
+    told = {"condition": "alive", "is_owner": False, "last": 1, "evaluate_s": 3.25, "waited_s": 0.5}
+    return MemberStatus(**{**counts, **told, "name": name, **more})
+
+
+def team_of(n: int, name: str = "here") -> tuple[MemberStatus, ...]:
+    return tuple(member(f"{name}-{i:03}", is_owner=i == 1) for i in range(n))
+
+
+def told_of(rows: list[IslandStatus], capsys: pytest.CaptureFixture[str], place: Path) -> list[str]:
+    table.show_all(rows, SharedPaths(place), with_champions=False)
+    return capsys.readouterr().out.splitlines()
+
+
+def test_a_team_is_one_row_with_its_members_below(capsys, tmp_path):
+    lines = told_of([ROW, replace(ROW, name="brain", team=team_of(2))], capsys, tmp_path)
+    assert [line.split()[0] for line in lines] == [
+        "island",
+        "island-01",
+        "brain",
+        "members",
+        *("here-000", "here-001"),
+        "genes",
+    ]
+    header, first, second = (" ".join(line.split()) for line in lines[3:6])
+    assert header == "members of brain state role shares genomes last scored s waited s taken over checked"
+    assert first == "here-000 alive - 2 2 1 3.2 0.5 2 2"
+    assert second.startswith("here-001 alive owner ")
+
+
+def test_of_a_large_team_the_last_are_summed_up(capsys, tmp_path):
+    lines = told_of([replace(ROW, team=team_of(table.MAX_MEMBERS + 10))], capsys, tmp_path)
+    assert len(lines) == 1 + 1 + 1 + table.MAX_MEMBERS + 1
+    assert " ".join(lines[-2].split()) == "11 more alive - 22 22 11 35.8 5.5 22 22"
+
+
+def test_a_member_is_text_that_cannot_command_the_terminal(capsys, tmp_path):
+    lines = told_of([replace(ROW, team=(member("\x1b[2J[bold]x"),))], capsys, tmp_path)
+    assert lines[3].startswith("?[2J[bold]x")
+
+
+@given(st.integers(20, 200), st.integers(2, 40), st.integers(1, 12), st.integers(1, 80))
+def test_a_board_with_teams_fits_its_terminal(tmp_path_factory, width, height, n, members):
+    rows = [island(f"i{i}", team=team_of(members if i % 2 else 0, name="x" * (i % 50))) for i in range(n)]
+    lines = drawn_board(SharedPaths(tmp_path_factory.getbasetemp() / "none"), rows, width=width, height=height)
+    assert len(lines) <= height
+    assert max(map(len, lines)) <= width
+
+
+def test_a_board_shows_as_many_members_as_fit_and_sums_up_the_rest(tmp_path):
+    rows = [island("brain", team=team_of(9))]
+    whole = drawn_board(SharedPaths(tmp_path), rows, width=120, height=13)
+    assert [line.split()[0] for line in whole[4:]] == [f"here-00{i}" for i in range(9)]
+    cut = drawn_board(SharedPaths(tmp_path), rows, width=120, height=8)
+    assert [line.split()[0] for line in cut[4:]] == ["here-000", "here-001", "here-002", "6"]
 
 
 def island(name: str, **more: object) -> IslandStatus:

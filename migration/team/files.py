@@ -14,6 +14,7 @@ genomes, whoever asked for them, and an owner that goes on from an older checkpo
 
 from __future__ import annotations
 
+import contextlib
 import re
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, NamedTuple
@@ -76,10 +77,6 @@ class TeamFiles:
         atomic.make_directory(self.folder, durable=False)
         atomic.replace_file(self.folder / "now.json", encode(now), durable=False)
 
-    def clear_leftovers(self) -> None:
-        """Remove what a killed owner left half written; what members write lies in folders further down."""
-        atomic.clear_leftovers(self.folder)
-
     def now(self) -> Now:
         """Return what is asked for now: nothing, where nobody has said so yet, or what lies there is damaged."""
         try:
@@ -94,7 +91,11 @@ class TeamFiles:
         if not place.is_dir():
             atomic.make_directory(self.folder, durable=False)
             files = {"genes.f32": data, "request.json": encode(request)}
-            atomic.create_directory(place, files, tag=name, durable=False)
+            try:
+                atomic.create_directory(place, files, tag=name, durable=False)
+            except OSError:
+                if not (place / "request.json").exists():  # else another owner did it, or this one, and the reply got lost
+                    raise
         elif not (place / "genes.f32").exists():
             atomic.replace_file(place / "genes.f32", data, durable=False)
 
@@ -192,10 +193,16 @@ class TeamFiles:
                 atomic.remove_directory(self.folder / match[0])
 
     def show(self, presence: Presence) -> None:
-        """Write what a member has done so far."""
+        """Write what a member has done so far, if that can be: nobody's scores depend on it."""
         place = self.folder / "members"
-        atomic.make_directory(place, durable=False)
-        atomic.replace_file(place / f"{presence.member}.json", encode(presence), durable=False)
+        with contextlib.suppress(OSError):
+            atomic.make_directory(place, durable=False)
+            atomic.replace_file(place / f"{presence.member}.json", encode(presence), durable=False)
+
+    def clear_leftovers(self) -> None:
+        """Remove what owners that were killed left half written, and what members did; a living one writes it again."""
+        for place in (self.folder, self.folder / "members"):
+            atomic.clear_leftovers(place)
 
     def members(self) -> list[Presence]:
         """Return what the members have done so far, by name; what is no presence is left out."""

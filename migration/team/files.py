@@ -163,8 +163,14 @@ class TeamFiles:
         Raises:
             RefusedError: They are torn, damaged, of other genomes, or no finite numbers.
             VanishedError: There are none.
+            OSError: They cannot be read, now: to score them again would help nobody.
         """
-        data = _read(self.folder / name, f"scores-{share}", limit=MAX_SCORES_BYTES)
+        try:
+            data = _read(self.folder / name, f"scores-{share}", limit=MAX_SCORES_BYTES)
+        except RefusedError as error:
+            if error.reason is Reason.UNREADABLE:
+                raise OSError(f"scores-{share} of {name} cannot be read: {error.detail}") from error
+            raise
         try:
             arrays, metadata = arrayfile.decode(data)
         except DamagedFileError as error:
@@ -203,6 +209,7 @@ class TeamFiles:
         """Remove what owners that were killed left half written, and what members did; a living one writes it again."""
         for place in (self.folder, self.folder / "members"):
             atomic.clear_leftovers(place)
+        atomic.truncate_torn_line(self.log)
 
     def members(self) -> list[Presence]:
         """Return what the members have done so far, by name; what is no presence is left out."""

@@ -160,12 +160,12 @@ class Member:
         if self._genome_s is not None and self._genome_s * len(genes) < WORTH_S:
             self._tell_once()
             return by_itself(asked)
+        self._check_owner()
         if not self._is_owner:
             self._is_owner = True
             self._files.clear_leftovers()
         name, request, hashes = self._asked_before(asked) or self._new_request(asked)
         shares = [Share(*cut) for cut in request.shares]
-        self._check_owner()
         oldest = min(checkpoint.kept(PrivateFiles(self._files.home)), default=0)
         self._files.forget_before(oldest)  # an owner may live again what came after the oldest checkpoint that is kept
         self._files.open(name, request, genes)

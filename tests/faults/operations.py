@@ -265,7 +265,7 @@ class Start(Operation):
             if record["kind"] == "published":
                 assert world.a.publication(record["generation"]).is_dir(), "an acknowledged publication is lost"
         if acknowledged is not None:
-            assert runlog.read(world.a.log)[-1]["generation"] == 4
+            assert runlog.read(world.a.log)[-1]["generation"] == self.values["generations"]
 
     def recover(self, world):
         code = self._live(world, "a")
@@ -293,7 +293,7 @@ class FirstStart(Start):
     def check(self, world, acknowledged):
         if pool.read(world.shared) is not None:
             assert all(map(_is_harmless, verify(world.shared).defects))
-        assert acknowledged is None or runlog.read(world.a.log)[-1]["generation"] == 2
+        assert acknowledged is None or runlog.read(world.a.log)[-1]["generation"] == self.values["generations"]
 
     def outcome(self, world):
         """Each first start makes a run of its own, whose name is in all that it publishes."""
@@ -384,6 +384,7 @@ class TeamStart(Start):
 
     name = "team start"
     is_team = True
+    values: ClassVar = {**Start.values, "generations": 2}
 
     def _live(self, world: World, island: str) -> int:
         members.WORTH_S = 0.0

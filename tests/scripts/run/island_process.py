@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import itertools
 import json
 import multiprocessing
@@ -142,15 +143,15 @@ def main(job: Job) -> None:
 def witness(place: Path) -> None:
     """Write a line for each share that this process begins to score, and for each whose scores it published.
 
-    A line holds what was done, the request, the share, its genomes, and two moments of a clock that all processes of
+    A line holds what was done, the request, the hash of each genome, and two moments of a clock that all processes of
     this machine have in common: when the request's folder was listed last, and now.
     """
-    looked_s = 0.0
+    looked_s, hashes = 0.0, list[str]()
     look, begin, put = TeamFiles.look, Member._score, TeamFiles.put_scores
     path = place / f"{os.getpid()}.jsonl"
 
-    def note(*what: object) -> None:
-        atomic.append_lines(path, [json.dumps([*what, looked_s, time.monotonic()]).encode()])
+    def note(what: str, request: str) -> None:
+        atomic.append_lines(path, [json.dumps([what, request, hashes, looked_s, time.monotonic()]).encode()])
 
     def looking(files, name):
         nonlocal looked_s
@@ -158,12 +159,14 @@ def witness(place: Path) -> None:
         return look(files, name)
 
     def scoring(member, work, task, n, rows, **how):
-        note("began", work.name, n, len(rows))
+        nonlocal hashes
+        hashes = [hashlib.sha256(row.tobytes()).hexdigest()[:16] for row in rows]
+        note("began", work.name)
         begin(member, work, task, n, rows, **how)
 
     def putting(files, name, share, scores):
         is_first = put(files, name, share, scores)
-        note("published" if is_first else "duplicate", name, share, len(scores.fitness))
+        note("published" if is_first else "duplicate", name)
         return is_first
 
     TeamFiles.look, Member._score, TeamFiles.put_scores = looking, scoring, putting  # type: ignore[method-assign]
@@ -286,7 +289,11 @@ def outcome(root: Path, island: str = "a") -> dict[str, Any]:
             )
             for path in batches
         },
-        "leftovers": [str(p.relative_to(root)) for p in root.rglob(".t*") if {".tmp-", ".tras"} & {p.name[:5]} and "/team/gen-" not in str(p)],
+        "leftovers": [
+            str(path.relative_to(root))
+            for path in root.rglob(".t*")
+            if path.name[:5] in {".tmp-", ".tras"} and "/team/gen-" not in str(path)  # those go with their request
+        ],
     }
 
 
@@ -306,7 +313,7 @@ def last_generation(root: Path, island: str = "a") -> int:
 
 def epochs_of(root: Path, island: str = "a") -> list[int]:
     """Return the numbers of an island's starts."""
-    return sorted(int(path.stem) for path in SharedPaths(root).island(island).epochs.iterdir())
+    return sorted(int(path.stem) for path in SharedPaths(root).island(island).epochs.glob("[0-9]*.json"))
 
 
 def copy_of(template: Path, place: Path) -> Path:

@@ -5,20 +5,13 @@ from __future__ import annotations
 import json
 import os
 import signal
-import time
-from typing import TYPE_CHECKING
 
-import numpy as np
 import psutil
 import pytest
 
-from atoll.evo import runlog
 from atoll.evo.paths import SharedPaths
-from atoll.migration.observe.verify import verify
 from atoll.migration.team.files import TeamFiles
-from tests.processes import hang_s
 from tests.scripts.run.island_process import (
-    KILLED,
     Job,
     copy_of,
     end,
@@ -33,9 +26,6 @@ from tests.scripts.run.island_process import (
 from tests.scripts.run.test_lockstep import LOCKSTEP, MEMBERS, result
 from tests.scripts.run.test_own_algorithms import CLIMB
 from tests.scripts.run.test_replay import check_equal, home, replay
-
-if TYPE_CHECKING:
-    from pathlib import Path
 
 pytestmark = pytest.mark.slow
 
@@ -197,7 +187,7 @@ def test_members_that_come_late_and_leave_on_a_signal_change_nothing(pair):
     assert sum(presence.has_left for presence in files(pair[0]).members()) == 3
 
 
-def test_a_team_that_starts_anew_in_all_terminals_at_once_does_so_once(pair, tmp_path):
+def test_a_team_that_starts_anew_in_all_terminals_at_once_does_so_once(pair):
     alone(pair[0], generations=7)
     team = live(pair[0], 3, is_fresh=True, generations=30)
     assert team == alone(pair[1], generations=30)
@@ -246,10 +236,10 @@ def test_an_owner_that_is_frozen_is_replaced_and_thawed_is_a_member_like_others(
     silent_after_s = 0.0 if chaos else 1.0
     owner = frozen(pair[0], n_evaluation, **values)
     wait_for(lambda: is_frozen(owner), owner)
-    job = Job(pair[0], "a", values, delay_s=10 * DELAY_S, team=2, silent_after_s=silent_after_s)
+    job = Job(pair[0], "a", values, delay_s=3 * DELAY_S, team=2, silent_after_s=silent_after_s)
     heir = start(job)
     wait_for(lambda: len(epochs_of(pair[0])) == 2, heir)
-    wait_for(lambda: last_generation(pair[0]) >= 3, heir)
+    wait_for(lambda: last_generation(pair[0]) >= 14, heir)  # what the owner was at has been put away by now
     assert is_frozen(owner)
     assert thaw(owner) == 0
     assert end(heir) == 0

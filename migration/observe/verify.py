@@ -39,6 +39,7 @@ from atoll.migration.pool.bounded_io import (
     list_names,
     read_file,
 )
+from atoll.migration.team.files import REQUEST, REQUEST_NAME, TeamFiles, is_of_request
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -320,7 +321,7 @@ def _document(report: Findings, path: Path) -> Any:  # noqa: ANN401 - JSON is wh
 
 
 def verify_home(report: Findings, paths: IslandPaths) -> None:
-    """Check an island's checkpoints, inbox, moments, champion, log and ledger.
+    """Check an island's checkpoints, inbox, moments, champion, log and ledger, and its team's files.
 
     `migration.log` is left out: it is for people, and says what the ledger says.
     """
@@ -332,13 +333,30 @@ def verify_home(report: Findings, paths: IslandPaths) -> None:
                 report.defect(folder / name, f"no name of a file of the {kind}")
             else:
                 _verify_arrays(report, folder / name, kind=kind, generation=generation)
-    files = {paths.log, paths.ledger, paths.migration_log, paths.champion}
+    team = TeamFiles(paths.home)
+    known = {*folders.values(), team.folder, paths.log, paths.ledger, team.log, paths.migration_log, paths.champion}
     for name in _names(report, paths.home):
-        if paths.home / name not in {*folders.values(), *files}:
+        if paths.home / name not in known:
             report.defect(paths.home / name, "not part of an island's private folder")
     _verify_arrays(report, paths.champion, kind="champion")
-    for path in (paths.log, paths.ledger):
+    _verify_team(report, team)
+    for path in (paths.log, paths.ledger, team.log):
         _verify_lines(report, path)
+
+
+def _verify_team(report: Findings, team: TeamFiles) -> None:
+    """Check that a team's folder holds what belongs there; an owner checks scores itself before it uses them."""
+    for name in _names(report, team.folder):
+        if REQUEST_NAME.fullmatch(name):
+            names = list(_names(report, team.folder / name))
+            for strange in (each for each in names if not is_of_request(each)):
+                report.defect(team.folder / name / strange, "no name of a file of a request")
+            if REQUEST not in names:
+                report.leftover(team.folder / name)  # its removal was cut short
+            elif team.read_request(name) is None and (team.folder / name / REQUEST).exists():
+                report.defect(team.folder / name / REQUEST, "not a request for scores")
+        elif name not in {"now.json", "members"}:
+            report.defect(team.folder / name, "not part of a team's folder")
 
 
 def _names(report: Findings, folder: Path) -> Iterator[str]:

@@ -14,6 +14,7 @@ genomes, whoever asked for them, and an owner that goes on from an older checkpo
 
 from __future__ import annotations
 
+import contextlib
 import re
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, NamedTuple
@@ -37,6 +38,7 @@ MAX_SCORES_BYTES = 1 << 26
 REQUEST_NAME = re.compile(r"gen-(0|[1-9][0-9]{0,9})-[0-9a-f]{16}")
 CLAIM_NAME = re.compile(r"claim-(0|[1-9][0-9]{0,5})-([1-9][0-9]{0,5})")
 SCORES_NAME = re.compile(r"scores-(0|[1-9][0-9]{0,5})")
+REQUEST, GENES = "request.json", "genes.f32"
 FORMAT = 1
 
 
@@ -76,10 +78,6 @@ class TeamFiles:
         atomic.make_directory(self.folder, durable=False)
         atomic.replace_file(self.folder / "now.json", encode(now), durable=False)
 
-    def clear_leftovers(self) -> None:
-        """Remove what a killed owner left half written; what members write lies in folders further down."""
-        atomic.clear_leftovers(self.folder)
-
     def now(self) -> Now:
         """Return what is asked for now: nothing, where nobody has said so yet, or what lies there is damaged."""
         try:
@@ -90,13 +88,16 @@ class TeamFiles:
     def open(self, name: str, request: Request, genes: Floats) -> None:
         """Put a request there, unless it is there: its genes too, as long as a share has no scores."""
         place = self.folder / name
-        data = np.ascontiguousarray(genes, dtype="<f4").tobytes()
+        files = {GENES: np.ascontiguousarray(genes, dtype="<f4").tobytes(), REQUEST: encode(request)}
         if not place.is_dir():
             atomic.make_directory(self.folder, durable=False)
-            files = {"genes.f32": data, "request.json": encode(request)}
-            atomic.create_directory(place, files, tag=name, durable=False)
-        elif not (place / "genes.f32").exists():
-            atomic.replace_file(place / "genes.f32", data, durable=False)
+            try:
+                atomic.create_directory(place, files, tag=name, durable=False)
+            except OSError:  # where it is there, another owner did it, or this one did and the reply got lost
+                if not (place / REQUEST).exists():
+                    raise
+        for file in (each for each in files if not (place / each).exists()):
+            atomic.replace_file(place / file, files[file], durable=False)
 
     def requests_of(self, generation: int) -> list[str]:
         """Return the names of the requests on a generation's way."""
@@ -107,7 +108,7 @@ class TeamFiles:
         if not REQUEST_NAME.fullmatch(name):
             return None
         try:
-            return decode(_read(self.folder / name, "request.json", limit=MAX_RECORD_BYTES), Request)
+            return decode(_read(self.folder / name, REQUEST, limit=MAX_RECORD_BYTES), Request)
         except (RefusedError, VanishedError, DamagedFileError):
             return None
 
@@ -115,7 +116,7 @@ class TeamFiles:
         """Return the genomes of a share, float32 [n, D]; None if they have gone, since all are scored."""
         n_bytes = 4 * genes
         try:
-            with (self.folder / name / "genes.f32").open("rb") as file:
+            with (self.folder / name / GENES).open("rb") as file:
                 file.seek(share.first * n_bytes)
                 data = file.read(share.n * n_bytes)
         except FileNotFoundError:
@@ -162,8 +163,14 @@ class TeamFiles:
         Raises:
             RefusedError: They are torn, damaged, of other genomes, or no finite numbers.
             VanishedError: There are none.
+            OSError: They cannot be read, now: to score them again would help nobody.
         """
-        data = _read(self.folder / name, f"scores-{share}", limit=MAX_SCORES_BYTES)
+        try:
+            data = _read(self.folder / name, f"scores-{share}", limit=MAX_SCORES_BYTES)
+        except RefusedError as error:
+            if error.reason is Reason.UNREADABLE:
+                raise OSError(f"scores-{share} of {name} cannot be read: {error.detail}") from error
+            raise
         try:
             arrays, metadata = arrayfile.decode(data)
         except DamagedFileError as error:
@@ -183,7 +190,7 @@ class TeamFiles:
 
     def close(self, name: str) -> None:
         """Remove the genes of a request that has all its scores."""
-        atomic.remove_file(self.folder / name / "genes.f32")
+        atomic.remove_file(self.folder / name / GENES)
 
     def forget_before(self, generation: int) -> None:
         """Remove the requests of earlier generations, whose scores nobody needs again."""
@@ -192,10 +199,17 @@ class TeamFiles:
                 atomic.remove_directory(self.folder / match[0])
 
     def show(self, presence: Presence) -> None:
-        """Write what a member has done so far."""
+        """Write what a member has done so far, if that can be: nobody's scores depend on it."""
         place = self.folder / "members"
-        atomic.make_directory(place, durable=False)
-        atomic.replace_file(place / f"{presence.member}.json", encode(presence), durable=False)
+        with contextlib.suppress(OSError):
+            atomic.make_directory(place, durable=False)
+            atomic.replace_file(place / f"{presence.member}.json", encode(presence), durable=False)
+
+    def clear_leftovers(self) -> None:
+        """Remove what owners that were killed left half written, and what members did; a living one writes it again."""
+        for place in (self.folder, self.folder / "members"):
+            atomic.clear_leftovers(place)
+        atomic.truncate_torn_line(self.log)
 
     def members(self) -> list[Presence]:
         """Return what the members have done so far, by name; what is no presence is left out."""
@@ -208,6 +222,11 @@ class TeamFiles:
     def history(self) -> list[runlog.Record]:
         """Return the lines of the team's log."""
         return runlog.read(self.log)
+
+
+def is_of_request(name: str) -> bool:
+    """Say whether a file of a request may have that name."""
+    return name in {REQUEST, GENES} or bool(CLAIM_NAME.fullmatch(name) or SCORES_NAME.fullmatch(name))
 
 
 def request_name(generation: int, key: bytes) -> str:

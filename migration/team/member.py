@@ -19,7 +19,7 @@ import numpy as np
 import psutil
 from msgspec.structs import replace
 
-from atoll.evo import checkpoint
+from atoll.evo import atomic, checkpoint
 from atoll.evo.errors import TaskError
 from atoll.evo.paths import PrivateFiles
 from atoll.evo.records import Time
@@ -115,6 +115,8 @@ class Member:
         files: The team's files.
         team: How many it is cut for, and how much is checked.
         say: Told in a line what people should know.
+        check_owner: Called before this member asks as the owner, and while it waits for scores: raises FencedError if
+            another owns the island now.
         is_stopping: True ends the help after the share that is being scored.
         clock: Seconds from anywhere; what is decided by it changes no result.
         sleep: Waits for so many seconds.
@@ -126,12 +128,13 @@ class Member:
         team: Team,
         *,
         say: Callable[[str], None],
+        check_owner: Callable[[], None] = lambda: None,
         is_stopping: Callable[[], bool] = lambda: False,
         clock: Callable[[], float] = time.monotonic,
         sleep: Callable[[float], None] = time.sleep,
     ) -> None:
         self._files, self._team, self._say = files, team, say
-        self._is_stopping, self._clock, self._sleep = is_stopping, clock, sleep
+        self._check_owner, self._is_stopping, self._clock, self._sleep = check_owner, is_stopping, clock, sleep
         self.holder = this_process()
         self.presence = Presence(**msgspec.structs.asdict(self.holder), started_s=time.time())
         self._before = files.now()  # what an earlier run was asked for last, or why it was stopped
@@ -146,12 +149,18 @@ class Member:
 
         Raises:
             TaskError: The task failed, or two members scored a genome differently.
-            OSError: The file system refused.
+            FencedError: Another member owns the island now.
+            StorageError: The file system refused.
         """
+        with atomic.storage_errors("share a generation among the team"):
+            return self._evaluate(asked)
+
+    def _evaluate(self, asked: Asked) -> Floats:
         task, genes = asked.task, asked.genes
         if self._genome_s is not None and self._genome_s * len(genes) < WORTH_S:
             self._tell_once()
             return by_itself(asked)
+        self._check_owner()
         if not self._is_owner:
             self._is_owner = True
             self._files.clear_leftovers()
@@ -266,6 +275,7 @@ class Member:
                 share = work.shares[index]
                 self._score(work, task, index, genes[share.first : share.end], rows_sha256=hashes[index])
             elif len(scores) == n_before:
+                self._check_owner()  # who does own it may have put away what is waited for
                 work.waited_s += self._wait(idle_since_s)
                 continue
             idle_since_s = self._clock()

@@ -44,7 +44,7 @@ def run_team(config: IslandConfig, command: Command, team: Team, *, display: Dis
     load = resume.load_once(say=display.say, is_stopping=stop)
     paths = command.shared.island(config.island)
     files = TeamFiles(paths.home)
-    member = Member(files, team, say=display.say, is_stopping=stop)
+    member = Member(files, team, say=display.say, check_owner=lambda: _check_owner(paths, member), is_stopping=stop)
     display = _EachLineOnce(display)
     while True:
         try:
@@ -124,6 +124,13 @@ def _check_agrees(prepared: Prepared, paths: IslandPaths) -> None:
             )
 
 
+def _check_owner(paths: IslandPaths, member: Member) -> None:
+    """Raise FencedError if another process has taken the island over, as far as can be known now."""
+    newest, here = epochs.latest(paths), member.holder
+    if newest and (newest.host, newest.boot_id, newest.pid) != (here.host, here.boot_id, here.pid):
+        raise FencedError(f"island {paths.name} was taken over by {epochs.describe(newest)}")
+
+
 @dataclass
 class _Watch:
     """A watch over the owner of an island: has it ended, or shown no sign for too long?"""
@@ -146,10 +153,21 @@ class _Watch:
         if epoch is None or epochs.is_alive(epoch) is False:
             return True
         owner = next((each for each in self.files.members() if (each.host, each.pid) == (epoch.host, epoch.pid)), None)
-        seen = (epoch.number, self.files.now(), owner and owner.shares)
+        seen = (epoch.number, self.files.now(), owner and owner.shares, self._generation(), self._beat())
         if seen != self.seen:
             self.seen, self.changed_s = seen, now_s
         longest_s = self.member.longest_share_s
         patience_s = SILENT_UNKNOWN_S if longest_s is None else max(SILENT_AFTER_S, SILENT_AFTER_SHARES * longest_s)
         self.is_silent = now_s - self.changed_s > patience_s
         return self.is_silent
+
+    def _generation(self) -> object:
+        """Return the last generation in the log: an owner that scores alone asks for nothing, and comes on."""
+        return runlog.read_last(self.paths.log).get("generation", {}).get("generation")
+
+    def _beat(self) -> bytes:
+        """Return the island's last beat: one that waits for others does nothing else."""
+        try:
+            return self.paths.beat.read_bytes()
+        except OSError:
+            return b""

@@ -166,6 +166,9 @@ def _campaign(place: Path, order: Order, report: Report) -> None:
 
 def _rows(operation: Operation, rule: Rule) -> list[int]:
     """Say which rows of docs/reliability.md a case belongs to."""
+    if operation.is_team:
+        is_lie = rule.fault in {LOST_WRITE, NOTHING_DONE} or rule.fault.startswith(LATE)
+        return [35 if rule.fault == KILL else 38 if is_lie else 37]
     special = {KILL: 1, LOST_WRITE: 6, NOTHING_DONE: 8, PRUNED: 18}
     if rule.fault in special:
         return [special[rule.fault]]

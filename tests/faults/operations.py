@@ -5,16 +5,25 @@ from __future__ import annotations
 import contextlib
 import hashlib
 import io
+import itertools
 from typing import TYPE_CHECKING, ClassVar
+
+import numpy as np
 
 from atoll.evo import atomic, checkpoint, runlog
 from atoll.evo.errors import AtollError
 from atoll.evo.rng import streams
+from atoll.evo.turns import Request as Asked
 from atoll.migration.observe.verify import verify
 from atoll.migration.pool import identity as pool
 from atoll.migration.pool import inbox
 from atoll.migration.pool.bounded_io import RefusedError
-from tests.faults.samples import SEED, SPEC, checkpoint_of
+from atoll.migration.team import member as members
+from atoll.migration.team.files import TeamFiles, request_name
+from atoll.migration.team.member import Ending, Member, Team
+from atoll.migration.team.records import Now, Request
+from atoll.migration.team.shares import Share, cut, request_key, rows_sha256
+from tests.faults.samples import SEED, SPEC, SPHERE, checkpoint_of
 from tests.faults.world import World
 from tests.migration.archipelago import migrants_of, nobody_from
 from tests.scripts.run.island_process import Job, outcome, perform
@@ -23,7 +32,12 @@ if TYPE_CHECKING:
     from collections.abc import Callable
     from pathlib import Path
 
+    from atoll.evo.genome import Floats
     from atoll.migration.observe.verify import Defect
+
+ASKED = Asked(SPHERE, SPEC.sample(np.random.default_rng(1), 9), generation=7, episode=7)
+EXPECTED = SPHERE.evaluate(ASKED.genes, ASKED.episode)
+"""What a team is asked to score, and what one process scores."""
 
 
 class Operation:
@@ -38,6 +52,8 @@ class Operation:
     refusals: tuple[type[Exception], ...] = (OSError, AtollError, RefusedError)
     goes_on = False
     """Whether the deed may succeed though a part of it could not be done."""
+    is_team = False
+    """Whether it is counted in the rows of a team."""
 
     def prepare(self, world: World) -> None:
         raise NotImplementedError
@@ -249,7 +265,7 @@ class Start(Operation):
             if record["kind"] == "published":
                 assert world.a.publication(record["generation"]).is_dir(), "an acknowledged publication is lost"
         if acknowledged is not None:
-            assert runlog.read(world.a.log)[-1]["generation"] == 4
+            assert runlog.read(world.a.log)[-1]["generation"] == self.values["generations"]
 
     def recover(self, world):
         code = self._live(world, "a")
@@ -277,14 +293,110 @@ class FirstStart(Start):
     def check(self, world, acknowledged):
         if pool.read(world.shared) is not None:
             assert all(map(_is_harmless, verify(world.shared).defects))
-        assert acknowledged is None or runlog.read(world.a.log)[-1]["generation"] == 2
+        assert acknowledged is None or runlog.read(world.a.log)[-1]["generation"] == self.values["generations"]
 
     def outcome(self, world):
         """Each first start makes a run of its own, whose name is in all that it publishes."""
         return {name: value for name, value in super().outcome(world).items() if name != "published"}
 
 
-OPERATIONS: tuple[Operation, ...] = (Publish(), Import(), Checkpoint(), Prune(), Claim(), Start(), FirstStart())
+class TeamRequest(Operation):
+    """An owner asks its team for scores, scores all shares itself, gathers them and tidies up."""
+
+    name = "team request"
+    is_team = True
+
+    def prepare(self, world):
+        atomic.make_directory(world.a.home)
+
+    def ready(self, world):
+        member = self._member(world)
+        return lambda: _digest(member.evaluate(ASKED))
+
+    def check(self, world, acknowledged):
+        assert acknowledged in {None, _digest(EXPECTED)}, "other scores than those of one process"
+        for share, scores in self._scores(world).items():
+            assert scores is not None, f"scores of share {share} that are visible are not whole"
+
+    def check_damaged(self, world):
+        """What can be read is right, and the rest is refused."""
+        self._scores(world)
+
+    def recover(self, world):
+        files = TeamFiles(world.a.home)
+        files.clear_leftovers()
+        told = _digest(self._member(world).evaluate(ASKED))
+        names = sorted(path.name for path in files.folder.glob("gen-*/[!c.]*"))
+        leftovers = [name for name in world.leftovers() if "/team/gen-" not in name]
+        return told, names, len(files.history()) > 0, leftovers
+
+    def outcome(self, world):
+        return {share: scores.tobytes() for share, scores in self._scores(world).items()}
+
+    def _member(self, world: World) -> Member:
+        """Return a member that waits for nothing: its clock goes on while it sleeps."""
+        clock = itertools.count()
+        return Member(TeamFiles(world.a.home), Team(2), say=id, clock=lambda: float(next(clock)), sleep=id)
+
+    def _scores(self, world: World) -> dict[int, Floats | None]:
+        """Return what each share is said to score, if that can be read, and see that it does."""
+        files, found = TeamFiles(world.a.home), {}
+        for name in files.requests_of(ASKED.generation):
+            request = files.read_request(name)
+            assert request is not None, "a request that is visible is not whole"
+            for n in files.look(name).scored:
+                share = Share(*request.shares[n])
+                try:
+                    scores = files.read_scores(name, n, n=share.n, rows_sha256=rows_sha256(ASKED.genes, share))
+                except RefusedError:
+                    found[n] = None
+                    continue
+                assert np.array_equal(scores.fitness, EXPECTED[share.first : share.end]), "wrong scores"
+                found[n] = scores.fitness
+        return found
+
+
+class TeamShare(TeamRequest):
+    """A member scores shares of what an owner asks for."""
+
+    name = "team share"
+
+    def prepare(self, world):
+        files, shares = TeamFiles(world.a.home), cut(len(EXPECTED), 2, least=len(EXPECTED))
+        key = request_key([rows_sha256(ASKED.genes, share) for share in shares], episode=ASKED.episode)
+        rows = [(share.first, share.end, share.copy) for share in shares]
+        n, size = ASKED.genes.shape
+        request = Request(ASKED.generation, ASKED.episode, genomes=n, genes=size, shares=rows)
+        files.open(request_name(ASKED.generation, key), request, ASKED.genes)
+        files.announce(Now(request_name(ASKED.generation, key)))
+
+    def ready(self, world):
+        member = self._member(world)
+        return lambda: str(member.help(SPHERE, is_ownerless=lambda: True, check=lambda: None))
+
+    def check(self, world, acknowledged):
+        assert acknowledged in {None, str(Ending.OWNERLESS)}
+        super().check(world, None)
+
+
+class TeamStart(Start):
+    """A whole start of an island whose owner asks for the scores of every generation by its team's files."""
+
+    name = "team start"
+    is_team = True
+    values: ClassVar = {**Start.values, "generations": 2}
+
+    def _live(self, world: World, island: str) -> int:
+        members.WORTH_S = 0.0
+        with contextlib.redirect_stdout(io.StringIO()) as said:
+            code = perform(Job(world.root, island, self.values, team=2))
+        return code if code == 0 or "Error: " in said.getvalue() else 99
+
+
+OPERATIONS: tuple[Operation, ...] = (
+    *(Publish(), Import(), Checkpoint(), Prune(), Claim(), Start(), FirstStart()),
+    *(TeamRequest(), TeamShare(), TeamStart()),
+)
 
 
 def _is_harmless(defect: Defect) -> bool:
@@ -299,6 +411,10 @@ def publish_on_and_prune(root: Path) -> None:
     for generation in (30, 40, 50):
         mailbox.publish(generation, migrants_of("b", generation, spec=SPEC))
     mailbox.prune(3)
+
+
+def _digest(scores: Floats) -> str:
+    return hashlib.sha256(scores.tobytes()).hexdigest()
 
 
 def operation_called(name: str) -> Operation:

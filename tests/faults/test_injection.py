@@ -73,7 +73,7 @@ def test_an_operation_survives_any_fault_at_the_seam(tmp_path, tally, chaos, ord
 
 @pytest.mark.slow
 @pytest.mark.parametrize("through", ["strace", "seam"])
-@pytest.mark.parametrize("operation", ["publish", "checkpoint"])
+@pytest.mark.parametrize("operation", ["publish", "checkpoint", "team share"])
 def test_a_write_that_was_reported_and_lost_is_found_by_its_hash(tmp_path, tally, operation, through):
     """Row 6: readers refuse it, and the next start makes it anew."""
     if through == "strace" and (reason := why_not_strace()):

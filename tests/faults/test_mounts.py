@@ -77,6 +77,48 @@ def test_a_full_disk_stops_an_island_that_goes_on_once_there_is_space(root, tmp_
         tally(10, disks=1, resumed=1)
 
 
+def test_a_full_disk_stops_all_members_of_a_team_which_goes_on_once_there_is_space(root, tmp_path, tally, chaos):
+    """Row 44. Whoever takes over from a member that has stopped stops too."""
+    values = {"generations": 40, **ALONE}
+    script = """
+    mount -t tmpfs -o size=2m tmpfs "$PLACE"
+    for pages in $PAGES; do
+        "$PYTHON" -m tests.scripts.run.island_process "$BEFORE" >/dev/null
+        dd if=/dev/zero of="$PLACE/filler" bs=4k 2>/dev/null || true
+        truncate -s "-$((pages * 4096))" "$PLACE/filler"
+        "$PYTHON" -m tests.scripts.run.island_process "$ORDER" >"$RESULT/$pages.1.txt" & other=$!
+        code=0; "$PYTHON" -m tests.scripts.run.island_process "$ORDER" >"$RESULT/$pages.2.txt" || code=$?
+        echo "$code" >>"$RESULT/codes"
+        code=0; wait "$other" || code=$?
+        echo "$code" >>"$RESULT/codes"
+        rm "$PLACE/filler"
+        "$PYTHON" -m tests.scripts.run.island_process "$ORDER" >/dev/null & other=$!
+        "$PYTHON" -m tests.scripts.run.island_process "$ORDER" >/dev/null
+        wait "$other"
+        cp -r "$PLACE/shared" "$RESULT/$pages"
+        rm -r "$PLACE/shared"
+    done
+    """
+    place, result = tmp_path / "place", tmp_path / "result"
+    place.mkdir()
+    result.mkdir()
+    pages_left = ("0", "3", "9", "40") if chaos else ("9",)
+    shared = str(place / "shared")
+    names = {
+        "PAGES": " ".join(pages_left),
+        "BEFORE": order(shared, **{**values, "generations": 4}),
+        "ORDER": json.dumps({"root": shared, "island": "a", "values": values, "team": 2, "delay_s": 0.02}),
+    }
+    unshared(script, PYTHON=sys.executable, PLACE=place, RESULT=result, **names)
+    assert (result / "codes").read_text().split() == [str(StorageError.exit_code)] * 2 * len(pages_left)
+    assert run(root, **values) == 0
+    for pages in pages_left:
+        for member in "12":
+            assert "free some space, then run the same command again" in (result / f"{pages}.{member}.txt").read_text()
+        assert outcome(result / pages) == outcome(root)
+        tally(44, disks=1, resumed=1)
+
+
 def test_a_pool_without_inodes_costs_the_publications_and_nothing_else(root, tmp_path, tally):
     """Row 10. The island's own folder in the pool has room for its epoch and beat, and for no batch."""
     script = """
@@ -147,7 +189,7 @@ def test_a_pool_that_is_read_only_from_the_start_is_an_error_that_says_so(tmp_pa
 
 @pytest.mark.parametrize("operation", [each for each in OPERATIONS if not each.goes_on], ids=lambda each: each.name)
 def test_a_file_that_may_not_grow_further_is_a_typed_error_and_nothing_in_part(tmp_path, tally, operation):
-    """Rows 6 and 11: a limit at every 97th byte cuts a write short, and then refuses the rest of it."""
+    """Rows 6, 11 and 44: a limit at every 97th byte cuts a write short, and then refuses the rest of it."""
     template = World(tmp_path / "template")
     operation.prepare(template)
     hard = resource.getrlimit(resource.RLIMIT_FSIZE)[1]
@@ -165,7 +207,7 @@ def test_a_file_that_may_not_grow_further_is_a_typed_error_and_nothing_in_part(t
         operation.check(world, acknowledged)
         operation.recover(world)
         cases += 1
-    tally(11, cases=cases, refused=refused)
+    tally(44 if operation.is_team else 11, cases=cases, refused=refused)
 
 
 @pytest.mark.skipif(compiler.find() is None, reason="no C++ compiler")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import itertools
 import json
 import multiprocessing
@@ -15,13 +16,16 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from atoll.evo import runlog
+from atoll.evo import atomic, runlog
 from atoll.evo.config import island_config
 from atoll.evo.errors import AtollError
 from atoll.evo.paths import GENOMES, SharedPaths
 from atoll.evo.signals import StopSignal
 from atoll.evo.tasks.functions import FunctionTask
 from atoll.migration.pool import batch
+from atoll.migration.team.files import TeamFiles
+from atoll.migration.team.member import Member, Team
+from atoll.scripts.run import team as teams
 from atoll.scripts.run.island import Command, run_island
 from tests.processes import hang_s
 
@@ -60,6 +64,9 @@ class Job:
         host: The host that it takes itself to be on.
         is_taking_over: Take the island from an owner on another host.
         output: Where standard output and error go.
+        team: Live it as a member of a team of so many; 0 alone.
+        silent_after_s: Seconds after which a member gives up an owner that shows no sign; 0 as usual.
+        witness: A folder in which each member of a team writes what it scores and publishes; see `witness`.
     """
 
     root: Path
@@ -72,6 +79,9 @@ class Job:
     host: str = ""
     is_taking_over: bool = False
     output: Path | None = None
+    team: int = 0
+    silent_after_s: float = 0.0
+    witness: Path | None = None
 
 
 class Screen:
@@ -97,7 +107,10 @@ def perform(job: Job) -> int:
         config = island_config(job.island, values, {})
         with StopSignal() as stop:
             command = Command(job.root, job.is_fresh, job.is_taking_over)
-            return run_island(config, command, display=Screen(), stop=stop)
+            with atomic.storage_errors("read or write what this command needs"):
+                if job.team:
+                    return teams.run_team(config, command, Team(job.team), display=Screen(), stop=stop)
+                return run_island(config, command, display=Screen(), stop=stop)
     except AtollError as error:
         print(f"{type(error).__name__}: {error}", flush=True)  # noqa: T201
         return error.exit_code
@@ -116,11 +129,47 @@ def main(job: Job) -> None:
         evaluations = itertools.count(1)
         evaluate_ = FunctionTask.evaluate
         FunctionTask.evaluate = lambda *args: [next(evaluations) == job.freeze_at and freeze(), evaluate_(*args)][1]  # type: ignore[method-assign]
+    if job.silent_after_s:
+        teams.SILENT_AFTER_S = teams.SILENT_UNKNOWN_S = job.silent_after_s
+    if job.witness:
+        witness(job.witness)
     if job.host:
         socket.gethostname = lambda: job.host
     if job.freeze_before:
         signal_before(job.freeze_before, job.root, signal.SIGSTOP)
     sys.exit(perform(job))
+
+
+def witness(place: Path) -> None:
+    """Write a line for each share that this process begins to score, and for each whose scores it published.
+
+    A line holds what was done, the request, the hash of each genome, and two moments of a clock that all processes of
+    this machine have in common: when the request's folder was listed last, and now.
+    """
+    looked_s, hashes = 0.0, list[str]()
+    look, begin, put = TeamFiles.look, Member._score, TeamFiles.put_scores
+    path = place / f"{os.getpid()}.jsonl"
+
+    def note(what: str, request: str) -> None:
+        atomic.append_lines(path, [json.dumps([what, request, hashes, looked_s, time.monotonic()]).encode()])
+
+    def looking(files, name):
+        nonlocal looked_s
+        looked_s = time.monotonic()
+        return look(files, name)
+
+    def scoring(member, work, task, n, rows, **how):
+        nonlocal hashes
+        hashes = [hashlib.sha256(row.tobytes()).hexdigest()[:16] for row in rows]
+        note("began", work.name)
+        begin(member, work, task, n, rows, **how)
+
+    def putting(files, name, share, scores):
+        is_first = put(files, name, share, scores)
+        note("published" if is_first else "duplicate", name)
+        return is_first
+
+    TeamFiles.look, Member._score, TeamFiles.put_scores = looking, scoring, putting  # type: ignore[method-assign]
 
 
 def freeze() -> None:
@@ -240,7 +289,11 @@ def outcome(root: Path, island: str = "a") -> dict[str, Any]:
             )
             for path in batches
         },
-        "leftovers": [str(p.relative_to(root)) for p in root.rglob(".t*") if {".tmp-", ".tras"} & {p.name[:5]}],
+        "leftovers": [
+            str(path.relative_to(root))
+            for path in root.rglob(".t*")
+            if path.name[:5] in {".tmp-", ".tras"} and "/team/gen-" not in str(path)  # those go with their request
+        ],
     }
 
 
@@ -260,7 +313,7 @@ def last_generation(root: Path, island: str = "a") -> int:
 
 def epochs_of(root: Path, island: str = "a") -> list[int]:
     """Return the numbers of an island's starts."""
-    return sorted(int(path.stem) for path in SharedPaths(root).island(island).epochs.iterdir())
+    return sorted(int(path.stem) for path in SharedPaths(root).island(island).epochs.glob("[0-9]*.json"))
 
 
 def copy_of(template: Path, place: Path) -> Path:

@@ -112,7 +112,7 @@ class TeamFiles:
             return None
 
     def read_rows(self, name: str, share: Share, genes: int) -> Floats | None:
-        """Return the genomes of a share, float32 [n, D]; None if they have gone, since all are scored."""
+        """Return the genomes of a share, float32 [n, D]; None if they have gone, since all are scored, or are torn."""
         n_bytes = 4 * genes
         try:
             with (self.folder / name / "genes.f32").open("rb") as file:
@@ -120,8 +120,8 @@ class TeamFiles:
                 data = file.read(share.n * n_bytes)
         except FileNotFoundError:
             return None
-        rows = np.frombuffer(data, dtype="<f4")
-        return rows.reshape(share.n, genes) if rows.size == share.n * genes else None
+        is_whole = len(data) == share.n * n_bytes
+        return np.frombuffer(data, dtype="<f4").reshape(share.n, genes) if is_whole else None
 
     def look(self, name: str) -> Listing:
         """Return what lies in a request's folder."""

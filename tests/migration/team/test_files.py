@@ -59,7 +59,7 @@ def test_the_first_claim_counts(files):
     assert files.claimant(NAME, 0, 1) == one
     assert files.claim(NAME, 0, 2, other)
     assert files.claimant(NAME, 0, 2) == other
-    assert files.look(NAME).claims == {0: 2}
+    assert files.look(NAME, 2).claims == {0: 2}
 
 
 def test_of_all_who_claim_at_once_one_does(files):
@@ -67,9 +67,8 @@ def test_of_all_who_claim_at_once_one_does(files):
 
     def claim(name):
         ready.wait()
-        for share in range(30):
-            if files.claim(NAME, share, 1, renamed(this_process(), name)):
-                claimed.append((share, name))
+        holder = renamed(this_process(), name)
+        claimed.extend((share, name) for share in range(30) if files.claim(NAME, share, 1, holder))
 
     threads = [threading.Thread(target=claim, args=(f"m{n}",)) for n in range(8)]
     for thread in threads:
@@ -82,7 +81,7 @@ def test_of_all_who_claim_at_once_one_does(files):
 
 def test_a_claim_that_nobody_can_read_is_one_all_the_same(files):
     (files.folder / NAME / "claim-1-1").write_bytes(b"{")
-    assert files.look(NAME).claims == {1: 1}
+    assert files.look(NAME, 2).claims == {1: 1}
     assert not files.claim(NAME, 1, 1, this_process())
     assert files.claimant(NAME, 1, 1) is None
 
@@ -92,7 +91,7 @@ def test_nothing_is_claimed_or_scored_of_a_request_that_has_gone(files):
     assert not files.claim(NAME, 0, 1, this_process())
     assert not files.put_scores(NAME, 0, SCORES)
     assert files.claimant(NAME, 0, 1) is None
-    assert files.look(NAME) == (frozenset(), {})
+    assert files.look(NAME, 2) == (frozenset(), {})
     with pytest.raises(VanishedError):
         read(files)
     assert list(files.folder.iterdir()) == []
@@ -106,9 +105,9 @@ def test_the_first_scores_count(files):
     assert not files.put_scores(NAME, 0, Scores(FITNESS + 1, "other", ROWS))
     found = read(files)
     assert (found.fitness.tobytes(), found.member, found.rows_sha256) == (FITNESS.tobytes(), "one", ROWS)
-    assert files.look(NAME).scored == {0}
+    assert files.look(NAME, 2).scored == {0}
     files.drop_scores(NAME, 0)
-    assert files.look(NAME).scored == frozenset()
+    assert files.look(NAME, 2).scored == frozenset()
     assert files.put_scores(NAME, 0, Scores(FITNESS, "other", ROWS))
 
 
@@ -163,9 +162,19 @@ def test_the_scores_of_a_share_are_none_of_another(files):
 
 
 def test_names_of_no_share_are_not_looked_at(files):
-    for name in ("scores-01", "scores-", "scores-0.tmp", ".tmp-scores-0-1", "claim-0", "claim-0-0", "claim--1-1", "x"):
+    for name in (
+        "scores-01",
+        "scores-",
+        "scores-0.tmp",
+        ".tmp-scores-0-1",
+        "claim-0",
+        "claim-0-0",
+        "claim--1-1",
+        "x",
+        "scores-2",
+    ):
         (files.folder / NAME / name).touch()
-    assert files.look(NAME) == (frozenset(), {})
+    assert files.look(NAME, 2) == (frozenset(), {})
 
 
 # Requests
@@ -193,7 +202,7 @@ def test_the_genes_go_when_all_is_scored_and_come_back_if_it_is_not(files):
     files.put_scores(NAME, 0, SCORES)
     files.open(NAME, REQUEST, GENES)
     assert files.read_rows(NAME, SHARES[1], 5).tobytes() == GENES[5:].tobytes()
-    assert files.look(NAME).scored == {0}
+    assert files.look(NAME, 2).scored == {0}
 
 
 def test_torn_genes_are_none(files):

@@ -1,5 +1,7 @@
 """Laws of shares: they are the generation, each genome once, and the same request has the same name everywhere."""
 
+from itertools import pairwise
+
 import numpy as np
 import pytest
 from hypothesis import given
@@ -36,7 +38,7 @@ def test_shares_are_the_generation_each_genome_once(sizes):
 def test_shares_never_grow_but_for_what_rounding_adds(sizes):
     """So that whoever is last at the end has little left to do."""
     ns = [share.n for share in cut_of(sizes)]
-    assert all(after <= before + 1 for before, after in zip(ns, ns[1:], strict=False))
+    assert all(after <= before + 1 for before, after in pairwise(ns))
 
 
 @given(CUTS)

@@ -113,7 +113,7 @@ class TeamFiles:
             return None
 
     def read_rows(self, name: str, share: Share, genes: int) -> Floats | None:
-        """Return the genomes of a share, float32 [n, D]; None if they have gone, since all are scored."""
+        """Return the genomes of a share, float32 [n, D]; None if they have gone, since all are scored, or are torn."""
         n_bytes = 4 * genes
         try:
             with (self.folder / name / GENES).open("rb") as file:
@@ -121,18 +121,18 @@ class TeamFiles:
                 data = file.read(share.n * n_bytes)
         except FileNotFoundError:
             return None
-        rows = np.frombuffer(data, dtype="<f4")
-        return rows.reshape(share.n, genes) if rows.size == share.n * genes else None
+        is_whole = len(data) == share.n * n_bytes
+        return np.frombuffer(data, dtype="<f4").reshape(share.n, genes) if is_whole else None
 
-    def look(self, name: str) -> Listing:
-        """Return what lies in a request's folder."""
+    def look(self, name: str, n_shares: int) -> Listing:
+        """Return what lies in the folder of a request of so many shares; scores of no share of it are nobody's."""
         names = list_names(self.folder / name)
         claims: dict[int, int] = {}
         for match in filter(None, map(CLAIM_NAME.fullmatch, names)):
             share, nth = int(match[1]), int(match[2])
             claims[share] = max(claims.get(share, 0), nth)
-        scored = frozenset(int(match[1]) for match in filter(None, map(SCORES_NAME.fullmatch, names)))
-        return Listing(scored, claims)
+        scored = {int(match[1]) for match in filter(None, map(SCORES_NAME.fullmatch, names))}
+        return Listing(frozenset(scored.intersection(range(n_shares))), claims)
 
     def claim(self, name: str, share: int, nth: int, holder: Holder) -> bool:
         """Claim a share as the `nth`; False if another did, or the request has gone."""
@@ -192,7 +192,7 @@ class TeamFiles:
         """Remove the genes of a request that has all its scores."""
         atomic.remove_file(self.folder / name / GENES)
 
-    def forget_before(self, generation: int) -> None:
+    def forget_before(self, generation: float) -> None:
         """Remove the requests of earlier generations, whose scores nobody needs again."""
         for match in filter(None, map(REQUEST_NAME.fullmatch, list_names(self.folder))):
             if int(match[1]) < generation:

@@ -137,7 +137,7 @@ class Member:
         self._check_owner, self._is_stopping, self._clock, self._sleep = check_owner, is_stopping, clock, sleep
         self.holder = this_process()
         self.presence = Presence(**msgspec.structs.asdict(self.holder), started_s=time.time())
-        self._before = files.now()  # what an earlier run was asked for last, or why it was stopped
+        self._before: Now | None = files.now()  # what an earlier run was asked for last, or why it was stopped
         self._shown_s = -np.inf
         self._genome_s: float | None = None  # the longest that a genome of a share took on average
         self.longest_share_s: float | None = None
@@ -202,10 +202,12 @@ class Member:
         done, idle_since_s = "", self._clock()
         while not self._is_stopping():
             now = self._files.now()
-            if now.stopped and now != self._before:
-                raise TaskError(now.stopped)
-            if now.is_over and now != self._before:
-                return Ending.OVER
+            if now != self._before:
+                self._before = None
+                if now.stopped:
+                    raise TaskError(now.stopped)
+                if now.is_over:
+                    return Ending.OVER
             request = self._files.read_request(now.request) if now.request != done else None
             if request and not is_checked:
                 check()
@@ -255,7 +257,7 @@ class Member:
         idle_since_s = self._clock()
         while True:
             n_before = len(scores)
-            listing = self._files.look(work.name)
+            listing = self._files.look(work.name, len(work.shares))
             for n in sorted(listing.scored - scores.keys()):
                 try:
                     scores[n] = self._files.read_scores(work.name, n, n=work.shares[n].n, rows_sha256=hashes[n])
@@ -284,7 +286,7 @@ class Member:
         """Score shares until all have scores, or something else is asked for."""
         idle_since_s = self._clock()
         while not self._is_stopping():
-            listing = self._files.look(work.name)
+            listing = self._files.look(work.name, len(work.shares))
             if len(listing.scored) == len(work.shares):
                 return
             index = self._claim(work, listing)
@@ -366,8 +368,7 @@ class Member:
                 f"{share.n} differ); the team stops, and nothing of this generation is kept: 'cli.py tasks check' "
                 f"says whether the task is deterministic, else leave out the member that is wrong"
             )
-            for each in (original, n):
-                self._files.drop_scores(work.name, each)
+            self._files.forget_before(math.inf)  # who is wrong once is not trusted with other shares
             self._files.announce(Now(stopped=text))
             raise TaskError(text)
 
@@ -375,7 +376,7 @@ class Member:
         by: dict[str, int] = {}
         for n, each in collected.scores.items():
             by[each.member] = by.get(each.member, 0) + work.shares[n].n
-        claims = self._files.look(work.name).claims
+        claims = self._files.look(work.name, len(work.shares)).claims
         wall_s = self._clock() - work.began_s
         self._add(waited_s=work.waited_s)
         self._files.note(

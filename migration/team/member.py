@@ -136,7 +136,8 @@ class Member:
         self.presence = Presence(**msgspec.structs.asdict(self.holder), started_s=time.time())
         self._before = files.now()  # what an earlier run was asked for last, or why it was stopped
         self._shown_s = -np.inf
-        self._genome_s: float | None = None  # the longest that a genome of a share took on average
+        self._genome_s: float | None = None  # what a genome took when some were scored last, on average
+        self._longest_genome_s = 0.0
         self.longest_share_s: float | None = None
         self._is_told = False
 
@@ -150,7 +151,10 @@ class Member:
         task, genes = asked.task, asked.genes
         if self._genome_s is not None and self._genome_s * len(genes) < WORTH_S:
             self._tell_once()
-            return by_itself(asked)
+            started_s = self._clock()
+            fitness = by_itself(asked)
+            self._genome_s = (self._clock() - started_s) / max(len(genes), 1)
+            return fitness
         name, request, hashes = self._asked_before(asked) or self._new_request(asked)
         shares = [Share(*cut) for cut in request.shares]
         oldest = min(checkpoint.kept(PrivateFiles(self._files.home)), default=0)
@@ -323,7 +327,7 @@ class Member:
         if known != nth:
             work.since[n] = nth, self._clock()
             return False
-        expected_s = PATIENCE * (self._genome_s or 0.0) * work.shares[n].n
+        expected_s = PATIENCE * self._longest_genome_s * work.shares[n].n
         return self._clock() - since_s > max(PATIENCE_S, expected_s)
 
     def _score(self, work: _Round, task: Task, n: int, rows: Floats, *, rows_sha256: str) -> None:
@@ -332,7 +336,8 @@ class Member:
         fitness = score(task, rows, episode=work.request.episode)
         evaluate_s = self._clock() - started_s
         is_first = self._files.put_scores(work.name, n, Scores(fitness, self.holder.member, rows_sha256))
-        self._genome_s = max(self._genome_s or 0.0, evaluate_s / share.n)
+        self._genome_s = evaluate_s / share.n  # not the longest: a first call often takes far longer than all others
+        self._longest_genome_s = max(self._longest_genome_s, self._genome_s)
         self.longest_share_s = max(self.longest_share_s or 0.0, evaluate_s)
         self._count(
             shares=1, genomes=share.n, evaluate_s=evaluate_s, duplicates=not is_first, is_shown=True

@@ -304,7 +304,7 @@ class Member:
         """Claim a share that has no scores: a free one, else one whose claimant has died or is far too slow."""
         missing = [n for n in range(len(work.shares)) if n not in listing.scored]
         free = [n for n in missing if n not in listing.claims or n in again]
-        for n in free:
+        for n in cutting.from_own_place(free, self._team.members, place=self.holder.pid):
             if work.is_own_check(n) and not self._has_waited_for(work, n, 0):
                 continue  # another member should check what this one scored, if one comes
             if self._try_to_claim(work, n, listing.claims.get(n, 0) + 1):

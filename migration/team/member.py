@@ -47,7 +47,8 @@ LEAST_SHARE_S = 0.1
 """Smaller shares are not worth the balance that they bring: a batch of few genomes takes longer for each."""
 SHORTEST_WAIT_S, LONGEST_WAIT_S, WAIT_SHARE = 0.0005, 0.25, 0.02
 """Whoever waits looks again after a part of the time that it has waited: so it comes late by no more than that part."""
-LOOK_FOR_DEAD_S = 0.05
+LOOK_FOR_LOST_S, LOOK_FOR_LOST_AT_LEAST_S = 0.05, 1.0
+"""All members together look for lost claims so often: each of many does so more rarely, but at least that often."""
 PATIENCE_S, PATIENCE = 2.0, 3.0
 """A claim is passed over after so many seconds, and so many times what the share should take."""
 SHOW_EVERY_S = 1.0
@@ -84,6 +85,7 @@ class _Round:
     began_s: float
     since: dict[int, tuple[int, float]]  # share -> its newest claim, and since when that is known here
     mine: set[tuple[int, int]]  # first and end of the shares that this member has claimed
+    looked_s: float  # when it looked for lost claims last
     waited_s: float = 0.0
 
     def is_own_check(self, n: int) -> bool:
@@ -139,7 +141,8 @@ class Member:
         self.presence = Presence(**msgspec.structs.asdict(self.holder), started_s=time.time())
         self._before: Now | None = files.now()  # what an earlier run was asked for last, or why it was stopped
         self._shown_s = -np.inf
-        self._genome_s: float | None = None  # the longest that a genome of a share took on average
+        self._genome_s: float | None = None  # what a genome took when some were scored last, on average
+        self._longest_genome_s = 0.0
         self.longest_share_s: float | None = None
         self._is_told = False
         self._is_owner = False
@@ -159,23 +162,25 @@ class Member:
         task, genes = asked.task, asked.genes
         if self._genome_s is not None and self._genome_s * len(genes) < WORTH_S:
             self._tell_once()
-            return by_itself(asked)
+            started_s = self._clock()
+            fitness = by_itself(asked)
+            self._genome_s = (self._clock() - started_s) / max(len(genes), 1)
+            return fitness
         self._check_owner()
         if not self._is_owner:
             self._is_owner = True
             self._files.clear_leftovers()
         name, request, hashes = self._asked_before(asked) or self._new_request(asked)
-        shares = [Share(*cut) for cut in request.shares]
         oldest = min(checkpoint.kept(PrivateFiles(self._files.home)), default=0)
         self._files.forget_before(oldest)  # an owner may live again what came after the oldest checkpoint that is kept
         self._files.open(name, request, genes)
         self._files.announce(Now(name))
-        work = _Round(name, request, shares, self._clock(), {}, set())
+        work = self._round(name, request)
         collected = self._collect(work, task, genes, hashes)
         self._check_copies(work, collected.scores)
         self._files.close(name)
         self._note(work, collected)
-        return np.concatenate([collected.scores[n].fitness for n, share in enumerate(shares) if not share.copy])
+        return np.concatenate([collected.scores[n].fitness for n, share in enumerate(work.shares) if not share.copy])
 
     @property
     def name(self) -> str:
@@ -213,7 +218,7 @@ class Member:
                 check()
                 is_checked = True
             if request and request.genes == task.spec.size:
-                work = _Round(now.request, request, [Share(*cut) for cut in request.shares], self._clock(), {}, set())
+                work = self._round(now.request, request)
                 self._finish(work, task)
                 self._add(waited_s=work.waited_s)
                 done, idle_since_s = now.request, self._clock()
@@ -291,8 +296,7 @@ class Member:
                 return
             index = self._claim(work, listing)
             if index is None:
-                work.waited_s += self._wait(idle_since_s)
-                if self._files.now().request != work.name:
+                if not self._is_still_asked(work, idle_since_s):
                     return
                 continue
             rows = self._files.read_rows(work.name, work.shares[index], task.spec.size)
@@ -301,20 +305,42 @@ class Member:
             self._score(work, task, index, rows, rows_sha256=cutting.rows_sha256(rows, Share(0, len(rows))))
             idle_since_s = self._clock()
 
+    def _is_still_asked(self, work: _Round, idle_since_s: float) -> bool:
+        """Wait until it is time to look for lost claims; False as soon as something else is asked for.
+
+        What is asked for is one small file; to list a request's folder takes several times as long.
+        """
+        while self._clock() - work.looked_s < self._look_every_s:
+            work.waited_s += self._wait(idle_since_s)
+            if self._files.now().request != work.name:
+                return False
+        return True
+
     def _claim(self, work: _Round, listing: Listing, *, again: AbstractSet[int] = frozenset()) -> int | None:
         """Claim a share that has no scores: a free one, else one whose claimant has died or is far too slow."""
         missing = [n for n in range(len(work.shares)) if n not in listing.scored]
         free = [n for n in missing if n not in listing.claims or n in again]
-        for n in free:
+        for n in cutting.from_own_place(free, self._team.members, place=self.holder.pid):
             if work.is_own_check(n) and not self._has_waited_for(work, n, 0):
                 continue  # another member should check what this one scored, if one comes
             if self._try_to_claim(work, n, listing.claims.get(n, 0) + 1):
                 return n
+        if self._clock() - work.looked_s < self._look_every_s:
+            return None
+        work.looked_s = self._clock()
         for n in missing:
             nth = listing.claims.get(n, 0)
             if nth and n not in again and self._is_lost(work, n, nth) and self._try_to_claim(work, n, nth + 1):
                 return n
         return None
+
+    def _round(self, name: str, request: Request) -> _Round:
+        now_s = self._clock()
+        return _Round(name, request, [Share(*cut) for cut in request.shares], now_s, {}, set(), looked_s=now_s)
+
+    @property
+    def _look_every_s(self) -> float:
+        return min(LOOK_FOR_LOST_S * self._team.members, LOOK_FOR_LOST_AT_LEAST_S)
 
     def _try_to_claim(self, work: _Round, n: int, nth: int) -> bool:
         if not self._files.claim(work.name, n, nth, self.holder):
@@ -326,12 +352,10 @@ class Member:
 
     def _is_lost(self, work: _Round, n: int, nth: int) -> bool:
         """Say whether the newest claim of a share will not be honoured: its process died, or its time is long up."""
-        is_known = n in work.since and work.since[n][0] == nth
-        is_late = self._has_waited_for(work, n, nth)
-        if is_known and not is_late and self._clock() - work.since[n][1] < LOOK_FOR_DEAD_S:
-            return False
+        if self._has_waited_for(work, n, nth):
+            return True
         claimant = self._files.claimant(work.name, n, nth)
-        return is_late or (claimant is not None and epochs.is_alive(claimant) is False)
+        return claimant is not None and epochs.is_alive(claimant) is False
 
     def _has_waited_for(self, work: _Round, n: int, nth: int) -> bool:
         """Say whether a claim is known here for longer than the share should take, by far."""
@@ -339,7 +363,7 @@ class Member:
         if known != nth:
             work.since[n] = nth, self._clock()
             return False
-        expected_s = PATIENCE * (self._genome_s or 0.0) * work.shares[n].n
+        expected_s = PATIENCE * self._longest_genome_s * work.shares[n].n
         return self._clock() - since_s > max(PATIENCE_S, expected_s)
 
     def _score(self, work: _Round, task: Task, n: int, rows: Floats, *, rows_sha256: str) -> None:
@@ -348,7 +372,8 @@ class Member:
         fitness = score(task, rows, episode=work.request.episode)
         evaluate_s = self._clock() - started_s
         is_first = self._files.put_scores(work.name, n, Scores(fitness, self.holder.member, rows_sha256))
-        self._genome_s = max(self._genome_s or 0.0, evaluate_s / share.n)
+        self._genome_s = evaluate_s / share.n  # not the longest: a first call often takes far longer than all others
+        self._longest_genome_s = max(self._longest_genome_s, self._genome_s)
         self.longest_share_s = max(self.longest_share_s or 0.0, evaluate_s)
         self._count(shares=1, genomes=share.n, evaluate_s=evaluate_s, duplicates=not is_first)
 

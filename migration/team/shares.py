@@ -47,6 +47,15 @@ def cut(n: int, members: int, *, least: int) -> list[Share]:
     return [Share(first, end) for first, end in pairwise(ends) if first < end]
 
 
+def from_own_place(free: list[int], members: int, *, place: int) -> list[int]:
+    """Return free shares in the order in which a member tries to claim them: of as many as members, from its own on.
+
+    Shares come large ones first. If all began with the same one, all but one would fail, and all but two with the next.
+    """
+    start = place % max(min(members, len(free)), 1)
+    return [*free[start:members], *free[:start], *free[members:]]
+
+
 def with_checks(shares: list[Share], *, key: bytes, rate: float) -> list[Share]:
     """Return the shares, and behind them copies of those that are scored twice: a part of `rate`, drawn by `key`."""
     return shares + [

@@ -86,8 +86,12 @@ class _Running:
         self.ended = Ended(self.started_unix_s, wall_s, cpu_s, self.peak_pss_bytes, output)
 
 
-def run_together(commands: Sequence[Sequence[str]]) -> list[Ended]:
+def run_together(commands: Sequence[Sequence[str]], *, sample_s: float | None = SAMPLE_S) -> list[Ended]:
     """Run Python with each of these arguments, all at once, to their ends.
+
+    Args:
+        commands: The arguments of each.
+        sample_s: Between two looks at the memory of all; None: nobody looks, since so many would be disturbed.
 
     Raises:
         RuntimeError: One did not exit with 0; the others are ended.
@@ -103,10 +107,10 @@ def run_together(commands: Sequence[Sequence[str]]) -> list[Ended]:
             stack.callback(os.close, descriptor)
             ends.register(descriptor, selectors.EVENT_READ, running)
         while ends.get_map():
-            for key, _ in ends.select(SAMPLE_S):
+            for key, _ in ends.select(sample_s):
                 ends.unregister(key.fd)
                 key.data.end()
-            for running in all_of_them:
+            for running in all_of_them if sample_s is not None else []:
                 if running.ended is None:
                     running.look()
         return [running.ended for running in all_of_them if running.ended]

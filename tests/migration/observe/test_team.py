@@ -10,11 +10,12 @@ from msgspec.structs import asdict
 
 from atoll.evo.paths import SharedPaths
 from atoll.evo.records import Time
+from atoll.evo.tasks.loader import load_task
 from atoll.migration.observe import status
 from atoll.migration.observe.team import ALIVE, ELSEWHERE, GONE, LEFT, read_team, read_work
 from atoll.migration.pool import epochs
 from atoll.migration.team.files import TeamFiles
-from atoll.migration.team.member import this_process
+from atoll.migration.team.member import Member, Team, this_process
 from atoll.migration.team.records import Presence, Scored
 from tests.migration.observe.test_status import live
 
@@ -114,3 +115,17 @@ def test_a_look_reads_the_end_of_a_long_log_alone(paths: IslandPaths) -> None:
     TeamFiles(paths.home).note(scored(9, **{me: 6}))
     [member] = read_team(paths, None)
     assert member.last == 6
+
+
+def test_a_member_that_only_waits_is_seen_and_so_is_how_long(tmp_path: Path) -> None:
+    now_s = [0.0]
+
+    def sleep(seconds: float) -> None:
+        now_s[0] += seconds
+
+    paths = SharedPaths(tmp_path).island("a")
+    member = Member(TeamFiles(paths.home), Team(2), say=print, clock=lambda: now_s[0], sleep=sleep)
+    member.help(load_task("sphere", {}), is_ownerless=lambda: now_s[0] > 60.0, check=lambda: None)
+    [seen] = read_team(paths, None)
+    assert (seen.name, seen.shares) == (member.name, 0)
+    assert 55.0 < seen.waited_s <= now_s[0]

@@ -17,7 +17,7 @@ ROOT = Path(__file__).parents[1]
 
 OPEN_TO_MIGRATION = {
     *("config", "errors", "paths", "atomic", "rng", "genome", "records", "runlog", "ancestry", "diversity"),
-    *("moments", "arrayfile", "strict_json", "selection", "settings", "text"),
+    *("moments", "arrayfile", "strict_json", "selection", "settings", "text", "checkpoint", "turns", "tasks.task"),
 }
 
 HEAVY = {

@@ -138,6 +138,7 @@ class Member:
         self._files, self._team, self._say = files, team, say
         self._check_owner, self._is_stopping, self._clock, self._sleep = check_owner, is_stopping, clock, sleep
         self.holder = this_process()
+        self.place = self.holder.pid  # where it begins to look for a free share
         self.presence = Presence(**msgspec.structs.asdict(self.holder), started_s=time.time())
         self._before: Now | None = files.now()  # what an earlier run was asked for last, or why it was stopped
         self._shown_s = -np.inf
@@ -276,6 +277,8 @@ class Member:
             found = len(scores) if found is None else found
             if len(scores) == len(work.shares):
                 return _Collected(scores, refused, found)
+            if self._is_stopping():  # nothing is lost: what is scored lies in files, for whoever goes on
+                raise TaskError(f"{self.name} stopped while its team was scoring")
             index = self._claim(work, Listing(frozenset(scores), listing.claims), again=again)
             if index is not None:
                 again.discard(index)
@@ -310,7 +313,7 @@ class Member:
 
         What is asked for is one small file; to list a request's folder takes several times as long.
         """
-        while self._clock() - work.looked_s < self._look_every_s:
+        while self._clock() - work.looked_s < self._look_every_s and not self._is_stopping():
             work.waited_s += self._wait(idle_since_s)
             if self._files.now().request != work.name:
                 return False
@@ -320,7 +323,7 @@ class Member:
         """Claim a share that has no scores: a free one, else one whose claimant has died or is far too slow."""
         missing = [n for n in range(len(work.shares)) if n not in listing.scored]
         free = [n for n in missing if n not in listing.claims or n in again]
-        for n in cutting.from_own_place(free, self._team.members, place=self.holder.pid):
+        for n in cutting.from_own_place(free, self._team.members, place=self.place):
             if work.is_own_check(n) and not self._has_waited_for(work, n, 0):
                 continue  # another member should check what this one scored, if one comes
             if self._try_to_claim(work, n, listing.claims.get(n, 0) + 1):

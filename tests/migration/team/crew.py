@@ -62,6 +62,7 @@ class Crew:
         """Return a member; while it waits, whatever is next in `waits` happens."""
         given = {"clock": lambda: self.now_s, "sleep": self.sleep, **others}
         member = Member(self.files, Team(members, verify_share), say=self.said.append, **given)
+        member.place = 0
         member.holder, member.presence = renamed(member.holder, name), renamed(member.presence, name)
         return member
 

@@ -49,16 +49,16 @@ def test_scores_that_an_old_listing_does_not_show_are_made_again_or_waited_for_a
     [name] = files.requests_of(ASKED.generation)
     lag = Lag()
     monkeypatch.setattr(bounded_io, "_list", lag)
-    files.look(name)
+    files.look(name, 1)
     assert not lag.is_on
     member_of(files).evaluate(ASKED)
     before = {path.name: path.read_bytes() for path in (files.folder / name).glob("scores-*")}
     looks = itertools.count(1)
     look = TeamFiles.look
 
-    def looking(self, asked_for):
+    def looking(self, asked_for, n_shares):
         lag.is_on = next(looks) <= n_old
-        return look(self, asked_for)
+        return look(self, asked_for, n_shares)
 
     lag._before.clear()
     lag._before[files.folder / name] = ["genes.f32", REQUEST]

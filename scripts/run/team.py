@@ -12,10 +12,21 @@ from functools import partial
 from typing import TYPE_CHECKING
 
 from atoll.evo import checkpoint, runlog
-from atoll.evo.errors import SIGNALS, FencedError, OwnerConflictError, ResumeError, count
+from atoll.evo.config import is_built_in
+from atoll.evo.errors import SIGNALS, FencedError, OwnerConflictError, ResumeError, TaskError, count
 from atoll.evo.recorder import recorded_settings
 from atoll.evo.records import Start, of_kind
-from atoll.evo.tasks.task import build_of, task_identity
+from atoll.evo.tasks.check import (
+    BROKEN,
+    NOTE,
+    SLOW_S,
+    again,
+    another_process,
+    first_sample,
+    neighbours,
+    score_elsewhere,
+)
+from atoll.evo.tasks.task import build_of
 from atoll.evo.turns import take_turns
 from atoll.migration.pool import epochs
 from atoll.migration.team.files import TeamFiles
@@ -24,9 +35,15 @@ from atoll.scripts.run import resume
 from atoll.scripts.run.island import live, prepare
 
 if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
     from atoll.evo.config import IslandConfig
+    from atoll.evo.genome import Floats
     from atoll.evo.paths import IslandPaths
     from atoll.evo.signals import StopSignal
+    from atoll.evo.tasks.check import Verdict
+    from atoll.evo.tasks.task import Task
+    from atoll.evo.turns import Evaluate, Request
     from atoll.migration.team.member import Team
     from atoll.scripts.run.island import Command, Display, Prepared
 
@@ -49,7 +66,8 @@ def run_team(config: IslandConfig, command: Command, team: Team, *, display: Dis
     while True:
         try:
             life = live(config, command, load=load, display=display, stop=stop)
-            code = take_turns({config.island: life}, is_stopping=stop, evaluate=member.evaluate)[config.island]
+            evaluate = _after_trial(member.evaluate, config, command, say=display.say)
+            code = take_turns({config.island: life}, is_stopping=stop, evaluate=evaluate)[config.island]
         except (OwnerConflictError, FencedError):
             pass
         else:
@@ -60,9 +78,13 @@ def run_team(config: IslandConfig, command: Command, team: Team, *, display: Dis
         display.say(f"{member.name} scores for {config.island}, which another member owns")
         stop.answer = lambda: f"{member.name}: leaving after this share; a second signal ends it at once"
         watch = _Watch(paths, files, member)
-        ending = member.help(
-            prepared.task, is_ownerless=watch.is_ownerless, check=partial(_check_agrees, prepared, paths)
-        )
+        check = partial(_check_agrees, prepared, paths)
+        try:
+            ending = member.help(prepared.task, is_ownerless=watch.is_ownerless, check=check)
+        except TaskError:
+            if not stop():  # else the signal has also ended what the task had started
+                raise
+            ending = Ending.STOPPED
         if ending is Ending.STOPPED:
             return _leave(member, display, SIGNALS + stop.received)
         epoch = epochs.latest(paths)
@@ -83,6 +105,44 @@ class _EachLineOnce:
         if text not in self._said:
             self._said.add(text)
             self._display.say(text)
+
+
+def _after_trial(evaluate: Evaluate, config: IslandConfig, command: Command, *, say: Callable[[str], None]) -> Evaluate:
+    """Return what evaluates, and first tries whether a team can share the task: once, of an island that begins.
+
+    Atoll's own tasks are known to be reproducible, and what has a checkpoint was tried before.
+    """
+    is_tried = is_built_in(config.task)
+
+    def tried_once(asked: Request) -> Floats:
+        nonlocal is_tried
+        if not is_tried and not checkpoint.kept(command.shared.island(config.island)):
+            elsewhere = partial(
+                score_elsewhere, config.task, dict(config.options), config.backend, directory=command.here
+            )
+            for verdict in _trial(asked.task, elsewhere=elsewhere):
+                _judge(verdict, config.task, say=say)
+        is_tried = True
+        return evaluate(asked)
+
+    return tried_once
+
+
+def _trial(task: Task, *, elsewhere: Callable[[int, int], Floats]) -> Iterator[Verdict]:
+    """Try what a team relies on: a genome scores the same again, in any share, and, unless that is slow, elsewhere."""
+    sample = first_sample(task)
+    yield again(sample)
+    yield neighbours(sample)
+    if sample.seconds * len(sample.genes) < SLOW_S:
+        yield another_process(sample, elsewhere=elsewhere)
+
+
+def _judge(verdict: Verdict, task: str, *, say: Callable[[str], None]) -> None:
+    """Raise TaskError where a team cannot share the task; say where its result may differ in the last digits."""
+    if verdict.outcome == BROKEN:
+        raise TaskError(f"a team cannot share {task}: {verdict.says}; {verdict.advice}")
+    if verdict.outcome == NOTE:
+        say(f"warning: {verdict.says}; so a team may end elsewhere than one process does")
 
 
 def _leave(member: Member, display: Display, code: int) -> int:
@@ -107,12 +167,10 @@ def _check_agrees(prepared: Prepared, paths: IslandPaths) -> None:
     task, own = prepared.task, prepared.own
     checkpoint.compare_settings(start.settings, start.backend or "", recorded_settings(prepared.config, task))
     there = {
-        "task's file": prepared.pool.identity.task.get("source_sha256"),
         "evaluator": f"{start.backend} ({start.build})",
         "algorithm's file": start.algorithm,
     }
     here = {
-        "task's file": task_identity(task).get("source_sha256"),
         "evaluator": f"{task.backend} ({build_of(task)})",
         "algorithm's file": own.build if own else None,
     }

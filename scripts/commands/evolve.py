@@ -83,7 +83,7 @@ def evolve(
     given = {name: value for name, value in flags.items() if value is not None}
     names = _names(islands, count)
     configs = [_config(name, given, pairs(options), config_file, root) for name in names]
-    _check_team(configs, team, verify_share)
+    _check_team(configs, team, verify_share, processes)
 
     return _start(
         configs,
@@ -133,7 +133,7 @@ def resume(
     shared = shared_paths(root)
     read = partial(config_of, shared=shared, generations=generations, task=task, algorithm=algorithm)
     configs = [read(name) for name in _names(islands, None)]
-    _check_team(configs, team, 0.0)
+    _check_team(configs, team)
     return _start(
         configs,
         team=(team, 0.0) if team else None,
@@ -182,10 +182,16 @@ def _start(
             return _run(configs, Command(**command), display=display, stop=stop, is_alone=is_alone)
 
 
-def _check_team(configs: Sequence[IslandConfig], team: int | None, verify_share: float) -> None:
+def _check_team(
+    configs: Sequence[IslandConfig], team: int | None, verify_share: float = 0.0, processes: int = 1
+) -> None:
     """Raise UsageError where a team is asked for what it cannot do."""
+    if not 0.0 <= verify_share <= 1.0:
+        raise click.UsageError(f"--verify-share must be from 0 to 1, got {verify_share}")
     if verify_share and not team:
         raise click.UsageError("--verify-share is of a team: give --team N too")
+    if team and processes > 1:
+        raise click.UsageError("--team and --processes contradict each other: a member of a team is one process")
     if team and len(configs) > 1:
         raise click.UsageError(f"--team is of one island, got {len(configs)}; start each in processes of its own")
     if team and configs[0].migration.mode == settings.REPLAY:

@@ -249,6 +249,7 @@ def asked(root: Path, task: str, monkeypatch) -> list[tuple[int, int]]:
         return evaluate(self, genes, episode)
 
     monkeypatch.setattr(UserTask, "evaluate", noting)
+    monkeypatch.setattr(members, "WORTH_S", float("inf"))  # the first is shared, all others are the owner's alone
     join(root, task=task)
     monkeypatch.undo()
     return calls

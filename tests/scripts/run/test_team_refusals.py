@@ -262,7 +262,8 @@ def test_a_task_is_tried_when_an_island_begins_and_not_when_it_goes_on(root, tmp
     assert sum(size == 12 for size, _ in begun) == 4  # the founders are shared, what is cheap is scored at once
     assert perform(Job(tmp_path / "s", "a", {**ALONE, "task": task, "generations": 2})) == 0
     went_on = asked(tmp_path / "s", task, monkeypatch)
-    assert {size for size, _ in went_on} <= {12, 6}
+    assert went_on
+    assert 1 not in {size for size, _ in went_on}  # as a trial begins
 
 
 def test_a_task_that_is_slow_is_not_tried_in_another_process(root, write, monkeypatch):

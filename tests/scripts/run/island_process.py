@@ -153,10 +153,10 @@ def witness(place: Path) -> None:
     def note(what: str, request: str) -> None:
         atomic.append_lines(path, [json.dumps([what, request, hashes, looked_s, time.monotonic()]).encode()])
 
-    def looking(files, name):
+    def looking(files, name, n_shares):
         nonlocal looked_s
         looked_s = time.monotonic()
-        return look(files, name)
+        return look(files, name, n_shares)
 
     def scoring(member, work, task, n, rows, **how):
         nonlocal hashes

@@ -189,7 +189,8 @@ class Member:
         return self.holder.member
 
     def end(self) -> None:
-        """Tell the others that the island has reached its last generation."""
+        """Tell the others that the island has reached its last generation, and tidy up after who was killed at that."""
+        self._files.clear_leftovers()
         self._files.announce(Now(is_over=True))
 
     def help(self, task: Task, *, is_ownerless: Callable[[], bool], check: Callable[[], None]) -> Ending:

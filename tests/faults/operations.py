@@ -344,7 +344,7 @@ class TeamRequest(Operation):
         for name in files.requests_of(ASKED.generation):
             request = files.read_request(name)
             assert request is not None, "a request that is visible is not whole"
-            for n in files.look(name).scored:
+            for n in files.look(name, len(request.shares)).scored:
                 share = Share(*request.shares[n])
                 try:
                     scores = files.read_scores(name, n, n=share.n, rows_sha256=rows_sha256(ASKED.genes, share))

@@ -64,7 +64,7 @@ def test_of_many_processes_that_start_one_island_at_once_exactly_one_runs(pool, 
 
 def hold(path):
     """Hold a lock for as long as this process lives."""
-    with locks.Locks("flock").owner(path):
+    with locks.Locks("flock").owner(path).acquire(timeout=60):  # whoever asks if it is held takes it for a moment
         os.kill(os.getpid(), signal.SIGSTOP)
 
 

@@ -29,7 +29,7 @@ STUDIES = {
     "beside": ("speed.beside", "Evaluation of creatures beside another checkout, in pairs"),
     "beside-report": ("speed.beside:report", "Tables of the same, from their rows"),
     "bench-report": ("speed.command:report", "Tables and plot of the benchmarks, from their rows"),
-    "team": ("speed.team", "Teams of 1 to 64 processes that live one island, beside one process"),
+    "team": ("speed.team", "Teams of 1 to 64 processes beside one process"),
     "islands": ("islands.equal_budgets.report", "Islands at equal budgets of evaluations: run, report, check"),
     "algorithms": ("islands.algorithms.tables", "Algorithms at equal budgets of evaluations: run, report"),
     "peers": ("islands.peers.tables", "Islands against pygmo's archipelago"),

@@ -15,7 +15,7 @@ from atoll.evo.config import island_config
 from atoll.evo.errors import AtollError, PoolMismatchError, ResumeError, TaskError
 from atoll.evo.paths import SharedPaths
 from atoll.evo.signals import StopSignal
-from atoll.evo.tasks.check import SLOW_S
+from atoll.evo.tasks.check import SLOW_S, first_sample
 from atoll.evo.tasks.functions import FunctionTask
 from atoll.evo.tasks.loader import load_task
 from atoll.evo.tasks.task import score
@@ -184,7 +184,7 @@ COUNTS = HILL.replace("    def", "    n = 0\n\n    def").replace(
 )
 RANKED = HILL.replace("genes.sum(axis=1)", "genes.sum(axis=1).argsort().argsort()")
 HASHED = HILL.replace("genes.sum(axis=1)", "genes.sum(axis=1) + hash('a word') % 1000")
-NOISY = HILL.replace("genes.sum(axis=1)", "np.random.default_rng(episode).normal(size=6) @ genes.astype(float).T")
+
 NOISY = HILL.replace(
     "        return genes.sum(axis=1)",
     "        weights = np.random.default_rng(episode).normal(size=6)\n        return (genes * weights).sum(axis=1)",
@@ -237,33 +237,15 @@ def test_a_task_that_rounds_by_the_size_of_a_batch_is_shared_and_warned_of(root,
     assert "a team may end elsewhere than one process does" in warnings[0]
 
 
-def asked(root: Path, task: str, monkeypatch) -> list[tuple[int, int]]:
-    """Return how many genomes a user's task is asked about in a team, and in which episode."""
-    from atoll.evo.tasks.user_task import UserTask  # noqa: PLC0415
-
-    calls = []
-    evaluate = UserTask.evaluate
-
-    def noting(self, genes, episode):
-        calls.append((len(genes), episode))
-        return evaluate(self, genes, episode)
-
-    monkeypatch.setattr(UserTask, "evaluate", noting)
-    monkeypatch.setattr(members, "WORTH_S", float("inf"))  # the first is shared, all others are the owner's alone
-    join(root, task=task)
-    monkeypatch.undo()
-    return calls
-
-
-def test_a_task_is_tried_when_an_island_begins_and_not_when_it_goes_on(root, tmp_path, write, monkeypatch):
-    task = write(HILL)
-    begun = asked(root, task, monkeypatch)
-    assert begun[0] == (1, 3)
-    assert sum(size == 12 for size, _ in begun) == 4  # the founders are shared, what is cheap is scored at once
-    assert perform(Job(tmp_path / "s", "a", {**ALONE, "task": task, "generations": 2})) == 0
-    went_on = asked(tmp_path / "s", task, monkeypatch)
-    assert went_on
-    assert 1 not in {size for size, _ in went_on}  # as a trial begins
+def test_a_task_is_tried_once_when_an_island_begins_and_not_when_it_goes_on(root, tmp_path, write, monkeypatch):
+    tried = []
+    monkeypatch.setattr("atoll.scripts.run.team.first_sample", lambda task: [tried.append(task), first_sample(task)][1])
+    task, begun = write(HILL), tmp_path / "begun"
+    assert join(root, task=task) == 0
+    assert len(tried) == 1
+    assert perform(Job(begun, "a", {**ALONE, "task": task, "generations": 2})) == 0
+    assert join(begun, task=task) == 0
+    assert len(tried) == 1
 
 
 def test_a_task_that_is_slow_is_not_tried_in_another_process(root, write, monkeypatch):

@@ -313,6 +313,8 @@ def test_what_was_scored_of_other_genomes_or_in_another_episode_is_not_used(crew
         owner = crew.member("second")
         assert owner.evaluate(asked).tobytes() == by_one(asked)
         assert n_scored(asked.task) == 12
+        assert last(crew)["refused"] == 0
+    assert len(crew.files.requests_of(3)) == 2
 
 
 # Checks

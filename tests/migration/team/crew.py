@@ -24,6 +24,7 @@ if TYPE_CHECKING:
 
 S = TypeVar("S", bound=Struct)
 GENOME_S = 0.1
+HANG_S = 600.0
 
 
 def renamed(record: S, name: str) -> S:
@@ -71,8 +72,12 @@ class Crew:
         waited: list[float] = []
         return self.member(name, is_stopping=lambda: bool(waited), sleep=waited.append)
 
+    def spend(self, time_s: float) -> None:
+        self.now_s += time_s
+        assert self.now_s < HANG_S, "this never ends"
+
     def sleep(self, wait_s: float) -> None:
-        self.now_s += wait_s
+        self.spend(wait_s)
         if self.waits:
             self.waits.pop(0)()
 
@@ -83,7 +88,7 @@ class Crew:
         def evaluate(genes: Any, episode: int) -> Any:
             if happening:
                 happening.pop()()
-            self.now_s += GENOME_S * len(genes)
+            self.spend(GENOME_S * len(genes))
             return kind.evaluate(task, genes, episode)
 
         task = kind()

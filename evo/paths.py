@@ -16,6 +16,9 @@ ISLAND_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]{0,63}")
 GENERATION_NAME = re.compile(r"gen-(0|[1-9][0-9]{0,9})")
 CHECKPOINT_NAME = re.compile(r"gen-(0|[1-9][0-9]{0,9})\.safetensors")
 EPOCH_NAME = re.compile(r"([1-9][0-9]{0,9})\.json")
+REQUEST_NAME = re.compile(r"gen-(0|[1-9][0-9]{0,9})-[0-9a-f]{16}")
+CLAIM_NAME = re.compile(r"claim-(0|[1-9][0-9]{0,5})-([1-9][0-9]{0,5})")
+SCORES_NAME = re.compile(r"scores-(0|[1-9][0-9]{0,5})")
 OWNER_LOCK_NAME = re.compile(rf"({ISLAND_NAME.pattern})\.owner\.lock")
 RESERVED_NAMES = frozenset({"locks"})
 
@@ -25,6 +28,7 @@ TRASH = ".trash-"
 
 MANIFEST = "manifest.json"
 GENOMES = "genomes.safetensors"
+REQUEST, REQUEST_GENES = "request.json", "genes.f32"
 
 
 def is_island_name(name: str) -> bool:
@@ -118,6 +122,23 @@ class PrivateFiles:
     @cached_property
     def champion(self) -> Path:
         return self.home / "champion.safetensors"
+
+    @cached_property
+    def team(self) -> Path:
+        """The requests of a team, its members, and what is asked for now."""
+        return self.home / "team"
+
+    @cached_property
+    def team_now(self) -> Path:
+        return self.team / "now.json"
+
+    @cached_property
+    def team_members(self) -> Path:
+        return self.team / "members"
+
+    @cached_property
+    def team_log(self) -> Path:
+        return self.home / "team.jsonl"
 
 
 @dataclass(frozen=True)

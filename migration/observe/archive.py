@@ -16,7 +16,7 @@ import filelock
 from atoll.evo import atomic
 from atoll.evo.errors import OwnerConflictError, PoolMismatchError
 from atoll.evo.paths import parse_owner_lock
-from atoll.migration.observe import status, team
+from atoll.migration.observe import status
 from atoll.migration.pool import identity as pool
 from atoll.migration.pool.bounded_io import list_names
 
@@ -139,7 +139,7 @@ def _hold_all(shared: SharedPaths, locks: Locks, held: contextlib.ExitStack) -> 
         is_held = not _hold(shared.island(name), locks, held, wait_s=LETTING_GO_S * (condition == status.FINISHED))
         if condition in status.ALIVE or (is_held and not locks.is_soft):
             running.append(name)
-        elif locks.is_soft and (is_held or condition == team.ELSEWHERE):
+        elif locks.is_soft and (is_held or condition == status.ELSEWHERE):
             unknown.append(name)
     return running, unknown
 

@@ -12,8 +12,9 @@ from atoll.evo import records, runlog, strict_json
 from atoll.evo.errors import DamagedFileError
 from atoll.evo.paths import is_island_name
 from atoll.evo.records import Generation, Imported, Published, Start
+from atoll.migration.observe import team as teams
 from atoll.migration.observe.history import effective_number
-from atoll.migration.observe.team import ELSEWHERE, MemberStatus, read_team
+from atoll.migration.observe.team import MemberStatus, read_team
 from atoll.migration.pool import epochs, islands
 from atoll.migration.pool.bounded_io import RefusedError, VanishedError, directory, read_file
 
@@ -28,7 +29,7 @@ MAX_BEAT_BYTES = 4096
 SILENT_AFTER_S = 120.0
 SILENT_AFTER_GENERATIONS = 3
 
-RUNNING, FINISHED, STOPPED, SILENT = "running", "finished", "stopped", "silent"
+RUNNING, FINISHED, STOPPED, ELSEWHERE, SILENT = "running", "finished", "stopped", teams.ELSEWHERE, "silent"
 WAITING = "waiting"
 UNREADABLE = "unreadable"
 ALIVE = frozenset({RUNNING, WAITING})

@@ -54,8 +54,8 @@ class MemberStatus:
 def read_team(paths: IslandPaths, epoch: Epoch | None) -> tuple[MemberStatus, ...]:
     """Return the members of an island's team: those alive, elsewhere, gone, and those that left; each by name."""
     try:
-        members = read_members(paths.home)
-        last = read_last(paths.home) if members else None
+        members = read_members(paths)
+        last = read_last(paths) if members else None
     except OSError:  # whoever may not read what the team says sees the island alone
         return ()
     rows = [_member(each, epoch, last.by if last else None) for each in members]
@@ -107,7 +107,7 @@ class Work:
 
 def read_work(paths: IslandPaths) -> Work | None:
     """Return what an island's team has scored, from its whole log; None if it has none."""
-    lines = [_scored(line) for line in whole_lines(paths.home / "team.jsonl")]
+    lines = [_scored(line) for line in whole_lines(paths.team_log)]
     done = [line for line in lines if line is not None]
     genomes: Counter[str] = Counter()
     for line in done:

@@ -20,6 +20,8 @@ from atoll.evo.paths import (
     EPOCH_NAME,
     GENOMES,
     MANIFEST,
+    REQUEST,
+    REQUEST_NAME,
     TEMPORARY,
     TRASH,
     is_island_name,
@@ -39,7 +41,7 @@ from atoll.migration.pool.bounded_io import (
     list_names,
     read_file,
 )
-from atoll.migration.team.files import REQUEST, REQUEST_NAME, TeamFiles, is_of_request
+from atoll.migration.team.files import TeamFiles, is_of_request
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -355,7 +357,7 @@ def _verify_team(report: Findings, team: TeamFiles) -> None:
                 report.leftover(team.folder / name)  # its removal was cut short
             elif team.read_request(name) is None and (team.folder / name / REQUEST).exists():
                 report.defect(team.folder / name / REQUEST, "not a request for scores")
-        elif name not in {"now.json", "members"}:
+        elif name not in {team.paths.team_now.name, team.paths.team_members.name}:
             report.defect(team.folder / name, "not part of a team's folder")
 
 

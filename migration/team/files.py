@@ -15,14 +15,15 @@ genomes, whoever asked for them, and an owner that goes on from an older checkpo
 from __future__ import annotations
 
 import contextlib
-import re
 from dataclasses import dataclass
+from functools import cached_property
 from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 
 from atoll.evo import arrayfile, atomic, runlog
 from atoll.evo.errors import DamagedFileError
+from atoll.evo.paths import CLAIM_NAME, REQUEST, REQUEST_GENES, REQUEST_NAME, SCORES_NAME, PrivateFiles
 from atoll.migration.pool.bounded_io import Reason, RefusedError, VanishedError, directory, list_names, read_file
 from atoll.migration.team.presence import MAX_RECORD_BYTES, read_members
 from atoll.migration.team.records import Holder, Now, Request, decode, encode
@@ -35,10 +36,6 @@ if TYPE_CHECKING:
     from atoll.migration.team.shares import Share
 
 MAX_SCORES_BYTES = 1 << 26
-REQUEST_NAME = re.compile(r"gen-(0|[1-9][0-9]{0,9})-[0-9a-f]{16}")
-CLAIM_NAME = re.compile(r"claim-(0|[1-9][0-9]{0,5})-([1-9][0-9]{0,5})")
-SCORES_NAME = re.compile(r"scores-(0|[1-9][0-9]{0,5})")
-REQUEST, GENES = "request.json", "genes.f32"
 FORMAT = 1
 
 
@@ -63,32 +60,37 @@ class TeamFiles:
 
     home: Path
 
+    @cached_property
+    def paths(self) -> PrivateFiles:
+        """The names of all files of the island."""
+        return PrivateFiles(self.home)
+
     @property
     def folder(self) -> Path:
         """Where requests lie, and what is asked for now."""
-        return self.home / "team"
+        return self.paths.team
 
     @property
     def log(self) -> Path:
         """Who scored what, a line for each request."""
-        return self.home / "team.jsonl"
+        return self.paths.team_log
 
     def announce(self, now: Now) -> None:
         """Say what is asked for now."""
         atomic.make_directory(self.folder, durable=False)
-        atomic.replace_file(self.folder / "now.json", encode(now), durable=False)
+        atomic.replace_file(self.paths.team_now, encode(now), durable=False)
 
     def now(self) -> Now:
         """Return what is asked for now: nothing, where nobody has said so yet, or what lies there is damaged."""
         try:
-            return decode(_read(self.folder, "now.json", limit=MAX_RECORD_BYTES), Now)
+            return decode(_read(self.folder, self.paths.team_now.name, limit=MAX_RECORD_BYTES), Now)
         except (RefusedError, VanishedError, DamagedFileError):
             return Now()
 
     def open(self, name: str, request: Request, genes: Floats) -> None:
         """Put a request there, unless it is there: its genes too, as long as a share has no scores."""
         place = self.folder / name
-        files = {GENES: np.ascontiguousarray(genes, dtype="<f4").tobytes(), REQUEST: encode(request)}
+        files = {REQUEST_GENES: np.ascontiguousarray(genes, dtype="<f4").tobytes(), REQUEST: encode(request)}
         if not place.is_dir():
             atomic.make_directory(self.folder, durable=False)
             try:
@@ -116,7 +118,7 @@ class TeamFiles:
         """Return the genomes of a share, float32 [n, D]; None if they have gone, since all are scored, or are torn."""
         n_bytes = 4 * genes
         try:
-            with (self.folder / name / GENES).open("rb") as file:
+            with (self.folder / name / REQUEST_GENES).open("rb") as file:
                 file.seek(share.first * n_bytes)
                 data = file.read(share.n * n_bytes)
         except FileNotFoundError:
@@ -190,7 +192,7 @@ class TeamFiles:
 
     def close(self, name: str) -> None:
         """Remove the genes of a request that has all its scores."""
-        atomic.remove_file(self.folder / name / GENES)
+        atomic.remove_file(self.folder / name / REQUEST_GENES)
 
     def forget_before(self, generation: float) -> None:
         """Remove the requests of earlier generations, whose scores nobody needs again."""
@@ -200,20 +202,20 @@ class TeamFiles:
 
     def show(self, presence: Presence) -> None:
         """Write what a member has done so far, if that can be: nobody's scores depend on it."""
-        place = self.folder / "members"
+        place = self.paths.team_members
         with contextlib.suppress(OSError):
             atomic.make_directory(place, durable=False)
             atomic.replace_file(place / f"{presence.member}.json", encode(presence), durable=False)
 
     def clear_leftovers(self) -> None:
         """Remove what owners that were killed left half written, and what members did; a living one writes it again."""
-        for place in (self.folder, self.folder / "members"):
+        for place in (self.folder, self.paths.team_members):
             atomic.clear_leftovers(place)
         atomic.truncate_torn_line(self.log)
 
     def members(self) -> list[Presence]:
         """Return what the members have done so far, by name; what is no presence is left out."""
-        return read_members(self.home)
+        return read_members(self.paths)
 
     def note(self, scored: Scored) -> None:
         """Add a line to the team's log."""
@@ -226,7 +228,7 @@ class TeamFiles:
 
 def is_of_request(name: str) -> bool:
     """Say whether a file of a request may have that name."""
-    return name in {REQUEST, GENES} or bool(CLAIM_NAME.fullmatch(name) or SCORES_NAME.fullmatch(name))
+    return name in {REQUEST, REQUEST_GENES} or bool(CLAIM_NAME.fullmatch(name) or SCORES_NAME.fullmatch(name))
 
 
 def request_name(generation: int, key: bytes) -> str:

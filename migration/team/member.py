@@ -21,7 +21,6 @@ from msgspec.structs import replace
 
 from atoll.evo import atomic, checkpoint
 from atoll.evo.errors import TaskError
-from atoll.evo.paths import PrivateFiles
 from atoll.evo.records import Time
 from atoll.evo.tasks.task import episode_name, score
 from atoll.evo.turns import by_itself
@@ -172,7 +171,7 @@ class Member:
             self._is_owner = True
             self._files.clear_leftovers()
         name, request, hashes = self._asked_before(asked) or self._new_request(asked)
-        oldest = min(checkpoint.kept(PrivateFiles(self._files.home)), default=0)
+        oldest = min(checkpoint.kept(self._files.paths), default=0)
         self._files.forget_before(oldest)  # an owner may live again what came after the oldest checkpoint that is kept
         self._files.open(name, request, genes)
         self._files.announce(Now(name))

@@ -12,14 +12,14 @@ from atoll.migration.pool.bounded_io import RefusedError, VanishedError, directo
 from atoll.migration.team.records import Presence, Scored, decode
 
 if TYPE_CHECKING:
-    from pathlib import Path
+    from atoll.evo.paths import PrivateFiles
 
 MAX_RECORD_BYTES = 1 << 20
 
 
-def read_members(home: Path) -> list[Presence]:
+def read_members(paths: PrivateFiles) -> list[Presence]:
     """Return what the members of an island's team have done so far, by name; what is no presence is left out."""
-    folder = home / "team" / "members"
+    folder = paths.team_members
     found: list[Presence] = []
     for name in list_names(folder):
         try:
@@ -32,9 +32,9 @@ def read_members(home: Path) -> list[Presence]:
     return found
 
 
-def read_last(home: Path) -> Scored | None:
+def read_last(paths: PrivateFiles) -> Scored | None:
     """Return who scored what of the last request, from the end of the team's log alone; None if it does not say."""
     try:
-        return msgspec.convert(runlog.read_last(home / "team.jsonl").get("scored"), Scored)
+        return msgspec.convert(runlog.read_last(paths.team_log).get("scored"), Scored)
     except msgspec.ValidationError:
         return None

@@ -12,7 +12,7 @@ from atoll.evo.errors import DamagedFileError
 from atoll.evo.records import Count, Number, Time  # noqa: TC001 - msgspec looks them up
 
 Text = Annotated[str, Meta(max_length=256)]
-Reason = Annotated[str, Meta(max_length=2000)]
+LongText = Annotated[str, Meta(max_length=2000)]
 S = TypeVar("S", bound=Struct)
 
 
@@ -53,7 +53,7 @@ class Now(Struct, frozen=True):
 
     request: Text = ""
     is_over: bool = False
-    stopped: Reason = ""
+    stopped: LongText = ""
 
 
 class Request(Struct, frozen=True):

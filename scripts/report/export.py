@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import csv
+import io
 import itertools
 import json
 from typing import IO, TYPE_CHECKING
 
 from atoll.evo import atomic
-from atoll.evo.paths import TEMPORARY
 from atoll.scripts.report.frames import NUMBER, TEXT, TRUTH, WHOLE
 
 if TYPE_CHECKING:
@@ -41,7 +41,7 @@ def write_jsonl(frame: Frame, out: IO[str]) -> int:
     return n
 
 
-def write_parquet(frame: Frame, path: Path) -> int:
+def write_parquet(frame: Frame, out: IO[bytes]) -> int:
     """Write a table as Parquet, with the types and units of its columns. Return its rows."""
     import pyarrow as pa  # noqa: PLC0415 - in the extra `data`
     from pyarrow import parquet  # noqa: PLC0415
@@ -54,7 +54,7 @@ def write_parquet(frame: Frame, path: Path) -> int:
         ]
     )
     n = 0
-    with parquet.ParquetWriter(path, schema) as writer:
+    with parquet.ParquetWriter(out, schema) as writer:
         for rows in _batches(frame):
             columns = zip(*rows, strict=True)
             arrays = [pa.array(cells, field.type) for cells, field in zip(columns, schema, strict=True)]
@@ -71,18 +71,18 @@ def write(frame: Frame, kind: str, path: Path | None, *, standard_output: IO[str
     """
     if path is None:
         return _TEXT[kind](frame, standard_output)
-    temporary = path.with_name(f"{TEMPORARY}{path.name}")
-    with atomic.storage_errors(f"write {path}"):
-        try:
-            if kind == "parquet":
-                n = write_parquet(frame, temporary)
-            else:
-                with temporary.open("w", encoding="utf-8", newline="") as out:
-                    n = _TEXT[kind](frame, out)
-            atomic.move(temporary, path)
-        finally:
-            temporary.unlink(missing_ok=True)
+    n, data = _encoded(frame, kind)
+    with atomic.storage_errors("write the table"):
+        atomic.replace_file(path, data, durable=False)
     return n
+
+
+def _encoded(frame: Frame, kind: str) -> tuple[int, bytes]:
+    if kind == "parquet":
+        binary = io.BytesIO()
+        return write_parquet(frame, binary), binary.getvalue()
+    text = io.StringIO(newline="")
+    return _TEXT[kind](frame, text), text.getvalue().encode()
 
 
 _TEXT: dict[str, Callable[[Frame, IO[str]], int]] = {"csv": write_csv, "jsonl": write_jsonl}

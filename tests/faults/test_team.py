@@ -14,8 +14,9 @@ import pytest
 
 from atoll.evo import atomic, runlog
 from atoll.evo.errors import FencedError, StorageError
+from atoll.evo.paths import REQUEST
 from atoll.migration.pool import bounded_io
-from atoll.migration.team.files import REQUEST, TeamFiles
+from atoll.migration.team.files import TeamFiles
 from atoll.migration.team.member import Member, Team, this_process
 from atoll.migration.team.records import Now
 from atoll.scripts.run import team as teams
